@@ -1,0 +1,55 @@
+"""A briefing: what a shift, an area or the whole force must know now (DOMAIN, Briefings and information)."""
+
+import enum
+from typing import Annotated
+
+import msgspec
+
+from schemas import scopes
+from schemas.ids import MillisInt, ScopeName, ScopeText
+from schemas.kinds.base import Kind, record_kind
+from schemas.kinds.common import Body, Line, Receipt
+from schemas.policies import grow, latest, once
+
+
+class Classification(enum.Enum):
+    """Marking of the Government Security Classifications that a briefing may bear."""
+
+    OFFICIAL = "official"
+    OFFICIAL_SENSITIVE = "official-sensitive"
+
+
+@record_kind("briefing")
+class Briefing(Kind, frozen=True, kw_only=True):
+    """One item of a briefing.
+
+    Attributes:
+        title: what it is about, in one line.
+        body: what to know and do.
+        audience: the scopes it is addressed to.
+        classification: its marking.
+        handling: handling caveat, in words.
+        urgent: whether officer safety hangs on it.
+        issued_at: when it was issued (ms since 1970).
+        valid_from, expires_at: when it applies (ms since 1970).
+        review_at: when someone looks at it again (ms since 1970).
+        withdrawn: whether it no longer applies; it stays readable.
+        receipts: who has read it.
+    """
+
+    title: Annotated[Line, latest]
+    body: Annotated[Body, latest]
+    audience: Annotated[tuple[ScopeText, ...], msgspec.Meta(min_length=1, max_length=32), latest]
+    issued_at: Annotated[MillisInt, once]
+    classification: Annotated[Classification, latest] = Classification.OFFICIAL
+    handling: Annotated[Line | None, latest] = None
+    urgent: Annotated[bool, latest] = False
+    valid_from: Annotated[MillisInt | None, latest] = None
+    expires_at: Annotated[MillisInt | None, latest] = None
+    review_at: Annotated[MillisInt | None, latest] = None
+    withdrawn: Annotated[bool, latest] = False
+    receipts: Annotated[tuple[Receipt, ...], grow] = ()
+
+    def scopes(self) -> frozenset[ScopeName]:
+        """The briefing scope of every audience."""
+        return frozenset(scopes.briefing(audience) for audience in self.audience)

@@ -1,0 +1,40 @@
+"""Types that several kinds share."""
+
+from typing import Annotated
+
+import msgspec
+
+from schemas.ids import MillisInt, OpText
+from schemas.limits import OP_TEXT_CHARS_MAX
+
+Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+"""A single line: a title, a place, a name."""
+Note = Annotated[str, msgspec.Meta(min_length=1, max_length=4_000)]
+"""What an officer writes at once."""
+Body = Annotated[str, msgspec.Meta(min_length=1, max_length=OP_TEXT_CHARS_MAX)]
+"""A whole document: a briefing."""
+
+
+class Position(msgspec.Struct, frozen=True):
+    """A place on the ground in WGS 84 degrees. One value, so that two officers' moves never mix into a third place."""
+
+    longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One entry of an append-only log. Author, device and times are its stamp's.
+
+    Attributes:
+        text: what is recorded.
+        corrects: (op, k) of the entry that this one corrects; the old one stays.
+    """
+
+    text: Note
+    corrects: tuple[OpText, Annotated[int, msgspec.Meta(ge=0, le=4_096)]] | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A person says that they have read something, and when (ms since 1970)."""
+
+    read_at: MillisInt

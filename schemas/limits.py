@@ -1,0 +1,144 @@
+"""Every bound of Beatbook, unit last in its name, with its reason and its asserted relation to its neighbours.
+
+A bound that a client in another language must know is also told in docs/protocol.md, from this module.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+
+# --- one WebSocket message ------------------------------------------------------------------------------
+MESSAGE_BYTES_MAX: Final = 256 * KIB
+"""A whole message, either way. A handheld on 3G receives it in seconds, and a server of 8,000 devices that all
+send one at once still fits in memory (2 GiB)."""
+
+FRAGMENTS_MAX: Final = 16
+"""WebSocket frames of one message. Without a bound, 500,000 empty continuation frames stall the event loop for seconds."""
+
+CONTROL_FRAMES_MAX: Final = 64
+"""WebSocket ping, pong frames between two data messages: each is answered, so a flood of them is work for nothing."""
+
+DEPTH_MAX: Final = 16
+"""Arrays and maps inside each other. The deepest message of ours (a row in a batch) is 8 deep."""
+
+ARRAY_LEN_MAX: Final = 2_048
+"""Elements of one array. The longest of ours is the rows of a page, or the entries of one `grow` field."""
+
+MAP_LEN_MAX: Final = 256
+"""Pairs of one map. The widest of ours is the fields of one record."""
+
+ELEMENTS_MAX: Final = 65_536
+"""Values in one message, all together. 1 MiB of empty maps becomes 76 MB of objects; this bound keeps it under 10 MB."""
+
+TEXT_BYTES_MAX: Final = 32 * KIB
+"""One text value. A briefing's body is the longest text there is."""
+
+INT_MAX: Final = 2**53
+"""Largest magnitude of an integer on the wire: beyond it, languages whose numbers are doubles read another number."""
+
+# --- ops and records ------------------------------------------------------------------------------------
+OP_BYTES_MAX: Final = 48 * KIB
+"""One op. It holds at least one text of the largest size beside its own fields."""
+
+RECORD_BYTES_MAX: Final = 128 * KIB
+"""One record with all its entries: 600 log entries of 200 bytes. It must fit in a message beside a commit's other rows."""
+
+ENTRIES_PER_FIELD_MAX: Final = 1_024
+"""Entries of one `grow` field: an observation every 15 min for ten days."""
+
+FIELDS_PER_OP_MAX: Final = 64
+"""Fields that one op changes."""
+
+ENTRIES_PER_OP_MAX: Final = 64
+"""Entries that one op appends to one field."""
+
+OPS_PER_PUSH_MAX: Final = 128
+"""Ops in one PUSH: an officer's whole shift offline goes up in a few messages."""
+
+OPS_PER_COMMIT_MAX: Final = 512
+"""Ops of one transaction. Group commit gains nothing past some hundreds (6.8k ops/s in 100s, 6.9k in 1,000s)."""
+
+COMMIT_BYTES_SOFT_MAX: Final = 96 * KIB
+"""A commit takes no further op once the rows it changed are this large; what is left goes into the next one."""
+
+# --- reading --------------------------------------------------------------------------------------------
+PAGE_BYTES_MAX: Final = 232 * KIB
+"""Rows of one BATCH or SNAPSHOT page. A commit's rows in one scope always fit, so a page never splits a commit."""
+
+PAGE_ROWS_MAX: Final = 1_024
+"""Rows of one page: the longest read a reader's transaction lasts, so that checkpoints are never starved."""
+
+SCOPES_PER_DEVICE_MAX: Final = 256
+"""Scopes that one device may hold. A control room's desk with all areas, suites and missions has under 100."""
+
+SCOPES_PER_RECORD_MAX: Final = 64
+"""Scopes that one record may be in: a briefing to all areas, teams and suites has under 50."""
+
+REPAIR_RANGES_MAX: Final = 64
+"""Ranges that one REPAIR compares."""
+
+# --- flow control and pace ------------------------------------------------------------------------------
+CREDIT_BYTES: Final = 1_024 * KIB
+"""Bytes that either side may have on the way before the other has dealt with them."""
+
+CREDIT_BYTES_TOTAL_MAX: Final = 16 * 1_024 * KIB
+"""Credit that a device may hold: a device that grants more is not believed."""
+
+FRAMES_PER_S_MAX: Final = 200
+"""Messages a device may send in a second, averaged over FRAMES_BURST_MAX. A handset sends two or three."""
+
+FRAMES_BURST_MAX: Final = 1_000
+"""Messages a device may send at once before the average counts."""
+
+# --- time -----------------------------------------------------------------------------------------------
+HELLO_TIMEOUT_MS: Final = 10_000
+"""From CHALLENGE to a whole HELLO: several round trips on the worst radio link that still carries TCP."""
+
+PING_INTERVAL_MS: Final = 20_000
+"""A device's heartbeat. Mobile networks drop an idle mapping after as little as 30 s."""
+
+PONG_TIMEOUT_MS: Final = 10_000
+"""Silence after a PING that tells a device its server is gone, whatever the socket says."""
+
+IDLE_TIMEOUT_MS: Final = 75_000
+"""Silence after which the server gives a device up: three heartbeats and one late answer."""
+
+BACKOFF_FIRST_MS: Final = 250
+"""Longest wait before the first reconnect; the wait itself is drawn at random below it (full jitter)."""
+
+BACKOFF_MAX_MS: Final = 15_000
+"""Longest wait between reconnects: an officer who steps out of a cellar is in touch within it."""
+
+RETURN_JITTER_MS: Final = 5_000
+"""A stopping server spreads its devices' return over this time."""
+
+CLOCK_SKEW_NOTICE_MS: Final = 60_000
+"""A device's clock that is this far off is told so. Its ops are accepted all the same: evidence is never refused for skew."""
+
+OP_TEXT_CHARS_MAX: Final = 20_000
+"""Characters of the longest text field; in UTF-8 of plain English it is well inside TEXT_BYTES_MAX."""
+
+
+def _check_relations() -> None:
+    """Fail at import when two bounds no longer fit each other."""
+    relations = {
+        "a text fits in an op": TEXT_BYTES_MAX + 4 * KIB <= OP_BYTES_MAX,
+        "an op fits in a push": OP_BYTES_MAX + 4 * KIB <= MESSAGE_BYTES_MAX,
+        "an op fits in a record": OP_BYTES_MAX <= RECORD_BYTES_MAX,
+        "a commit's rows fit in a page": COMMIT_BYTES_SOFT_MAX + RECORD_BYTES_MAX <= PAGE_BYTES_MAX,
+        "a page fits in a message": PAGE_BYTES_MAX + 24 * KIB <= MESSAGE_BYTES_MAX,
+        "a page holds a whole commit": OPS_PER_COMMIT_MAX <= PAGE_ROWS_MAX,
+        "a page's rows fit in an array": PAGE_ROWS_MAX <= ARRAY_LEN_MAX,
+        "a field's entries fit in an array": ENTRIES_PER_FIELD_MAX + ENTRIES_PER_OP_MAX <= ARRAY_LEN_MAX,
+        "a push fits in a commit": OPS_PER_PUSH_MAX <= OPS_PER_COMMIT_MAX,
+        "fields fit in a map": FIELDS_PER_OP_MAX <= MAP_LEN_MAX,
+        "a message fits in the credit": MESSAGE_BYTES_MAX <= CREDIT_BYTES <= CREDIT_BYTES_TOTAL_MAX,
+        "an idle device has missed three heartbeats": 3 * PING_INTERVAL_MS + PONG_TIMEOUT_MS < IDLE_TIMEOUT_MS,
+        "a record's scopes fit in an array": SCOPES_PER_RECORD_MAX <= SCOPES_PER_DEVICE_MAX <= ARRAY_LEN_MAX,
+    }
+    broken = [meaning for meaning, holds in relations.items() if not holds]
+    if broken:
+        raise ValueError(f"schemas/limits.py: bounds that no longer fit each other: {', '.join(broken)}")
+
+
+_check_relations()

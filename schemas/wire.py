@@ -1,0 +1,409 @@
+"""The messages of `beatbook.v1`: MessagePack maps whose key `t` names the type. docs/protocol.md tells their meaning.
+
+`Down` is what a server sends, `Up` what a device sends; both are closed unions. Unknown keys are ignored when a message
+is decoded, so a later minor version may add some.
+"""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from schemas.ids import (
+    DeviceText,
+    Epoch,
+    EpochText,
+    Generation,
+    GenerationInt,
+    MillisInt,
+    OpNumber,
+    OpNumberInt,
+    RecordId,
+    RecordText,
+    ScopeName,
+    ScopeText,
+    Seq,
+    SeqInt,
+    OpText,
+)
+from schemas.limits import (
+    ARRAY_LEN_MAX,
+    CREDIT_BYTES_TOTAL_MAX,
+    INT_MAX,
+    MESSAGE_BYTES_MAX,
+    OP_BYTES_MAX,
+    OPS_PER_PUSH_MAX,
+    REPAIR_RANGES_MAX,
+    SCOPES_PER_DEVICE_MAX,
+)
+
+SUBPROTOCOL: Final = "beatbook.v1"
+"""The WebSocket subprotocol (RFC 6455 section 1.9) that both sides name in the handshake."""
+PROTO: Final = 1
+"""The protocol version that this code speaks."""
+SCHEMA: Final = 1
+"""The version of the record kinds that this code knows."""
+PROOF_CONTEXT: Final = b"beatbook.v1 hello\x00"
+"""Goes before nonce and HELLO body in what the device signs, so that the signature is good for nothing else."""
+NONCE_BYTES: Final = 32
+
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+Credit = Annotated[int, msgspec.Meta(ge=0, le=CREDIT_BYTES_TOTAL_MAX)]
+Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=INT_MAX)]
+Version = Annotated[int, msgspec.Meta(ge=1, le=INT_MAX)]
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t"):
+    """Base of the messages."""
+
+
+# --- parts -------------------------------------------------------------------------------------------------------
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a device stands in one scope.
+
+    Attributes:
+        scope, gen: the scope, in that generation of the grant.
+        seq: every change of the scope up to this commit is in the replica; of an unfinished snapshot: its pinned seq.
+        after: of an unfinished snapshot: the last record id that is in the replica. Absent when no snapshot is open.
+        digest: over the scope's (record, version) pairs, when the replica has one.
+    """
+
+    scope: ScopeText
+    gen: GenerationInt
+    seq: SeqInt
+    after: RecordId | Literal[""] | None = None
+    digest: Digest | None = None
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the server will do about one scope.
+
+    Attributes:
+        scope, gen: the scope and the grant's generation.
+        action: `resume`: batches follow from the device's position. `snapshot`: pages follow, then batches from `seq`.
+            `drop`: the grant has ended; the device removes the scope before anything else and answers RETRACTED.
+        seq: of `resume` the scope's last commit at this moment; of `snapshot` the pinned seq.
+        digest: of `resume`: the scope's digest at `seq`.
+        count: how many records the scope holds at this moment.
+    """
+
+    scope: ScopeText
+    gen: GenerationInt
+    action: Literal["resume", "snapshot", "drop"]
+    seq: SeqInt = Seq(0)
+    digest: Digest | None = None
+    count: Count = 0
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one op.
+
+    Attributes:
+        n: the op's number.
+        status: `durable`: on disk, for good. `refused`: never will be; `code` says why. `waiting`: not taken in, because
+            the op named in its `after` was refused; it may come again when that one is mended.
+        seq: of `durable`: the commit.
+        scopes: of `durable`: those of this device's scopes that the record is in now. Empty: the device drops the record.
+        stands: of `durable`: field -> the op whose value stands there instead of this op's.
+        code, detail: of `refused` and `waiting`: an entry of the error registry, and what in the op it is about.
+    """
+
+    n: OpNumberInt
+    status: Literal["durable", "refused", "waiting"]
+    seq: SeqInt = Seq(0)
+    scopes: tuple[ScopeText, ...] = ()
+    stands: dict[str, OpText] = {}
+    code: str = ""
+    detail: Text = ""
+
+
+class Range(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a scope's records in order of id, and what the device holds of it.
+
+    Attributes:
+        after: ids above this one ("" is from the first on).
+        upto: ids up to and with this one ("" is to the last).
+        digest, count: over the (record, version) pairs in between.
+    """
+
+    after: RecordId | Literal[""]
+    upto: RecordId | Literal[""]
+    digest: Digest
+    count: Count
+
+
+# --- server to device --------------------------------------------------------------------------------------------
+
+
+class Challenge(_Message, tag="challenge"):
+    """The server's first message.
+
+    Attributes:
+        nonce: 32 random bytes that the device signs.
+        server_time: the server's clock (ms since 1970).
+        proto_min, proto_max: the protocol versions it speaks.
+    """
+
+    nonce: Annotated[bytes, msgspec.Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
+    server_time: MillisInt
+    proto_min: Version
+    proto_max: Version
+
+
+class Welcome(_Message, tag="welcome"):
+    """The device is let in.
+
+    Attributes:
+        proto: the protocol version of this session.
+        schema_min, schema_max: record-kind versions whose ops the server takes.
+        epoch: the server's history. Another one than the device knows: it offers all its ops again.
+        server_time: the server's clock (ms since 1970), for the device's offset.
+        last_op: highest number of this device's ops that the server holds; 0 for none.
+        credit: bytes of PUSH that the device may send.
+        scopes: a plan for each scope granted, and for each scope in HELLO that no longer is.
+    """
+
+    proto: Version
+    schema_min: Version
+    schema_max: Version
+    epoch: EpochText
+    server_time: MillisInt
+    last_op: Annotated[OpNumber, msgspec.Meta(ge=0, le=INT_MAX)]
+    credit: Credit
+    scopes: Annotated[tuple[Plan, ...], msgspec.Meta(max_length=2 * SCOPES_PER_DEVICE_MAX)]
+
+
+class Batch(_Message, tag="batch"):
+    """All changes of one scope between two positions. Applied in one local transaction, or not at all.
+
+    Attributes:
+        scope, gen: which grant.
+        frm, to: on the wire `from` and `to`: the position it starts at and the one it leads to.
+        rows: the changed records as they stand now.
+        gone: records that left the scope.
+        digest, count: of the scope at `to`; absent while more batches are to come.
+    """
+
+    scope: ScopeText
+    gen: GenerationInt
+    frm: SeqInt = msgspec.field(name="from")
+    to: SeqInt
+    rows: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
+    gone: Annotated[tuple[RecordText, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
+    digest: Digest | None = None
+    count: Count | None = None
+
+
+class Snapshot(_Message, tag="snapshot"):
+    """One page of a scope in order of record id: exactly these records lie in (after, upto].
+
+    Attributes:
+        scope, gen: which grant.
+        at: the pinned seq: batches follow from there once the last page is in.
+        after, upto: the stretch of ids; "" is before the first and behind the last.
+        rows: its records.
+        last: whether it ends the snapshot or the repair.
+        repair: whether it answers a REPAIR; then the device's position stays as it is.
+    """
+
+    scope: ScopeText
+    gen: GenerationInt
+    at: SeqInt
+    after: RecordId | Literal[""]
+    upto: RecordId | Literal[""]
+    rows: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
+    last: bool = False
+    repair: bool = False
+
+
+class Results(_Message, tag="results"):
+    """What became of pushed ops. Always sent before the batch that holds what they changed.
+
+    Attributes:
+        results: one per op, in the order of the PUSH.
+        credit: bytes of PUSH given back.
+    """
+
+    results: Annotated[tuple[Result, ...], msgspec.Meta(max_length=OPS_PER_PUSH_MAX)]
+    credit: Credit = 0
+
+
+class Retract(_Message, tag="retract"):
+    """A grant has ended: the device removes the scope at once and answers RETRACTED.
+
+    Attributes:
+        scope, gen: the scope and the generation that ended.
+    """
+
+    scope: ScopeText
+    gen: GenerationInt
+
+
+class ScopeAdd(_Message, tag="scope_add"):
+    """A grant has begun while the session runs.
+
+    Attributes:
+        plan: as in WELCOME.
+    """
+
+    plan: Plan
+
+
+class Notice(_Message, tag="notice"):
+    """Something that the person at the device should know; nothing follows from it.
+
+    Attributes:
+        code: `clock_skew`: the device's clock is off by `value` ms (positive: ahead).
+        value: the figure behind it.
+    """
+
+    code: Literal["clock_skew"]
+    value: Annotated[int, msgspec.Meta(ge=-INT_MAX, le=INT_MAX)]
+
+
+class Pong(_Message, tag="pong"):
+    """The answer to PING.
+
+    Attributes:
+        id: the PING's.
+        server_time: the server's clock (ms since 1970).
+    """
+
+    id: Count
+    server_time: MillisInt
+
+
+class Error(_Message, tag="error"):
+    """Why the connection ends. Either side sends it before it closes; a close without one is a cut.
+
+    Attributes:
+        code: an entry of the error registry.
+        recovery: what a device does: retry, reauth, resnapshot, upgrade, quarantine or stop.
+        retry_after_ms: when to come back.
+        scope: which scope it is about, if one.
+        detail: for the developer at the other side.
+    """
+
+    code: Annotated[str, msgspec.Meta(max_length=40)]
+    recovery: Literal["retry", "reauth", "resnapshot", "upgrade", "quarantine", "stop"]
+    retry_after_ms: Count | None = None
+    scope: ScopeText | None = None
+    detail: Text = ""
+
+
+# --- device to server --------------------------------------------------------------------------------------------
+
+
+class HelloBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a device says of itself; it travels as `bin` in HELLO, and the proof is over those bytes.
+
+    Attributes:
+        proto: the protocol version it wants.
+        schema: the record-kind version it knows.
+        device: its id.
+        epoch: the server history it last saw; absent the first time.
+        scopes: where it stands.
+        next_op: number that its next op will get.
+        wall: its wall clock (ms since 1970), uncorrected.
+        mono: its monotonic clock (ms since some start); tells a clock that was set from one that ran.
+        credit: bytes of BATCH and SNAPSHOT that the server may send; at least one message of the largest size.
+    """
+
+    proto: Version
+    schema: Version
+    device: DeviceText
+    epoch: EpochText | None = None
+    scopes: Annotated[tuple[Position, ...], msgspec.Meta(max_length=SCOPES_PER_DEVICE_MAX)] = ()
+    next_op: OpNumberInt
+    wall: MillisInt
+    mono: Count
+    credit: Annotated[int, msgspec.Meta(ge=MESSAGE_BYTES_MAX, le=CREDIT_BYTES_TOTAL_MAX)]
+
+
+class Hello(_Message, tag="hello"):
+    """The device's first message.
+
+    Attributes:
+        body: MessagePack of a HelloBody.
+        proof: Ed25519 signature (RFC 8032) by the device's key over `beatbook.v1 hello`, a zero byte, nonce and body.
+    """
+
+    body: Annotated[bytes, msgspec.Meta(max_length=128 * 1024)]
+    proof: Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+
+
+class Push(_Message, tag="push"):
+    """Ops, in the order of their numbers.
+
+    Attributes:
+        ops: each the MessagePack of an Op.
+    """
+
+    ops: Annotated[
+        tuple[Annotated[bytes, msgspec.Meta(max_length=OP_BYTES_MAX)], ...],
+        msgspec.Meta(min_length=1, max_length=OPS_PER_PUSH_MAX),
+    ]
+
+
+class Ack(_Message, tag="ack"):
+    """What came is in the replica, on disk.
+
+    Attributes:
+        scopes: scope -> seq up to which the replica holds it.
+        credit: bytes of BATCH and SNAPSHOT given back.
+    """
+
+    scopes: Annotated[dict[ScopeText, SeqInt], msgspec.Meta(max_length=SCOPES_PER_DEVICE_MAX)] = {}
+    credit: Credit = 0
+
+
+class Retracted(_Message, tag="retracted"):
+    """The scope has been removed from the replica.
+
+    Attributes:
+        scope, gen: as in RETRACT or the plan `drop`.
+        removed: how many records left the replica with it.
+    """
+
+    scope: ScopeText
+    gen: GenerationInt
+    removed: Count
+
+
+class AddCredit(_Message, tag="credit"):
+    """More bytes may be sent, apart from an ACK. Both sides send it.
+
+    Attributes:
+        bytes: how many.
+    """
+
+    bytes: Credit
+
+
+class Ping(_Message, tag="ping"):
+    """The device's heartbeat.
+
+    Attributes:
+        id: comes back in PONG.
+    """
+
+    id: Count
+
+
+class Repair(_Message, tag="repair"):
+    """The device's digest of a scope is not the server's: compare by range, send what differs.
+
+    Attributes:
+        scope, gen: which.
+        ranges: what the device holds, as ranges that follow each other from "" to "".
+    """
+
+    scope: ScopeText
+    gen: GenerationInt
+    ranges: Annotated[tuple[Range, ...], msgspec.Meta(min_length=1, max_length=REPAIR_RANGES_MAX)]
+
+
+Down = Challenge | Welcome | Batch | Snapshot | Results | Retract | ScopeAdd | Notice | Pong | AddCredit | Error
+Up = Hello | Push | Ack | Retracted | AddCredit | Ping | Repair | Error

@@ -1,0 +1,91 @@
+"""The port: what the server asks of whatever keeps the records."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.wire import Range
+from server.settle import Settled, Submission
+from sync.session import Head
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """A stretch of one scope's log, with each record as it stands now.
+
+    Attributes:
+        to: the position it leads to; the one asked about when nothing has changed since.
+        rows: encoded rows of the records that changed and are in the scope.
+        gone: records that left the scope.
+        head: the scope's head, when the stretch leads to it; None while there is more.
+    """
+
+    to: Seq
+    rows: tuple[bytes, ...]
+    gone: tuple[RecordId, ...]
+    head: Head | None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A stretch of one scope's records in order of id.
+
+    Attributes:
+        rows: encoded rows.
+        upto: last id of the stretch, or "" when it reaches the end of what was asked for.
+    """
+
+    rows: tuple[bytes, ...]
+    upto: str
+
+
+class Store(Protocol):
+    """Keeps records, ops, and a log per scope.
+
+    Whoever holds a store awaits one `commit` at a time; reads may run beside it and see a committed state, never part
+    of a commit. Every read is bounded by PAGE_ROWS_MAX rows and PAGE_BYTES_MAX bytes.
+    """
+
+    @property
+    def epoch(self) -> Epoch:
+        """This store's unbroken history."""
+
+    async def heads(self) -> dict[ScopeName, Head]:
+        """Where every scope stands."""
+
+    async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
+        """Settle the group's ops in order (`server.settle`) and make them durable; in several commits when they are many.
+
+        Returns once everything is on disk. The same op again gives its stored result and changes nothing.
+
+        Args:
+            group: ops by device.
+            now: the server's clock (ms since 1970).
+
+        Raises:
+            StoreError: the store failed; what it did not return may or may not be durable, and may be asked again.
+        """
+
+    async def changes(self, scope: ScopeName, after: Seq) -> Changes:
+        """The scope's log behind a position; never part of a commit."""
+
+    async def page(self, scope: ScopeName, after: str, upto: str) -> Page:
+        """The scope's records with after < id <= upto, in order of id; upto "" has no end."""
+
+    async def ranges(self, scope: ScopeName, ranges: Sequence[Range]) -> list[tuple[bytes, int]]:
+        """(digest, count) of the scope's records in each range."""
+
+    async def last_op(self, device: DeviceId) -> OpNumber:
+        """Highest number among the device's ops; 0 for none."""
+
+    async def record(self, record: RecordId) -> bytes | None:
+        """One encoded row."""
+
+    async def records(self, kind: str, scope: ScopeName | None, after: str, limit: int) -> list[bytes]:
+        """Encoded rows of a kind with id > after, in order of id; of one scope only, when it is given."""
+
+    async def existing(self, records: Sequence[RecordId]) -> dict[RecordId, bytes]:
+        """Those of the records that are there, with their encoded rows; at most ARRAY_LEN_MAX asked at once."""
+
+    async def close(self) -> None:
+        """End: what was committed is on disk, files and processes are closed."""

@@ -1,0 +1,32 @@
+"""What the officer sees: the server's row with this device's pending ops laid over it, in their order.
+
+The same merge runs here and on the server, and merging an op into a row that already holds it changes nothing. So the
+view is the same just before and just after the row with the op arrives: an edit never flickers.
+"""
+
+from collections.abc import Iterable
+
+from schemas.ops import Op, Row
+from sync import check, merge
+from sync.merge import RecordState
+
+
+def view(row: Row | None, pending: Iterable[Op]) -> RecordState | None:
+    """The record as this device shows it, or None when there is nothing to show.
+
+    Args:
+        row: the server's row, or None when this device holds none.
+        pending: this device's ops on the record that the row may not hold yet, in order of number.
+    """
+    state = None if row is None else merge.from_row(row)
+    for op in pending:
+        if state is None:
+            if not op.create:
+                # The row was retracted; an edit alone shows nothing of it.
+                continue
+            spec = check.op_alone(op)
+            if isinstance(spec, check.Refusal):
+                continue
+            state = merge.new_state(op, spec)
+        state = merge.apply(state, op)
+    return state
