@@ -4,21 +4,20 @@ Every decode is bounded first (`schemas.bounds`), then typed. What fails becomes
 registry; nothing of the decoder's own text reaches the other side except where and what in the message is wrong.
 """
 
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from schemas import bounds
 from schemas.errors import FrameError, PeerError
-from schemas.ids import RecordId
-from schemas.limits import MESSAGE_BYTES_MAX, OP_BYTES_MAX, RECORD_BYTES_MAX
+from schemas.limits import MESSAGE_BYTES_MAX, OP_BYTES_MAX
 from schemas.ops import Op, Row
 from schemas.wire import Down, Error, HelloBody, Up
 
 _T = TypeVar("_T")
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_UP: Final = msgspec.msgpack.Decoder(Up)
-_DOWN: Final = msgspec.msgpack.Decoder(Down)
+_UP: "Final[msgspec.msgpack.Decoder[Up]]" = msgspec.msgpack.Decoder(Up)
+_DOWN: "Final[msgspec.msgpack.Decoder[Down]]" = msgspec.msgpack.Decoder(Down)
 _HELLO_BODY: Final = msgspec.msgpack.Decoder(HelloBody)
 _OP: Final = msgspec.msgpack.Decoder(Op)
 _ROW: Final = msgspec.msgpack.Decoder(Row)

@@ -35,7 +35,9 @@ RECOVERY_MEANING: Final = {
     Recovery.RESNAPSHOT: "Come back without a position for the scope that the error names: it is sent anew.",
     Recovery.UPGRADE: "This program is too old or too new for the server: read only until it is replaced.",
     Recovery.QUARANTINE: "The op at fault is held on the device and shown to the officer; everything else goes on.",
-    Recovery.STOP: "A fault of the program: coming back at once would only repeat it. Wait the longest backoff, report it.",
+    Recovery.STOP: (
+        "A fault of the program: coming back at once would only repeat it. Wait the longest backoff, report it."
+    ),
 }
 
 
@@ -104,8 +106,9 @@ _SPECS: Final = (
         "bad_value",
         4405,
         _R.STOP,
-        "A value that no language reads alike: an extension type, a number beyond 2^53, NaN or infinity, text that is not UTF-8, a map key that is not text.",
-        "Send it as text or bin.",
+        "A value that languages read differently: an extension type, an integer beyond 2^53, NaN or infinity, text "
+        "that is not UTF-8, a map key that is not text or comes twice in its map.",
+        "Send it as text or bin, each key once.",
     ),
     _spec(
         "wrong_field",

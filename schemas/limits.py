@@ -13,7 +13,8 @@ MESSAGE_BYTES_MAX: Final = 256 * KIB
 send one at once still fits in memory (2 GiB)."""
 
 FRAGMENTS_MAX: Final = 16
-"""WebSocket frames of one message. Without a bound, 500,000 empty continuation frames stall the event loop for seconds."""
+"""WebSocket frames of one message. Without a bound, 500,000 empty continuation frames stall the event loop for
+seconds."""
 
 CONTROL_FRAMES_MAX: Final = 64
 """WebSocket ping, pong frames between two data messages: each is answered, so a flood of them is work for nothing."""
@@ -28,7 +29,8 @@ MAP_LEN_MAX: Final = 256
 """Pairs of one map. The widest of ours is the fields of one record."""
 
 ELEMENTS_MAX: Final = 65_536
-"""Values in one message, all together. 1 MiB of empty maps becomes 76 MB of objects; this bound keeps it under 10 MB."""
+"""Values in one message, all together. 1 MiB of empty maps becomes 76 MB of objects; this bound keeps it under
+10 MB."""
 
 TEXT_BYTES_MAX: Final = 32 * KIB
 """One text value. A briefing's body is the longest text there is."""
@@ -41,7 +43,8 @@ OP_BYTES_MAX: Final = 48 * KIB
 """One op. It holds at least one text of the largest size beside its own fields."""
 
 RECORD_BYTES_MAX: Final = 128 * KIB
-"""One record with all its entries: 600 log entries of 200 bytes. It must fit in a message beside a commit's other rows."""
+"""One record with all its entries: 600 log entries of 200 bytes. It must fit in a message beside a commit's other
+rows."""
 
 ENTRIES_PER_FIELD_MAX: Final = 1_024
 """Entries of one `grow` field: an observation every 15 min for ten days."""
@@ -113,7 +116,8 @@ RETURN_JITTER_MS: Final = 5_000
 """A stopping server spreads its devices' return over this time."""
 
 CLOCK_SKEW_NOTICE_MS: Final = 60_000
-"""A device's clock that is this far off is told so. Its ops are accepted all the same: evidence is never refused for skew."""
+"""A device's clock that is this far off is told so. Its ops are accepted all the same: evidence is never refused for
+skew."""
 
 OP_TEXT_CHARS_MAX: Final = 20_000
 """Characters of the longest text field; in UTF-8 of plain English it is well inside TEXT_BYTES_MAX."""

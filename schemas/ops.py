@@ -31,12 +31,12 @@ class Hlc(NamedTuple):
     """A hybrid logical clock reading (Kulkarni et al., "Logical Physical Clocks", 2014).
 
     Attributes:
-        ms: the device's wall clock corrected by the server's offset, milliseconds since 1970; never below what was seen.
-        count: tells readings of the same millisecond apart.
+        ms: the device's wall clock corrected by the server's offset (ms since 1970); never below what was seen.
+        tick: tells readings of the same millisecond apart.
     """
 
     ms: int
-    count: int
+    tick: int
 
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=INT_MAX)]
@@ -55,7 +55,7 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         base: version of the record that the author was looking at; 0 when the server had not yet told of it.
         after: number of this device's latest earlier op on the same record that the server had not yet made durable
             when this op was made, or 0. If that op is refused, this one waits.
-        hlc: (ms, count), later than every value of the record that the device could see.
+        hlc: (ms, tick), later than every value of the record that the device could see.
         occurred_at: when it happened, as the author says, in ms since 1970.
         wall: the device's uncorrected wall clock when it was written, in ms since 1970.
         changes: field -> new value; for a `grow` field the list of entries to append.
@@ -87,7 +87,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         device, n: the op that wrote the value.
-        ms, count: that op's hybrid logical clock.
+        ms, tick: that op's hybrid logical clock.
         author: the officer.
         occurred_at: when it happened, as the author says (ms since 1970).
         recorded_at: when the server made it durable (ms since 1970); 0 while it is only on the device.
@@ -97,7 +97,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     device: DeviceId
     n: OpNumber
     ms: int
-    count: int
+    tick: int
     author: OfficerId
     occurred_at: int
     recorded_at: int = 0
@@ -106,7 +106,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     @property
     def order(self) -> tuple[int, int, str, int]:
         """Sorts stamps: by corrected time, ties by op id. Total, and the same on every device."""
-        return (self.ms, self.count, self.device, self.n)
+        return (self.ms, self.tick, self.device, self.n)
 
     @property
     def op(self) -> OpId:

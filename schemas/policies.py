@@ -35,4 +35,5 @@ claim: Final = Policy(
 
 POLICIES: Final = (latest, once, highest, grow, tags, state, judged, claim)
 IMPLEMENTED: Final = frozenset({latest.name, once.name, grow.name})
-"""What `sync.policies` carries out today. A kind that declares another policy fails at import (see `schemas.kinds.base`)."""
+"""What `sync.policies` carries out today. A kind that declares another policy fails at import
+(see `schemas.kinds.base`)."""

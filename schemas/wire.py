@@ -10,20 +10,17 @@ import msgspec
 
 from schemas.ids import (
     DeviceText,
-    Epoch,
     EpochText,
-    Generation,
     GenerationInt,
     MillisInt,
     OpNumber,
     OpNumberInt,
+    OpText,
     RecordId,
     RecordText,
-    ScopeName,
     ScopeText,
     Seq,
     SeqInt,
-    OpText,
 )
 from schemas.limits import (
     ARRAY_LEN_MAX,
@@ -53,7 +50,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=INT_MAX)]
 Version = Annotated[int, msgspec.Meta(ge=1, le=INT_MAX)]
 
 
-class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="t"):
+class _Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="t"):
     """Base of the messages."""
 
 
@@ -102,10 +99,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         n: the op's number.
-        status: `durable`: on disk, for good. `refused`: never will be; `code` says why. `waiting`: not taken in, because
-            the op named in its `after` was refused; it may come again when that one is mended.
+        status: `durable`: on disk, for good. `refused`: never will be; `code` says why. `waiting`: not taken in,
+            because the op named in its `after` was refused; it may come again when that one is mended.
         seq: of `durable`: the commit.
-        scopes: of `durable`: those of this device's scopes that the record is in now. Empty: the device drops the record.
+        scopes: of `durable`: those of this device's scopes that the record is in now. Empty: the device drops it.
         stands: of `durable`: field -> the op whose value stands there instead of this op's.
         code, detail: of `refused` and `waiting`: an entry of the error registry, and what in the op it is about.
     """
@@ -137,7 +134,7 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
 # --- server to device --------------------------------------------------------------------------------------------
 
 
-class Challenge(_Message, tag="challenge"):
+class Challenge(_Message, frozen=True, kw_only=True, tag="challenge"):
     """The server's first message.
 
     Attributes:
@@ -152,7 +149,7 @@ class Challenge(_Message, tag="challenge"):
     proto_max: Version
 
 
-class Welcome(_Message, tag="welcome"):
+class Welcome(_Message, frozen=True, kw_only=True, tag="welcome"):
     """The device is let in.
 
     Attributes:
@@ -175,7 +172,7 @@ class Welcome(_Message, tag="welcome"):
     scopes: Annotated[tuple[Plan, ...], msgspec.Meta(max_length=2 * SCOPES_PER_DEVICE_MAX)]
 
 
-class Batch(_Message, tag="batch"):
+class Batch(_Message, frozen=True, kw_only=True, tag="batch"):
     """All changes of one scope between two positions. Applied in one local transaction, or not at all.
 
     Attributes:
@@ -196,7 +193,7 @@ class Batch(_Message, tag="batch"):
     count: Count | None = None
 
 
-class Snapshot(_Message, tag="snapshot"):
+class Snapshot(_Message, frozen=True, kw_only=True, tag="snapshot"):
     """One page of a scope in order of record id: exactly these records lie in (after, upto].
 
     Attributes:
@@ -218,7 +215,7 @@ class Snapshot(_Message, tag="snapshot"):
     repair: bool = False
 
 
-class Results(_Message, tag="results"):
+class Results(_Message, frozen=True, kw_only=True, tag="results"):
     """What became of pushed ops. Always sent before the batch that holds what they changed.
 
     Attributes:
@@ -230,7 +227,7 @@ class Results(_Message, tag="results"):
     credit: Credit = 0
 
 
-class Retract(_Message, tag="retract"):
+class Retract(_Message, frozen=True, kw_only=True, tag="retract"):
     """A grant has ended: the device removes the scope at once and answers RETRACTED.
 
     Attributes:
@@ -241,7 +238,7 @@ class Retract(_Message, tag="retract"):
     gen: GenerationInt
 
 
-class ScopeAdd(_Message, tag="scope_add"):
+class ScopeAdd(_Message, frozen=True, kw_only=True, tag="scope_add"):
     """A grant has begun while the session runs.
 
     Attributes:
@@ -251,7 +248,7 @@ class ScopeAdd(_Message, tag="scope_add"):
     plan: Plan
 
 
-class Notice(_Message, tag="notice"):
+class Notice(_Message, frozen=True, kw_only=True, tag="notice"):
     """Something that the person at the device should know; nothing follows from it.
 
     Attributes:
@@ -263,7 +260,7 @@ class Notice(_Message, tag="notice"):
     value: Annotated[int, msgspec.Meta(ge=-INT_MAX, le=INT_MAX)]
 
 
-class Pong(_Message, tag="pong"):
+class Pong(_Message, frozen=True, kw_only=True, tag="pong"):
     """The answer to PING.
 
     Attributes:
@@ -275,7 +272,7 @@ class Pong(_Message, tag="pong"):
     server_time: MillisInt
 
 
-class Error(_Message, tag="error"):
+class Error(_Message, frozen=True, kw_only=True, tag="error"):
     """Why the connection ends. Either side sends it before it closes; a close without one is a cut.
 
     Attributes:
@@ -322,7 +319,7 @@ class HelloBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     credit: Annotated[int, msgspec.Meta(ge=MESSAGE_BYTES_MAX, le=CREDIT_BYTES_TOTAL_MAX)]
 
 
-class Hello(_Message, tag="hello"):
+class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
     """The device's first message.
 
     Attributes:
@@ -334,7 +331,7 @@ class Hello(_Message, tag="hello"):
     proof: Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 
 
-class Push(_Message, tag="push"):
+class Push(_Message, frozen=True, kw_only=True, tag="push"):
     """Ops, in the order of their numbers.
 
     Attributes:
@@ -347,7 +344,7 @@ class Push(_Message, tag="push"):
     ]
 
 
-class Ack(_Message, tag="ack"):
+class Ack(_Message, frozen=True, kw_only=True, tag="ack"):
     """What came is in the replica, on disk.
 
     Attributes:
@@ -359,7 +356,7 @@ class Ack(_Message, tag="ack"):
     credit: Credit = 0
 
 
-class Retracted(_Message, tag="retracted"):
+class Retracted(_Message, frozen=True, kw_only=True, tag="retracted"):
     """The scope has been removed from the replica.
 
     Attributes:
@@ -372,7 +369,7 @@ class Retracted(_Message, tag="retracted"):
     removed: Count
 
 
-class AddCredit(_Message, tag="credit"):
+class AddCredit(_Message, frozen=True, kw_only=True, tag="credit"):
     """More bytes may be sent, apart from an ACK. Both sides send it.
 
     Attributes:
@@ -382,7 +379,7 @@ class AddCredit(_Message, tag="credit"):
     bytes: Credit
 
 
-class Ping(_Message, tag="ping"):
+class Ping(_Message, frozen=True, kw_only=True, tag="ping"):
     """The device's heartbeat.
 
     Attributes:
@@ -392,7 +389,7 @@ class Ping(_Message, tag="ping"):
     id: Count
 
 
-class Repair(_Message, tag="repair"):
+class Repair(_Message, frozen=True, kw_only=True, tag="repair"):
     """The device's digest of a scope is not the server's: compare by range, send what differs.
 
     Attributes:

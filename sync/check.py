@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
+from schemas import scopes
 from schemas.codec import encode
 from schemas.ids import FieldName
 from schemas.kinds import FieldSpec, KindSpec, kind_named
 from schemas.limits import ENTRIES_PER_FIELD_MAX, ENTRIES_PER_OP_MAX, RECORD_BYTES_MAX, SCOPES_PER_RECORD_MAX
 from schemas.ops import Op, Row
 from schemas.policies import grow
-from schemas import scopes
 from sync.merge import RecordState
 
 

@@ -22,12 +22,12 @@ def next_hlc(now: Millis, seen: Hlc) -> Hlc:
         now: the corrected wall clock (ms since 1970).
         seen: the latest reading that the author could see.
     """
-    return Hlc(now, 0) if now > seen.ms else Hlc(seen.ms, seen.count + 1)
+    return Hlc(now, 0) if now > seen.ms else Hlc(seen.ms, seen.tick + 1)
 
 
 def latest_seen(stamps: Iterable[Stamp]) -> Hlc:
     """The latest reading among `stamps`; zero when there are none."""
-    return max((Hlc(stamp.ms, stamp.count) for stamp in stamps), default=ZERO)
+    return max((Hlc(stamp.ms, stamp.tick) for stamp in stamps), default=ZERO)
 
 
 class Offset(msgspec.Struct, frozen=True):

@@ -120,9 +120,10 @@ def from_row(row: Row) -> RecordState:
             if field.policy.name == "grow":
                 cells[name] = Cell(entries=tuple(Entry(value, row.stamps[at], k) for value, at, k in cell))
             else:
-                others = cell[2] if len(cell) > 2 else []
+                stands, stood_at, *differing = cell
+                others = differing[0] if differing else ()
                 cells[name] = Cell(
-                    said=Said(cell[0], row.stamps[cell[1]]),
+                    said=Said(stands, row.stamps[stood_at]),
                     differing=tuple(Said(value, row.stamps[at]) for value, at in others),
                 )
         except (IndexError, TypeError, ValueError):

@@ -127,11 +127,7 @@ def _field_spec(kind: str, name: FieldName, hint: Any, *, required: bool) -> Fie
     inner = hint.__origin__
     others = tuple(extra for extra in hint.__metadata__ if not isinstance(extra, Policy))
     if policy is grow:
-        if (
-            typing.get_origin(inner) is not tuple
-            or len(typing.get_args(inner)) != 2
-            or typing.get_args(inner)[1] is not Ellipsis
-        ):
+        if typing.get_origin(inner) is not tuple or typing.get_args(inner)[1:] != (Ellipsis,):
             raise TypeError(f"{where} declares `grow`, so its type must be tuple[Entry, ...]")
         if required:
             raise TypeError(f"{where} declares `grow`, so it needs the default (): a new record has no entries")

@@ -7,13 +7,13 @@ Two clocks run in custody and confusing them is the classic error, so both start
 import enum
 from typing import Annotated
 
+import msgspec
+
 from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, SlugText
 from schemas.kinds.base import Kind, record_kind
 from schemas.kinds.common import Line, LogEntry, Note
 from schemas.policies import grow, latest, once
-
-import msgspec
 
 
 class BookingStatus(enum.Enum):

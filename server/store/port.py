@@ -54,7 +54,7 @@ class Store(Protocol):
         """Where every scope stands."""
 
     async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
-        """Settle the group's ops in order (`server.settle`) and make them durable; in several commits when they are many.
+        """Settle the group's ops in order (`server.settle`) and make them durable, in several commits if need be.
 
         Returns once everything is on disk. The same op again gives its stored result and changes nothing.
 

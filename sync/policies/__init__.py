@@ -1,6 +1,7 @@
 """The merge policies, one small pure unit each, behind one interface (`sync.policies.base.MergePolicy`).
 
-`ENGINE` is what the rest of the core uses. Adding a policy is one module here, its name in `schemas.policies`, and tests.
+`ENGINE` is what the rest of the core uses. Adding a policy is one module here, its name in `schemas.policies`, and
+tests.
 """
 
 from typing import Final

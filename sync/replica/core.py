@@ -204,7 +204,8 @@ class Replica:
             for name in op.changes if state is not None else ():
                 if spec.fields[name].policy.name == "once" and merge.displaced(after, op).get(name) is not None:
                     raise UsageError(
-                        f"{name} of this {spec.name} is already recorded and stands; add a log entry that says what differs"
+                        f"{name} of this {spec.name} is already recorded and stands; "
+                        "add a log entry that says what differs"
                     )
         if refusal is not None:
             raise UsageError(f"this change to {spec.name} {op.record} cannot be made: {refusal.code}: {refusal.detail}")
@@ -285,7 +286,8 @@ class Replica:
         elif held.after is None or held.after != message.after or held.seq != message.at:
             raise PeerError(
                 "gap",
-                f"{message.scope}: the snapshot at {held.seq} stands after {held.after!r}, the page after {message.after!r}",
+                f"{message.scope}: the snapshot at {held.seq} stands after {held.after!r}, "
+                f"the page at {message.at} after {message.after!r}",
             )
         change = _MemberChange(self._tables, message.scope, held)
         rows = {row.id: row for row in map(decode_row, message.rows)}

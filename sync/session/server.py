@@ -1,4 +1,4 @@
-"""The server's end of a session. Its state is where the device stands and which scopes are dirty, never a payload queue.
+"""The server's end of a session. It knows where the device stands and which scopes are dirty; it queues no payloads.
 
 The shell feeds it what the socket brought, asks it for the next step whenever the socket can take more, and reads what
 the step wants:
@@ -133,7 +133,8 @@ class _Mode(enum.Enum):
 class _Feed:
     """What one scope's subscription needs: position, head, and an open snapshot or repair.
 
-    `confirm` asks for one more batch, empty if need be, whose digest tells the device that a snapshot or repair is whole.
+    `confirm` asks for one more batch, empty if need be, whose digest tells the device that a snapshot or repair is
+    whole.
     """
 
     __slots__ = ("after", "asked", "confirm", "gen", "head", "mode", "repairs", "sent")
@@ -153,8 +154,8 @@ class ServerSession:
     """One connection, from the open socket to its end."""
 
     __slots__ = (
-        "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_machine", "_nonce", "_out", "_pace", "_ready", "_verify",
-        "acked", "device", "ending", "repairs",
+        "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_machine", "_nonce", "_out", "_pace", "_ready",
+        "_verify", "acked", "device", "ending", "repairs",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -218,13 +219,7 @@ class ServerSession:
     def _handle(self, message: wire.Up, size: int, now: Millis) -> Demand | None:
         match message:
             case wire.Hello():
-                body = decode_hello_body(message.body)
-                if body.proto != wire.PROTO:
-                    raise PeerError("upgrade_required", f"protocol {body.proto}; this server speaks {wire.PROTO}")
-                if body.schema != wire.SCHEMA:
-                    raise PeerError("upgrade_required", f"schema {body.schema}; this server takes {wire.SCHEMA}")
-                self._hello = (message, body)
-                return CheckHello(body.device)
+                return self._take_hello(message)
             case wire.Push():
                 self._given.spend(size)
                 return Commit(self._own_ops(message), size)
@@ -249,6 +244,15 @@ class ServerSession:
             case wire.Error():
                 self.ending = PeerError(message.code if message.code in ERRORS else "not_welcome", "said by the device")
         return None
+
+    def _take_hello(self, message: wire.Hello) -> CheckHello:
+        body = decode_hello_body(message.body)
+        if body.proto != wire.PROTO:
+            raise PeerError("upgrade_required", f"protocol {body.proto}; this server speaks {wire.PROTO}")
+        if body.schema != wire.SCHEMA:
+            raise PeerError("upgrade_required", f"schema {body.schema}; this server takes {wire.SCHEMA}")
+        self._hello = (message, body)
+        return CheckHello(body.device)
 
     def _own_ops(self, message: wire.Push) -> tuple[bytes, ...]:
         """The pushed ops, after a look at whether each is an op and this device's."""

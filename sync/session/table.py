@@ -96,8 +96,8 @@ class Machine(Generic[State]):
 
     def __init__(self, table: Mapping[tuple[State, Event], State], start: State) -> None:
         """Start in `start`."""
-        self._table = table
-        self.state = start
+        self._table: Mapping[tuple[State, Event], State] = table
+        self.state: State = start
 
     def take(self, message: object) -> None:
         """Move by a message of the other side.
