@@ -16,7 +16,9 @@ from schemas.limits import INT_MAX
 _END: Final = r"$(?!\n)"
 DEVICE_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{1,39}" + _END
 OFFICER_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,39}" + _END
-RECORD_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END
+_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+RECORD_PATTERN: Final = f"^{_UUID}{_END}"
+EDGE_PATTERN: Final = f"^({_UUID})?{_END}"
 SCOPE_PATTERN: Final = r"^[a-z]+(:[a-z0-9][a-z0-9-]{0,39}){0,3}" + _END
 SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,39}" + _END
 EPOCH_PATTERN: Final = r"^[0-9a-f]{16}" + _END
@@ -49,6 +51,8 @@ Millis = NewType("Millis", int)
 DeviceText = Annotated[DeviceId, msgspec.Meta(pattern=DEVICE_PATTERN)]
 OfficerText = Annotated[OfficerId, msgspec.Meta(pattern=OFFICER_PATTERN)]
 RecordText = Annotated[RecordId, msgspec.Meta(pattern=RECORD_PATTERN)]
+EdgeText = Annotated[str, msgspec.Meta(pattern=EDGE_PATTERN)]
+"""One end of a stretch of record ids: an id, or "" for the end that has none."""
 ScopeText = Annotated[ScopeName, msgspec.Meta(pattern=SCOPE_PATTERN)]
 FieldText = Annotated[FieldName, msgspec.Meta(pattern=FIELD_PATTERN)]
 SlugText = Annotated[str, msgspec.Meta(pattern=SLUG_PATTERN)]

@@ -94,14 +94,15 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
         seq: the commit that made it durable; 0 while it is only on the device.
     """
 
+    # Not matched against their patterns again: the op was, and a row is decoded far more often than made.
     device: DeviceId
-    n: OpNumber
-    ms: int
-    tick: int
+    n: OpNumberInt
+    ms: _Whole
+    tick: _Whole
     author: OfficerId
-    occurred_at: int
-    recorded_at: int = 0
-    seq: int = 0
+    occurred_at: _Whole
+    recorded_at: _Whole = 0
+    seq: _Whole = 0
 
     @property
     def order(self) -> tuple[int, int, str, int]:

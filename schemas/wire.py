@@ -10,13 +10,13 @@ import msgspec
 
 from schemas.ids import (
     DeviceText,
+    EdgeText,
     EpochText,
     GenerationInt,
     MillisInt,
     OpNumber,
     OpNumberInt,
     OpText,
-    RecordId,
     RecordText,
     ScopeText,
     Seq,
@@ -70,7 +70,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     scope: ScopeText
     gen: GenerationInt
     seq: SeqInt
-    after: RecordId | Literal[""] | None = None
+    after: EdgeText | None = None
     digest: Digest | None = None
 
 
@@ -125,8 +125,8 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
         digest, count: over the (record, version) pairs in between.
     """
 
-    after: RecordId | Literal[""]
-    upto: RecordId | Literal[""]
+    after: EdgeText
+    upto: EdgeText
     digest: Digest
     count: Count
 
@@ -208,8 +208,8 @@ class Snapshot(_Message, frozen=True, kw_only=True, tag="snapshot"):
     scope: ScopeText
     gen: GenerationInt
     at: SeqInt
-    after: RecordId | Literal[""]
-    upto: RecordId | Literal[""]
+    after: EdgeText
+    upto: EdgeText
     rows: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
     last: bool = False
     repair: bool = False

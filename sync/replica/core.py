@@ -113,7 +113,7 @@ class Replica:
                 scope=scope,
                 gen=held.gen,
                 seq=held.seq,
-                after=held.after,  # type: ignore[arg-type]  # kept as it came
+                after=held.after,
                 digest=held.digest if held.after is None else None,
             )
             for scope, held in sorted(self._tables.positions().items())

@@ -436,8 +436,8 @@ class ServerSession:
                 scope=want.scope,
                 gen=feed.gen,
                 at=feed.sent,
-                after=want.after,  # type: ignore[arg-type]  # ids as the store gives them
-                upto=upto,  # type: ignore[arg-type]
+                after=want.after,
+                upto=upto,
                 rows=tuple(msgspec.Raw(row) for row in rows),
                 last=last,
                 repair=repair,
