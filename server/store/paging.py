@@ -1,0 +1,82 @@
+"""Where a read ends: pure rules, shared by every adapter, so that none of them draws a page's bounds its own way.
+
+Entries come lazily and in order; what lies behind the end of a page is never read. A read of a scope's log ends between
+two commits: half a commit would show a device a state that never was.
+"""
+
+import itertools
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Final
+
+import msgspec
+
+from schemas.ids import RecordId, Seq
+from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX
+from server.store.port import Page
+
+LogEntry = tuple[Seq, RecordId, bytes | None]
+"""(commit, record, its encoded row; None when the commit took it out of the scope)."""
+
+_GONE_BYTES: Final = 38
+"""A record id in MessagePack: two bytes of head and 36 of text."""
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Whole commits from the front of a scope's log.
+
+    Attributes:
+        to: the last commit in it, or None when there was none.
+        rows: encoded rows of the records that are in the scope.
+        gone: records that left it.
+        more: whether the log goes on.
+    """
+
+    to: Seq | None
+    rows: tuple[bytes, ...]
+    gone: tuple[RecordId, ...]
+    more: bool
+
+
+def stretch(entries: Iterable[LogEntry]) -> Stretch:
+    """As many whole commits as a page holds, and at least one.
+
+    Args:
+        entries: the log in order of seq. One commit's entries always fit in a page (`server.settle` sees to that).
+    """
+    taken: list[LogEntry] = []
+    size = 0
+    more = False
+    for _, group in itertools.groupby(entries, key=itemgetter(0)):
+        commit = list(group)
+        cost = sum(_GONE_BYTES if body is None else len(body) for _, _, body in commit)
+        if taken and (len(taken) + len(commit) > PAGE_ROWS_MAX or size + cost > PAGE_BYTES_MAX):
+            more = True
+            break
+        taken += commit
+        size += cost
+    return Stretch(
+        to=taken[-1][0] if taken else None,
+        rows=tuple(body for _, _, body in taken if body is not None),
+        gone=tuple(record for _, record, body in taken if body is None),
+        more=more,
+    )
+
+
+def page(entries: Iterable[tuple[RecordId, bytes]], rows_max: int = PAGE_ROWS_MAX) -> Page:
+    """As many records as a page holds, and at least one.
+
+    Args:
+        entries: (record, its encoded row) in order of id.
+        rows_max: at most so many; PAGE_ROWS_MAX holds all the same.
+    """
+    rows: list[bytes] = []
+    size = 0
+    last = ""
+    for record, body in entries:
+        if rows and (len(rows) >= min(rows_max, PAGE_ROWS_MAX) or size + len(body) > PAGE_BYTES_MAX):
+            return Page(rows=tuple(rows), upto=last)
+        rows.append(body)
+        size += len(body)
+        last = record
+    return Page(rows=tuple(rows), upto="")
