@@ -29,12 +29,13 @@ _UINT64: Final = 0xCF
 _INT64: Final = 0xD3
 
 
-def check(data: bytes, bytes_max: int = limits.MESSAGE_BYTES_MAX) -> None:
+def check(data: bytes, bytes_max: int = limits.MESSAGE_BYTES_MAX, elements_max: int = limits.ELEMENTS_MAX) -> None:
     """Accept `data` as exactly one MessagePack value inside the bounds of `schemas.limits`.
 
     Args:
         data: the message as it came.
-        bytes_max: its own bound.
+        bytes_max: how long it may be.
+        elements_max: how many values it may hold, all together.
 
     Raises:
         FrameError: with code `too_long`, `not_msgpack`, `too_deep`, `too_many` or `bad_value`; the detail says the
@@ -59,8 +60,8 @@ def check(data: bytes, bytes_max: int = limits.MESSAGE_BYTES_MAX) -> None:
         if at >= end:
             raise FrameError("not_msgpack", f"it ends at byte {at} in the middle of a value")
         elements += 1
-        if elements > limits.ELEMENTS_MAX:
-            raise FrameError("too_many", f"more than {limits.ELEMENTS_MAX} values at byte {at}")
+        if elements > elements_max:
+            raise FrameError("too_many", f"more than {elements_max} values at byte {at}")
         if is_key and seen is not None:
             at = _key(data, at, seen)
             continue

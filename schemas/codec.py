@@ -10,7 +10,7 @@ import msgspec
 
 from schemas import bounds
 from schemas.errors import FrameError, PeerError
-from schemas.limits import MESSAGE_BYTES_MAX, OP_BYTES_MAX
+from schemas.limits import ELEMENTS_MAX, ELEMENTS_UP_MAX, MESSAGE_BYTES_MAX, OP_BYTES_MAX
 from schemas.ops import Op, Row
 from schemas.wire import Down, Error, HelloBody, Up
 
@@ -34,7 +34,7 @@ def decode_up(data: bytes) -> Up:
     Raises:
         FrameError: the bytes are not one, or break a bound.
     """
-    return _decode(_UP, data, MESSAGE_BYTES_MAX)
+    return _decode(_UP, data, MESSAGE_BYTES_MAX, ELEMENTS_UP_MAX)
 
 
 def decode_down(data: bytes) -> Down:
@@ -43,7 +43,7 @@ def decode_down(data: bytes) -> Down:
     Raises:
         FrameError: the bytes are not one, or break a bound.
     """
-    return _decode(_DOWN, data, MESSAGE_BYTES_MAX)
+    return _decode(_DOWN, data, MESSAGE_BYTES_MAX, ELEMENTS_MAX)
 
 
 def decode_hello_body(data: bytes) -> HelloBody:
@@ -52,7 +52,7 @@ def decode_hello_body(data: bytes) -> HelloBody:
     Raises:
         FrameError: the bytes are not one, or break a bound.
     """
-    return _decode(_HELLO_BODY, data, MESSAGE_BYTES_MAX)
+    return _decode(_HELLO_BODY, data, MESSAGE_BYTES_MAX, ELEMENTS_UP_MAX)
 
 
 def decode_op(data: bytes) -> Op:
@@ -61,7 +61,7 @@ def decode_op(data: bytes) -> Op:
     Raises:
         FrameError: the bytes are not one, or break a bound.
     """
-    return _decode(_OP, data, OP_BYTES_MAX)
+    return _decode(_OP, data, OP_BYTES_MAX, ELEMENTS_UP_MAX)
 
 
 def reread_op(data: bytes) -> Op:
@@ -93,8 +93,8 @@ def error_message(error: PeerError, scope: str | None = None) -> Error:
     )
 
 
-def _decode(decoder: "msgspec.msgpack.Decoder[_T]", data: bytes, bytes_max: int) -> _T:
-    bounds.check(data, bytes_max)
+def _decode(decoder: "msgspec.msgpack.Decoder[_T]", data: bytes, bytes_max: int, elements_max: int) -> _T:
+    bounds.check(data, bytes_max, elements_max)
     return _typed(decoder, data)
 
 

@@ -28,9 +28,13 @@ ARRAY_LEN_MAX: Final = 2_048
 MAP_LEN_MAX: Final = 256
 """Pairs of one map. The widest of ours is the fields of one record."""
 
-ELEMENTS_MAX: Final = 65_536
+ELEMENTS_MAX: Final = 131_072
 """Values in one message, all together. 1 MiB of empty maps becomes 76 MB of objects; this bound keeps it under
-10 MB."""
+10 MB, and the densest page of rows still fits."""
+
+ELEMENTS_UP_MAX: Final = 4_096
+"""Values in what a device sends: a message, the body of HELLO, an op. Ops travel as bytes, so its messages have few;
+the server looks at each value before it knows whom it talks to."""
 
 TEXT_BYTES_MAX: Final = 32 * KIB
 """One text value. A briefing's body is the longest text there is."""
@@ -41,6 +45,9 @@ INT_MAX: Final = 2**53
 # --- ops and records ------------------------------------------------------------------------------------
 OP_BYTES_MAX: Final = 48 * KIB
 """One op. It holds at least one text of the largest size beside its own fields."""
+
+OP_TEXT_CHARS_MAX: Final = 20_000
+"""Characters of the longest text field; in UTF-8 of plain English it is well inside TEXT_BYTES_MAX."""
 
 RECORD_BYTES_MAX: Final = 128 * KIB
 """One record with all its entries: 600 log entries of 200 bytes. It must fit in a message beside a commit's other
@@ -119,9 +126,6 @@ CLOCK_SKEW_NOTICE_MS: Final = 60_000
 """A device's clock that is this far off is told so. Its ops are accepted all the same: evidence is never refused for
 skew."""
 
-OP_TEXT_CHARS_MAX: Final = 20_000
-"""Characters of the longest text field; in UTF-8 of plain English it is well inside TEXT_BYTES_MAX."""
-
 
 def _check_relations() -> None:
     """Fail at import when two bounds no longer fit each other."""
@@ -132,6 +136,10 @@ def _check_relations() -> None:
         "a commit's rows fit in a page": COMMIT_BYTES_SOFT_MAX + RECORD_BYTES_MAX <= PAGE_BYTES_MAX,
         "a page fits in a message": PAGE_BYTES_MAX + 24 * KIB <= MESSAGE_BYTES_MAX,
         "a page holds a whole commit": OPS_PER_COMMIT_MAX <= PAGE_ROWS_MAX,
+        # The densest row is made of log entries of one character: [{"text": "x"}, 0, 0] has 6 values in 11 bytes.
+        "a page's values fit in a message": PAGE_BYTES_MAX * 6 <= (ELEMENTS_MAX - KIB) * 11,
+        # A position: the map, five keys, five values; beside the body's own nine pairs.
+        "a HELLO's values fit": SCOPES_PER_DEVICE_MAX * 11 + 32 <= ELEMENTS_UP_MAX <= ELEMENTS_MAX,
         "a page's rows fit in an array": PAGE_ROWS_MAX <= ARRAY_LEN_MAX,
         "a field's entries fit in an array": ENTRIES_PER_FIELD_MAX + ENTRIES_PER_OP_MAX <= ARRAY_LEN_MAX,
         "a push fits in a commit": OPS_PER_PUSH_MAX <= OPS_PER_COMMIT_MAX,

@@ -11,7 +11,13 @@ from schemas import scopes
 from schemas.codec import encode
 from schemas.ids import FieldName
 from schemas.kinds import FieldSpec, KindSpec, kind_named
-from schemas.limits import ENTRIES_PER_FIELD_MAX, ENTRIES_PER_OP_MAX, RECORD_BYTES_MAX, SCOPES_PER_RECORD_MAX
+from schemas.limits import (
+    ARRAY_LEN_MAX,
+    ENTRIES_PER_FIELD_MAX,
+    ENTRIES_PER_OP_MAX,
+    RECORD_BYTES_MAX,
+    SCOPES_PER_RECORD_MAX,
+)
 from schemas.ops import Op, Row
 from schemas.policies import grow
 from sync.merge import RecordState
@@ -58,6 +64,8 @@ def outcome(state: RecordState, row: Row) -> Refusal | None:
     """Check the record that an op led to: its size, its entries, its scopes."""
     if len(encode(row)) > RECORD_BYTES_MAX:
         return Refusal("op_record_full", f"at most {RECORD_BYTES_MAX} bytes")
+    if len(row.stamps) > ARRAY_LEN_MAX:
+        return Refusal("op_record_full", f"at most {ARRAY_LEN_MAX} ops whose values still stand")
     for name, cell in state.cells.items():
         if len(cell.entries) > ENTRIES_PER_FIELD_MAX:
             return Refusal("op_record_full", f"{name}: at most {ENTRIES_PER_FIELD_MAX} entries")

@@ -1,7 +1,9 @@
 """`once`: the first commit's value stands. What was said differently since is kept beside it, never over it.
 
 Arrest time, relevant time, detention authorised: times on which a person's liberty hangs. A later officer who says the
-same confirms it; one who says something else is recorded in `differing`, which waits for a person to decide.
+same confirms it; one who says something else is recorded in `differing`, which waits for a person to decide. Nothing
+(None) says nothing: the first value may follow it, and it contests none. Were it kept, replaying an op that said it
+first would contest the value that followed.
 """
 
 from typing import Any
@@ -19,7 +21,7 @@ class Once:
         """Set the first value; keep a different one beside it."""
         if cell is None or cell.said is None or (cell.said.value is None and value is not None):
             return Cell(said=Said(value, stamp), differing=() if cell is None else cell.differing)
-        if value == cell.said.value or any(other.stamp.op == stamp.op for other in cell.differing):
+        if value is None or value == cell.said.value or any(other.stamp.op == stamp.op for other in cell.differing):
             return cell
         kept = sorted((*cell.differing, Said(value, stamp)), key=lambda other: other.stamp.order)
         return Cell(said=cell.said, differing=tuple(kept))

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.codec import decode_op, decode_row, encode
-from schemas.errors import PeerError, UsageError
+from schemas.errors import FrameError, PeerError, UsageError
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
 from schemas.limits import INT_MAX, PAGE_ROWS_MAX, REPAIR_RANGES_MAX
@@ -190,7 +190,7 @@ class Replica:
             why=facts.why,
         )
         self._require_writable(op, spec, state)
-        body = encode(op)
+        body = _sendable(op)
         self._tables.put_op(StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body))
         self._tables.set_meta(_NEXT_OP, str(op.n + 1).encode())
         return op
@@ -202,7 +202,7 @@ class Replica:
             after = merge.apply(merge.new_state(op, spec) if state is None else state, op)
             refusal = check.outcome(after, merge.to_row(after))
             for name in op.changes if state is not None else ():
-                if spec.fields[name].policy.name == "once" and merge.displaced(after, op).get(name) is not None:
+                if spec.fields[name].policy.name == "once" and _comes_too_late(after, op, name):
                     raise UsageError(
                         f"{name} of this {spec.name} is already recorded and stands; "
                         "add a log entry that says what differs"
@@ -408,6 +408,22 @@ class Replica:
         self._tables.put_op(msgspec.structs.replace(kept, state=state, code=result.code, detail=result.detail))
         if event is OpEvent.RESULT_REFUSED:
             outcome.held.append(kept.n)
+
+
+def _sendable(op: Op) -> bytes:
+    """The op's bytes, after a look with the server's eyes: one that it cannot read would end every session."""
+    body = encode(op)
+    try:
+        decode_op(body)
+    except FrameError as error:
+        raise UsageError(f"this change to {op.kind} {op.record} cannot be sent: {error}") from None
+    return body
+
+
+def _comes_too_late(after: RecordState, op: Op, name: FieldName) -> bool:
+    """Whether another value of a `once` field stands, after the op that would set or clear it."""
+    cleared = op.changes[name] is None and after.values()[name] is not None
+    return cleared or name in merge.displaced(after, op)
 
 
 class _MemberChange:
