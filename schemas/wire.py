@@ -177,7 +177,8 @@ class Batch(_Message, frozen=True, kw_only=True, tag="batch"):
 
     Attributes:
         scope, gen: which grant.
-        frm, to: on the wire `from` and `to`: the position it starts at and the one it leads to.
+        frm: `from` on the wire: the position it starts at.
+        to: the position it leads to.
         rows: the changed records as they stand now.
         gone: records that left the scope.
         digest, count: of the scope at `to`; absent while more batches are to come.

@@ -31,7 +31,8 @@ class Briefing(Kind, frozen=True, kw_only=True):
         handling: handling caveat, in words.
         urgent: whether officer safety hangs on it.
         issued_at: when it was issued (ms since 1970).
-        valid_from, expires_at: when it applies (ms since 1970).
+        valid_from: from when on it applies (ms since 1970).
+        expires_at: until when it applies (ms since 1970).
         review_at: when someone looks at it again (ms since 1970).
         withdrawn: whether it no longer applies; it stays readable.
         receipts: who has read it.

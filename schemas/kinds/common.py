@@ -16,7 +16,12 @@ Body = Annotated[str, msgspec.Meta(min_length=1, max_length=OP_TEXT_CHARS_MAX)]
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place on the ground in WGS 84 degrees. One value, so that two officers' moves never mix into a third place."""
+    """A place on the ground in WGS 84 degrees. One value, so that two officers' moves never mix into a third place.
+
+    Attributes:
+        longitude: degrees east of Greenwich.
+        latitude: degrees north of the equator.
+    """
 
     longitude: Annotated[float, msgspec.Meta(ge=-180, le=180)]
     latitude: Annotated[float, msgspec.Meta(ge=-90, le=90)]
@@ -35,6 +40,10 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A person says that they have read something, and when (ms since 1970)."""
+    """A person says that they have read something. Who it was is its stamp's.
+
+    Attributes:
+        read_at: when they read it (ms since 1970).
+    """
 
     read_at: MillisInt

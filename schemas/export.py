@@ -1,0 +1,231 @@
+"""JSON Schema (2020-12) of every message, every part of one and every record kind, built from the types themselves.
+
+`schemas/json/` holds what this gives, written by `python -m schemas.jsonschema`. The schemas describe the JSON form of
+a MessagePack value: `bin` becomes base64 text, marked with `x-msgpack-type: bin` and its length in bytes. What the
+types cannot say of a `Row` (a cell's shape is its field's policy) is added here from the kinds' declarations.
+"""
+
+import enum
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any, Final, get_args
+
+import msgspec
+
+from schemas import wire
+from schemas.kinds import KINDS, KindSpec
+from schemas.limits import ARRAY_LEN_MAX, ENTRIES_PER_OP_MAX, FIELDS_PER_OP_MAX
+from schemas.ops import Op, Row, Stamp
+from schemas.policies import Policy, grow, once
+
+Schema = dict[str, Any]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = tuple(
+    sorted({*get_args(wire.Up), *get_args(wire.Down)}, key=lambda message: str(message.__struct_config__.tag))
+)
+"""Every message, either way."""
+PARTS: Final[tuple[type[msgspec.Struct], ...]] = (
+    wire.HelloBody,
+    Op,
+    Row,
+    Stamp,
+    wire.Position,
+    wire.Plan,
+    wire.Result,
+    wire.Range,
+)
+"""What messages are made of, or carry as `bin`."""
+
+_REF: Final = "#/$defs/{name}"
+_INDEX: Final[Schema] = {"type": "integer", "minimum": 0, "description": "Index into the row's `stamps`."}
+_ENTRY_NUMBER: Final[Schema] = {
+    "type": "integer",
+    "minimum": 0,
+    "description": "The entry's place in its op; (op, k) names it for ever.",
+}
+_ATTRIBUTE: Final = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*)$")
+
+
+def schema_files() -> dict[str, Schema]:
+    """File name -> JSON Schema, of everything that travels."""
+    files = {f"message-{tag_of(message)}.json": message_schema(message) for message in MESSAGES}
+    files |= {f"part-{_dashed(part.__name__)}.json": part_schema(part) for part in PARTS}
+    files |= {f"record-{spec.name}.json": record_schema(spec) for spec in KINDS.values()}
+    return files
+
+
+def message_schema(message: type[msgspec.Struct]) -> Schema:
+    """The schema of one message."""
+    return _document(f"v{wire.PROTO}:message:{tag_of(message)}", message)
+
+
+def part_schema(part: type[msgspec.Struct]) -> Schema:
+    """The schema of one part of the messages."""
+    return _document(f"v{wire.PROTO}:part:{_dashed(part.__name__)}", part)
+
+
+def record_schema(spec: KindSpec) -> Schema:
+    """The schema of one record kind's values; `$defs` tells what an op may change and what a row's cells hold."""
+    schema = _document(f"v{wire.SCHEMA}:record:{spec.name}", spec.struct)
+    changes: Schema = {}
+    cells: Schema = {}
+    for name, field in spec.fields.items():
+        value = {key: kept for key, kept in schema["properties"][name].items() if key not in ("default", "description")}
+        schema["properties"][name]["x-merge-policy"] = field.policy.name
+        if field.policy is grow:
+            changes[name] = {"type": "array", "items": value["items"], "minItems": 1, "maxItems": ENTRIES_PER_OP_MAX}
+            cells[name] = cell_schema(grow, value["items"])
+        else:
+            changes[name] = value
+            cells[name] = cell_schema(field.policy, value)
+    schema["$defs"]["Changes"] = {
+        "title": "Changes",
+        "description": "What `changes` of an op on this kind may hold: field -> new value, or the entries to append. "
+        "An op that makes the record sets every required field.",
+        "type": "object",
+        "properties": changes,
+        "additionalProperties": False,
+        "maxProperties": FIELDS_PER_OP_MAX,
+    }
+    schema["$defs"]["Cells"] = {
+        "title": "Cells",
+        "description": "What `cells` of a row of this kind holds; a field that was never set has no cell.",
+        "type": "object",
+        "properties": cells,
+    }
+    return schema
+
+
+def cell_schema(policy: Policy, value: Schema) -> Schema:
+    """The schema of a row's cell under `policy`, around the schema of its value (for `grow`: of one entry)."""
+    if policy is grow:
+        entry = {"type": "array", "prefixItems": [value, _INDEX, _ENTRY_NUMBER], "minItems": 3, "items": False}
+        return {"type": "array", "items": entry, "maxItems": ARRAY_LEN_MAX}
+    stands: Schema = {"type": "array", "prefixItems": [value, _INDEX], "minItems": 2, "items": False}
+    if policy is once:
+        other = {"type": "array", "prefixItems": [value, _INDEX], "minItems": 2, "items": False}
+        stands["prefixItems"].append({"type": "array", "items": other, "minItems": 1})
+    return stands
+
+
+def described(struct: type) -> tuple[str, dict[str, str]]:
+    """A class's docstring as (text before `Attributes:`, attribute -> text), each on one line."""
+    text, _, attributes = inspect.cleandoc(struct.__doc__ or "").partition("\nAttributes:\n")
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in attributes.splitlines():
+        start = _ATTRIBUTE.match(line)
+        if start is not None:
+            names = start[1].split(", ")
+            found |= dict.fromkeys(names, start[2][:1].upper() + start[2][1:])
+        else:
+            found |= {name: f"{found[name]} {line.strip()}" for name in names if line.strip()}
+    return " ".join(text.split()), found
+
+
+def tag_of(message: type[msgspec.Struct]) -> str:
+    """The value of `t` that names a message."""
+    return str(message.__struct_config__.tag)
+
+
+def _document(name: str, root: type[msgspec.Struct]) -> Schema:
+    """One file: the root type, with every type it leans on under `$defs`."""
+    roots: list[type[msgspec.Struct]] = [root, Row] if _holds_rows(root) else [root]
+    _, components = msgspec.json.schema_components(roots, ref_template=_REF)
+    structs = _types_behind(roots)
+    defs = {title: _completed(schema, structs[title]) for title, schema in sorted(components.items())}
+    body = defs.pop(root.__name__)
+    return {"$schema": DIALECT, "$id": f"urn:beatbook:{name}", **body, "$defs": defs}
+
+
+def _completed(schema: Schema, described_type: type) -> Schema:
+    """A component with what msgspec leaves out: descriptions, byte lengths, rows and their cells."""
+    text, attributes = described(described_type)
+    schema["description"] = text
+    if issubclass(described_type, enum.Enum):
+        schema["enum"] = [member.value for member in described_type]
+        return schema
+    info = msgspec.inspect.type_info(described_type)
+    if not isinstance(info, msgspec.inspect.StructType):
+        raise TypeError(f"{described_type.__name__} is neither a Struct nor an enum, so it cannot be exported")
+    for at, field in enumerate(info.fields):
+        part = schema["prefixItems"][at] if info.array_like else schema["properties"][field.encode_name]
+        _mark_binary(part, field.type)
+        if field.name in attributes:
+            part["description"] = attributes[field.name]
+        if info.array_like:
+            part["title"] = field.name
+    if described_type is Row:
+        anything: Schema = {}
+        schema["properties"]["cells"]["additionalProperties"] = {
+            "anyOf": [{"title": policy.name, **cell_schema(policy, anything)} for policy in _cell_policies()]
+        }
+    return schema
+
+
+def _mark_binary(schema: Schema, info: msgspec.inspect.Type) -> None:
+    """Tell `bin` from text, and a row that is kept as received from a value of any kind."""
+    match info:
+        case msgspec.inspect.BytesType():
+            schema["x-msgpack-type"] = "bin"
+            lengths = {"x-bytes-min": info.min_length, "x-bytes-max": info.max_length}
+            schema |= {key: length for key, length in lengths.items() if length is not None}
+        case msgspec.inspect.RawType():
+            schema["$ref"] = _REF.format(name=Row.__name__)
+        case msgspec.inspect.UnionType():
+            for option in schema["anyOf"]:
+                for inner in info.types:
+                    if isinstance(inner, msgspec.inspect.BytesType) and "contentEncoding" in option:
+                        _mark_binary(option, inner)
+        case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType():
+            _mark_binary(schema["items"], info.item_type)
+        case _:
+            return
+
+
+def _cell_policies() -> list[Policy]:
+    """The policies whose cells differ in shape, in order of name."""
+    used = {field.policy.name: field.policy for spec in KINDS.values() for field in spec.fields.values()}
+    return [used[name] for name in sorted(used)]
+
+
+def _holds_rows(root: type[msgspec.Struct]) -> bool:
+    fields = msgspec.structs.fields(root)
+    return any(msgspec.Raw in get_args(inner) for field in fields for inner in (field.type, *get_args(field.type)))
+
+
+def _types_behind(roots: Iterable[type[msgspec.Struct]]) -> dict[str, type]:
+    """Name -> Struct or enum, of the roots and everything inside them."""
+    found: dict[str, type] = {}
+
+    def visit(info: object) -> None:
+        match info:
+            case msgspec.inspect.StructType():
+                if info.cls.__name__ not in found:
+                    found[info.cls.__name__] = info.cls
+                    visit([field.type for field in info.fields])
+            case msgspec.inspect.EnumType():
+                found[info.cls.__name__] = info.cls
+            case msgspec.inspect.UnionType():
+                visit(info.types)
+            case msgspec.inspect.TupleType():
+                visit(info.item_types)
+            case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType():
+                visit(info.item_type)
+            case msgspec.inspect.DictType():
+                visit([info.key_type, info.value_type])
+            case list() | tuple():
+                for each in info:
+                    visit(each)
+            case _:
+                return
+
+    visit([msgspec.inspect.type_info(root) for root in roots])
+    return found
+
+
+def _dashed(name: str) -> str:
+    """`HelloBody` -> `hello-body`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()

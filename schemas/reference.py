@@ -1,0 +1,255 @@
+"""The generated pages of docs/reference, as text: record kinds, errors and limits, read from their declarations.
+
+A page is written by `python -m schemas.jsonschema`, and a test fails when it is stale: what the docs say of a field, an
+error or a bound is what the code does.
+"""
+
+import ast
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from schemas import ids, limits
+from schemas.errors import ERRORS, RECOVERY_MEANING, ErrorSpec
+from schemas.export import Schema, record_schema
+from schemas.kinds import KINDS, KindSpec
+from schemas.policies import IMPLEMENTED, POLICIES
+
+_GENERATED: Final = "*Written by `make schemas` from `{source}`; change it there.*\n"
+_PATTERN_WORDS: Final = {
+    ids.SCOPE_PATTERN: "scope name",
+    ids.SLUG_PATTERN: "slug (`a-z`, `0-9`, `-`; up to 40 characters)",
+    ids.OP_PATTERN: "op id (`device/number`)",
+}
+_RECORDS_INTRO: Final = (
+    "How a record travels and is stored is in the JSON Schemas (`schemas/json/record-*.json`): `Changes` there is what "
+    "an op may hold, `Cells` what a row holds.\n"
+)
+_POLICIES_INTRO: Final = (
+    "Two changes are concurrent when neither author saw the other's. A field may declare only a policy that is carried "
+    "out.\n"
+)
+_UNITS: Final = {
+    "BYTES": "bytes",
+    "MS": "ms",
+    "CHARS": "characters",
+    "FRAGMENTS": "frames",
+    "FRAMES": "frames",
+    "DEPTH": "levels",
+    "ARRAY": "elements",
+    "MAP": "pairs",
+    "ELEMENTS": "values",
+    "INT": "magnitude",
+    "ENTRIES": "entries",
+    "FIELDS": "fields",
+    "OPS": "ops",
+    "ROWS": "rows",
+    "SCOPES": "scopes",
+    "RANGES": "ranges",
+}
+_SECTION: Final = re.compile(r"^# --- (.+?) -+$", re.MULTILINE)
+
+
+def pages(limits_source: str) -> dict[str, str]:
+    """File name -> Markdown, of every page.
+
+    Args:
+        limits_source: the text of schemas/limits.py; the reason of a bound is the string behind it, which the
+            imported module no longer has.
+    """
+    return {"records.md": records_page(), "errors.md": errors_page(), "limits.md": limits_page(limits_source)}
+
+
+def records_page() -> str:
+    """Every record kind with its fields, their types and merge policies."""
+    schemas = {spec.name: record_schema(spec) for spec in KINDS.values()}
+    parts: dict[str, Schema] = {}
+    for schema in schemas.values():
+        parts |= {name: each for name, each in schema["$defs"].items() if _is_part(name, each)}
+    policies = (
+        (f"`{policy.name}`", policy.meaning, "yes" if policy.name in IMPLEMENTED else "not yet") for policy in POLICIES
+    )
+    return "\n".join(
+        [
+            "# Record kinds\n",
+            _GENERATED.format(source="schemas/kinds/"),
+            _RECORDS_INTRO,
+            "## Merge policies\n",
+            _POLICIES_INTRO,
+            _table(("policy", "what concurrent changes lead to", "carried out"), policies),
+            *(_kind_section(KINDS[name], schemas[name]) for name in sorted(schemas)),
+            "## Parts of fields\n",
+            *(_part_section(name, parts[name], parts) for name in sorted(parts)),
+        ]
+    )
+
+
+def errors_page() -> str:
+    """The registry of errors."""
+    ending = [spec for spec in ERRORS.values() if spec.close is not None]
+    of_an_op = [spec for spec in ERRORS.values() if spec.close is None]
+    head = ("code", "close", "recovery", "what happened", "what to do")
+    return "\n".join(
+        [
+            "# Errors\n",
+            _GENERATED.format(source="schemas/errors.py"),
+            "A code is for ever: it is never given another meaning, and a retired one is not used again.\n",
+            "## Recoveries\n",
+            _table(
+                ("recovery", "what a device does"),
+                ((f"`{recovery.value}`", meaning) for recovery, meaning in RECOVERY_MEANING.items()),
+            ),
+            "## Errors that end a connection\n",
+            "Sent as ERROR; then the WebSocket is closed with the close code.\n",
+            _table(head, map(_error_row, ending)),
+            "## Errors of one op\n",
+            "Told in RESULTS; the connection stays open and everything else goes on.\n",
+            _table((head[0], *head[2:]), ((row[0], *row[2:]) for row in map(_error_row, of_an_op))),
+        ]
+    )
+
+
+def limits_page(source: str) -> str:
+    """Every bound with its value, unit and reason.
+
+    Args:
+        source: the text of schemas/limits.py.
+
+    Raises:
+        ValueError: a constant there has no reason behind it.
+    """
+    sections = [(source.count("\n", 0, found.start()), found[1]) for found in _SECTION.finditer(source)]
+    lines = ["# Limits\n", _GENERATED.format(source="schemas/limits.py")]
+    reasons = _reasons(ast.parse(source))
+    for number, (start, title) in enumerate(sections):
+        end = sections[number + 1][0] if number + 1 < len(sections) else len(source)
+        rows = [
+            (f"`{name}`", *_measure(name, getattr(limits, name)), reason)
+            for name, (line, reason) in reasons.items()
+            if start < line <= end
+        ]
+        lines += [f"## {title[0].upper()}{title[1:]}\n", _table(("limit", "value", "unit", "why"), rows)]
+    return "\n".join(lines)
+
+
+def in_words(schema: Schema, defs: dict[str, Schema]) -> str:
+    """A field's type for a reader, from its JSON Schema."""
+    match schema:
+        case {"$ref": str() as ref}:
+            name = ref.rpartition("/")[2]
+            values = defs[name].get("enum")
+            return _either(values) if values else f"[{name}](#{name.lower()})"
+        case {"anyOf": [first, {"type": "null"}]}:
+            return f"{in_words(first, defs)}, or nothing"
+        case {"type": "array", "prefixItems": list() as items}:
+            return f"[{'; '.join(in_words(item, defs) for item in items)}]"
+        case {"type": "array"}:
+            return f"list of {in_words(schema['items'], defs)}{_range(schema, 'minItems', 'maxItems')}"
+        case _:
+            return _scalar_in_words(schema)
+
+
+def _scalar_in_words(schema: Schema) -> str:
+    match schema:
+        case {"type": "string", "pattern": str() as pattern}:
+            return _PATTERN_WORDS[pattern]
+        case {"type": "string"}:
+            return f"text{_range(schema, 'minLength', 'maxLength', ' characters')}"
+        case {"type": "integer"}:
+            return f"whole number{_range(schema, 'minimum', 'maximum')}"
+        case {"type": "number"}:
+            return f"number{_range(schema, 'minimum', 'maximum')}"
+        case {"type": "boolean"}:
+            return "true or false"
+        case _:
+            raise ValueError(f"no words for the schema {schema}: add them to schemas/reference.py")
+
+
+def _is_part(name: str, schema: Schema) -> bool:
+    return name not in ("Changes", "Cells") and schema.get("type") == "object"
+
+
+def _kind_section(spec: KindSpec, schema: Schema) -> str:
+    rows = []
+    for name, field in spec.fields.items():
+        each = schema["properties"][name]
+        default = "required" if field.required else _default(each["default"])
+        words = in_words(each, schema["$defs"])
+        rows.append((f"`{name}`", words, f"`{field.policy.name}`", default, each["description"]))
+    head = ("field", "type", "policy", "when absent", "meaning")
+    return f"## {spec.name}\n\n{schema['description']}\n\n{_table(head, rows)}"
+
+
+def _part_section(name: str, schema: Schema, defs: dict[str, Schema]) -> str:
+    rows = []
+    for field, each in schema["properties"].items():
+        default = "required" if field in schema["required"] else _default(each["default"])
+        rows.append((f"`{field}`", in_words(each, _with_enums(defs)), default, each["description"]))
+    return f"### {name}\n\n{schema['description']}\n\n{_table(('field', 'type', 'when absent', 'meaning'), rows)}"
+
+
+def _with_enums(defs: dict[str, Schema]) -> dict[str, Schema]:
+    found = dict(defs)
+    for spec in KINDS.values():
+        found |= record_schema(spec)["$defs"]
+    return found
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if value in ([], ()):
+        return "empty"
+    return f"`{str(value).lower()}`"
+
+
+def _either(values: Iterable[str]) -> str:
+    return "one of " + ", ".join(f"`{value}`" for value in values)
+
+
+def _range(schema: Schema, low: str, high: str, unit: str = "") -> str:
+    least, most = schema.get(low), schema.get(high)
+    if most == limits.INT_MAX:
+        most = "2^53"
+    if least is not None and most is not None:
+        return f", {least} to {most}{unit}"
+    if most is not None:
+        return f", at most {most}{unit}"
+    return ""
+
+
+def _error_row(spec: ErrorSpec) -> tuple[str, str, str, str, str]:
+    return (f"`{spec.code}`", str(spec.close), f"`{spec.recovery.value}`", spec.meaning, spec.action)
+
+
+def _reasons(tree: ast.Module) -> dict[str, tuple[int, str]]:
+    """Constant -> (line, the string behind it)."""
+    found: dict[str, tuple[int, str]] = {}
+    for at, node in enumerate(tree.body):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)) or node.target.id == "KIB":
+            continue
+        match tree.body[at + 1 : at + 2]:
+            case [ast.Expr(value=ast.Constant(value=str() as reason))]:
+                found[node.target.id] = (node.lineno, " ".join(reason.split()))
+            case _:
+                raise ValueError(f"schemas/limits.py: {node.target.id} has no reason in a string behind it")
+    return found
+
+
+def _measure(name: str, value: int) -> tuple[str, str]:
+    """A bound's value and unit for a reader; the unit is in its name."""
+    units = [_UNITS[word] for word in name.split("_") if word in _UNITS]
+    if not units:
+        raise ValueError(f"schemas/limits.py: the name {name} has no unit that schemas/reference.py knows")
+    unit = f"{units[0]} a second" if "_PER_S_" in name else units[0]
+    if value == limits.INT_MAX:
+        return "2^53", unit
+    if unit == "bytes" and value % limits.KIB == 0:
+        return f"{value:,} ({value // limits.KIB:,} KiB)", unit
+    return f"{value:,}", unit
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [[*head], *([*row] for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
