@@ -1,0 +1,44 @@
+"""`beatbook demo`: a shift in a minute that ends by checking the promises."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+
+from server.demo.run import Options, run, summary
+
+
+@click.command("demo")
+@click.option(
+    "--seconds", type=click.FloatRange(4, 600), default=20, show_default=True, help="How long the shift lasts."
+)
+@click.option("--devices", type=click.IntRange(3, 500), default=24, show_default=True, help="Officers' handhelds.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of everything random in it.")
+@click.option(
+    "--street", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A street file of data.police.uk for the shift's incidents, in place of invented ones.",
+)  # fmt: skip
+@click.option("--headless", is_flag=True, help="Plain lines in place of the live view.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures to this file."
+)
+def command(  # noqa: PLR0917  one parameter per option
+    seconds: float, devices: int, seed: int, street: Path | None, headless: bool, json_file: Path | None
+) -> None:
+    """Run a real server, a custody desk, a control room and handhelds; cut, kill, restore; check the promises.
+
+    Exits with 1 when a promise does not hold.
+    """
+    console = Console()
+    live = console.is_terminal and not headless
+    options = Options(seconds=seconds, devices=devices, seed=seed, street=street, live=live)
+    report, verdict = asyncio.run(run(options, console))
+    console.print()
+    for line in summary(report, verdict):
+        console.print(line, highlight=False)
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    sys.exit(0 if report.holds else 1)

@@ -1,0 +1,74 @@
+"""`beatbook import`: records from files of other systems."""
+
+import asyncio
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from schemas.ids import OfficerId
+from server.importing import street
+from server.importing.areas import Areas
+from server.importing.target import open_target
+from server.office import Draft
+
+AUTHOR: Final = OfficerId("import")
+CHUNK: Final = 500
+SHOWN_MAX: Final = 20
+"""Unusable rows that are told one by one; `--report` writes all of them."""
+
+
+@click.group("import")
+def command() -> None:
+    """Import records from files of other systems."""
+
+
+@command.command("street")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("beatbook-data"), show_default=True,
+    help="The server's data folder; the server may be running.",
+)  # fmt: skip
+@click.option(
+    "--areas", "areas_file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV with the columns lsoa11cd and lpa, for a force whose areas do not follow the districts.",
+)  # fmt: skip
+@click.option(
+    "--report", type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Write every row that could not be used, with line and reason, to this file.",
+)  # fmt: skip
+def street_command(file: Path, data: Path, areas_file: Path | None, report: Path | None) -> None:
+    """Import FILE, a street-level crime file of data.police.uk, as incidents. Importing it again changes nothing."""
+    areas = Areas.of_west_midlands() if areas_file is None else Areas.from_table(areas_file)
+    console = Console(stderr=True)
+    counts, unusable = asyncio.run(load(file, data, areas, console))
+    for one in unusable[:SHOWN_MAX]:
+        console.print(f"line {one.line}: {one.reason}", highlight=False)
+    if len(unusable) > SHOWN_MAX:
+        console.print(f"… and {len(unusable) - SHOWN_MAX} more; --report FILE writes all of them")
+    if report is not None:
+        report.write_text("".join(f"{one.line}\t{one.reason}\n" for one in unusable))
+    click.echo(
+        f"{sum(counts.values()) + len(unusable)} rows: {counts['created']} incidents created, {counts['changed']} changed, "
+        f"{counts['same']} already there, {len(unusable)} rows not usable"
+    )
+
+
+async def load(file: Path, data: Path, areas: Areas, console: Console) -> tuple[Counter[str], list[street.Unusable]]:
+    """Import a street file: how many drafts were created, changed, the same; and the rows that could not be used."""
+    found = list(street.rows(file, areas))
+    drafts = (one for one in found if isinstance(one, Draft))
+    unusable = [one for one in found if isinstance(one, street.Unusable)]
+    counts: Counter[str] = Counter()
+    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("import", total=len(found) - len(unusable))
+        async with open_target(data) as target:
+            while chunk := list(islice(drafts, CHUNK)):
+                counts.update(made.outcome for made in await target.bring(chunk, AUTHOR))
+                progress.advance(task, len(chunk))
+    return counts, unusable

@@ -1,0 +1,38 @@
+"""`beatbook serve`: run the sync server on a data folder."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import click
+
+from server.serving import TOKEN, Address, serve
+
+
+@click.command("serve")
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("beatbook-data"), show_default=True,
+    help="Data folder; it is made when it is not there.",
+)  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8700, show_default=True, help="Port; 0 takes a free one."
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="How much is logged, on standard error.",
+)
+def command(data: Path, host: str, port: int, log_level: str) -> None:
+    """Run the sync server until it is told to stop (Ctrl-C or SIGTERM)."""
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def ready(address: Address) -> None:
+        click.echo(f"Beatbook serves {data}")
+        click.echo(f"  handhelds: {address.sync}")
+        click.echo(f"  HTTP:      {address.http} (description at {address.http}/openapi.json)")
+        click.echo(f"  token:     in {data / TOKEN}")
+
+    asyncio.run(serve(data, host, port, ready))

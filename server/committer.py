@@ -1,0 +1,145 @@
+"""The one task that writes. It gathers what has arrived while the last commit was on its way, and commits it as one group.
+
+Handlers hand in a submission with two callbacks and go on; results are told before the commit is published, so that a
+device hears what became of its op before the batch that holds it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from schemas.errors import StoreError
+from schemas.ids import Millis
+from schemas.limits import OPS_PER_COMMIT_MAX
+from schemas.wire import Result
+from server.settle import Settled, Submission
+from server.store import Store
+
+_log = logging.getLogger(__name__)
+
+WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Ops waiting for a commit, in bytes; beyond it sockets are not read. A second's work of the writer at its fastest."""
+
+Done = Callable[[tuple[Result, ...]], None]
+Failed = Callable[[StoreError], None]
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    submission: Submission
+    done: Done
+    failed: Failed
+    size: int
+
+
+class Committer:
+    """Gathers submissions, commits them in groups, tells the results, publishes the commits."""
+
+    def __init__(self, store: Store, now: Callable[[], Millis], publish: Callable[[Settled], None]) -> None:
+        """Bind it.
+
+        Args:
+            store: where to commit.
+            now: the server's clock (ms since 1970).
+            publish: called with every commit that changed something, after its results were told.
+        """
+        self._store = store
+        self._now = now
+        self._publish = publish
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closing = False
+        self.failing: StoreError | None = None
+        """What the store said when it last failed; None while it works."""
+
+    def submit(self, submission: Submission, done: Done, failed: Failed) -> None:
+        """Have ops committed.
+
+        Args:
+            submission: whose ops, which.
+            done: called once with one result per op, when they are durable.
+            failed: called once instead, when the store could not say whether they are; they may be asked again.
+        """
+        size = sum(map(len, submission.ops))
+        self._waiting.append(_Waiting(submission, done, failed, size))
+        self._waiting_bytes += size
+        if self._waiting_bytes > WAITING_BYTES_MAX:
+            self._room.clear()
+        self._arrived.set()
+
+    async def commit(self, submission: Submission) -> tuple[Result, ...]:
+        """Have ops committed and wait for the results.
+
+        Raises:
+            StoreError: as `submit`'s `failed`.
+        """
+        future: asyncio.Future[tuple[Result, ...]] = asyncio.get_running_loop().create_future()
+
+        def settle(results: tuple[Result, ...]) -> None:
+            if not future.done():
+                future.set_result(results)
+
+        def fail(error: StoreError) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        self.submit(submission, settle, fail)
+        return await future
+
+    async def room(self) -> None:
+        """Wait until there is room for more ops."""
+        await self._room.wait()
+
+    async def run(self) -> None:
+        """Commit until `close`; then commit what is left and return."""
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            await self._commit_group(self._gather())
+
+    def close(self) -> None:
+        """Let `run` end once nothing waits."""
+        self._closing = True
+        self._arrived.set()
+
+    def _gather(self) -> list[_Waiting]:
+        """What one call of the store takes; a submission is never split over two calls."""
+        group = [self._waiting.popleft()]
+        ops = len(group[0].submission.ops)
+        while self._waiting and ops + len(self._waiting[0].submission.ops) <= OPS_PER_COMMIT_MAX:
+            group.append(self._waiting.popleft())
+            ops += len(group[-1].submission.ops)
+        self._waiting_bytes -= sum(waiting.size for waiting in group)
+        if self._waiting_bytes <= WAITING_BYTES_MAX:
+            self._room.set()
+        return group
+
+    async def _commit_group(self, group: Sequence[_Waiting]) -> None:
+        try:
+            commits = await self._store.commit([waiting.submission for waiting in group], self._now())
+        except StoreError as error:
+            _log.error("commit failed: %s", error)
+            self.failing = error
+            for waiting in group:
+                waiting.failed(error)
+            return
+        self.failing = None
+        results = [result for settled in commits for result in settled.results]
+        at = 0
+        for waiting in group:
+            end = at + len(waiting.submission.ops)
+            waiting.done(tuple(results[at:end]))
+            at = end
+        for settled in commits:
+            if settled.scopes:
+                self._publish(settled)

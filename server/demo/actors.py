@@ -1,0 +1,192 @@
+"""Who works in the demo: officers with handhelds, a custody desk, a control room. Each is a real device of its own."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from schemas.ids import Millis, RecordId
+from schemas.kinds import Briefing, CustodyBooking, Incident
+from schemas.kinds.booking import BookingStatus, Check, ObservationLevel, Response
+from schemas.kinds.common import LogEntry, Receipt
+from schemas.kinds.incident import Grade, IncidentStatus
+from server.demo import content
+from server.demo.ledger import Ledger, LedgerLine
+from server.demo.masts import Mast
+from server.demo.stage import Person
+from sync.device import Handheld, HeldKey, OpDurable, RecordChanged, Written
+
+PAUSE_S: Final = (0.15, 0.9)
+"""Between two things that an officer does: far busier than life, so that a minute holds a shift."""
+KNOWN_MAX: Final = 40
+"""Incidents that an officer has in hand at most."""
+
+
+class Actor:
+    """One device and whoever holds it."""
+
+    def __init__(self, person: Person, mast: Mast, folder: Path, rng: random.Random, ledger: Ledger) -> None:
+        """Bind them; nothing runs yet."""
+        self.person = person
+        self.mast = mast
+        self.folder = folder / person.device
+        self.planted: list[str] = []
+        """Words that this officer wrote and that stand nowhere else."""
+        self._key = HeldKey(rng.randbytes(32))
+        self._rng = rng
+        self._ledger = ledger
+        self._incidents: list[RecordId] = []
+        self._handheld: Handheld | None = None
+        self._listening: asyncio.Task[None] | None = None
+
+    @property
+    def handheld(self) -> Handheld:
+        """The open handheld."""
+        assert self._handheld is not None
+        return self._handheld
+
+    async def open(self) -> None:
+        """Switch the device on."""
+        self._handheld = await Handheld.open(
+            self.folder,
+            identity=self.person.identity,
+            keys=self._key,
+            author=self.person.officer,
+            server=f"ws://127.0.0.1:{self.mast.port}/v1/sync",
+        )
+        self._listening = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """Switch it off."""
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+        await self.handheld.close()
+
+    def hand(self, incidents: list[RecordId]) -> None:
+        """Give the officer incidents to work on."""
+        self._incidents = incidents[-KNOWN_MAX:]
+
+    async def work(self, until: Callable[[], bool]) -> None:
+        """Do one thing after another until the shift is over."""
+        while not until():
+            await self.act()
+            await asyncio.sleep(self._rng.uniform(*PAUSE_S))
+
+    async def act(self) -> None:
+        """Do one thing."""
+        choice = self._rng.random()
+        if choice < 0.12 or not self._incidents:
+            await self._report_incident()
+        elif choice < 0.68:
+            await self._write_log(self._rng.choice(self._incidents))
+        elif choice < 0.92:
+            await self._change(self._rng.choice(self._incidents))
+        else:
+            await self._read_briefings()
+
+    async def _report_incident(self) -> None:
+        area = self._rng.choice(
+            [scope.partition(":")[2] for scope in sorted(self.person.audiences) if scope.startswith("area:")]
+        )
+        made = await self.handheld.create(content.incident(self._rng, area, _now()))
+        self._note(made, None)
+        self._incidents = [*self._incidents, made.record][-KNOWN_MAX:]
+
+    async def _write_log(self, record: RecordId) -> None:
+        word = self._plant()
+        made = await self.handheld.append(record, "log", LogEntry(text=content.words(self._rng, word)))
+        self._note(made, word)
+
+    async def _change(self, record: RecordId) -> None:
+        if self._rng.random() < 0.5:
+            made = await self.handheld.edit(record, status=self._rng.choice(list(IncidentStatus)))
+        else:
+            made = await self.handheld.edit(
+                record, grade=self._rng.choice(list(Grade)), why="regraded on what was found"
+            )
+        self._note(made, None)
+
+    async def _read_briefings(self) -> None:
+        for record, _ in (await self.handheld.find(Briefing))[-1:]:
+            made = await self.handheld.append(record, "receipts", Receipt(read_at=_now()))
+            self._note(made, None)
+
+    def _plant(self) -> str:
+        word = content.planted_word(self._rng)
+        self.planted.append(word)
+        return word
+
+    def _note(self, made: Written, marker: str | None) -> None:
+        self._ledger.made(
+            LedgerLine(
+                device=self.person.device,
+                op=made.op,
+                record=made.record,
+                marker=marker,
+                durable=False,
+                with_signal=self.mast.has_signal,
+            )
+        )
+
+    async def _listen(self) -> None:
+        async for change in self.handheld.changes():
+            if isinstance(change, OpDurable):
+                self._ledger.told_durable(change.op)
+            elif isinstance(change, RecordChanged) and change.kind == "briefing":
+                self._ledger.briefing_came(self.person.device, change.record, time.monotonic())
+
+
+class CustodyDesk(Actor):
+    """A custody desk: books people in and checks on them."""
+
+    def __init__(self, person: Person, mast: Mast, folder: Path, rng: random.Random, ledger: Ledger) -> None:
+        """As its base."""
+        super().__init__(person, mast, folder, rng, ledger)
+        self._bookings: list[RecordId] = []
+
+    async def act(self) -> None:
+        """Book a person, or look at one who is there."""
+        if not self._bookings or (len(self._bookings) < KNOWN_MAX and self._rng.random() < 0.15):
+            made = await self.handheld.create(content.booking(self._rng, _now()))
+            self._note(made, None)
+            self._bookings.append(made.record)
+            return
+        record = self._rng.choice(self._bookings)
+        choice = self._rng.random()
+        if choice < 0.3:
+            word = self._plant()
+            entry = LogEntry(text=f"Rights and entitlements read and understood ({word})")
+            made = await self.handheld.append(record, "log", entry)
+            self._note(made, word)
+            return
+        if choice < 0.6:
+            check = Check(
+                checked_at=_now(), where=f"M{self._rng.randint(1, 24)}", response=self._rng.choice(list(Response))
+            )
+            made = await self.handheld.append(record, "checks", check)
+        else:
+            made = await self.handheld.edit(
+                record, status=BookingStatus.DETAINED, observation=self._rng.choice(list(ObservationLevel))
+            )
+        self._note(made, None)
+
+    async def bookings(self) -> int:
+        """How many people are booked in."""
+        return len(await self.handheld.find(CustodyBooking))
+
+
+class ControlRoomDesk(Actor):
+    """A position in the control room: sees every area, regrades and notes."""
+
+    async def act(self) -> None:
+        """Note something on an incident, or regrade it."""
+        if not self._incidents:
+            self.hand([record for record, _ in await self.handheld.find(Incident)])
+        await super().act()
+
+
+def _now() -> Millis:
+    return Millis(time.time_ns() // 1_000_000)

@@ -1,0 +1,147 @@
+"""The promises, checked against the ledger once everything has come to rest. Nothing here asks the code under test for an opinion.
+
+Every check carries a proof that it can fail: the search for plaintext must find the words in the server's own database,
+and the ledger must not be empty.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.ids import DeviceId, RecordId, split_op_id
+from schemas.kinds import KINDS
+from server.demo.actors import Actor
+from server.demo.ledger import Ledger
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    """What was found.
+
+    Attributes:
+        ops_lost: ops that a handheld accepted and the server does not hold.
+        ops_lost_after_durable: those of them that the handheld was told are durable.
+        ops_twice: ops whose entry stands more than once.
+        ops_unknown: ops on the server that no handheld made.
+        replicas_equal: whether replicas with equal grants hold the same, and the same as the server.
+        unequal: which do not.
+        plaintext_found: planted words found in files of replicas or temporary files.
+        search_works: whether the same search finds the words where they must be.
+        briefings_missing: (handheld, briefing) pairs that did not arrive.
+        waiting: ops that are still waiting or held on a handheld.
+    """
+
+    ops_lost: int = 0
+    ops_lost_after_durable: int = 0
+    ops_twice: int = 0
+    ops_unknown: int = 0
+    replicas_equal: bool = True
+    unequal: list[str] = msgspec.field(default_factory=list)
+    plaintext_found: int = 0
+    search_works: bool = True
+    briefings_missing: int = 0
+    waiting: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise held."""
+        return self.search_works and self.replicas_equal and not (
+            self.ops_lost
+            or self.ops_twice
+            or self.ops_unknown
+            or self.plaintext_found
+            or self.briefings_missing
+            or self.waiting
+        )  # fmt: skip
+
+
+def check_ops(verdict: Verdict, ledger: Ledger, records: Mapping[str, Mapping[str, Any]], database: Path) -> None:
+    """Promises 1 and 2: every op is on the server once, by its entry's text and by the op table on disk."""
+    stored = _stored_ops(database, {line.device for line in ledger.lines.values()})
+    texts = Counter(_words(records))
+    for op, line in ledger.lines.items():
+        on_disk = split_op_id(op) in stored
+        standing = 1 if line.marker is None else texts[line.marker]
+        if not on_disk or not standing:
+            verdict.ops_lost += 1
+            verdict.ops_lost_after_durable += line.durable
+        elif standing > 1:
+            verdict.ops_twice += 1
+    verdict.ops_unknown = len(stored - {split_op_id(op) for op in ledger.lines})
+
+
+def _stored_ops(database: Path, devices: Iterable[DeviceId]) -> set[tuple[str, int]]:
+    """(device, n) of every durable op in the op table, read from the file that a crash would leave."""
+    wanted = set(devices)
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        found = {(device, n) for device, n in connection.execute("SELECT device, n FROM op") if device in wanted}
+    connection.close()
+    return found
+
+
+def _words(records: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    """The planted word of every log entry on the server, as often as it stands there."""
+    for of_kind in records.values():
+        for record in of_kind.values():
+            for entry in record["values"].get("log", []):
+                text = entry["text"]
+                if text.endswith(")"):
+                    yield text[text.rindex("(") + 1 : -1]
+
+
+async def check_replicas(verdict: Verdict, actors: Sequence[Actor], records: Mapping[str, Mapping[str, Any]]) -> None:
+    """Promises 4 and 7: each replica holds exactly the server's records of its grants."""
+    for actor in actors:
+        granted = {*actor.person.audiences, *(f"{scope}:briefing" for scope in actor.person.audiences)}
+        for name, spec in KINDS.items():
+            held = {record: msgspec.to_builtins(value) for record, value in await actor.handheld.find(spec.struct)}
+            should = {
+                record: msgspec.to_builtins(spec.build(found["values"]))
+                for record, found in records[name].items()
+                if granted.intersection(found["scopes"])
+            }
+            if held != should:
+                differing = sum(held.get(RecordId(one)) != should.get(one) for one in {*held, *should})
+                verdict.unequal.append(f"{actor.person.device}: {differing} of {len(should)} {name} records differ")
+    verdict.replicas_equal = not verdict.unequal
+
+
+def check_briefings(verdict: Verdict, actors: Sequence[Actor], ledger: Ledger) -> None:
+    """A pushed briefing stands on every handheld, those included that had no signal."""
+    verdict.briefings_missing = sum(
+        record not in ledger.got.get(actor.person.device, set()) for actor in actors for record in ledger.briefings
+    )
+
+
+def check_waiting(verdict: Verdict, actors: Sequence[Actor]) -> None:
+    """Nothing still waits, and nothing was refused."""
+    verdict.waiting = sum(actor.handheld.status.waiting + actor.handheld.status.held for actor in actors)
+
+
+def search_plaintext(verdict: Verdict, actors: Sequence[Actor], temporary: Path, server_data: Path) -> None:
+    """Encryption at rest: no planted word in any file of a replica (database, WAL, journal) or of the temporary folder.
+
+    May be called several times; what was found adds up.
+    """
+    words = [word.encode() for actor in actors for word in actor.planted]
+    for folder in [*(actor.folder for actor in actors), temporary]:
+        verdict.plaintext_found += count_words(folder, words)
+    if words and not count_words(server_data, words):
+        verdict.search_works = False
+
+
+def count_words(folder: Path, words: Sequence[bytes]) -> int:
+    """How many of the words stand in some file below a folder, as UTF-8 or UTF-16."""
+    contents = []
+    for path in sorted(folder.rglob("*")):
+        try:
+            if path.is_file():
+                contents.append(path.read_bytes())
+        except FileNotFoundError:
+            # A journal that was there a moment ago.
+            continue
+    whole = b"\n".join(contents)
+    return sum(word in whole or word.decode().encode("utf-16-le") in whole for word in words)

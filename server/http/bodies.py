@@ -1,0 +1,159 @@
+"""What the HTTP side takes and gives: Structs, from which the OpenAPI description is made."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from schemas.ids import DeviceText, MillisInt, OfficerText, RecordText, ScopeText, SlugText
+from schemas.kinds.briefing import Classification
+from schemas.kinds.common import Body, Line
+
+DRAFTS_MAX = 500
+"""Records in one call of POST /v1/records."""
+
+
+class NewBriefing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A briefing to create and push.
+
+    Attributes:
+        title, body, audience, classification, handling, urgent, valid_from, expires_at, review_at: as the record's.
+        author: collar number of whoever issues it.
+        id: the record's id, when the caller makes it; the same call again then changes nothing.
+    """
+
+    title: Line
+    body: Body
+    audience: Annotated[tuple[ScopeText, ...], msgspec.Meta(min_length=1, max_length=32)]
+    author: OfficerText
+    classification: Classification = Classification.OFFICIAL
+    handling: Line | None = None
+    urgent: bool = False
+    valid_from: MillisInt | None = None
+    expires_at: MillisInt | None = None
+    review_at: MillisInt | None = None
+    id: RecordText | None = None
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that is durable and on its way to every device that may see it.
+
+    Attributes:
+        id: the record.
+        outcome: `created`, `changed` or `same`.
+        seq: the commit; 0 when nothing changed.
+    """
+
+    id: RecordText
+    outcome: str
+    seq: int
+
+
+class RecordBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One record as it stands.
+
+    Attributes:
+        id, kind: which.
+        version: seq of the commit that changed it last.
+        scopes: where it is.
+        values: field -> value.
+        stamps: field -> who wrote the value that stands: op, author, occurred_at, recorded_at. Of a `grow` field a list.
+        differing: field -> what else was said of a `once` field, with the same attribution.
+    """
+
+    id: RecordText
+    kind: SlugText
+    version: int
+    scopes: list[ScopeText]
+    values: dict[str, Any]
+    stamps: dict[str, Any]
+    differing: dict[str, Any]
+
+
+class RecordList(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of records.
+
+    Attributes:
+        records: in order of id.
+        next: pass it as `after` for the next page; absent on the last one.
+    """
+
+    records: list[RecordBody]
+    next: RecordText | None
+
+
+class RecordDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A record to make, or to bring to these values.
+
+    Attributes:
+        id, kind: which.
+        values: field -> value.
+    """
+
+    id: RecordText
+    kind: SlugText
+    values: dict[str, Any]
+
+
+class Drafts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Records to make or change in one call; a record that has these values already is left alone.
+
+    Attributes:
+        author: on whose behalf.
+        records: the drafts.
+    """
+
+    author: OfficerText
+    records: Annotated[tuple[RecordDraft, ...], msgspec.Meta(min_length=1, max_length=DRAFTS_MAX)]
+
+
+class DraftsDone(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the drafts, in order."""
+
+    records: list[Created]
+
+
+class Audiences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device may see from now on; each audience brings its briefings along.
+
+    Attributes:
+        scopes: areas, suites, teams, or the force.
+    """
+
+    scopes: Annotated[tuple[ScopeText, ...], msgspec.Meta(max_length=64)]
+
+
+class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One enrolled device.
+
+    Attributes:
+        device, officer: which, whose.
+        scopes: what it may see, with the grant's generation.
+        connected: whether it has a session now.
+        acked: scope -> seq that the device says is on its disk, while it is connected.
+    """
+
+    device: DeviceText
+    officer: OfficerText
+    scopes: dict[ScopeText, int]
+    connected: bool
+    acked: dict[ScopeText, int]
+
+
+class DeviceList(msgspec.Struct, frozen=True, kw_only=True):
+    """Every enrolled device."""
+
+    devices: list[DeviceBody]
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the server is.
+
+    Attributes:
+        status: `ok`, `starting`, `stopping` or `store failing`.
+        sockets: open WebSockets.
+        epoch: the store's history.
+    """
+
+    status: str
+    sockets: int = 0
+    epoch: str = ""

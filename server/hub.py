@@ -1,0 +1,204 @@
+"""Who listens to which scope, where each scope stands, and the frames of the latest commits.
+
+The hub queues nothing per connection. A commit marks its scopes dirty in every session that listens and wakes it; the
+session asks for the frame behind its own position when its socket can take more. A frame is encoded once per scope,
+generation and position, and the same bytes go to all.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+
+from schemas.codec import encode
+from schemas.errors import PeerError
+from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
+from schemas.limits import RETURN_JITTER_MS
+from schemas.wire import Batch
+from server.settle import ScopeChange, Settled
+from sync import digest
+from sync.session import Grant, Head, ServerSession
+
+RECENT_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Rows of recent commits kept for sessions that are at most a few commits behind; older ones read the log."""
+
+
+class Listener(Protocol):
+    """A connection, as the hub sees it."""
+
+    session: ServerSession
+
+    def wake(self) -> None:
+        """Look again for something to send."""
+
+
+class _Recent:
+    """One scope's part of one commit, with its frames by generation."""
+
+    __slots__ = ("change", "frames", "size")
+
+    def __init__(self, change: ScopeChange) -> None:
+        self.change = change
+        self.frames: dict[Generation, bytes] = {}
+        self.size = sum(map(len, change.rows))
+
+
+def batch_frame(
+    scope: ScopeName,
+    gen: Generation,
+    frm: Seq,
+    to: Seq,
+    rows: Iterable[bytes],
+    gone: tuple[RecordId, ...],
+    end: Head | None,
+) -> bytes:
+    """The encoded BATCH; `end` tells digest and count at `to`, where they are known."""
+    return encode(
+        Batch(
+            scope=scope,
+            gen=gen,
+            frm=frm,
+            to=to,
+            rows=tuple(msgspec.Raw(row) for row in rows),
+            gone=gone,
+            digest=None if end is None else end.digest,
+            count=None if end is None else end.count,
+        )
+    )
+
+
+class Hub:
+    """The meeting place of the committer and the connections."""
+
+    def __init__(self, heads: Mapping[ScopeName, Head]) -> None:
+        """Start where the store stands."""
+        self._heads: dict[ScopeName, Head] = dict(heads)
+        self._listeners: dict[ScopeName, set[Listener]] = {}
+        self._devices: dict[DeviceId, Listener] = {}
+        self._all: set[Listener] = set()
+        self._recent: OrderedDict[tuple[ScopeName, Seq], _Recent] = OrderedDict()
+        self._recent_bytes = 0
+        self._emptied = asyncio.Event()
+        self.stopping = False
+        """Whether the server is going down and takes no new session."""
+
+    # --- connections -------------------------------------------------------------------------------------------------
+
+    def open(self, listener: Listener) -> None:
+        """A socket has opened; it is not let in yet."""
+        self._all.add(listener)
+        self._emptied.clear()
+
+    def enter(self, device: DeviceId, listener: Listener) -> None:
+        """A device was let in. An older connection of the same device ends."""
+        older = self._devices.get(device)
+        self._devices[device] = listener
+        if older is not None:
+            older.session.fail(PeerError("replaced"))
+            older.wake()
+        for scope in listener.session.scopes:
+            self._listeners.setdefault(scope, set()).add(listener)
+
+    def leave(self, listener: Listener) -> None:
+        """A socket has gone."""
+        self._all.discard(listener)
+        if not self._all:
+            self._emptied.set()
+        device = listener.session.device
+        if device is not None and self._devices.get(device) is listener:
+            del self._devices[device]
+        for listeners in self._listeners.values():
+            listeners.discard(listener)
+
+    def grants(self, generations: Mapping[ScopeName, Generation]) -> dict[ScopeName, Grant]:
+        """Grants with the heads of this moment."""
+        return {scope: Grant(gen, self.head(scope)) for scope, gen in generations.items()}
+
+    def regrant(self, device: DeviceId, generations: Mapping[ScopeName, Generation]) -> bool:
+        """A device's grants have changed: tell its session, if there is one. Returns whether there is."""
+        listener = self._devices.get(device)
+        if listener is None:
+            return False
+        before = set(listener.session.scopes)
+        grants = self.grants(generations)
+        for scope in sorted(before - grants.keys()):
+            listener.session.regrant(scope, None)
+            self._listeners.get(scope, set()).discard(listener)
+        for scope, grant in sorted(grants.items()):
+            listener.session.regrant(scope, grant)
+            self._listeners.setdefault(scope, set()).add(listener)
+        listener.wake()
+        return True
+
+    def connected(self) -> dict[DeviceId, dict[ScopeName, Seq]]:
+        """Devices with a session, and what each says is on its disk."""
+        return {device: dict(listener.session.acked) for device, listener in self._devices.items()}
+
+    async def empty(self) -> None:
+        """Wait until no socket is open."""
+        if self._all:
+            await self._emptied.wait()
+
+    def __len__(self) -> int:
+        """How many sockets are open."""
+        return len(self._all)
+
+    # --- commits -----------------------------------------------------------------------------------------------------
+
+    def head(self, scope: ScopeName) -> Head:
+        """Where a scope stands."""
+        return self._heads.get(scope, Head(Seq(0), digest.EMPTY, 0))
+
+    def publish(self, settled: Settled) -> None:
+        """A commit is durable: keep its frames at hand, mark its scopes dirty, wake who listens."""
+        for change in settled.scopes:
+            self._heads[change.scope] = change.head
+            self._keep(change)
+            for listener in self._listeners.get(change.scope, ()):
+                if listener.session.head_moved(change.scope, change.head.seq):
+                    listener.wake()
+
+    def frame(self, scope: ScopeName, gen: Generation, after: Seq) -> tuple[Seq, bytes] | None:
+        """The recent commit behind a position as (to, encoded BATCH); None when the log must be read."""
+        recent = self._recent.get((scope, after))
+        if recent is None:
+            return None
+        change = recent.change
+        frame = recent.frames.get(gen)
+        if frame is None:
+            frame = batch_frame(scope, gen, change.frm, change.head.seq, change.rows, change.gone, change.head)
+            recent.frames[gen] = frame
+            self._recent_bytes += len(frame)
+            recent.size += len(frame)
+        return change.head.seq, frame
+
+    def _keep(self, change: ScopeChange) -> None:
+        recent = _Recent(change)
+        self._recent[(change.scope, change.frm)] = recent
+        self._recent_bytes += recent.size
+        while self._recent_bytes > RECENT_BYTES_MAX:
+            _, dropped = self._recent.popitem(last=False)
+            self._recent_bytes -= dropped.size
+
+    # --- time and the end --------------------------------------------------------------------------------------------
+
+    def tick(self, now: Millis) -> None:
+        """Let time pass in every session."""
+        for listener in self._all:
+            listener.session.tick(now)
+            if listener.session.ending is not None:
+                listener.wake()
+
+    def stop(self, jitter: Iterable[float]) -> None:
+        """Tell every device to come back, spread over RETURN_JITTER_MS.
+
+        Args:
+            jitter: random numbers in [0, 1), one per connection.
+        """
+        self.stopping = True
+        for listener, share in zip(list(self._all), jitter, strict=False):
+            wait = int(share * RETURN_JITTER_MS)
+            listener.session.fail(PeerError("server_stopping", retry_after_ms=wait))
+            listener.wake()

@@ -1,0 +1,176 @@
+"""Who may connect: enrolled devices, one JSON file each in the data folder's `devices/`.
+
+This is the development form of identity: devices and their grants are fixed by whoever runs the server. What is real
+from the first day is that a device proves its key over the server's nonce at every connection.
+"""
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from schemas import scopes
+from schemas.errors import StoreError, UsageError
+from schemas.ids import (
+    DEVICE_PATTERN,
+    DeviceId,
+    DeviceText,
+    Generation,
+    GenerationInt,
+    OfficerText,
+    ScopeName,
+    ScopeText,
+)
+
+PUBLIC_KEY_BYTES = 32
+
+
+class GrantEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A device's right to one scope, now or once.
+
+    Attributes:
+        gen: rises whenever the right begins anew, so that nothing of an older one is taken for the present one.
+        active: whether the right stands.
+    """
+
+    gen: GenerationInt
+    active: bool = True
+
+
+class Enrolment(msgspec.Struct, frozen=True, kw_only=True):
+    """One device.
+
+    Attributes:
+        device: its id.
+        officer: collar number of whoever it is issued to.
+        public_key: its Ed25519 public key, 32 bytes in base64.
+        grants: scope -> right.
+    """
+
+    device: DeviceText
+    officer: OfficerText
+    public_key: Annotated[str, msgspec.Meta(max_length=64)]
+    grants: dict[ScopeText, GrantEntry]
+
+    @property
+    def key(self) -> bytes:
+        """The public key as bytes."""
+        return base64.b64decode(self.public_key)
+
+    def generations(self) -> dict[ScopeName, Generation]:
+        """The scopes it holds, with their generations."""
+        return {scope: grant.gen for scope, grant in self.grants.items() if grant.active}
+
+
+class Directory:
+    """The enrolled devices of one data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Bind it to a folder; it is made when the first device is enrolled."""
+        self._folder = folder
+
+    def find(self, device: DeviceId) -> Enrolment | None:
+        """One device, as it is enrolled now; None when it is not.
+
+        Raises:
+            StoreError: its file is damaged.
+        """
+        if re.match(DEVICE_PATTERN, device) is None:
+            return None
+        path = self._folder / f"{device}.json"
+        try:
+            raw = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+        try:
+            enrolment = msgspec.json.decode(raw, type=Enrolment)
+            if len(enrolment.key) != PUBLIC_KEY_BYTES:
+                raise ValueError(f"the key has {len(enrolment.key)} bytes")
+        except (msgspec.MsgspecError, binascii.Error, ValueError) as error:
+            raise StoreError(f"{path}: damaged enrolment ({error}); mend it or enrol the device again") from None
+        return enrolment
+
+    def all(self) -> list[Enrolment]:
+        """Every enrolled device, by id."""
+        if not self._folder.is_dir():
+            return []
+        names = sorted(path.stem for path in self._folder.glob("*.json"))
+        return [enrolment for name in names if (enrolment := self.find(DeviceId(name))) is not None]
+
+    def enrol(self, device: DeviceId, officer: str, public_key: bytes, audiences: Iterable[ScopeName]) -> Enrolment:
+        """Enrol a device, or enrol it anew with another key.
+
+        Raises:
+            UsageError: an audience is none, or the ids have not their form.
+        """
+        before = self.find(device)
+        enrolment = Enrolment(
+            device=device,
+            officer=officer,  # type: ignore[arg-type]  # its form is checked below
+            public_key=base64.b64encode(public_key).decode(),
+            grants=_granted({} if before is None else before.grants, _expanded(audiences)),
+        )
+        self._keep(enrolment)
+        return enrolment
+
+    def regrant(self, device: DeviceId, audiences: Iterable[ScopeName]) -> Enrolment:
+        """Change what a device may see.
+
+        Raises:
+            UsageError: no such device, or an audience is none.
+        """
+        before = self.find(device)
+        if before is None:
+            raise UsageError(f"no device {device!r} is enrolled")
+        enrolment = msgspec.structs.replace(before, grants=_granted(before.grants, _expanded(audiences)))
+        self._keep(enrolment)
+        return enrolment
+
+    def _keep(self, enrolment: Enrolment) -> None:
+        try:
+            raw = msgspec.json.encode(enrolment)
+            msgspec.json.decode(raw, type=Enrolment)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"device {enrolment.device!r} cannot be enrolled: {error}") from None
+        path = self._folder / f"{enrolment.device}.json"
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            beside = path.with_suffix(".new")
+            with beside.open("wb") as file:
+                file.write(json.dumps(json.loads(raw), indent=1, sort_keys=True).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written ({error.strerror}); check folder and disk") from None
+
+
+def _expanded(audiences: Iterable[ScopeName]) -> frozenset[ScopeName]:
+    wanted = frozenset(audiences)
+    for audience in sorted(wanted):
+        wrong = scopes.problem(audience)
+        if wrong is not None:
+            raise UsageError(wrong)
+    return scopes.with_briefings(wanted)
+
+
+def _granted(before: dict[ScopeName, GrantEntry], wanted: frozenset[ScopeName]) -> dict[ScopeName, GrantEntry]:
+    """The grants after a change: what begins anew gets the next generation, what ended is remembered for it."""
+    after = {}
+    for scope in sorted(before.keys() | wanted):
+        old = before.get(scope)
+        if scope not in wanted and old is not None:
+            after[scope] = GrantEntry(gen=old.gen, active=False)
+        elif old is None:
+            after[scope] = GrantEntry(gen=Generation(1))
+        else:
+            after[scope] = old if old.active else GrantEntry(gen=Generation(old.gen + 1))
+    return after

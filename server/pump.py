@@ -1,0 +1,199 @@
+"""One WebSocket: bytes in to its session, frames out of it. It decides nothing.
+
+A reader task and a writer task per connection. The writer asks the session for its next step only when the last frame
+has gone into the socket, so a slow device costs its position, not memory.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from schemas.errors import PeerError, StoreError
+from schemas.ids import DeviceId, Millis
+from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Result
+from server.committer import Committer
+from server.hub import Hub, batch_frame
+from server.identity import Directory
+from server.settle import Submission
+from server.store import Store
+from sync.session import Admission, ServerSession
+from sync.session.server import CheckHello, Commit, Demand, Send, Step, WantChanges, WantPage, WantRanges
+
+_log = logging.getLogger(__name__)
+_CLOSE_WITHOUT_FAULT: Final = 1000
+LAST_WORDS_S: Final = 5.0
+"""How long a socket that is being closed may take to accept its ERROR frame."""
+
+
+def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether an Ed25519 signature (RFC 8032) fits."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+class Services:
+    """What every connection works with."""
+
+    def __init__(
+        self, store: Store, committer: Committer, hub: Hub, directory: Directory, now: Callable[[], Millis]
+    ) -> None:
+        """Bind them."""
+        self.store = store
+        self.committer = committer
+        self.hub = hub
+        self.directory = directory
+        self.now = now
+
+
+class Connection:
+    """One device's socket, for as long as it is open."""
+
+    def __init__(self, socket: WebSocket, services: Services) -> None:
+        """Begin a session; nothing is sent yet."""
+        self._socket = socket
+        self._services = services
+        self._awake = asyncio.Event()
+        self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
+
+    def wake(self) -> None:
+        """Look again for something to send."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Serve the socket to its end."""
+        hub = self._services.hub
+        await self._socket.accept(SUBPROTOCOL)
+        hub.open(self)
+        if hub.stopping:
+            self.session.fail(PeerError("server_stopping", retry_after_ms=0))
+        reader = asyncio.create_task(self._read())
+        writer = asyncio.create_task(self._write())
+        try:
+            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
+            if self.session.ending is not None and not writer.done():
+                # Let the writer send its last words; a device that does not read them is not waited for.
+                await asyncio.wait({writer}, timeout=LAST_WORDS_S)
+        finally:
+            hub.leave(self)
+            for task in (reader, writer):
+                task.cancel()
+            for ended in await asyncio.gather(reader, writer, return_exceptions=True):
+                if isinstance(ended, Exception) and not isinstance(ended, WebSocketDisconnect):
+                    _log.error("connection of %s ended by a defect", self.session.device, exc_info=ended)
+
+    # --- in ----------------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        session = self.session
+        while session.ending is None:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code") or _CLOSE_WITHOUT_FAULT)
+            data = message.get("bytes")
+            if data is None:
+                session.fail(PeerError("text_frame"))
+            else:
+                await self._obey(session.receive(data, self._services.now()))
+            self.wake()
+
+    async def _obey(self, demand: Demand | None) -> None:
+        match demand:
+            case CheckHello(device):
+                await self._admit(device)
+            case Commit(ops, size):
+                await self._services.committer.room()
+                self._submit(ops, size)
+            case None:
+                pass
+
+    async def _admit(self, device: DeviceId) -> None:
+        services = self._services
+        enrolment = services.directory.find(device)
+        if enrolment is None:
+            self.session.fail(PeerError("unknown_device", device))
+            return
+        try:
+            last_op = await services.store.last_op(device)
+        except StoreError as error:
+            _log.error("cannot admit %s: %s", device, error)
+            self.session.fail(PeerError("server_busy", retry_after_ms=1_000))
+            return
+        # From here to `enter` nothing awaits: no commit can fall between the heads and the subscription.
+        admission = Admission(
+            public_key=enrolment.key,
+            grants=services.hub.grants(enrolment.generations()),
+            epoch=services.store.epoch,
+            last_op=last_op,
+        )
+        self.session.admit(admission, services.now())
+        if self.session.device is not None:
+            services.hub.enter(device, self)
+
+    def _submit(self, ops: tuple[bytes, ...], size: int) -> None:
+        device = self.session.device
+        if device is None:
+            return
+
+        def done(results: tuple[Result, ...]) -> None:
+            self.session.committed(results, size)
+            self.wake()
+
+        def failed(_error: StoreError) -> None:
+            self.session.fail(PeerError("internal", retry_after_ms=1_000))
+            self.wake()
+
+        submission = Submission(device, frozenset(self.session.scopes), ops)
+        self._services.committer.submit(submission, done, failed)
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while True:
+            step = self.session.next_step()
+            if step is not None:
+                await self._carry_out(step)
+                continue
+            if self.session.ending is not None:
+                spec = self.session.ending.spec
+                await self._socket.close(spec.close or _CLOSE_WITHOUT_FAULT, spec.code)
+                return
+            self._awake.clear()
+            await self._awake.wait()
+
+    async def _carry_out(self, step: Step) -> None:
+        if isinstance(step, Send):
+            await self._socket.send_bytes(step.frame)
+            return
+        try:
+            frame = await self._read_for(step)
+        except StoreError as error:
+            _log.error("cannot read for %s: %s", self.session.device, error)
+            self.session.fail(PeerError("server_busy", retry_after_ms=1_000))
+            return
+        if frame is not None:
+            await self._socket.send_bytes(frame)
+
+    async def _read_for(self, step: WantChanges | WantPage | WantRanges) -> bytes | None:
+        store = self._services.store
+        match step:
+            case WantChanges(scope, gen, after):
+                recent = self._services.hub.frame(scope, gen, after)
+                if recent is None:
+                    found = await store.changes(scope, after)
+                    recent = found.to, batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head)
+                return self.session.changes_read(step, *recent)
+            case WantPage(scope, after, upto):
+                page = await store.page(scope, after, upto)
+                return self.session.page_read(step, list(page.rows), page.upto)
+            case WantRanges(scope, ranges):
+                self.session.ranges_read(step, await store.ranges(scope, ranges))
+                return None
