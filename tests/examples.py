@@ -1,0 +1,284 @@
+"""One of everything that travels, with invented people and places: what golden files and codec tests are made from."""
+
+import hashlib
+from typing import Any, Final
+
+import msgspec
+
+from schemas import codec, wire
+from schemas.ids import (
+    DeviceId,
+    Epoch,
+    FieldName,
+    Generation,
+    Millis,
+    OfficerId,
+    OpId,
+    OpNumber,
+    RecordId,
+    ScopeName,
+    Seq,
+)
+from schemas.ops import Op, Row, Stamp
+
+Sent = wire.Up | wire.Down | wire.HelloBody | Op | Row
+
+T0: Final = Millis(1_760_000_000_000)
+"""The moment at which these examples play."""
+INCIDENT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a1")
+BRIEFING: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000b2")
+BOOKING: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c3")
+AREA: Final = ScopeName("area:birmingham")
+SUITE: Final = ScopeName("suite:perry-barr")
+HANDHELD: Final = DeviceId("hh-0042")
+OTHER: Final = DeviceId("hh-0117")
+EPOCH: Final = Epoch("00c0ffee00c0ffee")
+GEN: Final = Generation(1)
+
+
+def noise(label: str, size: int) -> bytes:
+    """Bytes that stand for a digest, a nonce or a signature: SHA-256 of a label, repeated to `size`."""
+    return (hashlib.sha256(label.encode()).digest() * 3)[:size]
+
+
+def op(n: int, record: RecordId, kind: str, changes: dict[str, Any], **rest: object) -> Op:
+    """An op of the handheld, made `n` minutes after T0."""
+    at = Millis(T0 + n * 60_000)
+    facts: dict[str, Any] = {"author": OfficerId("WM21877"), "hlc": (int(at), 0), "occurred_at": at, "wall": at} | rest
+    named = {FieldName(name): value for name, value in changes.items()}
+    return Op(device=HANDHELD, n=OpNumber(n), record=record, kind=kind, changes=named, **facts)
+
+
+def stamp(device: DeviceId, n: int, seq: int = 0) -> Stamp:
+    """The stamp of a device's n-th op, in commit `seq` or only pending."""
+    at = T0 + n * 60_000
+    recorded_at = at + 1_500 if seq else 0
+    return Stamp(device, OpNumber(n), at, 0, OfficerId("WM21877"), at, recorded_at, seq)
+
+
+def row(record: RecordId, kind: str, v: int, stamps: list[Stamp], cells: dict[str, list[Any]]) -> Row:
+    """A row from plain cells."""
+    return Row(id=record, kind=kind, v=Seq(v), stamps=stamps, cells={FieldName(k): cell for k, cell in cells.items()})
+
+
+OPS: Final[dict[str, Op]] = {
+    "op-incident-create": op(
+        1,
+        INCIDENT,
+        "incident",
+        {
+            "opened_at": T0,
+            "area": "birmingham",
+            "category": "public-safety",
+            "summary": "Smoke from a bin store behind the Anchor Exchange; caller says nobody hurt.",
+            "location": "Newhall Street",
+            "position": {"longitude": -1.9042, "latitude": 52.4814},
+            "grade": "p1",
+            "units": ["BW31", "BW32"],
+        },
+        create=True,
+    ),
+    "op-incident-log": op(
+        2,
+        INCIDENT,
+        "incident",
+        {
+            "status": "attended",
+            "log": [{"text": "Fire out on arrival."}, {"text": "Bin store, not car.", "corrects": ["hh-0117/9", 0]}],
+        },
+        base=Seq(41),
+        after=OpNumber(1),
+        why="Corrects the first report.",
+    ),
+    "op-briefing-create": op(
+        3,
+        BRIEFING,
+        "briefing",
+        {
+            "title": "Köln fixture: visitors’ routes",
+            "body": "Two coaches by way of Aston Road North.\nMeet at 17:30.",
+            "audience": ["area:birmingham", "team:operations", "force"],
+            "issued_at": T0,
+            "classification": "official-sensitive",
+            "urgent": True,
+            "expires_at": T0 + 12 * 3_600_000,
+        },
+        create=True,
+    ),
+    "op-briefing-receipt": op(4, BRIEFING, "briefing", {"receipts": [{"read_at": T0 + 240_000}]}, base=Seq(42)),
+    "op-booking-create": op(
+        5,
+        BOOKING,
+        "custody-booking",
+        {
+            "suite": "perry-barr",
+            "detainee": "Robin Example",
+            "arrested_at": T0,
+            "arresting_officer": "WM30012",
+            "risk": None,
+            "observation": "l2",
+        },
+        create=True,
+    ),
+    "op-booking-check": op(
+        6,
+        BOOKING,
+        "custody-booking",
+        {
+            "relevant_time": T0 + 1_200_000,
+            "checks": [{"checked_at": T0 + 360_000, "where": "M7", "response": "roused", "note": "Spoke, wants tea."}],
+        },
+        base=Seq(43),
+        hlc=(T0 + 360_000, 2),
+    ),
+}
+"""An op of each kind that makes a record, and one that changes it."""
+
+ROWS: Final[dict[str, Row]] = {
+    "row-latest": row(
+        INCIDENT,
+        "incident",
+        44,
+        [stamp(HANDHELD, 1, 41), stamp(OTHER, 7, 44)],
+        {
+            "area": ["birmingham", 0],
+            "location": [None, 1],
+            "position": [{"longitude": -1.9042, "latitude": 52.0}, 0],
+            "units": [["BW31"], 1],
+        },
+    ),
+    "row-once": row(BOOKING, "custody-booking", 43, [stamp(HANDHELD, 5, 43)], {"arrested_at": [T0, 0]}),
+    "row-once-differing": row(
+        BOOKING,
+        "custody-booking",
+        51,
+        [stamp(HANDHELD, 5, 43), stamp(OTHER, 8, 50), stamp(OTHER, 9, 51)],
+        {"arrested_at": [T0, 0, [[T0 + 60_000, 1], [T0 + 120_000, 2]]]},
+    ),
+    "row-grow": row(
+        INCIDENT,
+        "incident",
+        45,
+        [stamp(HANDHELD, 1, 41), stamp(HANDHELD, 2, 45)],
+        {
+            "log": [
+                [{"text": "First on scene."}, 0, 0],
+                [{"text": "Fire out on arrival."}, 1, 0],
+                [{"text": "Bin store, not car.", "corrects": ["hh-0117/9", 0]}, 1, 1],
+            ],
+        },
+    ),
+    "row-pending": row(BRIEFING, "briefing", 0, [stamp(HANDHELD, 3)], {"title": ["Visitors’ routes", 0]}),
+}
+"""A row of each form that a cell can have, and one that only its device holds."""
+
+HELLO_BODY: Final = wire.HelloBody(
+    proto=wire.PROTO,
+    schema=wire.SCHEMA,
+    device=HANDHELD,
+    epoch=EPOCH,
+    scopes=(
+        wire.Position(scope=AREA, gen=GEN, seq=Seq(45), digest=noise("area", 32)),
+        wire.Position(scope=SUITE, gen=Generation(3), seq=Seq(51), after=BOOKING),
+        wire.Position(scope=ScopeName("force:briefing"), gen=GEN, seq=Seq(44), after=""),
+    ),
+    next_op=OpNumber(7),
+    wall=T0,
+    mono=86_400_123,
+    credit=1_048_576,
+)
+
+_PLAN: Final = wire.Plan(scope=AREA, gen=GEN, action="resume", seq=Seq(45), digest=noise("area", 32), count=2)
+
+UP: Final[dict[str, wire.Up]] = {
+    "hello": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64)),
+    "push": wire.Push(ops=tuple(codec.encode(OPS[name]) for name in ("op-incident-create", "op-incident-log"))),
+    "ack": wire.Ack(scopes={AREA: Seq(45), SUITE: Seq(51)}, credit=4_096),
+    "retracted": wire.Retracted(scope=SUITE, gen=Generation(3), removed=17),
+    "credit": wire.AddCredit(bytes=65_536),
+    "ping": wire.Ping(id=300),
+    "repair": wire.Repair(
+        scope=AREA,
+        gen=GEN,
+        ranges=(
+            wire.Range(after="", upto=INCIDENT, digest=noise("low", 32), count=16),
+            wire.Range(after=INCIDENT, upto="", digest=noise("high", 32), count=3),
+        ),
+    ),
+}
+"""A device's messages, by name."""
+
+DOWN: Final[dict[str, wire.Down]] = {
+    "challenge": wire.Challenge(nonce=noise("nonce", 32), server_time=T0, proto_min=1, proto_max=wire.PROTO),
+    "welcome": wire.Welcome(
+        proto=wire.PROTO,
+        schema_min=1,
+        schema_max=wire.SCHEMA,
+        epoch=EPOCH,
+        server_time=T0,
+        last_op=OpNumber(6),
+        credit=1_048_576,
+        scopes=(
+            _PLAN,
+            wire.Plan(scope=SUITE, gen=Generation(3), action="snapshot", seq=Seq(51), count=1),
+            wire.Plan(scope=ScopeName("team:operations"), gen=Generation(2), action="drop"),
+        ),
+    ),
+    "batch": wire.Batch(
+        scope=AREA,
+        gen=GEN,
+        frm=Seq(43),
+        to=Seq(45),
+        rows=(msgspec.Raw(codec.encode(ROWS["row-latest"])), msgspec.Raw(codec.encode(ROWS["row-grow"]))),
+        gone=(BRIEFING,),
+        digest=noise("area", 32),
+        count=2,
+    ),
+    "batch-unfinished": wire.Batch(scope=AREA, gen=GEN, frm=Seq(41), to=Seq(43)),
+    "snapshot": wire.Snapshot(
+        scope=SUITE,
+        gen=Generation(3),
+        at=Seq(51),
+        after="",
+        upto=BOOKING,
+        rows=(msgspec.Raw(codec.encode(ROWS["row-once-differing"])),),
+    ),
+    "snapshot-repair": wire.Snapshot(
+        scope=SUITE, gen=Generation(3), at=Seq(51), after=BOOKING, upto="", last=True, repair=True
+    ),
+    "results": wire.Results(
+        results=(
+            wire.Result(
+                n=OpNumber(1),
+                status="durable",
+                seq=Seq(41),
+                scopes=(AREA,),
+                stands={"location": OpId("hh-0117/7")},
+            ),
+            wire.Result(n=OpNumber(2), status="refused", code="op_field_unknown", detail="colour"),
+            wire.Result(n=OpNumber(3), status="waiting", code="op_field_unknown", detail="behind op 2"),
+        ),
+        credit=2_048,
+    ),
+    "retract": wire.Retract(scope=SUITE, gen=Generation(3)),
+    "scope_add": wire.ScopeAdd(plan=_PLAN),
+    "notice": wire.Notice(code="clock_skew", value=-93_000),
+    "pong": wire.Pong(id=300, server_time=Millis(T0 + 25)),
+    "error": wire.Error(
+        code="server_busy",
+        recovery="retry",
+        retry_after_ms=2_500,
+        scope=AREA,
+        detail="The writer is behind.",
+    ),
+}
+"""A server's messages, by name; a second one of a type shows what the first leaves out."""
+
+GOLDEN: Final[dict[str, Sent]] = {
+    **{f"up-{name}": message for name, message in UP.items()},
+    **{f"down-{name}": message for name, message in DOWN.items()},
+    "hello-body": HELLO_BODY,
+    **OPS,
+    **ROWS,
+}
+"""Everything that has a golden file, by its name."""

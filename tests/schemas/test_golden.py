@@ -1,0 +1,135 @@
+"""Golden bytes: what devices in the field and stores on disk hold is read and written alike, for ever."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import jsonschema
+import msgpack
+import pytest
+
+from schemas import codec, wire
+from schemas.export import message_schema, part_schema, record_schema
+from schemas.kinds import KINDS
+from schemas.ops import Op, Row
+from tests.examples import DOWN, GOLDEN, OPS, ROWS, UP, Sent
+from tests.golden_make import FOLDER, make, page, readable
+
+NAMES = sorted(GOLDEN)
+
+
+def decode(name: str, data: bytes) -> Sent:
+    """Decode a golden file with the decoder that its name calls for."""
+    family = name.partition("-")[0]
+    match family:
+        case "up":
+            return codec.decode_up(data)
+        case "down":
+            return codec.decode_down(data)
+        case "hello":
+            return codec.decode_hello_body(data)
+        case "op":
+            return codec.decode_op(data)
+        case _:
+            return codec.decode_row(data)
+
+
+def golden(name: str) -> bytes:
+    """The bytes of a golden file."""
+    return (FOLDER / f"{name}.bin").read_bytes()
+
+
+def schema_behind(name: str) -> dict[str, Any]:
+    """The JSON Schema that the readable form of a golden file must fit."""
+    example = GOLDEN[name]
+    if isinstance(example, wire.HelloBody | Op | Row):
+        return part_schema(type(example))
+    return message_schema(type(example))
+
+
+def test_there_is_a_golden_file_for_each_example_and_no_other() -> None:
+    """A message without golden bytes could change unnoticed; golden bytes without an example are checked by nobody."""
+    expected = {f"{name}.{kind}" for name in GOLDEN for kind in ("bin", "json")}
+    assert {path.name for path in FOLDER.iterdir()} == expected
+
+
+def test_every_message_and_kind_has_an_example() -> None:
+    """The closed unions, the kinds and the forms of a cell are all there."""
+    either_way = {wire.AddCredit, wire.Error}
+    assert {type(message) for message in UP.values()} >= set(get_args(wire.Up)) - either_way
+    assert {type(message) for message in DOWN.values()} >= set(get_args(wire.Down)) - either_way
+    assert {type(message) for message in (*UP.values(), *DOWN.values())} >= either_way
+    assert {op.kind for op in OPS.values()} == set(KINDS)
+    used = {field.policy.name for spec in KINDS.values() for field in spec.fields.values()}
+    shown = {KINDS[row.kind].fields[name].policy.name for row in ROWS.values() for name in row.cells}
+    assert shown == used
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_encoding_gives_exactly_the_golden_bytes(name: str) -> None:
+    """A byte that changes here has changed for every device in the field."""
+    assert codec.encode(GOLDEN[name]) == golden(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden_bytes_decode_to_the_example(name: str) -> None:
+    """Our decoder reads what was written before."""
+    decoded = decode(name, golden(name))
+    assert decoded == GOLDEN[name]
+    assert codec.encode(decoded) == golden(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_msgpack_reads_the_same_and_writes_the_same(name: str) -> None:
+    """The wire needs nothing of ours: an independent implementation agrees in both directions, and with the page."""
+    plain = msgpack.unpackb(golden(name))
+    assert page(golden(name)) == (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    assert msgpack.packb(plain) == golden(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden_values_fit_their_json_schema(name: str) -> None:
+    """The published schema allows what is really sent."""
+    validator = jsonschema.Draft202012Validator(schema_behind(name))
+    assert [error.message for error in validator.iter_errors(readable(msgpack.unpackb(golden(name))))] == []
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_the_changes_of_golden_ops_fit_their_kind(name: str) -> None:
+    """`$defs/Changes` of a kind's schema allows what an op on it really holds."""
+    schema = record_schema(KINDS[OPS[name].kind])
+    changes = {**schema["$defs"]["Changes"], "$defs": schema["$defs"]}
+    plain = readable(msgpack.unpackb(golden(name))["changes"])
+    assert [error.message for error in jsonschema.Draft202012Validator(changes).iter_errors(plain)] == []
+
+
+@pytest.mark.parametrize("name", sorted(ROWS))
+def test_the_cells_of_golden_rows_fit_their_kind(name: str) -> None:
+    """`$defs/Cells` of a kind's schema allows what a row of it really holds."""
+    schema = record_schema(KINDS[ROWS[name].kind])
+    cells = {**schema["$defs"]["Cells"], "$defs": schema["$defs"]}
+    plain = readable(msgpack.unpackb(golden(name))["cells"])
+    assert [error.message for error in jsonschema.Draft202012Validator(cells).iter_errors(plain)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_later_version_may_add_keys(name: str) -> None:
+    """An unknown key, with whatever in it, is passed over, so that a newer peer is still understood."""
+    plain = msgpack.unpackb(golden(name)) | {"added_later": {"a": [1, None, b"x"]}}
+    assert decode(name, msgpack.packb(plain)) == GOLDEN[name]
+
+
+def test_the_generator_keeps_what_is_there(tmp_path: Path) -> None:
+    """Only on purpose are golden bytes overwritten; missing ones are written with their page."""
+    assert len(make(tmp_path, overwrite=False)) == 2 * len(GOLDEN)
+    kept = tmp_path / "up-ping.bin"
+    kept.write_bytes(b"as released")
+    (tmp_path / "up-push.bin").unlink()
+    assert {path.name for path in make(tmp_path, overwrite=False)} == {"up-push.bin", "up-push.json"}
+    assert kept.read_bytes() == b"as released"
+    make(tmp_path, overwrite=True)
+    assert kept.read_bytes() == golden("up-ping")
+
+
+def test_make_does_not_run_the_generator() -> None:
+    """No target writes the golden files by the way, or the tests above would prove nothing."""
+    assert "golden_make" not in (FOLDER.parent.parent / "Makefile").read_text(encoding="utf-8")
