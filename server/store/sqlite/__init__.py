@@ -1,0 +1,10 @@
+"""The default store: one SQLite file in a data folder of its own.
+
+`folder` is the folder and its lock, `schema` the tables and their history, `writer` the one connection that writes and
+checkpoints, `process` and `child` the two ends of the process it runs in, `reader` the connections that read, `store`
+the adapter over them. Nothing outside this package sees SQL, a path inside the folder or an `sqlite3` error.
+"""
+
+from server.store.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

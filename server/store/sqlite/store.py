@@ -1,0 +1,199 @@
+"""`SqliteStore`: the port on one data folder, written in one place and read in others."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from schemas.errors import UsageError
+from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.limits import ARRAY_LEN_MAX
+from schemas.wire import Range
+from server.settle import ScopeChange, Settled, Submission
+from server.store.port import Changes, Page
+from server.store.sqlite import reader
+from server.store.sqlite.folder import LOCK_WAIT_S, database_of
+from server.store.sqlite.process import WriterProcess
+from server.store.sqlite.reader import Readers
+from server.store.sqlite.writer import SqliteWriter
+from sync.session import Head
+
+
+class Writer(Protocol):
+    """Where commits are made: a process, or a thread of this one."""
+
+    epoch: Epoch
+
+    async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
+        """See `server.store.port.Store.commit`."""
+
+    async def close(self) -> None:
+        """End, after what is being committed."""
+
+
+class InlineWriter:
+    """The writer on a thread of this process: for tests, tools and simulation, where no loop is busy beside it."""
+
+    def __init__(self, thread: ThreadPoolExecutor, writer: SqliteWriter) -> None:
+        """Use `open`."""
+        self._thread = thread
+        self.writer = writer
+        self.epoch = writer.epoch
+
+    @classmethod
+    async def open(cls, folder: Path, wait_s: float) -> "InlineWriter":
+        """See `SqliteWriter.open`."""
+        # An SQLite connection belongs to the thread that opened it.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="beatbook-writer")
+        try:
+            writer = await asyncio.get_running_loop().run_in_executor(thread, SqliteWriter.open, folder, wait_s)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        return cls(thread, writer)
+
+    async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
+        """See `server.store.port.Store.commit`. Cancelled, it goes on to its end unheard."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.writer.commit, group, now)
+
+    async def close(self) -> None:
+        """End, after what is being committed."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.writer.close)
+        self._thread.shutdown()
+
+
+class SqliteStore:
+    """See the package's text and `server.store.port.Store`."""
+
+    def __init__(self, writer: Writer, readers: Readers, told: Seq) -> None:
+        """Use `open`.
+
+        Args:
+            writer: where to commit.
+            readers: where to read.
+            told: the last commit that whoever holds this store knows of.
+        """
+        self._writer = writer
+        self._readers = readers
+        self._told = told
+
+    @classmethod
+    async def open(cls, folder: Path, *, inline: bool = False, wait_s: float = LOCK_WAIT_S) -> "SqliteStore":
+        """Open a data folder, and make it if it is not there.
+
+        Args:
+            folder: the data folder.
+            inline: write on a thread of this process and not in a process of its own.
+            wait_s: how long to wait for another server that is about to leave the folder (seconds).
+
+        Raises:
+            StoreError: the folder cannot be used: the text says why and what to do. Nothing of it was touched.
+        """
+        writer: Writer = await (InlineWriter.open(folder, wait_s) if inline else WriterProcess.open(folder, wait_s))
+        return await cls.over(writer, folder)
+
+    @classmethod
+    async def over(cls, writer: Writer, folder: Path) -> "SqliteStore":
+        """The store over a writer that has opened the data folder; the store closes it.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        try:
+            readers = await Readers.open(database_of(folder))
+        except BaseException:
+            await writer.close()
+            raise
+        try:
+            told, _ = await readers.read(reader.read_heads)
+        except BaseException:
+            await readers.close()
+            await writer.close()
+            raise
+        return cls(writer, readers, told)
+
+    @property
+    def epoch(self) -> Epoch:
+        """This store's unbroken history."""
+        return self._writer.epoch
+
+    async def heads(self) -> dict[ScopeName, Head]:
+        """Where every scope stands."""
+        _, heads = await self._readers.read(reader.read_heads)
+        return heads
+
+    async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
+        """Settle the group's ops in order and make them durable; in several commits when they are many."""
+        settled = await self._writer.commit(group, now)
+        if settled and self._missed_some(settled):
+            settled[-1] = await self._with_missed(settled)
+        if settled:
+            self._told = settled[-1].seq
+        return settled
+
+    def _missed_some(self, settled: Sequence[Settled]) -> bool:
+        """Whether a commit lies between the last one told and these.
+
+        It was made by a call that failed further on, that was cancelled, or whose answer died with the writing process.
+        """
+        told = self._told
+        for one in settled:
+            if one.seq != (told + 1 if one.rows else told):
+                return True
+            told = one.seq
+        return False
+
+    async def _with_missed(self, settled: Sequence[Settled]) -> Settled:
+        """The last of these commits, telling also where the scopes stand that a commit unheard of has moved.
+
+        Such a change leads from the scope's head to that head, so it holds nothing: who stands there misses nothing,
+        and everybody else is behind and reads the log.
+        """
+        covered = {change.scope for one in settled for change in one.scopes}
+        moved = tuple(
+            ScopeChange(scope=scope, frm=head.seq, rows=(), members=(), gone=(), head=head)
+            for scope, head in sorted((await self.heads()).items())
+            if head.seq > self._told and scope not in covered
+        )
+        return msgspec.structs.replace(settled[-1], scopes=settled[-1].scopes + moved)
+
+    async def changes(self, scope: ScopeName, after: Seq) -> Changes:
+        """The scope's log behind a position; never part of a commit."""
+        return await self._readers.read(lambda db: reader.read_changes(db, scope, after))
+
+    async def page(self, scope: ScopeName, after: str, upto: str) -> Page:
+        """The scope's records with after < id <= upto, in order of id; upto "" has no end."""
+        return await self._readers.read(lambda db: reader.read_page(db, scope, after, upto))
+
+    async def ranges(self, scope: ScopeName, ranges: Sequence[Range]) -> list[tuple[bytes, int]]:
+        """(digest, count) of the scope's records in each range."""
+        return await self._readers.read(lambda db: reader.read_ranges(db, scope, ranges))
+
+    async def last_op(self, device: DeviceId) -> OpNumber:
+        """Highest number among the device's ops; 0 for none."""
+        return await self._readers.read(lambda db: reader.read_last_op(db, device))
+
+    async def record(self, record: RecordId) -> bytes | None:
+        """One encoded row."""
+        return await self._readers.read(lambda db: reader.read_record(db, record))
+
+    async def records(self, kind: str, scope: ScopeName | None, after: str, limit: int) -> list[bytes]:
+        """Encoded rows of a kind with id > after, in order of id; of one scope only, when it is given."""
+        if limit < 1:
+            raise UsageError(f"records: the limit is {limit}; ask for at least 1 row")
+        return await self._readers.read(lambda db: reader.read_records(db, kind, scope, after, limit))
+
+    async def existing(self, records: Sequence[RecordId]) -> dict[RecordId, bytes]:
+        """Those of the records that are there, with their encoded rows; at most ARRAY_LEN_MAX asked at once."""
+        if len(records) > ARRAY_LEN_MAX:
+            raise UsageError(f"existing: {len(records)} records asked at once; ask for at most {ARRAY_LEN_MAX}")
+        return await self._readers.read(lambda db: reader.read_existing(db, records))
+
+    async def close(self) -> None:
+        """End: what was committed is on disk, files and processes are closed."""
+        # Readers first: the last connection to go folds the WAL in, and that must be the writer.
+        await self._readers.close()
+        await self._writer.close()

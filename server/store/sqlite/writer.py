@@ -1,0 +1,203 @@
+"""The one connection that writes: loads what a group is about, settles it, and writes each commit in one transaction.
+
+Synchronous on purpose. It runs in a process of its own (`child`) or on a thread of its own (`SqliteStore` inline), and
+either way nothing happens between the beginning and the end of a transaction but this.
+"""
+
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from schemas.codec import decode_row
+from schemas.errors import FrameError, StoreError
+from schemas.ids import Epoch, Millis, RecordId, ScopeName, Seq
+from schemas.wire import Result
+from server.settle import KnownOp, Loaded, Needs, OpKey, Settled, Submission, flatten, needs, settle
+from server.store.sqlite import schema
+from server.store.sqlite.folder import LOCK_WAIT_S, DataFolder
+from server.store.sqlite.trouble import store_error, store_errors
+from sync import merge
+from sync.merge import RecordState
+from sync.session import Head
+
+_log = logging.getLogger(__name__)
+_RESULT: Final = msgspec.msgpack.Decoder(Result)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+_KNOWN_OP: Final = "SELECT digest, result FROM op WHERE device = ? AND n = ?"
+_BODY: Final = "SELECT body FROM record WHERE id = ?"
+_ADD_OP: Final = (
+    "INSERT INTO op (device, n, record, seq, digest, body, result, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_PUT_RECORD: Final = (
+    "INSERT INTO record (id, kind, version, body) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET version = excluded.version, body = excluded.body"
+)
+_PUT_MEMBER: Final = (
+    "INSERT INTO member (scope, record, seq, gone) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (scope, record) DO UPDATE SET seq = excluded.seq, gone = excluded.gone"
+)
+_PUT_SCOPE: Final = (
+    "INSERT INTO scope (name, seq, digest, count) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, digest = excluded.digest, count = excluded.count"
+)
+
+
+class SqliteWriter:
+    """The data folder, locked, and its database, open for writing."""
+
+    def __init__(self, folder: DataFolder, connection: sqlite3.Connection) -> None:
+        """Use `open`."""
+        self._folder = folder
+        self._connection = connection
+        self._seq = Seq(0)
+        self._heads: dict[ScopeName, Head] = {}
+        self._sure = False
+        """Whether `_seq` and `_heads` are what the database says; not so after a failure."""
+        self.epoch = Epoch(str(self._meta("epoch")))
+        """The database's unbroken history."""
+
+    @classmethod
+    def open(cls, path: Path, wait_s: float = LOCK_WAIT_S) -> "SqliteWriter":
+        """Lock the data folder, make it if it is not there, and open its database.
+
+        Args:
+            path: the data folder.
+            wait_s: how long to wait for another process that holds it (seconds).
+
+        Raises:
+            StoreError: the folder or its database cannot be used; nothing of it was touched.
+        """
+        folder = DataFolder.claim(path, wait_s)
+        try:
+            with store_errors(folder.path):
+                if folder.has_database:
+                    schema.examine(folder.database)
+                else:
+                    unfinished = folder.clear_unfinished()
+                    schema.create(unfinished)
+                    folder.adopt(unfinished)
+                connection = schema.open_writer(folder.database)
+                try:
+                    folder.seal()
+                    return cls(folder, connection)
+                except BaseException:
+                    connection.close()
+                    raise
+        except BaseException:
+            folder.release()
+            raise
+
+    def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
+        """See `server.store.port.Store.commit`."""
+        ops = flatten(group)
+        done: list[Settled] = []
+        while ops:
+            settled = self._commit_once(ops, now)
+            done.append(settled)
+            ops = ops[settled.taken :]
+        return done
+
+    def close(self) -> None:
+        """End: SQLite folds the WAL into the database, and the next process may have the folder."""
+        try:
+            with store_errors(self._folder.database):
+                self._connection.close()
+        finally:
+            self._folder.release()
+
+    def _commit_once(self, ops: Sequence[tuple[Submission, bytes]], now: Millis) -> Settled:
+        try:
+            with self._transaction():
+                if not self._sure:
+                    self._load_heads()
+                settled = settle(ops, self._load(needs(ops)), self._seq, now)
+                self._write(settled)
+        except (sqlite3.Error, OSError) as error:
+            self._sure = False
+            raise store_error(error, self._folder.database) from error
+        except StoreError:
+            self._sure = False
+            raise
+        except Exception as error:
+            self._sure = False
+            _log.exception("a group of ops could not be settled")
+            raise StoreError(
+                f"{self._folder.database}: a group of ops could not be settled ({type(error).__name__}); this is a "
+                "defect of the program, its trace is in the log"
+            ) from error
+        self._seq = settled.seq
+        self._heads.update((change.scope, change.head) for change in settled.scopes)
+        return settled
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One transaction: all of it on disk when this ends, or nothing of it."""
+        # Deferred, it would fail as "locked" at its first write, busy timeout or not.
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # After some errors SQLite has rolled back itself; what counts is that no transaction stays open.
+            if self._connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
+            raise
+
+    def _meta(self, key: str) -> object:
+        with store_errors(self._folder.database):
+            (value,) = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return value
+
+    def _load_heads(self) -> None:
+        self._seq = Seq(int(str(self._meta("seq"))))
+        found = self._connection.execute("SELECT name, seq, digest, count FROM scope")
+        self._heads = {name: Head(seq, digest, count) for name, seq, digest, count in found}
+        self._sure = True
+
+    def _load(self, wanted: Needs) -> Loaded:
+        ops: dict[OpKey, KnownOp] = {}
+        for key in wanted.ops:
+            found = self._connection.execute(_KNOWN_OP, key).fetchone()
+            if found is not None:
+                ops[key] = KnownOp(found[0], _RESULT.decode(found[1]))
+        states: dict[RecordId, RecordState] = {}
+        for record in wanted.records:
+            found = self._connection.execute(_BODY, (record,)).fetchone()
+            if found is not None:
+                states[record] = self._state(record, found[0])
+        return Loaded(ops=ops, states=states, heads=self._heads)
+
+    def _state(self, record: RecordId, body: bytes) -> RecordState:
+        try:
+            return merge.from_row(decode_row(body))
+        except (FrameError, ValueError) as error:
+            raise StoreError(
+                f"{self._folder.database}: record {record} cannot be read ({error}); restore it from a backup"
+            ) from error
+
+    def _write(self, settled: Settled) -> None:
+        seq = settled.seq
+        write = self._connection.executemany
+        write(
+            _ADD_OP,
+            (
+                (op.device, op.n, op.record, seq, op.digest, op.body, _ENCODER.encode(op.result), settled.recorded_at)
+                for op in settled.ops
+            ),
+        )
+        if not settled.rows:
+            return
+        write(_PUT_RECORD, ((row.record, row.kind, seq, row.body) for row in settled.rows))
+        for change in settled.scopes:
+            write(_PUT_MEMBER, ((change.scope, record, seq, 0) for record in change.members))
+            write(_PUT_MEMBER, ((change.scope, record, seq, 1) for record in change.gone))
+        heads = ((change.scope, change.head) for change in settled.scopes)
+        write(_PUT_SCOPE, ((scope, head.seq, head.digest, head.count) for scope, head in heads))
+        self._connection.execute("UPDATE meta SET value = ? WHERE key = 'seq'", (seq,))
