@@ -54,18 +54,18 @@ class Beatbook:
         self.directory = directory
         self.token = token
         self.now = now
-        self.hub = Hub({})
-        self.committer = Committer(store, now, lambda settled: self.hub.publish(settled))
+        self.hub = Hub()
+        self.committer = Committer(store, now, self.hub.publish)
         self.office = Office(store, self.committer, now)
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
 
     async def start(self) -> None:
         """Begin to commit and to serve."""
-        self.hub = Hub(await self.store.heads())
+        self.hub.stand_at(await self.store.heads())
         await self.office.start()
         self._tasks = [asyncio.create_task(self.committer.run()), asyncio.create_task(self._tick())]
-        # A full collection over thousands of connections' objects takes most of a second: what lives for ever is set aside.
+        # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
         gc.collect()
         gc.freeze()
         self.ready = True

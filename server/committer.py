@@ -1,4 +1,4 @@
-"""The one task that writes. It gathers what has arrived while the last commit was on its way, and commits it as one group.
+"""The one task that writes. It gathers what arrived while the last commit was on its way, and commits it as one group.
 
 Handlers hand in a submission with two callbacks and go on; results are told before the commit is published, so that a
 device hears what became of its op before the batch that holds it.

@@ -45,7 +45,7 @@ class _Recent:
         self.size = sum(map(len, change.rows))
 
 
-def batch_frame(
+def batch_frame(  # noqa: PLR0917  the fields of one message, in its order
     scope: ScopeName,
     gen: Generation,
     frm: Seq,
@@ -72,9 +72,9 @@ def batch_frame(
 class Hub:
     """The meeting place of the committer and the connections."""
 
-    def __init__(self, heads: Mapping[ScopeName, Head]) -> None:
-        """Start where the store stands."""
-        self._heads: dict[ScopeName, Head] = dict(heads)
+    def __init__(self) -> None:
+        """Start empty; `stand_at` follows before the first connection."""
+        self._heads: dict[ScopeName, Head] = {}
         self._listeners: dict[ScopeName, set[Listener]] = {}
         self._devices: dict[DeviceId, Listener] = {}
         self._all: set[Listener] = set()
@@ -83,6 +83,10 @@ class Hub:
         self._emptied = asyncio.Event()
         self.stopping = False
         """Whether the server is going down and takes no new session."""
+
+    def stand_at(self, heads: Mapping[ScopeName, Head]) -> None:
+        """Start where the store stands."""
+        self._heads = dict(heads)
 
     # --- connections -------------------------------------------------------------------------------------------------
 

@@ -92,10 +92,11 @@ class Directory:
             raise StoreError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
         try:
             enrolment = msgspec.json.decode(raw, type=Enrolment)
-            if len(enrolment.key) != PUBLIC_KEY_BYTES:
-                raise ValueError(f"the key has {len(enrolment.key)} bytes")
-        except (msgspec.MsgspecError, binascii.Error, ValueError) as error:
+            size = len(enrolment.key)
+        except (msgspec.MsgspecError, binascii.Error) as error:
             raise StoreError(f"{path}: damaged enrolment ({error}); mend it or enrol the device again") from None
+        if size != PUBLIC_KEY_BYTES:
+            raise StoreError(f"{path}: damaged enrolment (a key of {size} bytes); enrol the device again")
         return enrolment
 
     def all(self) -> list[Enrolment]:

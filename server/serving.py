@@ -137,7 +137,8 @@ async def serve(data: Path, host: str, port: int, ready: Callable[[Address], Non
 
 async def _announce(server: uvicorn.Server, data: Path, host: str, ready: Callable[[Address], None]) -> None:
     """Say where the server listens, once it does."""
-    while not server.started:
+    # uvicorn has no event for it.
+    while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     shown = f"[{host}]" if ":" in host else host

@@ -15,6 +15,7 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
+from websockets.typing import LoggerLike
 
 from schemas.codec import encode, error_message
 from schemas.errors import ERRORS, PeerError
@@ -27,9 +28,9 @@ _TOO_BIG: Final = 1009
 class BoundedServerProtocol(ServerProtocol):
     """RFC 6455 server side that counts the frames of a message and the control frames between two messages."""
 
-    def __init__(self, **options: Any) -> None:
-        """As its base."""
-        super().__init__(**options)
+    def __init__(self, logger: LoggerLike) -> None:
+        """Begin: no extensions, so no compression."""
+        super().__init__(extensions=[], max_size=MESSAGE_BYTES_MAX, logger=logger)
         self._fragments = 0
         self._controls = 0
 
@@ -65,7 +66,7 @@ class BoundedServerProtocol(ServerProtocol):
 
 
 class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's class over the bounded parser; no extensions, so no compression."""
+    """uvicorn's class over the bounded parser."""
 
     def __init__(
         self,
@@ -76,4 +77,4 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     ) -> None:
         """As its base, with the parser replaced before the first byte."""
         super().__init__(config, server_state, app_state, _loop)
-        self.conn = BoundedServerProtocol(extensions=[], max_size=MESSAGE_BYTES_MAX, logger=self.logger)
+        self.conn = BoundedServerProtocol(self.logger)

@@ -47,14 +47,14 @@ def street_command(file: Path, data: Path, areas_file: Path | None, report: Path
     console = Console(stderr=True)
     counts, unusable = asyncio.run(load(file, data, areas, console))
     for one in unusable[:SHOWN_MAX]:
-        console.print(f"line {one.line}: {one.reason}", highlight=False)
+        console.print(f"line {one.line}: {one.reason}", highlight=False, soft_wrap=True)
     if len(unusable) > SHOWN_MAX:
         console.print(f"… and {len(unusable) - SHOWN_MAX} more; --report FILE writes all of them")
     if report is not None:
         report.write_text("".join(f"{one.line}\t{one.reason}\n" for one in unusable))
     click.echo(
-        f"{sum(counts.values()) + len(unusable)} rows: {counts['created']} incidents created, {counts['changed']} changed, "
-        f"{counts['same']} already there, {len(unusable)} rows not usable"
+        f"{sum(counts.values()) + len(unusable)} rows: {counts['created']} incidents created, "
+        f"{counts['changed']} changed, {counts['same']} already there, {len(unusable)} rows not usable"
     )
 
 

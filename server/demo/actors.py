@@ -18,6 +18,12 @@ from server.demo.masts import Mast
 from server.demo.stage import Person
 from sync.device import Handheld, HeldKey, OpDurable, RecordChanged, Written
 
+REPORT_SHARE: Final = 0.12
+LOG_SHARE: Final = 0.56
+CHANGE_SHARE: Final = 0.24
+"""How often an officer reports an incident, writes in a log, changes a field; the rest is reading briefings."""
+BOOK_SHARE: Final = 0.15
+"""How often a custody desk books a person in."""
 PAUSE_S: Final = (0.15, 0.9)
 """Between two things that an officer does: far busier than life, so that a minute holds a shift."""
 KNOWN_MAX: Final = 40
@@ -77,13 +83,18 @@ class Actor:
 
     async def act(self) -> None:
         """Do one thing."""
-        choice = self._rng.random()
-        if choice < 0.12 or not self._incidents:
+        if not self._incidents:
             await self._report_incident()
-        elif choice < 0.68:
-            await self._write_log(self._rng.choice(self._incidents))
-        elif choice < 0.92:
-            await self._change(self._rng.choice(self._incidents))
+            return
+        shares = (REPORT_SHARE, LOG_SHARE, CHANGE_SHARE, 1 - REPORT_SHARE - LOG_SHARE - CHANGE_SHARE)
+        (what,) = self._rng.choices(("report", "log", "change", "read"), shares)
+        record = self._rng.choice(self._incidents)
+        if what == "report":
+            await self._report_incident()
+        elif what == "log":
+            await self._write_log(record)
+        elif what == "change":
+            await self._change(record)
         else:
             await self._read_briefings()
 
@@ -101,7 +112,7 @@ class Actor:
         self._note(made, word)
 
     async def _change(self, record: RecordId) -> None:
-        if self._rng.random() < 0.5:
+        if self._rng.choice((True, False)):
             made = await self.handheld.edit(record, status=self._rng.choice(list(IncidentStatus)))
         else:
             made = await self.handheld.edit(
@@ -149,20 +160,20 @@ class CustodyDesk(Actor):
 
     async def act(self) -> None:
         """Book a person, or look at one who is there."""
-        if not self._bookings or (len(self._bookings) < KNOWN_MAX and self._rng.random() < 0.15):
+        if not self._bookings or (len(self._bookings) < KNOWN_MAX and self._rng.random() < BOOK_SHARE):
             made = await self.handheld.create(content.booking(self._rng, _now()))
             self._note(made, None)
             self._bookings.append(made.record)
             return
         record = self._rng.choice(self._bookings)
-        choice = self._rng.random()
-        if choice < 0.3:
+        what = self._rng.choice(("log", "check", "level"))
+        if what == "log":
             word = self._plant()
             entry = LogEntry(text=f"Rights and entitlements read and understood ({word})")
             made = await self.handheld.append(record, "log", entry)
             self._note(made, word)
             return
-        if choice < 0.6:
+        if what == "check":
             check = Check(
                 checked_at=_now(), where=f"M{self._rng.randint(1, 24)}", response=self._rng.choice(list(Response))
             )

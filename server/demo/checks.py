@@ -1,4 +1,4 @@
-"""The promises, checked against the ledger once everything has come to rest. Nothing here asks the code under test for an opinion.
+"""The promises, checked against the ledger once everything has come to rest.
 
 Every check carries a proof that it can fail: the search for plaintext must find the words in the server's own database,
 and the ledger must not be empty.

@@ -1,7 +1,7 @@
 """The radio network of the demo: a TCP relay per handheld that can be cut, fall silent, and come back.
 
-The handheld's own code knows nothing of it. A cut resets both sockets; silence keeps them open and carries nothing, as a
-dead spot does, so that only the heartbeat can notice.
+The handheld's own code knows nothing of it. A cut resets both sockets; silence keeps them open and carries nothing, as
+a dead spot does, so that only the heartbeat can notice.
 """
 
 import asyncio

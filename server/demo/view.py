@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -37,7 +37,7 @@ class View:
         self.actors: Sequence[Actor] = ()
         self.address = ""
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> Self:
         """Begin to draw."""
         if self._live is not None:
             self._live.__enter__()

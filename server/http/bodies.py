@@ -56,7 +56,7 @@ class RecordBody(msgspec.Struct, frozen=True, kw_only=True):
         version: seq of the commit that changed it last.
         scopes: where it is.
         values: field -> value.
-        stamps: field -> who wrote the value that stands: op, author, occurred_at, recorded_at. Of a `grow` field a list.
+        stamps: field -> op, author, occurred_at, recorded_at of the value that stands; of a `grow` field a list.
         differing: field -> what else was said of a `once` field, with the same attribution.
     """
 

@@ -59,7 +59,7 @@ def _describe(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _content(media_type: str, body: Any) -> dict[str, Any]:
+def _content(media_type: str, body: type) -> dict[str, Any]:
     return {"content": {media_type: {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}}
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -21,6 +21,7 @@ from server.office import Draft, Made
 from sync import merge
 from sync.policies import Cell
 
+_Body = TypeVar("_Body")
 Handler = Callable[[Request], Awaitable[Response]]
 LIST_MAX: Final = 500
 LIST_DEFAULT: Final = 100
@@ -176,7 +177,7 @@ async def set_grants(request: Request) -> Response:
     )
 
 
-async def _body(request: Request, of: type[Any]) -> Any:
+async def _body(request: Request, of: type[_Body]) -> _Body:
     """The request's body, decoded.
 
     Raises:
@@ -211,7 +212,7 @@ def record_body(row: bytes) -> bodies.RecordBody:
     )
 
 
-def _attribution(cell: Cell) -> Any:
+def _attribution(cell: Cell) -> dict[str, Any] | list[dict[str, Any]]:
     if cell.said is not None:
         return _stamp(cell.said.stamp)
     return [_stamp(entry.stamp) for entry in cell.entries]

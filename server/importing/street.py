@@ -1,7 +1,7 @@
 """data.police.uk street-level crime files: each row an incident.
 
-What the format hides (DOMAIN, Open formats): longitude stands first; antisocial behaviour has no crime id, and many such
-rows are alike to the letter though each was a report of its own; the month has no day; some rows lie outside the force.
+What the format hides: longitude stands first; antisocial behaviour has no crime id, and many such rows are alike to the
+letter though each was a report of its own; the month has no day; some rows lie outside the force.
 """
 
 import csv
@@ -75,8 +75,7 @@ def _draft(row: dict[str, str], line: int, areas: Areas, seen: Counter[tuple[str
         place = f"{row['LSOA code']} ({row['LSOA name']})" if row["LSOA code"] else "a row without an LSOA"
         return Unusable(line, f"{place} lies in no Local Policing Area")
     try:
-        opened_at = datetime.strptime(row["Month"], "%Y-%m").replace(tzinfo=UTC)
-        values = _values(row, area, int(opened_at.timestamp()) * 1_000)
+        values = _values(row, area, _month_start(row["Month"]))
     except ValueError as wrong:
         return Unusable(line, str(wrong))
     return Draft(record=_record_id(row, seen), kind="incident", values=values)
@@ -107,6 +106,14 @@ def _values(row: dict[str, str], area: str, opened_at: int) -> dict[FieldName, A
             "latitude": _degrees(row["Latitude"], "latitude", 90),
         }
     return {FieldName(name): value for name, value in values.items()}
+
+
+def _month_start(month: str) -> int:
+    try:
+        opened_at = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"the month {month!r} is none of the form 2014-02") from None
+    return int(opened_at.timestamp()) * 1_000
 
 
 def _degrees(text: str, name: str, limit: int) -> float:
