@@ -98,5 +98,10 @@ def _type_problem(field: FieldSpec, value: Any) -> str | None:
 
 
 def changed_fields(values: dict[FieldName, Any]) -> dict[FieldName, Any]:
-    """Plain values as they travel: Structs, enums and tuples become maps, text and lists."""
-    return {name: msgspec.to_builtins(value) for name, value in values.items()}
+    """Plain values as they travel: Structs, enums and tuples become maps, text and lists.
+
+    Raises:
+        TypeError, ValueError, OverflowError: a value cannot travel.
+    """
+    # There and back: `to_builtins` would keep tuples, which are no lists to the checks and equal none that came back.
+    return {name: msgspec.msgpack.decode(msgspec.msgpack.encode(value)) for name, value in values.items()}

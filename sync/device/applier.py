@@ -1,0 +1,245 @@
+"""What came, into the store: each message one transaction, in order, then what follows from it, told and answered.
+
+It keeps, per connection, in which scopes something is still to come, and sees that a digest which is not the server's
+is mended: by a repair, and when that does not help by a new snapshot.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from schemas import wire
+from schemas.errors import PeerError
+from schemas.ids import Generation, Millis, OpNumber, ScopeName, Seq, op_id
+from schemas.kinds import kind_named
+from sync.device.changes import ChangeFeed, OpDurable, OpHeld, RecordChanged
+from sync.device.clocks import DeviceTime
+from sync.device.status import StatusBoard
+from sync.device.store import SYNCED_KEY, WALL_OFFSET_KEY, Committed, Held, ReplicaStore
+from sync.replica import Outcome, StoredOp
+from sync.session import DeviceSession, HelloFacts
+from sync.session.device import DownEvent
+
+_log = logging.getLogger(__name__)
+
+REPAIRS_IN_A_ROW_MAX: Final = 2
+"""Repairs of one scope that did not help, after which it is asked for anew."""
+_OPEN_REPAIR_BATCHES_MAX: Final = 64
+"""Batches that may still differ while a repair is open: they left before the server had heard of it."""
+
+
+class _Repair:
+    """A scope's repairs: how many in a row, and whether one is open."""
+
+    def __init__(self) -> None:
+        self.in_a_row = 0
+        self.open = False
+        self.pages_done = False
+        self.batches = 0
+
+    def begin(self) -> None:
+        self.in_a_row += 1
+        self.open = True
+        self.pages_done = False
+        self.batches = 0
+
+    def is_verdict(self, batch: wire.Batch) -> bool:
+        """Whether a batch that differs shows that the open repair did not help."""
+        self.batches += 1
+        confirms = batch.frm == batch.to and not batch.rows and not batch.gone
+        return self.pages_done or confirms or self.batches > _OPEN_REPAIR_BATCHES_MAX
+
+
+class Applier:
+    """Between the sessions, one after the other, and the one store."""
+
+    def __init__(self, store: ReplicaStore, feed: ChangeFeed, board: StatusBoard, time: DeviceTime) -> None:
+        """Bind them."""
+        self._store = store
+        self._feed = feed
+        self._board = board
+        self._time = time
+        self._welcomed = False
+        self._behind: set[ScopeName] = set()
+        self._repairs: dict[ScopeName, _Repair] = {}
+
+    async def begin(self) -> HelloFacts:
+        """Start over for a new connection: what the replica says of itself.
+
+        Raises:
+            ReplicaError: the database failed.
+        """
+        self._welcomed = False
+        self._behind.clear()
+        for repair in self._repairs.values():
+            repair.open = False
+        return await self._store.read(
+            lambda held: HelloFacts(
+                device=held.replica.device,
+                epoch=held.replica.epoch,
+                positions=held.replica.positions(),
+                next_op=held.replica.next_op,
+            )
+        )
+
+    @property
+    def welcomed(self) -> bool:
+        """Whether the server's plans are in the store: before that nothing is pushed."""
+        return self._welcomed
+
+    async def queued(self, after: OpNumber, limit: int) -> list[StoredOp]:
+        """Ops to push with numbers above `after`, in order."""
+        return await self._store.read(lambda held: held.replica.queued(after, limit))
+
+    async def resnapshot(self, scope: ScopeName) -> None:
+        """Have a scope sent anew at the next connection. What it holds stays until the pages replace it."""
+        await self._store.change(lambda held: held.replica.resnapshot(scope), self._tell_nothing)
+
+    async def end(self) -> None:
+        """The connection is over. Writes down how fresh the replica is."""
+        synced_at = self._board.now.last_synced_at
+        self._welcomed = False
+        self._board.update(connected=False, caught_up=False)
+        if synced_at is not None:
+            await self._store.change(lambda held: held.set_number(SYNCED_KEY, synced_at), self._tell_nothing)
+
+    def heard(self) -> None:
+        """Something came from the server, so what it has told is still all there is."""
+        if self._board.now.caught_up:
+            self._board.update(last_synced_at=self._time.now())
+
+    # --- events ------------------------------------------------------------------------------------------------------
+
+    async def apply(self, event: DownEvent, session: DeviceSession) -> dict[ScopeName, Seq]:
+        """Carry out what one message says.
+
+        Returns:
+            Scope -> seq that the replica now holds, to be acknowledged.
+
+        Raises:
+            PeerError: the message does not fit the replica; nothing of it was kept.
+            ReplicaError: the database failed; nothing of it was kept.
+        """
+        outcome = Outcome()
+        match event:
+            case wire.Welcome():
+                outcome = await self._welcome(event, session)
+            case wire.Batch():
+                outcome = await self._change(lambda held: held.replica.batch(event))
+                self._took_batch(event, outcome)
+            case wire.Snapshot():
+                outcome = await self._change(lambda held: held.replica.page(event))
+                if event.repair and event.last and event.scope in self._repairs:
+                    self._repairs[event.scope].pages_done = True
+            case wire.Results():
+                outcome = await self._change(
+                    lambda held: held.replica.results(event), lambda done: self._tell_results(event, done)
+                )
+            case wire.Retract():
+                outcome = await self._change(lambda held: held.replica.retract(event))
+            case wire.ScopeAdd():
+                outcome = await self._change(lambda held: held.replica.scope_add(event))
+                self._behind.add(event.plan.scope)
+            case wire.Notice():
+                self._board.update(clock_skew_ms=event.value)
+            case wire.Error():
+                pass
+            case _:
+                assert_never(event)
+        for scope, gen, removed in outcome.removed:
+            self._behind.discard(scope)
+            self._repairs.pop(scope, None)
+            session.retracted(scope, gen, removed)
+        for scope in outcome.differ:
+            await self._mend(scope, session)
+        self._show_progress()
+        return outcome.positions
+
+    async def _welcome(self, message: wire.Welcome, session: DeviceSession) -> Outcome:
+        wall_offset_ms = None if session.offset is None else self._time.learn(session.offset)
+
+        def work(held: Held) -> tuple[Outcome, dict[ScopeName, Seq]]:
+            stood = {position.scope: position.seq for position in held.replica.positions()}
+            outcome = held.replica.welcome(message)
+            if wall_offset_ms is not None:
+                held.set_number(WALL_OFFSET_KEY, wall_offset_ms)
+            return outcome, stood
+
+        outcome, stood = await self._store.change(work, lambda _, committed: self._tell(committed))
+        self._behind = {
+            plan.scope
+            for plan in message.scopes
+            if plan.action == "snapshot" or (plan.action == "resume" and stood.get(plan.scope) != plan.seq)
+        }
+        self._welcomed = True
+        self._board.update(connected=True, last_error="")
+        return outcome
+
+    def _took_batch(self, batch: wire.Batch, outcome: Outcome) -> None:
+        if batch.scope not in outcome.positions:
+            # Of a generation that has ended; the replica dropped it.
+            return
+        if batch.digest is None:
+            self._behind.add(batch.scope)
+        elif not outcome.differ:
+            self._behind.discard(batch.scope)
+            self._repairs.pop(batch.scope, None)
+        else:
+            repair = self._repairs.get(batch.scope)
+            if repair is not None and repair.open and not repair.is_verdict(batch):
+                outcome.differ.clear()
+
+    async def _mend(self, scope: ScopeName, session: DeviceSession) -> None:
+        """Have a scope whose digest is not the server's compared by range, or sent anew when that has not helped."""
+        self._behind.add(scope)
+        repair = self._repairs.setdefault(scope, _Repair())
+        if repair.in_a_row >= REPAIRS_IN_A_ROW_MAX:
+            del self._repairs[scope]
+            await self.resnapshot(scope)
+            raise PeerError("gap", f"{scope} still differs after {REPAIRS_IN_A_ROW_MAX} repairs: it is fetched anew")
+        repair.begin()
+        self._board.update(repairs=self._board.now.repairs + 1)
+        _log.warning("%s: the digest is not the server's, repair %d", scope, repair.in_a_row)
+
+        def look(held: Held) -> tuple[Generation | None, tuple[wire.Range, ...]]:
+            position = held.tables.position(scope)
+            return (None if position is None else position.gen), held.replica.repair_ranges(scope)
+
+        gen, ranges = await self._store.read(look)
+        if gen is not None:
+            session.repair(scope, gen, ranges)
+
+    # --- what is told ------------------------------------------------------------------------------------------------
+
+    async def _change(self, work: Callable[[Held], Outcome], then: Callable[[Outcome], None] | None = None) -> Outcome:
+        def told(outcome: Outcome, committed: Committed) -> None:
+            self._tell(committed)
+            if then is not None:
+                then(outcome)
+
+        return await self._store.change(work, told)
+
+    def _tell(self, committed: Committed) -> None:
+        self._board.count(committed.revision, committed.waiting, committed.held)
+        for record, name in committed.kinds.items():
+            spec = kind_named(name)
+            # A kind that only a newer program knows is kept for it, and is nothing to show here.
+            if spec is not None:
+                self._feed.tell(RecordChanged(record, spec.struct, "server"))
+
+    def _tell_nothing(self, _result: object, committed: Committed) -> None:
+        self._board.count(committed.revision, committed.waiting, committed.held)
+
+    def _tell_results(self, message: wire.Results, outcome: Outcome) -> None:
+        results = {result.n: result for result in message.results}
+        device = self._store.device
+        for n in outcome.durable:
+            self._feed.tell(OpDurable(op_id(device, n)))
+        for n in outcome.held:
+            self._feed.tell(OpHeld(op_id(device, n), results[n].code, results[n].detail))
+
+    def _show_progress(self) -> None:
+        if self._welcomed:
+            caught_up = not self._behind
+            now: dict[str, Millis] = {"last_synced_at": self._time.now()} if caught_up else {}
+            self._board.update(caught_up=caught_up, **now)

@@ -1,0 +1,127 @@
+"""What an application is told while it runs: a stream per reader, bounded, that never holds the engine up."""
+
+import asyncio
+from collections import deque
+from typing import Final, Literal, Self
+from weakref import WeakSet
+
+import msgspec
+
+from schemas.ids import OpId, RecordId
+from schemas.kinds import Kind
+
+STREAM_LEN_MAX: Final = 1_024
+"""Changes that wait for one reader. A page of a snapshot brings as many; past them it is cheaper to read anew."""
+
+
+class RecordChanged(msgspec.Struct, frozen=True):
+    """A record came, may show something else, or has gone: `Handheld.get` tells.
+
+    Attributes:
+        record, kind: which, and what kind of record it is.
+        origin: `local` when this handheld wrote it, `server` when it arrived.
+    """
+
+    record: RecordId
+    kind: type[Kind]
+    origin: Literal["local", "server"]
+
+
+class OpDurable(msgspec.Struct, frozen=True):
+    """An own op is on the server's disk, for good. Said once per op."""
+
+    op: OpId
+
+
+class OpHeld(msgspec.Struct, frozen=True):
+    """An own op was refused. It stays on the device, with what depends on it.
+
+    Attributes:
+        op: which.
+        code: an entry of the error registry (`schemas.errors.ERRORS`).
+        detail: what in the op it is about.
+    """
+
+    op: OpId
+    code: str
+    detail: str
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """This reader was too slow: changes were dropped at this place. Read anew whatever is on the screen.
+
+    Attributes:
+        count: how many.
+    """
+
+    count: int
+
+
+Change = RecordChanged | OpDurable | OpHeld | Missed
+
+
+class ChangeStream:
+    """One reader's changes, from the moment it was made. Ends when the handheld is closed, or by `close`."""
+
+    def __init__(self, length_max: int = STREAM_LEN_MAX) -> None:
+        """Use `Handheld.changes`."""
+        self._length_max = length_max
+        self._waiting: deque[Change] = deque()
+        self._awake = asyncio.Event()
+        self._closed = False
+
+    def put(self, change: Change) -> None:
+        """Add a change; one too many drops all that wait and leaves a `Missed` in their place."""
+        if self._closed:
+            return
+        if len(self._waiting) >= self._length_max:
+            # All and not the oldest: the reader has to read anew in any case, and then only what follows is of use.
+            count = sum(waiting.count if isinstance(waiting, Missed) else 1 for waiting in self._waiting)
+            self._waiting.clear()
+            self._waiting.append(Missed(count))
+        self._waiting.append(change)
+        self._awake.set()
+
+    def close(self) -> None:
+        """End after what already waits."""
+        self._closed = True
+        self._awake.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Change:
+        while not self._waiting:
+            if self._closed:
+                raise StopAsyncIteration
+            self._awake.clear()
+            await self._awake.wait()
+        return self._waiting.popleft()
+
+
+class ChangeFeed:
+    """Every reader's stream. A stream that nobody holds any more is forgotten."""
+
+    def __init__(self) -> None:
+        """Start without readers."""
+        self._streams: WeakSet[ChangeStream] = WeakSet()
+        self._closed = False
+
+    def subscribe(self, length_max: int) -> ChangeStream:
+        """A stream of what happens from now on."""
+        stream = ChangeStream(length_max)
+        if self._closed:
+            stream.close()
+        self._streams.add(stream)
+        return stream
+
+    def tell(self, change: Change) -> None:
+        """Tell every reader."""
+        for stream in list(self._streams):
+            stream.put(change)
+
+    def close(self) -> None:
+        """End every stream."""
+        self._closed = True
+        for stream in list(self._streams):
+            stream.close()

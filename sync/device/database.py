@@ -1,0 +1,291 @@
+"""`EncryptedDatabase`: one SQLCipher database, one connection, one thread, one function per transaction.
+
+A transaction is a single call on the thread that owns the connection: no other task's work can fall inside it, and a
+cancelled caller cannot leave it half done. Errors of `sqlcipher3` are none of `sqlite3`'s; none leaves this module.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import aiosqlite
+from sqlcipher3 import dbapi2
+
+from schemas.errors import ReplicaError
+from sync.device.folder import ReplicaFolder
+from sync.device.keys import KEY_BYTES, KeyHolder
+from sync.device.sqlcipher import Sql, check_format, make_tables
+
+_T = TypeVar("_T")
+_log = logging.getLogger(__name__)
+_FETCH_ROWS: Final = 64
+_DAMAGE: Final = frozenset({dbapi2.SQLITE_CORRUPT, dbapi2.SQLITE_NOTADB})
+
+
+class _Damaged(Exception):  # noqa: N818  a signal inside this module, never seen outside it
+    """The key fits, and the database still cannot be read."""
+
+
+async def uninterrupted(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await `work` to its end even when the caller is cancelled; the cancellation is raised after it."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled() and (failed := task.exception()) is not None:
+        _log.warning("failed while its caller was cancelled: %s", failed)
+    raise cancelled
+
+
+class _Connection(aiosqlite.Connection):
+    """aiosqlite's thread, with a door for whole functions."""
+
+    async def run(self, work: Callable[[Sql], _T]) -> _T:
+        result: _T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # private, hence untyped
+        return result
+
+
+class EncryptedDatabase:
+    """An open replica's database. Make one with `open`."""
+
+    def __init__(self, folder: Path, keys: KeyHolder) -> None:
+        """Use `open`."""
+        self._path = folder
+        self._keys = keys
+        self._folder: ReplicaFolder | None = None
+        self._connection = _Connection(self._connect, _FETCH_ROWS)  # type: ignore[arg-type]  # SQLCipher's connections are its own
+        self._open = False
+
+    @classmethod
+    async def open(cls, folder: Path, keys: KeyHolder) -> Self:
+        """Open the replica in a folder, or make a new one where there is none.
+
+        Raises:
+            ReplicaError: it cannot be opened; the text says why, and what was done: a damaged one has been set aside,
+                in every other case nothing was touched.
+        """
+        database = cls(folder, keys)
+        try:
+            await uninterrupted(database._begin())
+        except asyncio.CancelledError:
+            await database.close()
+            raise
+        return database
+
+    async def _begin(self) -> None:
+        with _FOREIGN_ERRORS:
+            await self._connection
+        self._open = True
+
+    async def transaction(self, work: Callable[[Sql], _T]) -> _T:
+        """Run `work` as one transaction on the connection's thread: all of it is on disk afterwards, or nothing.
+
+        A cancelled caller gets its CancelledError once the transaction has ended, one way or the other.
+
+        Args:
+            work: gets the raw connection. What it raises undoes everything and is raised here.
+
+        Raises:
+            ReplicaError: the database failed.
+        """
+        return await self._run(lambda connection: _transaction(connection, work))
+
+    async def read(self, work: Callable[[Sql], _T]) -> _T:
+        """Run `work` on the connection's thread and undo whatever it may have changed.
+
+        Raises:
+            ReplicaError: the database failed.
+        """
+        return await self._run(lambda connection: _read(connection, work))
+
+    async def _run(self, work: Callable[[Sql], _T]) -> _T:
+        if not self._open:
+            raise ReplicaError(f"the replica in {self._path} is closed")
+        with _FOREIGN_ERRORS:
+            return await uninterrupted(self._connection.run(work))
+
+    async def close(self) -> None:
+        """End: the journal is merged into the database, the lock is given back. Again: nothing."""
+        if self._open:
+            self._open = False
+            with _FOREIGN_ERRORS:
+                await uninterrupted(self._end())
+
+    async def _end(self) -> None:
+        try:
+            await self._connection.close()
+        finally:
+            if self._folder is not None:
+                self._folder.release()
+
+    # --- on the connection's thread ----------------------------------------------------------------------------------
+
+    def _connect(self) -> Sql:
+        folder = ReplicaFolder.hold(self._path)
+        try:
+            key = _key_of(self._keys)
+            if not folder.holds_replica(key):
+                _make(folder, key)
+            try:
+                connection = _connect_checked(folder, key)
+            except _Damaged as damage:
+                aside = folder.set_aside()
+                raise ReplicaError(
+                    f"the replica in {folder.path} is damaged ({damage}). It was moved whole to {aside}: keep it, "
+                    "edits that no server has may be in it. The next opening starts a new replica"
+                ) from damage
+        except BaseException:
+            folder.release()
+            raise
+        self._folder = folder
+        return connection
+
+
+def _key_of(keys: KeyHolder) -> bytes:
+    key = keys.data_key()
+    if len(key) != KEY_BYTES:
+        raise ReplicaError(f"the key holder gave {len(key)} bytes; a data key has exactly {KEY_BYTES}")
+    return key
+
+
+def set_aside(folder: Path | str) -> Path:
+    """Move the replica in a folder into a subfolder, so that the next opening starts a new one. Nothing is deleted.
+
+    Returns:
+        The subfolder.
+
+    Raises:
+        ReplicaError: the replica is open, or cannot be moved.
+    """
+    held = ReplicaFolder.hold(Path(folder))
+    try:
+        return held.set_aside()
+    finally:
+        held.release()
+
+
+def _transaction(connection: Sql, work: Callable[[Sql], _T]) -> _T:
+    # IMMEDIATE: it takes the right to write at its start, or fails there.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after some failures.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return result
+
+
+def _read(connection: Sql, work: Callable[[Sql], _T]) -> _T:
+    connection.execute("BEGIN")
+    try:
+        return work(connection)
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _make(folder: ReplicaFolder, key: bytes) -> None:
+    """A new, empty replica. It gets its name only when it is whole."""
+    folder.clear_unfinished()
+    try:
+        # SQLite would give it the permissions that the process happens to have, and its journal the database's.
+        os.close(os.open(folder.unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    except OSError as error:
+        raise ReplicaError(f"cannot make a replica in {folder.path}: {error.strerror}") from error
+    connection = _connect_keyed(folder.unfinished, key)
+    try:
+        _transaction(connection, make_tables)
+    finally:
+        connection.close()
+    folder.announce(key)
+
+
+def _connect_keyed(path: Path, key: bytes) -> Sql:
+    """A connection that has shown that it can read the database.
+
+    Raises:
+        dbapi2.Error: it cannot.
+    """
+    # mode=rw: a missing file stays missing, where SQLite would make an empty database under whatever key came.
+    connection: Sql = dbapi2.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        connection.execute("PRAGMA cipher_log_level = NONE")
+        # Sorting spills to files otherwise, and those are not encrypted.
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a local edit has survived a power cut when its call returns.
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_checked(folder: ReplicaFolder, key: bytes) -> Sql:
+    """A connection to a replica whose pages are all intact.
+
+    Raises:
+        _Damaged: they are not.
+        ReplicaError: it was written by a newer program.
+    """
+    try:
+        connection = _connect_keyed(folder.database, key)
+        try:
+            _check_pages(connection, str(folder.path))
+        except BaseException:
+            connection.close()
+            raise
+    except dbapi2.DatabaseError as error:
+        if _is_damage(error):
+            raise _Damaged(str(error)) from error
+        raise
+    return connection
+
+
+def _check_pages(connection: Sql, where: str) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    check_format(version, where)
+    if version == 0:
+        # SQLite takes a file that was emptied for a new database; ours is never without tables.
+        raise _Damaged("the database is empty")
+    # The journal first: after a power cut it may hold the whole copy of a page that was being written.
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    broken = connection.execute("PRAGMA cipher_integrity_check").fetchall()
+    if broken:
+        raise _Damaged(f"{len(broken)} pages fail their check, the first: {broken[0][0]}")
+
+
+def _is_damage(error: Exception) -> bool:
+    # The low byte is the primary code; the rest tells its kind.
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in _DAMAGE
+
+
+class _ForeignErrors:
+    """Turns what the database library raises into ReplicaError."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, dbapi2.Error):
+            if _is_damage(error):
+                raise ReplicaError(
+                    f"the replica is damaged ({error}): close it and open it again, which sets it aside"
+                ) from error
+            raise ReplicaError(f"the replica's database failed: {error}") from error
+
+
+_FOREIGN_ERRORS: Final = _ForeignErrors()

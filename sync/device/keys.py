@@ -1,0 +1,209 @@
+"""Who holds the replica's data key, and who the device is.
+
+`KeyHolder` is the port: anything that can hand over 32 bytes. `HeldKey` is for a key that the application already has
+(from a platform's keystore, say); `KeyFile` keeps one in a file, which protects the replica exactly as far as the
+file's permissions do. A PIN and a share from the server will wrap the key; they fit behind the same port.
+"""
+
+import base64
+import binascii
+import contextlib
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from typing import Annotated, Final, Protocol, Self
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from schemas.errors import ReplicaError, UsageError
+from schemas.ids import DEVICE_PATTERN, DeviceId, DeviceText
+
+KEY_BYTES: Final = 32
+_SECRET_FILE_BYTES_MAX: Final = 4_096
+"""Larger than any file that is written here; a larger one is something else."""
+
+
+class KeyHolder(Protocol):
+    """Hands over the replica's data key. Called once per opening, on a thread that may block."""
+
+    def data_key(self) -> bytes:
+        """The key: exactly 32 random bytes, the same ones every time.
+
+        Raises:
+            ReplicaError: it cannot be had; the text says what to do.
+        """
+
+
+class HeldKey:
+    """A key that the application holds."""
+
+    def __init__(self, key: bytes) -> None:
+        """Take the key.
+
+        Raises:
+            UsageError: it is not 32 bytes long. SQLCipher would silently take it for a passphrase.
+        """
+        if len(key) != KEY_BYTES:
+            raise UsageError(f"a data key has exactly {KEY_BYTES} bytes, this one has {len(key)}")
+        self._key = bytes(key)
+
+    def __repr__(self) -> str:
+        return "HeldKey(…)"
+
+    def data_key(self) -> bytes:
+        """See `KeyHolder`."""
+        return self._key
+
+
+class KeyFile:
+    """A key in a file of its own, made at first use. Whoever can read the file can read the replica."""
+
+    def __init__(self, path: Path | str) -> None:
+        """Name the file; nothing is read or made yet."""
+        self._path = Path(path)
+
+    def data_key(self) -> bytes:
+        """See `KeyHolder`.
+
+        Raises:
+            ReplicaError: others may read the file, or it does not hold 32 bytes.
+        """
+        key = _read_secret(self._path)
+        if key is None:
+            write_secret(self._path, secrets.token_bytes(KEY_BYTES))
+            # Read again: of two that made it at once, one has won.
+            key = _read_secret(self._path)
+        if key is None or len(key) != KEY_BYTES:
+            found = "nothing" if key is None else f"{len(key)} bytes"
+            raise ReplicaError(f"the key file {self._path} must hold {KEY_BYTES} bytes, it holds {found}: restore it")
+        return key
+
+
+class _IdentityFile(msgspec.Struct, frozen=True):
+    device: DeviceText
+    key: Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class DeviceIdentity:
+    """A device's id and its Ed25519 key (RFC 8032), with which it proves itself to the server.
+
+    Attributes:
+        device: its id.
+        public_key: 32 bytes, for the server's enrolment.
+    """
+
+    def __init__(self, device: DeviceId, private_key: Ed25519PrivateKey) -> None:
+        """Put the two together.
+
+        Raises:
+            UsageError: `device` has not the form of a device id.
+        """
+        if re.match(DEVICE_PATTERN, device) is None:
+            raise UsageError(f"{device!r} is no device id: 2 to 40 of a-z, 0-9 and -, as in hh-0042")
+        self.device = device
+        self._private_key = private_key
+        self.public_key: bytes = private_key.public_key().public_bytes_raw()
+
+    def __repr__(self) -> str:
+        return f"DeviceIdentity({self.device!r})"
+
+    @classmethod
+    def generate(cls, device: DeviceId | str) -> Self:
+        """A new key for a device.
+
+        Raises:
+            UsageError: `device` has not the form of a device id.
+        """
+        return cls(DeviceId(device), Ed25519PrivateKey.generate())
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature over `message`."""
+        return self._private_key.sign(message)
+
+    def save(self, path: Path | str) -> None:
+        """Write it to a new file that only its owner can read.
+
+        Raises:
+            ReplicaError: there is such a file already (an identity is never written over), or it cannot be written.
+        """
+        key = base64.b64encode(self._private_key.private_bytes_raw()).decode()
+        if not write_secret(Path(path), msgspec.json.encode(_IdentityFile(self.device, key))):
+            raise ReplicaError(f"{path} is there already: an identity is never written over")
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ReplicaError: there is no such file, others may read it, or it holds no identity.
+        """
+        raw = _read_secret(Path(path))
+        if raw is None:
+            raise ReplicaError(f"no device identity at {path}: enrol the device, or restore the file")
+        try:
+            file = msgspec.json.decode(raw, type=_IdentityFile)
+            private_key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(file.key, validate=True))
+        except (msgspec.DecodeError, binascii.Error, ValueError):
+            # No cause attached: the decoder's words could hold a piece of the key.
+            raise ReplicaError(f"{path} holds no device identity: restore it, or enrol the device anew") from None
+        return cls(file.device, private_key)
+
+
+def write_secret(path: Path, content: bytes) -> bool:
+    """Make a file that only its owner can read, whole or not at all. False when there is one of that name already.
+
+    Raises:
+        ReplicaError: it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            # A link and not a rename: it never replaces a file that is there.
+            path.hardlink_to(part)
+        except FileExistsError:
+            return False
+        finally:
+            part.unlink()
+        sync_folder(path.parent)
+    except OSError as error:
+        raise ReplicaError(f"cannot write {path}: {error.strerror}") from error
+    return True
+
+
+def _read_secret(path: Path) -> bytes | None:
+    """The file's bytes, or None when there is none.
+
+    Raises:
+        ReplicaError: it cannot be read, or others than its owner may.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ReplicaError(f"cannot read {path}: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        # Asked of the open file, so that it cannot be another one by the time it is read.
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise ReplicaError(f"{path} can be used by others than its owner (mode {mode:04o}): chmod 600 {path}")
+        return file.read(_SECRET_FILE_BYTES_MAX + 1)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder survive a power cut; where folders cannot be synced there is nothing to do."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,127 @@
+"""The replica as transactions: what `sync.replica` decides, committed whole, and what follows from it, exactly once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self, TypeVar
+
+import msgspec
+
+from schemas.ids import DeviceId, Millis, RecordId
+from sync.device.database import EncryptedDatabase, uninterrupted
+from sync.device.keys import KeyHolder
+from sync.device.sqlcipher import Sql, SqlTables
+from sync.outbox import OpState
+from sync.replica import Replica
+
+_T = TypeVar("_T")
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a transaction works on. Use it only inside the function that got it."""
+
+    replica: Replica
+    tables: SqlTables
+
+    def number(self, key: str) -> int:
+        """A whole number among the tables' meta values; 0 when it is not there."""
+        raw = self.tables.meta(key)
+        return 0 if raw is None else int(raw)
+
+    def set_number(self, key: str, value: int) -> None:
+        """Keep it."""
+        self.tables.set_meta(key, str(value).encode())
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What holds right after a transaction.
+
+    Attributes:
+        revision: counts transactions; a later one has a higher number.
+        waiting, held: how many ops are so.
+        kinds: kind of each record whose row came, changed or went, or whose last pending op is in a row now.
+    """
+
+    revision: int
+    waiting: int
+    held: int
+    kinds: dict[RecordId, str]
+
+
+class ReplicaStore:
+    """One open replica. Make one with `open`."""
+
+    def __init__(self, database: EncryptedDatabase, held: Held) -> None:
+        """Use `open`."""
+        self._database = database
+        self._held = held
+        self._revision = 0
+        self.device: DeviceId = held.replica.device
+
+    @classmethod
+    async def open(cls, folder: Path, keys: KeyHolder, device: DeviceId) -> Self:
+        """Open a device's replica, or make it.
+
+        Raises:
+            ReplicaError: it cannot be opened (`EncryptedDatabase.open`).
+            UsageError: it belongs to another device.
+        """
+        database = await EncryptedDatabase.open(folder, keys)
+
+        def bind(connection: Sql) -> Held:
+            tables = SqlTables(connection)
+            return Held(Replica(tables, device), tables)
+
+        try:
+            return cls(database, await database.transaction(bind))
+        except BaseException:
+            await database.close()
+            raise
+
+    async def change(self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None]) -> _T:
+        """Run `work` as one transaction, then tell of it.
+
+        Args:
+            work: runs on the database's thread. What it raises undoes everything.
+            then: runs on the loop after the commit, also when the caller was cancelled meanwhile: what is on disk is
+                always told.
+
+        Raises:
+            ReplicaError: the database failed; nothing was changed.
+        """
+        return await uninterrupted(self._change(work, then))
+
+    async def _change(self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None]) -> _T:
+        result, committed = await self._database.transaction(lambda _: self._work(work))
+        then(result, committed)
+        return result
+
+    def _work(self, work: Callable[[Held], _T]) -> tuple[_T, Committed]:
+        held = self._held
+        held.tables.kinds.clear()
+        result = work(held)
+        self._revision += 1
+        counts = (held.replica.count(OpState.QUEUED), held.replica.count(OpState.HELD))
+        return result, Committed(self._revision, *counts, dict(held.tables.kinds))
+
+    async def read(self, work: Callable[[Held], _T]) -> _T:
+        """Run `work` on the database's thread; it sees a committed state and changes nothing.
+
+        Raises:
+            ReplicaError: the database failed.
+        """
+        return await self._database.read(lambda _: work(self._held))
+
+    async def close(self) -> None:
+        """Close the database. Again: nothing."""
+        await self._database.close()
+
+
+WALL_OFFSET_KEY = "wall_offset_ms"
+"""Server's clock minus the device's, as learned last."""
+SYNCED_KEY = "last_synced_at"
+"""When the replica last held all that the server had (ms since 1970)."""
+
+
+def last_synced(held: Held) -> Millis | None:
+    """When the replica last held all that the server had, as far as it was written down."""
+    return Millis(held.number(SYNCED_KEY)) or None

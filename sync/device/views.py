@@ -1,0 +1,134 @@
+"""What an application can look at: a record with who said what and when, and the ops that were refused."""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from schemas.codec import decode_op
+from schemas.errors import ERRORS, UsageError
+from schemas.ids import FieldName, OpId, RecordId, Seq, op_id
+from schemas.kinds import FieldSpec, Kind
+from schemas.ops import Stamp
+from sync.device.store import Held
+from sync.merge import RecordState
+from sync.outbox import OpState
+from sync.replica import StoredOp
+
+K = TypeVar("K", bound=Kind)
+
+
+class Attributed(msgspec.Struct, frozen=True):
+    """A value and who said it.
+
+    Attributes:
+        value: typed, as in the record.
+        stamp: author, device and op, when it happened and when it was recorded (ms since 1970; 0: not yet).
+    """
+
+    value: Any
+    stamp: Stamp
+
+
+class HeldOp(msgspec.Struct, frozen=True):
+    """An own op that the server refused. It is kept, and what its author wrote stays in view.
+
+    Attributes:
+        op, record, kind: which, on what.
+        code, detail: why: an entry of the error registry, and what in the op it is about.
+        action: what to do about it, in words for the officer.
+        changes: field -> plain value that the op holds.
+    """
+
+    op: OpId
+    record: RecordId
+    kind: str
+    code: str
+    detail: str
+    action: str
+    changes: Mapping[FieldName, Any]
+
+
+class RecordView(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
+    """One record with everything this handheld knows of it.
+
+    Attributes:
+        record: its id.
+        value: as `Handheld.get` gives it.
+        version: the server's commit that changed it last; 0 while only this handheld has it.
+        fields: field -> its value and who said it; of fields with one value that were ever set.
+        entries: field -> its entries in order, each with who made it; of `grow` fields.
+        differing: `once` field -> what was said differently since and waits for a person.
+        pending: own ops on it that the server's row does not hold yet.
+        held: own ops on it that were refused.
+    """
+
+    record: RecordId
+    value: K
+    version: Seq
+    fields: Mapping[FieldName, Attributed]
+    entries: Mapping[FieldName, tuple[Attributed, ...]]
+    differing: Mapping[FieldName, tuple[Attributed, ...]]
+    pending: tuple[OpId, ...]
+    held: tuple[HeldOp, ...]
+
+
+def typed(state: RecordState, struct: type[K]) -> K:
+    """The record as a value of its kind.
+
+    Raises:
+        UsageError: it is of another kind.
+    """
+    if state.spec.struct is not struct:
+        raise UsageError(f"record {state.id} is a {state.spec.struct.__name__}, not a {struct.__name__}")
+    record = state.build()
+    if not isinstance(record, struct):
+        raise TypeError(f"{state.spec.name} builds {type(record).__name__}")
+    return record
+
+
+def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
+    """All that is known of a record, or None when this handheld shows none of that id."""
+    state = held.replica.view(record)
+    if state is None:
+        return None
+    fields = {}
+    entries = {}
+    differing = {}
+    for name, cell in state.cells.items():
+        field = state.spec.fields[name]
+        if cell.said is None:
+            entries[name] = tuple(_attributed(field, entry.value, entry.stamp) for entry in cell.entries)
+        else:
+            fields[name] = _attributed(field, cell.said.value, cell.said.stamp)
+        if cell.differing:
+            differing[name] = tuple(_attributed(field, other.value, other.stamp) for other in cell.differing)
+    ops = held.replica.pending(record)
+    return RecordView(
+        record=record,
+        value=state.build(),
+        version=state.version,
+        fields=fields,
+        entries=entries,
+        differing=differing,
+        pending=tuple(op_id(held.replica.device, op.n) for op in ops if op.state is not OpState.HELD),
+        held=tuple(held_op(held, op) for op in ops if op.state is OpState.HELD),
+    )
+
+
+def held_op(held: Held, op: StoredOp) -> HeldOp:
+    """A refused op as an application sees it."""
+    spec = ERRORS.get(op.code)
+    return HeldOp(
+        op=op_id(held.replica.device, op.n),
+        record=op.record,
+        kind=op.kind,
+        code=op.code,
+        detail=op.detail,
+        action="Update this program: it does not know this reason." if spec is None else spec.action,
+        changes=decode_op(op.body).changes,
+    )
+
+
+def _attributed(field: FieldSpec, value: object, stamp: Stamp) -> Attributed:
+    return Attributed(msgspec.convert(value, field.type), stamp)
