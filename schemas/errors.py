@@ -215,14 +215,6 @@ _SPECS: Final = (
     ),
     _spec("server_busy", 1013, _R.RETRY, "The server cannot take this now.", "Come back after retry_after_ms."),
     _spec(
-        "grants_changed",
-        4430,
-        _R.RETRY,
-        "The device's grants changed in a way that needs a new session.",
-        "Come back at once.",
-    ),
-    _spec("device_revoked", 4431, _R.REAUTH, "The device's enrolment has ended.", "Hand the device in."),
-    _spec(
         "internal",
         1011,
         _R.RETRY,

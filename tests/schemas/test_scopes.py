@@ -1,0 +1,76 @@
+"""Scope names are made and read in one way, and a scope's lane and audience follow from its name alone."""
+
+import re
+
+import pytest
+
+from schemas import scopes
+from schemas.ids import SCOPE_PATTERN, ScopeName
+from schemas.scopes import FAMILIES, Lane
+
+AUDIENCES = [scopes.area("birmingham"), scopes.suite("perry-barr"), ScopeName("team:operations"), ScopeName("force")]
+
+
+@pytest.mark.parametrize("scope", [*AUDIENCES, *map(scopes.briefing, AUDIENCES)])
+def test_names_have_the_written_form(scope: ScopeName) -> None:
+    """What is made here passes the pattern that the wire enforces."""
+    assert re.match(SCOPE_PATTERN, scope)
+
+
+@pytest.mark.parametrize("scope", AUDIENCES)
+def test_an_audience_can_be_granted(scope: ScopeName) -> None:
+    """Each family has a form, and that form has no problem."""
+    assert scopes.problem(scope) is None
+
+
+def test_every_family_has_an_audience_here() -> None:
+    """A new family is tried above too, and every family is explained."""
+    assert {scope.partition(":")[0] for scope in AUDIENCES} == set(FAMILIES)
+    assert all(text.endswith(".") for text in FAMILIES.values())
+
+
+@pytest.mark.parametrize(
+    ("scope", "why"),
+    [
+        ("", "no such family"),
+        ("moon:base", "no such family of scopes; there are area, force, suite, team"),
+        ("Area:x", "no such family"),
+        ("area", "needs a name behind it"),
+        ("area:", "needs a name behind it"),
+        ("force:x", "`force` stands alone"),
+        ("force:briefing", "`force` stands alone"),
+        ("area:birmingham:briefing", "an audience has one name behind its family"),
+        ("team:a:b", "an audience has one name"),
+    ],
+)
+def test_what_is_no_audience_is_told_why(scope: str, why: str) -> None:
+    """The text names the scope and what is wrong with it."""
+    found = scopes.problem(scope)
+    assert found is not None
+    assert why in found
+    assert repr(scope) in found
+
+
+@pytest.mark.parametrize("scope", AUDIENCES)
+def test_briefings_travel_in_a_lane_of_their_own(scope: ScopeName) -> None:
+    """A live briefing never queues behind the records of the same area."""
+    assert scopes.lane(scope) is Lane.NORMAL
+    assert scopes.lane(scopes.briefing(scope)) is Lane.BRIEFING
+    assert Lane.CONTROL < scopes.lane(scopes.briefing(scope)) < scopes.lane(scope) < Lane.BULK
+
+
+def test_a_place_named_briefing_is_no_briefing() -> None:
+    """Only the last part decides, and only behind a whole audience."""
+    assert scopes.lane(ScopeName("area:briefing-hill")) is Lane.NORMAL
+    assert scopes.lane(ScopeName("area:debriefing")) is Lane.NORMAL
+
+
+def test_a_right_to_an_audience_is_a_right_to_its_briefings() -> None:
+    """Each audience brings one more scope, and nothing else."""
+    assert scopes.with_briefings(frozenset({AUDIENCES[0], ScopeName("force")})) == {
+        "area:birmingham",
+        "area:birmingham:briefing",
+        "force",
+        "force:briefing",
+    }
+    assert scopes.with_briefings(frozenset()) == frozenset()
