@@ -1,6 +1,5 @@
 """The `beatbook` command: one module per subcommand, loaded when it is called."""
 
-import sys
 from importlib import import_module
 from typing import Final
 
@@ -42,7 +41,3 @@ class _LazyGroup(click.Group):
 @click.version_option(package_name="beatbook")
 def main() -> None:
     """Beatbook: incidents, briefings and custody bookings that go on working with no signal."""
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,7 @@
 """`beatbook demo`: a shift in a minute that ends by checking the promises."""
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def command(  # noqa: PLR0917  one parameter per option
 
     Exits with 1 when a promise does not hold.
     """
+    # What the handhelds log of their lost connections is the demo's own doing.
+    logging.basicConfig(level=logging.ERROR)
     console = Console()
     live = console.is_terminal and not headless
     options = Options(seconds=seconds, devices=devices, seed=seed, street=street, live=live)

@@ -16,7 +16,7 @@ from server.demo import content
 from server.demo.ledger import Ledger, LedgerLine
 from server.demo.masts import Mast
 from server.demo.stage import Person
-from sync.device import Handheld, HeldKey, OpDurable, RecordChanged, Written
+from sync.device import Handheld, HeldKey, Missed, OpDurable, RecordChanged, Written
 
 REPORT_SHARE: Final = 0.12
 LOG_SHARE: Final = 0.56
@@ -146,8 +146,11 @@ class Actor:
         async for change in self.handheld.changes():
             if isinstance(change, OpDurable):
                 self._ledger.told_durable(change.op)
-            elif isinstance(change, RecordChanged) and change.kind == "briefing":
+            elif isinstance(change, RecordChanged) and change.kind is Briefing:
                 self._ledger.briefing_came(self.person.device, change.record, time.monotonic())
+            elif isinstance(change, Missed):
+                for record, _ in await self.handheld.find(Briefing):
+                    self._ledger.briefing_came(self.person.device, record, time.monotonic())
 
 
 class CustodyDesk(Actor):

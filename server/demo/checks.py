@@ -4,18 +4,23 @@ Every check carries a proof that it can fail: the search for plaintext must find
 and the ledger must not be empty.
 """
 
+import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from schemas.ids import DeviceId, RecordId, split_op_id
 from schemas.kinds import KINDS
+from server.demo import content
 from server.demo.actors import Actor
 from server.demo.ledger import Ledger
+
+PLANTED: Final = re.compile(content.PLANTED_PATTERN.encode())
+PLANTED_UTF16: Final = re.compile(content.PLANTED_PATTERN_UTF16)
 
 
 class Verdict(msgspec.Struct, kw_only=True):
@@ -126,22 +131,24 @@ def search_plaintext(verdict: Verdict, actors: Sequence[Actor], temporary: Path,
 
     May be called several times; what was found adds up.
     """
-    words = [word.encode() for actor in actors for word in actor.planted]
+    words = {word for actor in actors for word in actor.planted}
     for folder in [*(actor.folder for actor in actors), temporary]:
         verdict.plaintext_found += count_words(folder, words)
     if words and not count_words(server_data, words):
         verdict.search_works = False
 
 
-def count_words(folder: Path, words: Sequence[bytes]) -> int:
+def count_words(folder: Path, words: Collection[str]) -> int:
     """How many of the words stand in some file below a folder, as UTF-8 or UTF-16."""
-    contents = []
+    found: set[str] = set()
     for path in sorted(folder.rglob("*")):
         try:
-            if path.is_file():
-                contents.append(path.read_bytes())
+            if not path.is_file():
+                continue
+            raw = path.read_bytes()
         except FileNotFoundError:
             # A journal that was there a moment ago.
             continue
-    whole = b"\n".join(contents)
-    return sum(word in whole or word.decode().encode("utf-16-le") in whole for word in words)
+        found.update(match.decode() for match in PLANTED.findall(raw))
+        found.update(match.decode("utf-16-le") for match in PLANTED_UTF16.findall(raw))
+    return len(found.intersection(words))

@@ -52,6 +52,11 @@ _BRIEFINGS: Final = (
     ("Road closed", "Gas leak. Keep clear of the cordon until the engineers give the word."),
     ("Armed response at work", "Stay out of the inner cordon. All movements over the control room."),
 )
+_CONSONANTS: Final = "bcdfghjklmnpqrstvwxz"
+PLANTED_CHARS: Final = 16
+PLANTED_PATTERN: Final = f"zq[{_CONSONANTS}]{{{PLANTED_CHARS - 2}}}"
+"""The form of a planted word; long enough that chance never makes one."""
+PLANTED_PATTERN_UTF16: Final = b"z\x00q\x00(?:[" + _CONSONANTS.encode() + b"]\x00){%d}" % (PLANTED_CHARS - 2)
 _SURNAMES: Final = ("Ashdown", "Brackley", "Corrigan", "Dunmere", "Ellwood", "Farrant", "Garside", "Hallam")
 
 
@@ -62,7 +67,7 @@ def words(rng: random.Random, planted: str) -> str:
 
 def planted_word(rng: random.Random) -> str:
     """A word that stands nowhere unless a change put it there."""
-    return "zq" + "".join(rng.choices("bcdfghjklmnpqrstvwxz", k=14))
+    return "zq" + "".join(rng.choices(_CONSONANTS, k=PLANTED_CHARS - 2))
 
 
 def incident(rng: random.Random, area: str, now: Millis) -> Incident:
