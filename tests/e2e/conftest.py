@@ -1,0 +1,64 @@
+"""Real processes, real sockets, real files: a server on a folder of its own, and handhelds beside it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from schemas.ids import Millis
+from schemas.kinds import Incident
+from schemas.kinds.incident import Category
+from server.demo.masts import Mast
+from server.demo.stage import Person, Stage
+from sync.device import Handheld, HeldKey, SyncStatus
+
+OpenHandheld = Callable[..., Awaitable[Handheld]]
+
+
+def at_rest(status: SyncStatus) -> bool:
+    """The handheld holds everything, and nothing of its own waits."""
+    return status.connected and status.caught_up and status.waiting == 0
+
+
+def report(area: str = "birmingham", summary: str = "Shouting and glass breaking") -> Incident:
+    """An invented incident."""
+    return Incident(opened_at=Millis(1_790_000_000_000), area=area, category=Category.PUBLIC_SAFETY, summary=summary)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """A server's data folder and process; the test starts and kills it."""
+    stage = Stage(tmp_path)
+    yield stage
+    await stage.stop()
+
+
+@pytest.fixture
+async def open_handheld(stage: Stage, tmp_path: Path) -> AsyncIterator[OpenHandheld]:
+    """Enrol a device and open its handheld, over a mast where one is given. All are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one(device: str, *audiences: str, mast: Mast | None = None) -> Handheld:
+            person = Person(device, "WM21877", audiences or ("area:birmingham", "force"))
+            stage.enrol(person)
+            port = stage.port if mast is None else mast.port
+            opening = Handheld.open(
+                tmp_path / device,
+                identity=person.identity,
+                keys=HeldKey(bytes(range(32))),
+                author=person.officer,
+                server=f"ws://127.0.0.1:{port}",
+            )
+            return await stack.enter_async_context(opening)
+
+        yield open_one
+
+
+@pytest.fixture
+async def mast(stage: Stage) -> AsyncIterator[Mast]:
+    """A radio link to the server that can be cut."""
+    mast = Mast("127.0.0.1", stage.port)
+    await mast.open()
+    yield mast
+    await mast.close()

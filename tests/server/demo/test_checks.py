@@ -1,0 +1,166 @@
+"""The demo's checks can fail: each is shown a world in which its promise is broken."""
+
+import sqlite3
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from schemas.ids import DeviceId, Millis, OpId, RecordId
+from schemas.kinds import Incident
+from schemas.kinds.incident import Category
+from server.demo import checks, content
+from server.demo.actors import Actor
+from server.demo.checks import Verdict
+from server.demo.ledger import Ledger, LedgerLine, percentile
+
+RECORD = RecordId("01890000-0000-7000-8000-000000000001")
+WORD = "zqbcdfghjklmnpqr"
+
+
+def ledger_of(*ops: str) -> Ledger:
+    """A ledger in which one handheld made these ops, each with the same planted word."""
+    ledger = Ledger()
+    for op in ops:
+        ledger.made(LedgerLine(DeviceId("hh-001"), OpId(op), RECORD, WORD, durable=True, with_signal=True))
+    return ledger
+
+
+def database_of(tmp_path: Path, *ops: tuple[str, int]) -> Path:
+    """A server's database that holds these ops."""
+    path = tmp_path / "beatbook.db"
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("CREATE TABLE op (device TEXT, n INTEGER)")
+        connection.executemany("INSERT INTO op VALUES (?, ?)", ops)
+    connection.close()
+    return path
+
+
+def records_with(*texts: str) -> dict[str, dict[str, Any]]:
+    """The server's records: one incident with these log entries."""
+    return {"incident": {RECORD: {"values": {"log": [{"text": text} for text in texts]}}}}
+
+
+@pytest.mark.parametrize(
+    ("stored", "texts", "lost", "twice", "unknown"),
+    [
+        ([("hh-001", 1)], [f"On scene ({WORD})"], 0, 0, 0),
+        ([], [f"On scene ({WORD})"], 1, 0, 0),
+        ([("hh-001", 1)], [], 1, 0, 0),
+        ([("hh-001", 1)], [f"On scene ({WORD})"] * 2, 0, 1, 0),
+        ([("hh-001", 1), ("hh-001", 2)], [f"On scene ({WORD})"], 0, 0, 1),
+    ],
+    ids=["all well", "not in the op table", "not in the record", "in the record twice", "made by nobody"],
+)
+def test_ops_are_counted_lost_twice_and_unknown(
+    tmp_path: Path, stored: list[tuple[str, int]], texts: list[str], lost: int, twice: int, unknown: int
+) -> None:
+    """Op table and record's text are both asked, and each broken promise has its own count."""
+    verdict = Verdict()
+    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(*texts), database_of(tmp_path, *stored))
+    assert (verdict.ops_lost, verdict.ops_twice, verdict.ops_unknown) == (lost, twice, unknown)
+    assert verdict.holds is (lost + twice + unknown == 0)
+
+
+class _Handheld:
+    """A handheld that holds what it is told to."""
+
+    def __init__(self, held: dict[RecordId, Incident]) -> None:
+        self._held = held
+        self.status = SimpleNamespace(waiting=0, held=0)
+
+    async def find(self, kind: type) -> list[tuple[RecordId, object]]:
+        return [(record, value) for record, value in self._held.items() if isinstance(value, kind)]
+
+
+def actor_with(held: dict[RecordId, Incident], folder: Path = Path()) -> Actor:
+    """An actor of Birmingham with that handheld."""
+    person = SimpleNamespace(device=DeviceId("hh-001"), audiences=frozenset({"area:birmingham"}))
+    return cast("Actor", SimpleNamespace(person=person, handheld=_Handheld(held), folder=folder, planted=[WORD]))
+
+
+def incident(summary: str) -> Incident:
+    """An incident in Birmingham."""
+    return Incident(opened_at=Millis(1), area="birmingham", category=Category.CRIME, summary=summary)
+
+
+@pytest.mark.parametrize(
+    ("held", "equal"),
+    [
+        ({RECORD: incident("as on the server")}, True),
+        ({RECORD: incident("something else")}, False),
+        ({}, False),
+        ({RECORD: incident("as on the server"), RecordId(RECORD[:-1] + "2"): incident("not there")}, False),
+    ],
+    ids=["equal", "another value", "one missing", "one too many"],
+)
+async def test_replicas_are_compared_with_the_server(held: dict[RecordId, Incident], *, equal: bool) -> None:
+    """A value that differs, a record missing and a record too many are each found."""
+    values = {"opened_at": 1, "area": "birmingham", "category": "crime", "summary": "as on the server"}
+    records: dict[str, dict[str, Any]] = {
+        "incident": {RECORD: {"values": values, "scopes": ["area:birmingham"]}},
+        "briefing": {},
+        "custody-booking": {},
+    }
+    verdict = Verdict()
+    await checks.check_replicas(verdict, [actor_with(held)], records)
+    assert verdict.replicas_equal is equal
+    assert verdict.holds is equal
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_planted_word_in_a_replicas_file_is_found(tmp_path: Path, encoding: str) -> None:
+    """In any file below the folder, whatever its name, in either encoding."""
+    folder, server = tmp_path / "hh-001", tmp_path / "server"
+    (folder / "deep").mkdir(parents=True)
+    server.mkdir()
+    (server / "beatbook.db").write_bytes(WORD.encode())
+    actor = actor_with({}, folder)
+    clean = Verdict()
+    checks.search_plaintext(clean, [actor], tmp_path / "none", server)
+    assert (clean.plaintext_found, clean.search_works) == (0, True)
+    (folder / "deep" / "replica.db-wal").write_bytes(b"\x00\x01 (" + WORD.encode(encoding) + b")")
+    found = Verdict()
+    checks.search_plaintext(found, [actor], tmp_path / "none", server)
+    assert found.plaintext_found == 1
+    assert not found.holds
+
+
+def test_a_search_that_finds_nothing_where_the_words_must_be_is_no_proof(tmp_path: Path) -> None:
+    """The verdict fails when the search does not find the words on the server."""
+    verdict = Verdict()
+    checks.search_plaintext(verdict, [actor_with({}, tmp_path)], tmp_path, tmp_path)
+    assert not verdict.search_works
+    assert not verdict.holds
+
+
+def test_a_briefing_that_did_not_arrive_is_counted() -> None:
+    """Per handheld and briefing."""
+    ledger = Ledger()
+    ledger.briefings[RECORD] = (0.0, frozenset())
+    verdict = Verdict()
+    checks.check_briefings(verdict, [actor_with({})], ledger)
+    assert verdict.briefings_missing == 1
+    ledger.briefing_came(DeviceId("hh-001"), RECORD, 1.0)
+    verdict = Verdict()
+    checks.check_briefings(verdict, [actor_with({})], ledger)
+    assert verdict.briefings_missing == 0
+
+
+def test_planted_words_have_the_form_that_is_searched_for() -> None:
+    """A word that the pattern misses would never be found anywhere."""
+    import random  # noqa: PLC0415  only here
+
+    rng = random.Random(7)
+    words = {content.planted_word(rng) for _ in range(100)}
+    assert len(words) == 100
+    assert all(checks.PLANTED.fullmatch(word.encode()) for word in words)
+    assert all(checks.PLANTED_UTF16.fullmatch(word.encode("utf-16-le")) for word in words)
+
+
+def test_percentiles_are_nearest_rank() -> None:
+    """The p50 of ten is the fifth, the p99 the last; of nothing there is none."""
+    values = [float(i) for i in range(10, 0, -1)]
+    assert (percentile(values, 50), percentile(values, 99), percentile([], 50)) == (5.0, 10.0, None)
