@@ -1,11 +1,6 @@
-"""The ASGI application: the sync socket, the HTTP side, and the life of what stands behind them."""
+"""The ASGI application: the sync socket and the HTTP side over a running server."""
 
-import asyncio
 import contextlib
-import gc
-import logging
-import random
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -13,96 +8,14 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from schemas.ids import Millis
-from schemas.wire import SUBPROTOCOL
-from server.committer import Committer
+from server.beatbook import Beatbook
 from server.http import openapi, routes
 from server.http.problems import HANDLERS
-from server.hub import Hub
-from server.identity import Directory
-from server.office import Office
-from server.pump import Connection, Services
-from server.store import Store
 
-_log = logging.getLogger(__name__)
-TICK_S: Final = 1.0
-"""How often the sessions' deadlines are looked at; they are tens of seconds away."""
 SYNC_PATH: Final = "/v1/sync"
 
 
-def wall_clock() -> Millis:
-    """The server's clock: ms since 1970."""
-    return Millis(time.time_ns() // 1_000_000)
-
-
-class Beatbook:
-    """A running server, apart from its sockets: store, committer, hub, office.
-
-    `start` and `stop` bracket its life; the ASGI application calls them. Tests and tools use it without a socket.
-    """
-
-    def __init__(self, store: Store, directory: Directory, token: str, now: Callable[[], Millis] = wall_clock) -> None:
-        """Bind the parts.
-
-        Args:
-            store: an open store; it is closed by `stop`.
-            directory: the enrolled devices.
-            token: what HTTP callers must show.
-            now: the server's clock.
-        """
-        self.store = store
-        self.directory = directory
-        self.token = token
-        self.now = now
-        self.hub = Hub()
-        self.committer = Committer(store, now, self.hub.publish)
-        self.office = Office(store, self.committer, now)
-        self._tasks: list[asyncio.Task[None]] = []
-        self.ready = False
-
-    async def start(self) -> None:
-        """Begin to commit and to serve."""
-        self.hub.stand_at(await self.store.heads())
-        await self.office.start()
-        self._tasks = [asyncio.create_task(self.committer.run()), asyncio.create_task(self._tick())]
-        # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
-        gc.collect()
-        gc.freeze()
-        self.ready = True
-
-    async def say_goodbye(self, wait_s: float) -> None:
-        """Tell every device to come back, and wait until their sockets are closed."""
-        self.ready = False
-        self.hub.stop(iter(random.random, None))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self.hub.empty()
-
-    async def stop(self) -> None:
-        """Commit what has arrived, then close the store."""
-        self.ready = False
-        self.committer.close()
-        if self._tasks:
-            commits, ticks = self._tasks
-            ticks.cancel()
-            await asyncio.gather(commits, ticks, return_exceptions=True)
-        await self.store.close()
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            self.hub.tick(self.now())
-
-    async def socket(self, socket: WebSocket) -> None:
-        """Serve one device."""
-        if SUBPROTOCOL not in socket.scope["subprotocols"]:
-            await socket.close()
-            return
-        services = Services(self.store, self.committer, self.hub, self.directory, self.now)
-        await Connection(socket, services).run()
-
-
-def build(open_beatbook: Callable[[], "contextlib.AbstractAsyncContextManager[Beatbook]"]) -> Starlette:
+def build(open_beatbook: Callable[[], contextlib.AbstractAsyncContextManager[Beatbook]]) -> Starlette:
     """The ASGI application.
 
     Args:

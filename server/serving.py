@@ -13,7 +13,8 @@ import msgspec
 import uvicorn
 
 from schemas.errors import StoreError
-from server.app import Beatbook, build
+from server.app import build
+from server.beatbook import Beatbook
 from server.identity import Directory
 from server.store.sqlite import SqliteStore
 from server.websocket_protocol import BoundedWebSocketProtocol

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 
-from schemas.ids import OfficerId, RecordId
+from schemas.ids import FieldName, OfficerId, RecordId
 from schemas.kinds import KINDS
 from server.demo import checks, content
 from server.demo.actors import Actor, ControlRoomDesk, CustodyDesk
@@ -149,7 +149,7 @@ class _Demo:
             for start in range(0, len(drafts), CHUNK):
                 await target.bring(drafts[start : start + CHUNK], AUTHOR)
         for draft in drafts:
-            self._incidents.setdefault(f"area:{draft.values['area']}", []).append(draft.record)
+            self._incidents.setdefault(f"area:{draft.values[FieldName("area")]}", []).append(draft.record)
 
     def _drafts(self) -> list[Draft]:
         if self._options.street is not None:

@@ -33,9 +33,10 @@ class View:
         self._ledger = ledger
         self._events: deque[str] = deque(maxlen=EVENTS_SHOWN)
         self._began = time.monotonic()
-        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4) if live else None
         self.actors: Sequence[Actor] = ()
         self.address = ""
+        # Draws once when it is made.
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=4) if live else None
 
     def __enter__(self) -> Self:
         """Begin to draw."""

@@ -2,7 +2,6 @@
 
 import hmac
 import logging
-from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -10,9 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.errors import StoreError, UsageError
-
-if TYPE_CHECKING:
-    from server.app import Beatbook
+from server.beatbook import Beatbook
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +40,7 @@ def reply(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
-def beatbook_of(request: Request) -> "Beatbook":
+def beatbook_of(request: Request) -> Beatbook:
     """The running server behind a request."""
     found: Beatbook = request.app.state.beatbook
     return found
@@ -67,7 +64,9 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
     """A route that is none, a method that is none, or a refusal."""
     assert isinstance(error, HTTPException)
     titles = {401: "not identified", 404: "not found", 405: "method not allowed"}
-    return problem(error.status_code, titles.get(error.status_code, "refused"), error.detail)
+    response = problem(error.status_code, titles.get(error.status_code, "refused"), error.detail)
+    response.headers.update(error.headers or {})
+    return response
 
 
 async def on_usage_error(_request: Request, error: Exception) -> Response:
@@ -86,9 +85,15 @@ async def on_store_error(_request: Request, error: Exception) -> Response:
     return problem(503, "store not available", "nothing was lost; ask again")
 
 
+async def on_defect(_request: Request, _error: Exception) -> Response:
+    """What nobody foresaw; the server's log has it."""
+    return problem(500, "defect", "the server failed at this request; its log says how")
+
+
 HANDLERS = {
     HTTPException: on_http_error,
     UsageError: on_usage_error,
     msgspec.DecodeError: on_invalid,
     StoreError: on_store_error,
+    Exception: on_defect,
 }

@@ -1,6 +1,7 @@
 """The routes, each with what the OpenAPI description says of it."""
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -12,11 +13,12 @@ from starlette.routing import BaseRoute, Route
 
 from schemas.codec import decode_row
 from schemas.errors import UsageError
-from schemas.ids import DeviceId, FieldName, RecordId, is_record_id, new_record_id
+from schemas.ids import DeviceId, FieldName, RecordId, ScopeName, Seq, is_record_id, new_record_id
 from schemas.kinds import KINDS
 from schemas.ops import Stamp
 from server.http import bodies
 from server.http.problems import beatbook_of, problem, reply, require_token
+from server.identity import Enrolment
 from server.office import Draft, Made
 from sync import merge
 from sync.policies import Cell
@@ -112,20 +114,18 @@ async def list_records(request: Request) -> Response:
     if kind not in KINDS:
         raise UsageError(f"kind={kind!r}: give one of {', '.join(sorted(KINDS))}")
     limit = query.get("limit", str(LIST_DEFAULT))
-    if not limit.isdigit() or not 1 <= int(limit) <= LIST_MAX:
+    if re.fullmatch("[0-9]{1,3}", limit) is None or not 1 <= int(limit) <= LIST_MAX:
         raise UsageError(f"limit={limit!r}: give a number from 1 to {LIST_MAX}")
     after = query.get("after", "")
     if after and not is_record_id(after):
         raise UsageError(f"after={after!r}: give the id that `next` of the page before says")
     scope = query.get("scope")
-    rows = await beatbook_of(request).store.records(
-        kind,
-        scope,  # type: ignore[arg-type]  # a scope that is none has no records
-        after,
-        int(limit),
-    )
-    found = [record_body(row) for row in rows]
-    return reply(bodies.RecordList(records=found, next=found[-1].id if len(found) == int(limit) else None))
+    held = None if scope is None else ScopeName(scope)  # a scope that is none has no records
+    store = beatbook_of(request).store
+    found = [record_body(row) for row in await store.records(kind, held, after, int(limit))]
+    # A page of large records ends before the limit: only a look behind it tells whether it is the last.
+    more = bool(found) and bool(await store.records(kind, held, found[-1].id, 1))
+    return reply(bodies.RecordList(records=found, next=found[-1].id if more else None))
 
 
 async def read_record(request: Request) -> Response:
@@ -141,20 +141,7 @@ async def list_devices(request: Request) -> Response:
     """Every enrolled device, and which are connected."""
     beatbook = beatbook_of(request)
     connected = beatbook.hub.connected()
-    return reply(
-        bodies.DeviceList(
-            devices=[
-                bodies.DeviceBody(
-                    device=enrolment.device,
-                    officer=enrolment.officer,
-                    scopes=dict(enrolment.generations()),
-                    connected=enrolment.device in connected,
-                    acked=dict(connected.get(enrolment.device, {})),
-                )
-                for enrolment in beatbook.directory.all()
-            ]
-        )
-    )
+    return reply(bodies.DeviceList(devices=[_device(enrolment, connected) for enrolment in beatbook.directory.all()]))
 
 
 async def set_grants(request: Request) -> Response:
@@ -165,15 +152,17 @@ async def set_grants(request: Request) -> Response:
     if beatbook.directory.find(device) is None:
         raise HTTPException(404, f"no device {device!r} is enrolled")
     enrolment = beatbook.directory.regrant(device, wanted.scopes)
-    connected = beatbook.hub.regrant(device, enrolment.generations())
-    return reply(
-        bodies.DeviceBody(
-            device=device,
-            officer=enrolment.officer,
-            scopes=dict(enrolment.generations()),
-            connected=connected,
-            acked={},
-        )
+    beatbook.hub.regrant(device, enrolment.generations())
+    return reply(_device(enrolment, beatbook.hub.connected()))
+
+
+def _device(enrolment: Enrolment, connected: Mapping[DeviceId, Mapping[ScopeName, Seq]]) -> bodies.DeviceBody:
+    return bodies.DeviceBody(
+        device=enrolment.device,
+        officer=enrolment.officer,
+        scopes=dict(enrolment.generations()),
+        connected=enrolment.device in connected,
+        acked=dict(connected.get(enrolment.device, {})),
     )
 
 
@@ -191,7 +180,10 @@ async def _body(request: Request, of: type[_Body]) -> _Body:
         if size > BODY_BYTES_MAX:
             raise HTTPException(413, f"at most {BODY_BYTES_MAX} bytes in one request")
         parts.append(part)
-    return msgspec.json.decode(b"".join(parts), type=of)
+    try:
+        return msgspec.json.decode(b"".join(parts), type=of)
+    except (UnicodeDecodeError, RecursionError):
+        raise msgspec.DecodeError("the body is not JSON in UTF-8, or is nested too deeply") from None
 
 
 def record_body(row: bytes) -> bodies.RecordBody:
@@ -292,15 +284,20 @@ OPERATIONS: Final = (
 
 
 def all_routes() -> Sequence[BaseRoute]:
-    """Starlette's routes for the operations."""
-    return [
-        Route(
-            operation.path,
-            operation.handler if operation.open else _guarded(operation.handler),
-            methods=[operation.method],
-        )
-        for operation in OPERATIONS
-    ]
+    """Starlette's routes for the operations: one for each path, so that a 405 names all its methods."""
+    paths: dict[str, dict[str, Handler]] = {}
+    for operation in OPERATIONS:
+        handler = operation.handler if operation.open else _guarded(operation.handler)
+        paths.setdefault(operation.path, {})[operation.method] = handler
+    return [Route(path, _by_method(handlers), methods=list(handlers)) for path, handlers in paths.items()]
+
+
+def _by_method(handlers: Mapping[str, Handler]) -> Handler:
+    async def dispatch(request: Request) -> Response:
+        # A HEAD is a GET whose body the server leaves out.
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
+
+    return dispatch
 
 
 def _guarded(handler: Handler) -> Handler:

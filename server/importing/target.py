@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.errors import StoreError, UsageError
 from schemas.ids import OfficerId
-from server.app import wall_clock
+from server.beatbook import wall_clock
 from server.committer import Committer
 from server.http.bodies import DraftsDone
 from server.office import Draft, Made, Office

@@ -1,0 +1,95 @@
+"""A running server, apart from its sockets: what stands behind the ASGI application, and its life."""
+
+import asyncio
+import contextlib
+import gc
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from starlette.websockets import WebSocket
+
+from schemas.ids import Millis
+from schemas.wire import SUBPROTOCOL
+from server.committer import Committer
+from server.hub import Hub
+from server.identity import Directory
+from server.office import Office
+from server.pump import Connection, Services
+from server.store import Store
+
+TICK_S: Final = 1.0
+"""How often the sessions' deadlines are looked at; they are tens of seconds away."""
+
+
+def wall_clock() -> Millis:
+    """The server's clock: ms since 1970."""
+    return Millis(time.time_ns() // 1_000_000)
+
+
+class Beatbook:
+    """Store, committer, hub and office of one running server.
+
+    `start` and `stop` bracket its life; the ASGI application calls them. Tests and tools use it without a socket.
+    """
+
+    def __init__(self, store: Store, directory: Directory, token: str, now: Callable[[], Millis] = wall_clock) -> None:
+        """Bind the parts.
+
+        Args:
+            store: an open store; it is closed by `stop`.
+            directory: the enrolled devices.
+            token: what HTTP callers must show.
+            now: the server's clock.
+        """
+        self.store = store
+        self.directory = directory
+        self.token = token
+        self.now = now
+        self.hub = Hub()
+        self.committer = Committer(store, now, self.hub.publish)
+        self.office = Office(store, self.committer, now)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ready = False
+
+    async def start(self) -> None:
+        """Begin to commit and to serve."""
+        self.hub.stand_at(await self.store.heads())
+        await self.office.start()
+        self._tasks = [asyncio.create_task(self.committer.run()), asyncio.create_task(self._tick())]
+        # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
+        gc.collect()
+        gc.freeze()
+        self.ready = True
+
+    async def say_goodbye(self, wait_s: float) -> None:
+        """Tell every device to come back, and wait until their sockets are closed."""
+        self.ready = False
+        self.hub.stop(iter(random.random, None))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self.hub.empty()
+
+    async def stop(self) -> None:
+        """Commit what has arrived, then close the store."""
+        self.ready = False
+        self.committer.close()
+        if self._tasks:
+            commits, ticks = self._tasks
+            ticks.cancel()
+            await asyncio.gather(commits, ticks, return_exceptions=True)
+        await self.store.close()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.hub.tick(self.now())
+
+    async def socket(self, socket: WebSocket) -> None:
+        """Serve one device."""
+        if SUBPROTOCOL not in socket.scope["subprotocols"]:
+            await socket.close()
+            return
+        services = Services(self.store, self.committer, self.hub, self.directory, self.now)
+        await Connection(socket, services).run()
