@@ -149,7 +149,8 @@ class _Demo:
             for start in range(0, len(drafts), CHUNK):
                 await target.bring(drafts[start : start + CHUNK], AUTHOR)
         for draft in drafts:
-            self._incidents.setdefault(f"area:{draft.values[FieldName("area")]}", []).append(draft.record)
+            area = draft.values[FieldName("area")]
+            self._incidents.setdefault(f"area:{area}", []).append(draft.record)
 
     def _drafts(self) -> list[Draft]:
         if self._options.street is not None:
