@@ -62,6 +62,8 @@ def problem(scope: str) -> str | None:
         return f"{scope!r}: no such family of scopes; there are {', '.join(sorted(FAMILIES))}"
     if (family == "force") != (name == ""):
         return f"{scope!r}: `force` stands alone, every other family needs a name behind it, as in area:birmingham"
+    if name == BRIEFING:
+        return f"{scope!r}: no audience is named {BRIEFING}; a scope that ends so holds the briefings to an audience"
     if ":" in name:
         return f"{scope!r}: an audience has one name behind its family"
     return None

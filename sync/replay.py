@@ -20,13 +20,15 @@ def view(row: Row | None, pending: Iterable[Op]) -> RecordState | None:
     """
     state = None if row is None else merge.from_row(row)
     for op in pending:
+        spec = check.op_alone(op)
+        if isinstance(spec, check.Refusal):
+            # Another version of this program wrote it. It is kept, and refused by the server with the reason.
+            continue
         if state is None:
             if not op.create:
                 # The row was retracted; an edit alone shows nothing of it.
                 continue
-            spec = check.op_alone(op)
-            if isinstance(spec, check.Refusal):
-                continue
             state = merge.new_state(op, spec)
-        state = merge.apply(state, op)
+        if state.spec.name == spec.name:
+            state = merge.apply(state, op)
     return state

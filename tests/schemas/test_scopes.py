@@ -39,6 +39,7 @@ def test_every_family_has_an_audience_here() -> None:
         ("area:", "needs a name behind it"),
         ("force:x", "`force` stands alone"),
         ("force:briefing", "`force` stands alone"),
+        ("area:briefing", "no audience is named briefing"),
         ("area:birmingham:briefing", "an audience has one name behind its family"),
         ("team:a:b", "an audience has one name"),
     ],
