@@ -94,11 +94,10 @@ def to_row(state: RecordState) -> Row:
     for name, cell in state.cells.items():
         if cell.said is None:
             cells[name] = [[entry.value, place(entry.stamp), entry.k] for entry in cell.entries]
-        elif cell.differing:
-            others = [[other.value, place(other.stamp)] for other in cell.differing]
-            cells[name] = [cell.said.value, place(cell.said.stamp), others]
         else:
             cells[name] = [cell.said.value, place(cell.said.stamp)]
+            if cell.differing:
+                cells[name].append([[other.value, place(other.stamp)] for other in cell.differing])
     return Row(id=state.id, kind=state.spec.name, v=state.version, stamps=stamps, cells=cells)
 
 
