@@ -1,0 +1,391 @@
+"""The device without a socket: bytes in, bytes out. Written from docs/protocol.md alone (see plain_client.py)."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.plain_merge import GROW, Cell, digest, in_place, merged, stamps_of
+
+MESSAGE_BYTES_MAX = 262_144
+OPS_PER_PUSH_MAX = 128
+CREDIT_BYTES = 1_048_576
+RANGES_MAX = 64
+RANGE_RECORDS_MIN = 16
+REPAIRS_MAX = 3
+LIVE = {"batch", "snapshot", "results", "retract", "scope_add", "notice", "pong", "credit", "error"}
+EXPECTED = {"connected": {"challenge", "error"}, "greeted": {"welcome", "error"}, "live": LIVE, "closed": set[str]()}
+
+Value = Any
+Message = dict[str, Any]
+
+
+class ProtocolError(Exception):
+    """What this device tells the server before it closes: a code of the page's error table and its close code."""
+
+    def __init__(self, code: str, close: int, recovery: str, detail: str = "") -> None:
+        """Name the error."""
+        super().__init__(code, detail)
+        self.code, self.close, self.recovery, self.detail = code, close, recovery, detail
+
+
+@dataclass
+class Place:
+    """Where the device stands in a scope; `after` is None when no snapshot is open."""
+
+    gen: int
+    seq: int
+    after: str | None
+    members: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class OwnOp:
+    """An op of this device, with the exact bytes that are pushed."""
+
+    body: bytes
+    state: str = "queued"
+    result: Message = field(default_factory=dict)
+    awaits: set[str] = field(default_factory=set)
+
+    @property
+    def op(self) -> Message:
+        """The op's fields."""
+        return unpack(self.body)
+
+
+def unpack(data: bytes) -> Message:
+    """One MessagePack map."""
+    found: Message = msgpack.unpackb(data)
+    return found
+
+
+class PlainDevice:
+    """One device: its replica, its outbox and its end of the session."""
+
+    def __init__(self, name: str, key: Ed25519PrivateKey, wall: Callable[[], int], mono: Callable[[], int]) -> None:
+        """Begin with an empty replica. `wall` and `mono` give milliseconds."""
+        self.name, self._key, self._wall, self._mono = name, key, wall, mono
+        self.epoch: str | None = None
+        self.rows: dict[str, Message] = {}
+        self.places: dict[str, Place] = {}
+        self.ops: dict[int, OwnOp] = {}
+        self.next_op = 1
+        self._offset: tuple[int, int] | None = None
+        self.opened()
+
+    def opened(self) -> None:
+        """A new socket is open: everything that belongs to a connection begins anew."""
+        self.state = "connected"
+        self.welcomed = False
+        self.error: Message | None = None
+        self.failed: ProtocolError | None = None
+        self._out: list[bytes] = []
+        self._credit = 0
+        self._pushed_upto = 0
+        self._dealt_with = 0
+        self._reached: dict[str, int] = {}
+        self._repairs: dict[str, int] = {}
+
+    # --- the officer -------------------------------------------------------------------------------------------------
+
+    def create(self, record: str, kind: str, author: str, changes: Message) -> int:
+        """Make a record; returns the op's number."""
+        return self._write(record, kind, author, changes, create=True)
+
+    def edit(self, record: str, author: str, changes: Message, kind: str | None = None) -> int:
+        """Change a record; returns the op's number. `kind` is needed only for one that this device does not show."""
+        shown = [self.rows[record]] if record in self.rows else self._pending(record)
+        return self._write(record, kind or shown[0]["kind"], author, changes, create=False)
+
+    def _write(self, record: str, kind: str, author: str, changes: Message, *, create: bool) -> int:
+        n, wall = self.next_op, self._wall()
+        stamps = [stamp for name, cell in self.cells(record).items() for stamp in stamps_of(name, cell)]
+        ms, tick = max(((stamp[2], stamp[3]) for stamp in stamps), default=(0, 0))
+        now = self._now()
+        waits_for = [each["n"] for each in self._pending(record) if self.ops[each["n"]].state != "durable"]
+        op = {
+            "device": self.name,
+            "n": n,
+            "record": record,
+            "kind": kind,
+            "author": author,
+            "hlc": [now, 0] if now > ms else [ms, tick + 1],
+            "occurred_at": now,
+            "wall": wall,
+            "changes": changes,
+        }
+        extra = {"create": create, "base": self.rows.get(record, {}).get("v", 0), "after": max(waits_for, default=0)}
+        op |= {name: value for name, value in extra.items() if value}
+        self.ops[n] = OwnOp(msgpack.packb(op))
+        self.next_op = n + 1
+        return n
+
+    def _now(self) -> int:
+        if self._offset is None:
+            return self._wall()
+        server_ms, mono_ms = self._offset
+        return server_ms + self._mono() - mono_ms
+
+    def _pending(self, record: str) -> list[Message]:
+        return [own.op for own in self.ops.values() if own.state != "settled" and own.op["record"] == record]
+
+    def cells(self, record: str) -> dict[str, Cell]:
+        """What the device shows: the server's row with its pending ops laid over it, stamps in place."""
+        row = self.rows.get(record)
+        cells = (
+            {} if row is None else {name: in_place(name, cell, row["stamps"]) for name, cell in row["cells"].items()}
+        )
+        shown = row is not None
+        for op in self._pending(record):
+            shown = shown or op.get("create", False)
+            if shown:
+                stamp = [op["device"], op["n"], *op["hlc"], op["author"], op["occurred_at"], 0, 0]
+                for name, value in op["changes"].items():
+                    cells[name] = merged(name, cells.get(name), value, stamp)
+        return cells
+
+    def values(self, record: str) -> Message:
+        """Field -> plain value; empty when there is nothing to show."""
+        return {
+            name: [entry[0] for entry in cell] if name in GROW else cell[0] for name, cell in self.cells(record).items()
+        }
+
+    # --- the session -------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Take in one message of the server; a faulty one fails the session."""
+        try:
+            self._take(unpack(data), len(data))
+        except ProtocolError as error:
+            self.fail(error)
+
+    def _take(self, message: Message, size: int) -> None:
+        tag = message["t"]
+        if tag not in EXPECTED[self.state]:
+            raise ProtocolError("out_of_order", 4410, "stop", f"{tag} while {self.state}")
+        getattr(self, f"_on_{tag}")(message)
+        if tag in {"batch", "snapshot"}:
+            self._dealt_with += size
+
+    def fail(self, error: ProtocolError) -> None:
+        """End the session from this side."""
+        self.state, self.failed = "closed", error
+        self._send(t="error", code=error.code, recovery=error.recovery, detail=error.detail)
+
+    def outgoing(self) -> list[bytes]:
+        """Frames to send now: answers, one ACK for what is in the replica, and ops as far as the credit goes."""
+        if self.state == "live" and (self._reached or self._dealt_with):
+            ack = {"scopes": self._reached, "credit": self._dealt_with}
+            self._send(t="ack", **{name: value for name, value in ack.items() if value})
+            self._reached, self._dealt_with = {}, 0
+        while self.state == "live" and self._push():
+            pass
+        frames, self._out = self._out, []
+        return frames
+
+    def ping(self, number: int) -> None:
+        """Send a heartbeat."""
+        self._send(t="ping", id=number)
+
+    def _push(self) -> bool:
+        waiting = [n for n, own in self.ops.items() if own.state == "queued" and n > self._pushed_upto]
+        bodies: list[bytes] = []
+        for n in waiting[:OPS_PER_PUSH_MAX]:
+            bodies.append(self.ops[n].body)
+            if len(msgpack.packb({"t": "push", "ops": bodies})) > min(MESSAGE_BYTES_MAX, self._credit):
+                bodies.pop()
+                break
+        if bodies:
+            self._credit -= self._send(t="push", ops=bodies)
+            self._pushed_upto = waiting[len(bodies) - 1]
+        return bool(bodies)
+
+    def _send(self, **message: Value) -> int:
+        frame: bytes = msgpack.packb(message)
+        self._out.append(frame)
+        return len(frame)
+
+    # --- what the server says ----------------------------------------------------------------------------------------
+
+    def _on_challenge(self, message: Message) -> None:
+        if not message["proto_min"] <= 1 <= message["proto_max"]:
+            raise ProtocolError("upgrade_required", 4423, "upgrade")
+        positions = []
+        for scope, place in sorted(self.places.items()):
+            position: Message = {"scope": scope, "gen": place.gen, "seq": place.seq}
+            position |= {"digest": digest(place.members.items())} if place.after is None else {"after": place.after}
+            positions.append(position)
+        body: Message = {"proto": 1, "schema": 1, "device": self.name}
+        body |= {} if self.epoch is None else {"epoch": self.epoch}
+        body |= {"scopes": positions} if positions else {}
+        body |= {"next_op": self.next_op, "wall": self._wall(), "mono": self._mono(), "credit": CREDIT_BYTES}
+        raw = msgpack.packb(body)
+        self.state = "greeted"
+        self._send(t="hello", body=raw, proof=self._key.sign(b"beatbook.v1 hello\x00" + message["nonce"] + raw))
+
+    def _on_welcome(self, message: Message) -> None:
+        self.state, self.welcomed = "live", True
+        self._offset = (message["server_time"], self._mono())
+        self._credit = message["credit"]
+        set_back = self.epoch not in {None, message["epoch"]}
+        plans = sorted(message["scopes"], key=lambda plan: plan["action"] != "drop")
+        for plan in plans:
+            place = self.places.get(plan["scope"])
+            set_back = set_back or (
+                plan["action"] == "snapshot"
+                and place is not None
+                and place.after is None
+                and place.seq > plan.get("seq", 0)
+            )
+            self._take_plan(plan, same_epoch=self.epoch == message["epoch"])
+        if set_back:
+            for row in self.rows.values():
+                row["v"] = 0
+            for own in self.ops.values():
+                own.state = "queued"
+        self.epoch = message["epoch"]
+        self.next_op = max(self.next_op, message["last_op"] + 1)
+
+    def _take_plan(self, plan: Message, *, same_epoch: bool) -> None:
+        scope, gen, seq = plan["scope"], plan["gen"], plan.get("seq", 0)
+        place = self.places.get(scope)
+        if plan["action"] == "drop":
+            self._drop(scope, gen)
+        elif plan["action"] == "resume":
+            if place is None or place.gen != gen or place.after is not None:
+                raise ProtocolError("not_welcome", 4441, "stop", f"nothing to resume in {scope}")
+            if place.seq == seq:
+                self._compare(scope, place, plan)
+        else:
+            members = {} if place is None else place.members
+            goes_on = (
+                same_epoch and place is not None and place.after is not None and (place.gen, place.seq) == (gen, seq)
+            )
+            if not goes_on:
+                self.places[scope] = Place(gen, seq, "", members)
+
+    def _on_scope_add(self, message: Message) -> None:
+        self._take_plan(message["plan"], same_epoch=True)
+
+    def _on_retract(self, message: Message) -> None:
+        self._drop(message["scope"], message["gen"])
+
+    def _drop(self, scope: str, gen: int) -> None:
+        place = self.places.pop(scope, None)
+        before = len(self.rows)
+        for record in [] if place is None else list(place.members):
+            self._left(record)
+        self._reached.pop(scope, None)
+        self._settle()
+        self._send(t="retracted", scope=scope, gen=gen, removed=before - len(self.rows))
+
+    def _on_batch(self, message: Message) -> None:
+        place = self.places.get(message["scope"])
+        if place is None or place.gen != message["gen"]:
+            return
+        if place.after is not None or place.seq != message["from"] or message["to"] < message["from"]:
+            raise ProtocolError("gap", 4440, "retry", message["scope"])
+        for row in message.get("rows", []):
+            held = self.rows.get(row["id"])
+            self._take_row(place, row, replace=held is None or held["v"] < row["v"])
+        for record in message.get("gone", []):
+            place.members.pop(record, None)
+            self._left(record)
+        place.seq = self._reached[message["scope"]] = message["to"]
+        if message.get("digest") is not None:
+            self._compare(message["scope"], place, message)
+        self._settle()
+
+    def _on_snapshot(self, message: Message) -> None:
+        place = self.places.get(message["scope"])
+        if place is None or place.gen != message["gen"]:
+            return
+        repair = message.get("repair", False)
+        if repair != (place.after is None) or (
+            not repair and (place.after, place.seq) != (message["after"], message["at"])
+        ):
+            raise ProtocolError("gap", 4440, "retry", message["scope"])
+        rows = {row["id"]: row for row in message.get("rows", [])}
+        for record in list(place.members):
+            inside = message["after"] < record and (message["upto"] == "" or record <= message["upto"])
+            if inside and record not in rows:
+                del place.members[record]
+                self._left(record)
+        for row in rows.values():
+            self._take_row(place, row, replace=True)
+        if not repair:
+            place.after = None if message.get("last", False) else message["upto"]
+            if place.after is None:
+                self._reached[message["scope"]] = place.seq
+        self._settle()
+
+    def _take_row(self, place: Place, row: Message, *, replace: bool) -> None:
+        place.members[row["id"]] = row["v"]
+        if replace:
+            self.rows[row["id"]] = row
+
+    def _left(self, record: str) -> None:
+        if all(record not in place.members for place in self.places.values()):
+            self.rows.pop(record, None)
+
+    def _compare(self, scope: str, place: Place, theirs: Message) -> None:
+        ours = (digest(place.members.items()), len(place.members))
+        if ours == (theirs["digest"], theirs.get("count", 0)):
+            self._repairs.pop(scope, None)
+            return
+        self._repairs[scope] = self._repairs.get(scope, 0) + 1
+        if self._repairs[scope] > REPAIRS_MAX:
+            raise ProtocolError("not_welcome", 4441, "stop", f"no repair makes {scope} whole")
+        ids = sorted(place.members)
+        size = max(RANGE_RECORDS_MIN, -(-len(ids) // RANGES_MAX))
+        cuts = ["", *ids[size - 1 : -1 : size], ""]
+        ranges = []
+        for after, upto in itertools.pairwise(cuts):
+            part = [(each, place.members[each]) for each in ids if after < each and (upto == "" or each <= upto)]
+            ranges.append({"after": after, "upto": upto, "digest": digest(part), "count": len(part)})
+        self._send(t="repair", scope=scope, gen=place.gen, ranges=ranges)
+
+    def _on_results(self, message: Message) -> None:
+        self._credit += message.get("credit", 0)
+        for result in message["results"]:
+            own = self.ops.get(result["n"])
+            if own is None:
+                raise ProtocolError("not_welcome", 4441, "stop", f"a result for op {result['n']}")
+            own.result = result
+            if result["status"] == "refused":
+                own.state = "held"
+            elif result["status"] == "durable" and own.state == "queued":
+                own.state = "durable"
+                holding = {scope for scope, place in self.places.items() if own.op["record"] in place.members}
+                own.awaits = holding | set(result.get("scopes", []))
+        self._settle()
+
+    def _settle(self) -> None:
+        """Durable ops that the row holds, or whose row can no longer come, are no longer laid over."""
+        earlier: set[str] = set()
+        for own in self.ops.values():
+            if own.state != "durable":
+                continue
+            record, seq = own.op["record"], own.result["seq"]
+            places = [self.places[scope] for scope in own.awaits if scope in self.places]
+            passed = all(place.after is None and place.seq >= seq for place in places)
+            if self.rows.get(record, {}).get("v", 0) >= seq or (passed and record not in earlier):
+                own.state = "settled"
+            else:
+                earlier.add(record)
+
+    def _on_credit(self, message: Message) -> None:
+        self._credit += message["bytes"]
+
+    def _on_pong(self, message: Message) -> None:
+        self._offset = (message["server_time"], self._mono())
+
+    def _on_notice(self, message: Message) -> None:
+        """Only for the person at the device."""
+
+    def _on_error(self, message: Message) -> None:
+        self.state, self.error = "closed", message

@@ -1,0 +1,300 @@
+"""docs/protocol.md says what the code does, and the vectors in it hold by other people's libraries alone."""
+
+import hashlib
+import re
+import typing
+
+import msgpack
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from schemas import limits, ops, wire
+from schemas.codec import decode_down, decode_hello_body, decode_op, decode_row, decode_up, encode
+from schemas.errors import ERRORS, FrameError, Recovery
+from schemas.ids import Millis, new_record_id
+from schemas.kinds import KINDS
+from sync import clock
+from sync.session.table import DEVICE_TABLE, SERVER_TABLE
+from tests import protocol_doc as doc
+from tests import protocol_examples as shown
+
+TEXT = doc.PAGE.read_text(encoding="utf-8")
+DOWN: tuple[type, ...] = typing.get_args(wire.Down)
+UP: tuple[type, ...] = typing.get_args(wire.Up)
+PARTS: tuple[type, ...] = (
+    wire.HelloBody,
+    wire.Position,
+    wire.Plan,
+    wire.Result,
+    wire.Range,
+    ops.Op,
+    ops.Row,
+    ops.Stamp,
+)
+STRUCTS: list[type] = sorted({*DOWN, *UP, *PARTS}, key=lambda each: each.__name__)
+HEX_BLOCK = re.compile(r"```hex\n(.*?)```", re.DOTALL)
+
+
+def section(heading: str) -> str:
+    """The text under a heading, to the next heading of the same or a higher level."""
+    found = re.search(rf"^(#+) {re.escape(heading)}$", TEXT, re.MULTILINE)
+    assert found is not None, f"no heading {heading!r}"
+    after = TEXT[found.end() :]
+    end = re.search(rf"^#{{1,{len(found[1])}}} ", after, re.MULTILINE)
+    return after[: end.start()] if end else after
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells of the first table in a text, without its head."""
+    found = re.search(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert found is not None
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in found[0].splitlines()[2:]]
+
+
+def values(text: str) -> dict[str, str]:
+    """`name: value` and `name = value` lines of the first text block."""
+    found = re.search(r"```text\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    return dict(re.split(r": | = ", line, maxsplit=1) for line in found[1].splitlines())
+
+
+def hex_blocks(text: str) -> list[bytes]:
+    """Every message shown in a text."""
+    return [bytes.fromhex(block) for block in HEX_BLOCK.findall(text)]
+
+
+def test_the_generated_parts_are_those_of_the_code() -> None:
+    """Tables, diagrams and examples are what the code gives today; `python -m tests.protocol_doc` writes them anew."""
+    assert set(doc.PARTS) <= {name for name, _ in doc.MARKED.findall(TEXT)}
+    assert doc.renewed(TEXT) == TEXT
+
+
+def test_a_stale_part_is_noticed() -> None:
+    """The comparison above sees a changed arrow, a changed number and a changed byte."""
+    for old, new in (
+        ("live --> closed: error, fault", "live --> live: error"),
+        ("| 262144 (", "| 262145 ("),
+        ("c4 20 ", "c4 21 "),
+    ):
+        assert old in TEXT
+        assert doc.renewed(TEXT.replace(old, new, 1)) == TEXT
+
+
+@pytest.mark.parametrize("struct", STRUCTS, ids=[each.__name__ for each in STRUCTS])
+def test_every_field_is_in_its_section_with_type_and_default(struct: type) -> None:
+    """Each message and part has a section whose table names every field, in order, as it is on the wire."""
+    heading = struct.__name__ if struct in PARTS else f"`{shown.tag_of(struct)}`"
+    rows = table(section(heading))
+    expected = [
+        [f"`{field.encode_name}`", doc.type_text(field.type), doc.default_text(field)]
+        for field in doc.struct_fields(struct)
+    ]
+    assert [row[:3] for row in rows] == expected
+    assert all(row[3] for row in rows)
+
+
+def test_messages_stand_under_the_side_that_sends_them() -> None:
+    """What both sides send is described once, and the other side's chapter says so."""
+    down, up = section("Messages of the server"), section("Messages of the device")
+    assert re.findall(r"^### `(\w+)`$", down, re.MULTILINE) == [shown.tag_of(each) for each in DOWN]
+    own = [shown.tag_of(each) for each in UP if each not in DOWN]
+    assert re.findall(r"^### `(\w+)`$", up, re.MULTILINE) == own
+    assert all(f"`{shown.tag_of(each)}`" in up.split("###", 1)[0] for each in UP if each in DOWN)
+
+
+@pytest.mark.parametrize("tag", sorted(shown.examples()))
+def test_every_example_is_one_message_for_two_libraries(tag: str) -> None:
+    """Plain MessagePack reads the shown bytes as the type they stand under, and so does our codec, byte for byte."""
+    (data,) = hex_blocks(section(f"`{tag}`"))
+    assert msgpack.unpackb(data)["t"] == tag
+    kinds = {shown.tag_of(each) for each in DOWN}
+    assert encode(decode_down(data) if tag in kinds else decode_up(data)) == data
+
+
+def test_packed_parts_of_the_examples_are_what_they_say() -> None:
+    """The body of HELLO, the ops of PUSH and the rows of BATCH are values of their own types."""
+    (hello,), (push,), (batch,) = (hex_blocks(section(tag)) for tag in ("`hello`", "`push`", "`batch`"))
+    assert decode_hello_body(msgpack.unpackb(hello)["body"]).device == shown.DEVICE
+    assert [decode_op(raw).record for raw in msgpack.unpackb(push)["ops"]] == [shown.RECORD]
+    (row,) = msgpack.unpackb(batch)["rows"]
+    assert decode_row(msgpack.packb(row)).v == 9
+    assert {len(stamp) for stamp in row["stamps"]} == {len(doc.struct_fields(ops.Stamp))}
+
+
+def test_every_error_code_and_recovery_is_told() -> None:
+    """The table has each code once, with the close code and recovery of the registry."""
+    rows = table(section("Errors"))
+    assert [row[0].strip("`") for row in rows] == list(ERRORS)
+    for code, close, recovery, *_ in rows:
+        spec = ERRORS[code.strip("`")]
+        assert (close, recovery.strip("`")) == (str(spec.close or "stays open"), spec.recovery.value)
+    assert all(f"| `{each.value}` |" in section("Errors") for each in Recovery)
+
+
+def test_every_code_that_the_page_names_exists() -> None:
+    """A word in code marks that looks like a limit, an error code, a message or a field is one."""
+    prose = re.sub(r"<!-- begin.*?<!-- end: \S+ -->", "", TEXT, flags=re.DOTALL)
+    for name in re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", prose):
+        assert hasattr(limits, name), name
+    structs = {*STRUCTS, *(spec.struct for spec in KINDS.values())}
+    known = {field.encode_name for each in structs for field in doc.struct_fields(each)}
+    known |= {shown.tag_of(each) for each in {*DOWN, *UP}} | ERRORS.keys()
+    for word in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", prose):
+        assert word in known, word
+
+
+def test_every_limit_is_told_with_its_number() -> None:
+    """Whoever changes a limit changes the page."""
+    told = {row[0].strip("`"): row[1].split(" ")[0] for row in table(section("Limits"))}
+    expected = {name: value for name, value in vars(limits).items() if name.isupper() and name != "KIB"}
+    assert told == {name: "2^53" if name == "INT_MAX" else str(value) for name, value in expected.items()}
+
+
+def test_the_diagrams_hold_every_transition() -> None:
+    """No arrow of either table is missing from the page, whatever wrote it."""
+    for heading, transitions in (("device-states", DEVICE_TABLE), ("server-states", SERVER_TABLE)):
+        text = dict(doc.MARKED.findall(TEXT))[heading]
+        drawn = {
+            (here, event, there)
+            for here, there, events in re.findall(r"^    (\w+) --> (\w+): (.*)$", text, re.MULTILINE)
+            for event in events.split(", ")
+        }
+        assert len(drawn) == len(transitions)
+
+
+def test_the_proof_vector_recomputes() -> None:
+    """Ed25519 over context, nonce and body gives the shown signature; over anything else it does not fit."""
+    told = values(dict(doc.MARKED.findall(TEXT))["proof-vector"])
+    seed, public, context, nonce, body, signature = (
+        bytes.fromhex(told[name])
+        for name in ("private key (seed)", "public key", "context", "nonce", "body", "signature")
+    )
+    key = Ed25519PrivateKey.from_private_bytes(seed)
+    assert context == b"beatbook.v1 hello\0"
+    assert key.public_key().public_bytes_raw() == public
+    assert key.sign(context + nonce + body) == signature
+    with pytest.raises(InvalidSignature):
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, nonce + body)
+    challenge, hello, *_ = (msgpack.unpackb(data) for data in hex_blocks(section("A whole session, byte by byte")))
+    assert (challenge["nonce"], hello["body"], hello["proof"]) == (nonce, body, signature)
+
+
+def test_the_digest_vector_recomputes() -> None:
+    """SHA-256 of id, space, version, summed modulo 2^256."""
+    *elements, (_, total) = values(dict(doc.MARKED.findall(TEXT))["digest-vector"]).items()
+    found = 0
+    for name, value in elements:
+        element = hashlib.sha256(name.removeprefix('SHA-256("').removesuffix('")').encode()).digest()
+        assert element.hex() == value
+        found += int.from_bytes(element, "big")
+    assert len(elements) == 2
+    assert (found % 2**256).to_bytes(32, "big").hex() == total
+
+
+def test_the_record_id_example_recomputes() -> None:
+    """The moment and random bytes in the prose make the id in the prose."""
+    text = " ".join(section("Ids, scopes, times").split())
+    found = re.search(r"Moment `(\d+)` and random bytes `([0-9a-f ]+)` give `([0-9a-f-]+)`", text)
+    assert found is not None
+    assert new_record_id(Millis(int(found[1])), bytes.fromhex(found[2])) == found[3]
+
+
+def test_the_clock_examples_recompute() -> None:
+    """Each line of the clock's table is what sync.clock gives."""
+    rows = [[tuple(map(int, re.findall(r"\d+", cell))) for cell in row] for row in table(section("Clock"))]
+    assert len(rows) == 4
+    for (now,), seen, told in rows:
+        assert tuple(clock.next_hlc(Millis(now), ops.Hlc(*seen))) == told
+
+
+def test_the_credit_example_adds_up() -> None:
+    """Each line of the credit example leaves what it says, and the server waits when a whole message no longer fits."""
+    left = 0
+    rows = table(section("Credit"))
+    for message, change, rest in rows:
+        waits = "the server waits" in message
+        assert waits == (change == "0")
+        assert not waits or left < limits.MESSAGE_BYTES_MAX
+        assert not change.startswith("-") or left >= limits.MESSAGE_BYTES_MAX
+        left += int(change)
+        assert left == int(rest)
+    assert len(rows) == 6
+
+
+def test_every_state_and_part_is_named_in_the_contents() -> None:
+    """The list at the top is the list of chapters."""
+    listed = re.findall(r"^\d+\. \[(.+?)\]", TEXT, re.MULTILINE)
+    assert listed == re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
+
+
+async def test_the_shown_session_is_what_both_ends_say() -> None:
+    """The bytes in the page are those of a session between the plain client and the server's own session."""
+    lines = await shown.session()
+    assert hex_blocks(section("A whole session, byte by byte")) == [frame for _, frame in lines]
+    wanted = [
+        "challenge",
+        "hello",
+        "welcome",
+        "snapshot",
+        "ack",
+        "batch",
+        "ack",
+        "push",
+        "results",
+        "batch",
+        "ack",
+        "error",
+    ]
+    assert [msgpack.unpackb(frame)["t"] for _, frame in lines] == wanted
+
+
+def ping(value: object) -> bytes:
+    """A PING whose id is that value."""
+    data: bytes = msgpack.packb({"t": "ping", "id": value})
+    return data
+
+
+NESTED: list[object] = []
+for _ in range(limits.DEPTH_MAX):
+    NESTED = [NESTED]
+
+BREACHES = {
+    "Map keys are text": [msgpack.packb({1: 2}), bytes.fromhex("82a174a470696e67a174a470696e67")],
+    "Text (`str`) is UTF-8": [bytes.fromhex("81a174a1ff"), ping("x" * (limits.TEXT_BYTES_MAX + 1))],
+    "Integers lie in": [ping(2**53 + 1), ping(-(2**53) - 1)],
+    "Where a field is an integer": [ping(1.0), ping("1"), ping(True)],
+    "Floats are finite": [ping(float("nan")), ping(float("-inf"))],
+    "No extension type": [ping(msgpack.Timestamp(1)), ping(msgpack.ExtType(5, b""))],
+    "Bytes are `bin`": [
+        msgpack.packb({"t": "hello", "body": "", "proof": "x" * 64}),
+        msgpack.packb({"t": "error", "code": b"gap", "recovery": "retry"}),
+    ],
+    "At most `DEPTH_MAX`": [ping(NESTED)],
+    "At most `ARRAY_LEN_MAX`": [
+        ping([0] * (limits.ARRAY_LEN_MAX + 1)),
+        ping({str(n): 0 for n in range(limits.MAP_LEN_MAX + 1)}),
+    ],
+    "At most `ELEMENTS_MAX`": [ping([[0] * 2_000] * 3)],
+    "At most `MESSAGE_BYTES_MAX`": [ping(bytes(limits.MESSAGE_BYTES_MAX))],
+}
+
+
+@pytest.mark.parametrize("rule", BREACHES)
+def test_every_messagepack_rule_is_the_one_that_is_kept(rule: str) -> None:
+    """What the table forbids is refused with a code that its row names."""
+    (codes,) = (set(re.findall(r"`(\w+)`", row[1])) for row in table(section("MessagePack")) if row[0].startswith(rule))
+    for data in BREACHES[rule]:
+        with pytest.raises(FrameError) as caught:
+            decode_up(data)
+        assert caught.value.spec.code in codes
+
+
+def test_no_messagepack_rule_is_left_untried() -> None:
+    """A row that is added to the table needs its breach above."""
+    assert [row[0] for row in table(section("MessagePack")) if not row[0].startswith(tuple(BREACHES))] == []
+
+
+def test_unknown_keys_are_ignored() -> None:
+    """The promise that lets a later version add keys."""
+    assert decode_up(msgpack.packb({"t": "ping", "id": 1, "later": {"x": [1]}})) == wire.Ping(id=1)
