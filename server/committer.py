@@ -127,8 +127,9 @@ class Committer:
     async def _commit_group(self, group: Sequence[_Waiting]) -> None:
         try:
             commits = await self._store.commit([waiting.submission for waiting in group], self._now())
-        except StoreError as error:
-            _log.error("commit failed: %s", error)
+        except Exception as defect:  # noqa: BLE001  one group's defect must not end the only task that writes
+            error = defect if isinstance(defect, StoreError) else StoreError(f"defect in a commit: {defect!r}")
+            _log.error("commit failed: %s", error, exc_info=None if error is defect else defect)
             self.failing = error
             for waiting in group:
                 waiting.failed(error)
