@@ -23,6 +23,8 @@ from sync.session import Grant, Head, ServerSession
 
 RECENT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Rows of recent commits kept for sessions that are at most a few commits behind; older ones read the log."""
+RECENT_ENTRY_BYTES: Final = 1_024
+"""What a kept commit costs in memory beside its rows and frames: ids, digest, dictionaries."""
 
 
 class Listener(Protocol):
@@ -42,7 +44,7 @@ class _Recent:
     def __init__(self, change: ScopeChange) -> None:
         self.change = change
         self.frames: dict[Generation, bytes] = {}
-        self.size = sum(map(len, change.rows))
+        self.size = RECENT_ENTRY_BYTES + sum(map(len, change.rows))
 
 
 def batch_frame(  # noqa: PLR0917  the fields of one message, in its order
@@ -176,12 +178,16 @@ class Hub:
             recent.frames[gen] = frame
             self._recent_bytes += len(frame)
             recent.size += len(frame)
+            self._forget()
         return change.head.seq, frame
 
     def _keep(self, change: ScopeChange) -> None:
         recent = _Recent(change)
         self._recent[(change.scope, change.frm)] = recent
         self._recent_bytes += recent.size
+        self._forget()
+
+    def _forget(self) -> None:
         while self._recent_bytes > RECENT_BYTES_MAX:
             _, dropped = self._recent.popitem(last=False)
             self._recent_bytes -= dropped.size
