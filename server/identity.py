@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -27,8 +27,9 @@ from schemas.ids import (
     ScopeName,
     ScopeText,
 )
+from schemas.limits import SCOPES_PER_DEVICE_MAX
 
-PUBLIC_KEY_BYTES = 32
+PUBLIC_KEY_BYTES: Final = 32
 
 
 class GrantEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,8 @@ class Directory:
             raise StoreError(f"{path}: damaged enrolment ({error}); mend it or enrol the device again") from None
         if size != PUBLIC_KEY_BYTES:
             raise StoreError(f"{path}: damaged enrolment (a key of {size} bytes); enrol the device again")
+        if enrolment.device != device:
+            raise StoreError(f"{path}: damaged enrolment (it is of device {enrolment.device!r}); give it its own name")
         return enrolment
 
     def all(self) -> list[Enrolment]:
@@ -110,8 +113,10 @@ class Directory:
         """Enrol a device, or enrol it anew with another key.
 
         Raises:
-            UsageError: an audience is none, or the ids have not their form.
+            UsageError: an audience is none, they are too many, or key or ids have not their form.
         """
+        if len(public_key) != PUBLIC_KEY_BYTES:
+            raise UsageError(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, this one {len(public_key)}")
         before = self.find(device)
         enrolment = Enrolment(
             device=device,
@@ -126,7 +131,7 @@ class Directory:
         """Change what a device may see.
 
         Raises:
-            UsageError: no such device, or an audience is none.
+            UsageError: no such device, or an audience is none, or they are too many.
         """
         before = self.find(device)
         if before is None:
@@ -160,7 +165,10 @@ def _expanded(audiences: Iterable[ScopeName]) -> frozenset[ScopeName]:
         wrong = scopes.problem(audience)
         if wrong is not None:
             raise UsageError(wrong)
-    return scopes.with_briefings(wanted)
+    expanded = scopes.with_briefings(wanted)
+    if len(expanded) > SCOPES_PER_DEVICE_MAX:
+        raise UsageError(f"{len(wanted)} audiences and their briefings: a device holds {SCOPES_PER_DEVICE_MAX} scopes")
+    return expanded
 
 
 def _granted(before: dict[ScopeName, GrantEntry], wanted: frozenset[ScopeName]) -> dict[ScopeName, GrantEntry]:
