@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import decode_row, encode
-from schemas.errors import UsageError
+from schemas.codec import decode_op, decode_row, encode
+from schemas.errors import FrameError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId
 from schemas.kinds import KindSpec, kind_named
-from schemas.limits import OP_BYTES_MAX, OPS_PER_PUSH_MAX
+from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
 from schemas.wire import Result
 from server.committer import Committer
@@ -129,8 +129,11 @@ class Office:
         refusal = check.op_alone(op)
         if isinstance(refusal, check.Refusal):
             raise UsageError(f"{draft.kind} {draft.record}: {refusal.code}: {refusal.detail}")
-        if len(encode(op)) > OP_BYTES_MAX:
-            raise UsageError(f"{draft.kind} {draft.record}: more than {OP_BYTES_MAX} bytes in one change")
+        try:
+            # With the eyes of a device: what it cannot read would end every session that has to carry it.
+            decode_op(encode(op))
+        except (FrameError, OverflowError) as error:
+            raise UsageError(f"{draft.kind} {draft.record}: cannot be sent to devices: {error}") from None
         self._next = OpNumber(self._next + 1)
         return op
 
