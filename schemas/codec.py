@@ -10,7 +10,14 @@ import msgspec
 
 from schemas import bounds
 from schemas.errors import FrameError, PeerError
-from schemas.limits import ELEMENTS_MAX, ELEMENTS_UP_MAX, MESSAGE_BYTES_MAX, OP_BYTES_MAX
+from schemas.limits import (
+    DETAIL_CHARS_MAX,
+    ELEMENTS_MAX,
+    ELEMENTS_UP_MAX,
+    HELLO_BODY_BYTES_MAX,
+    MESSAGE_BYTES_MAX,
+    OP_BYTES_MAX,
+)
 from schemas.ops import Op, Row
 from schemas.wire import Down, Error, HelloBody, Up
 
@@ -52,7 +59,7 @@ def decode_hello_body(data: bytes) -> HelloBody:
     Raises:
         FrameError: the bytes are not one, or break a bound.
     """
-    return _decode(_HELLO_BODY, data, MESSAGE_BYTES_MAX, ELEMENTS_UP_MAX)
+    return _decode(_HELLO_BODY, data, HELLO_BODY_BYTES_MAX, ELEMENTS_UP_MAX)
 
 
 def decode_op(data: bytes) -> Op:
@@ -89,7 +96,7 @@ def error_message(error: PeerError, scope: str | None = None) -> Error:
         recovery=error.spec.recovery.value,
         retry_after_ms=error.retry_after_ms,
         scope=scope,  # type: ignore[arg-type]  # checked against the pattern when the other side decodes it
-        detail=error.detail[:500],
+        detail=error.detail[:DETAIL_CHARS_MAX],
     )
 
 

@@ -39,6 +39,13 @@ the server looks at each value before it knows whom it talks to."""
 TEXT_BYTES_MAX: Final = 32 * KIB
 """One text value. A briefing's body is the longest text there is."""
 
+HELLO_BODY_BYTES_MAX: Final = 128 * KIB
+"""What a device says of itself. With all the scopes it may hold, each in the middle of a snapshot, it is under
+64 KiB."""
+
+DETAIL_CHARS_MAX: Final = 500
+"""What an error or a refused op's result tells the developer at the other side; longer texts are cut."""
+
 INT_MAX: Final = 2**53
 """Largest magnitude of an integer on the wire: beyond it, languages whose numbers are doubles read another number."""
 
@@ -48,6 +55,9 @@ OP_BYTES_MAX: Final = 48 * KIB
 
 OP_TEXT_CHARS_MAX: Final = 20_000
 """Characters of the longest text field; in UTF-8 of plain English it is well inside TEXT_BYTES_MAX."""
+
+REASON_CHARS_MAX: Final = 1_000
+"""An author's reason for a change: a few sentences."""
 
 RECORD_BYTES_MAX: Final = 128 * KIB
 """One record with all its entries: 600 log entries of 200 bytes. It must fit in a message beside a commit's other
@@ -132,6 +142,7 @@ def _check_relations() -> None:
     relations = {
         "a text fits in an op": TEXT_BYTES_MAX + 4 * KIB <= OP_BYTES_MAX,
         "an op fits in a push": OP_BYTES_MAX + 4 * KIB <= MESSAGE_BYTES_MAX,
+        "a HELLO's body fits in a message": HELLO_BODY_BYTES_MAX + 4 * KIB <= MESSAGE_BYTES_MAX,
         "an op fits in a record": OP_BYTES_MAX <= RECORD_BYTES_MAX,
         "a commit's rows fit in a page": COMMIT_BYTES_SOFT_MAX + RECORD_BYTES_MAX <= PAGE_BYTES_MAX,
         "a page fits in a message": PAGE_BYTES_MAX + 24 * KIB <= MESSAGE_BYTES_MAX,

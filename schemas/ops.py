@@ -24,7 +24,7 @@ from schemas.ids import (
     SlugText,
     op_id,
 )
-from schemas.limits import FIELDS_PER_OP_MAX, INT_MAX
+from schemas.limits import FIELDS_PER_OP_MAX, INT_MAX, REASON_CHARS_MAX
 
 
 class Hlc(NamedTuple):
@@ -74,7 +74,7 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     create: bool = False
     base: SeqInt = 0  # type: ignore[assignment]  # a literal is no NewType; 0 is "before every commit"
     after: Annotated[OpNumber, msgspec.Meta(ge=0, le=INT_MAX)] = OpNumber(0)
-    why: Annotated[str, msgspec.Meta(max_length=1_000)] = ""
+    why: Annotated[str, msgspec.Meta(max_length=REASON_CHARS_MAX)] = ""
 
     @property
     def id(self) -> OpId:

@@ -25,6 +25,8 @@ from schemas.ids import (
 from schemas.limits import (
     ARRAY_LEN_MAX,
     CREDIT_BYTES_TOTAL_MAX,
+    DETAIL_CHARS_MAX,
+    HELLO_BODY_BYTES_MAX,
     INT_MAX,
     MESSAGE_BYTES_MAX,
     OP_BYTES_MAX,
@@ -43,7 +45,7 @@ PROOF_CONTEXT: Final = b"beatbook.v1 hello\x00"
 """Goes before nonce and HELLO body in what the device signs, so that the signature is good for nothing else."""
 NONCE_BYTES: Final = 32
 
-Text = Annotated[str, msgspec.Meta(max_length=500)]
+Text = Annotated[str, msgspec.Meta(max_length=DETAIL_CHARS_MAX)]
 Credit = Annotated[int, msgspec.Meta(ge=0, le=CREDIT_BYTES_TOTAL_MAX)]
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=INT_MAX)]
@@ -328,7 +330,7 @@ class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
         proof: Ed25519 signature (RFC 8032) by the device's key over `beatbook.v1 hello`, a zero byte, nonce and body.
     """
 
-    body: Annotated[bytes, msgspec.Meta(max_length=128 * 1024)]
+    body: Annotated[bytes, msgspec.Meta(max_length=HELLO_BODY_BYTES_MAX)]
     proof: Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 
 
