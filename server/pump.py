@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 _CLOSE_WITHOUT_FAULT: Final = 1000
 LAST_WORDS_S: Final = 5.0
 """How long a socket that is being closed may take to accept its ERROR frame."""
+ANSWERS_WAITING_MAX: Final = 16
+"""Answers (PONG, RESULTS) that may wait for a device to read them; beyond that nothing more is read from it."""
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -38,6 +40,14 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def _defect(task: "asyncio.Task[object]") -> Exception | None:
+    """What a task died of that nobody foresaw."""
+    if not task.done() or task.cancelled():
+        return None
+    error = task.exception()
+    return error if isinstance(error, Exception) and not isinstance(error, WebSocketDisconnect) else None
 
 
 class Services:
@@ -62,11 +72,15 @@ class Connection:
         self._socket = socket
         self._services = services
         self._awake = asyncio.Event()
+        self._sent = asyncio.Event()
+        self._over = asyncio.Event()
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
 
     def wake(self) -> None:
         """Look again for something to send."""
         self._awake.set()
+        if self.session.ending is not None:
+            self._over.set()
 
     async def run(self) -> None:
         """Serve the socket to its end."""
@@ -77,24 +91,36 @@ class Connection:
             self.session.fail(PeerError("server_stopping", retry_after_ms=0))
         reader = asyncio.create_task(self._read())
         writer = asyncio.create_task(self._write())
+        # Both may be stuck in the socket of a device that neither reads nor writes when the hub ends its session.
+        over = asyncio.create_task(self._over.wait())
+        tasks: list[asyncio.Task[object]] = [reader, writer, over]
         try:
-            await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-            if self.session.ending is not None and not writer.done():
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if any(map(_defect, tasks)):
+                self.session.fail(PeerError("internal", retry_after_ms=1_000))
+                self.wake()
+            if _defect(writer) is not None:
+                tasks.append(writer := asyncio.create_task(self._write()))
+            if self.session.ending is not None:
                 # Let the writer send its last words; a device that does not read them is not waited for.
                 await asyncio.wait({writer}, timeout=LAST_WORDS_S)
         finally:
             hub.leave(self)
-            for task in (reader, writer):
+            for task in tasks:
                 task.cancel()
-            for ended in await asyncio.gather(reader, writer, return_exceptions=True):
-                if isinstance(ended, Exception) and not isinstance(ended, WebSocketDisconnect):
-                    _log.error("connection of %s ended by a defect", self.session.device, exc_info=ended)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for task in tasks:
+                if (defect := _defect(task)) is not None:
+                    _log.error("connection of %s ended by a defect", self.session.device, exc_info=defect)
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
         session = self.session
         while session.ending is None:
+            while session.waiting > ANSWERS_WAITING_MAX:
+                self._sent.clear()
+                await self._sent.wait()
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code") or _CLOSE_WITHOUT_FAULT)
@@ -117,17 +143,18 @@ class Connection:
 
     async def _admit(self, device: DeviceId) -> None:
         services = self._services
-        enrolment = services.directory.find(device)
-        if enrolment is None:
-            self.session.fail(PeerError("unknown_device", device))
-            return
         try:
             last_op = await services.store.last_op(device)
+            # From here to `enter` nothing awaits: no commit can fall between the heads and the subscription, and no
+            # change of grants between the enrolment and the session.
+            enrolment = services.directory.find(device)
         except StoreError as error:
             _log.error("cannot admit %s: %s", device, error)
             self.session.fail(PeerError("server_busy", retry_after_ms=1_000))
             return
-        # From here to `enter` nothing awaits: no commit can fall between the heads and the subscription.
+        if enrolment is None:
+            self.session.fail(PeerError("unknown_device", device))
+            return
         admission = Admission(
             public_key=enrolment.key,
             grants=services.hub.grants(enrolment.generations()),
@@ -172,6 +199,7 @@ class Connection:
     async def _carry_out(self, step: Step) -> None:
         if isinstance(step, Send):
             await self._socket.send_bytes(step.frame)
+            self._sent.set()
             return
         try:
             frame = await self._read_for(step)

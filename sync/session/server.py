@@ -197,6 +197,11 @@ class ServerSession:
         """The scopes it is subscribed to, with their generations."""
         return {scope: feed.gen for scope, feed in self._feeds.items()}
 
+    @property
+    def waiting(self) -> int:
+        """How many messages of its own wait to be sent; BATCH and SNAPSHOT never do."""
+        return len(self._out)
+
     # --- what the socket brought -------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, now: Millis) -> Demand | None:
