@@ -77,12 +77,18 @@ class Stage:
         self._token = control_token(self.data)
 
     async def kill(self) -> None:
-        """SIGKILL the server and its writer: the power is gone."""
+        """SIGKILL the server and its writing process at the same moment: the power is gone."""
         process = self._process
         if process is None or process.returncode is not None:
             raise UsageError("the server does not run")
-        os.killpg(process.pid, signal.SIGKILL)
+        children = _children(process.pid)
+        for pid in (process.pid, *children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         await process.wait()
+        # They are not ours to wait for, so they are looked at until they hold no file any more.
+        while any(map(_lives, children)):  # noqa: ASYNC110
+            await asyncio.sleep(_POLL_S)
         self.kills += 1
 
     async def stop(self) -> None:
@@ -134,6 +140,24 @@ class Stage:
                 return True
         except OSError:
             return False
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started, as Linux tells them; elsewhere none, and they end by themselves."""
+    try:
+        told = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in told.split()]
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process still runs; one that only waits to be reaped does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _free_port() -> int:
