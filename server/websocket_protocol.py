@@ -3,6 +3,8 @@
 uvicorn accepts any number of frames to a message (500,000 empty ones stall the loop for seconds), any number of pings,
 and says nothing of ours when framing breaks. Both are bounded inside the parser, frame by frame, so that what is behind
 the bound in the same read is discarded unparsed; the ERROR message goes out before the close frame.
+
+A client that sends before its handshake is answered, or never reads the end, is cut.
 """
 
 import asyncio
@@ -23,6 +25,9 @@ from schemas.limits import CONTROL_FRAMES_MAX, FRAGMENTS_MAX, MESSAGE_BYTES_MAX
 
 _ABNORMAL: Final = 1006
 _TOO_BIG: Final = 1009
+CUT_AFTER_S: Final = 12.0
+"""From the end of a session to the cut of a socket that still has not taken its last bytes; uvicorn itself waits 10 s
+for the other side's close frame, and for its reading without end."""
 
 
 class BoundedServerProtocol(ServerProtocol):
@@ -78,3 +83,23 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         """As its base, with the parser replaced before the first byte."""
         super().__init__(config, server_state, app_state, _loop)
         self.conn = BoundedServerProtocol(self.logger)
+        self._cut: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """As its base; a client that does not wait for the answer to its handshake is cut (RFC 6455 section 4.1)."""
+        if self.handshake_initiated and not self.handshake_complete:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def on_task_complete(self, task: "asyncio.Task[None]") -> None:
+        """The session is over: let its last bytes go, but do not keep them for ever."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self._cut = self.loop.call_later(CUT_AFTER_S, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As its base."""
+        if self._cut is not None:
+            self._cut.cancel()
+        super().connection_lost(exc)
