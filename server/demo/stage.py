@@ -144,11 +144,12 @@ class Stage:
 
 def _children(pid: int) -> list[int]:
     """The processes that a process has started, as Linux tells them; elsewhere none, and they end by themselves."""
-    try:
-        told = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except OSError:
-        return []
-    return [int(child) for child in told.split()]
+    found = []
+    # Each thread has the children that it started.
+    for told in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in told.read_text().split()]
+    return found
 
 
 def _lives(pid: int) -> bool:
