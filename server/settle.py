@@ -169,7 +169,7 @@ class _Commit:
         self._known: dict[OpKey, KnownOp] = dict(loaded.ops)
         self._states: dict[RecordId, RecordState] = dict(loaded.states)
         self._bodies: dict[RecordId, bytes] = {}
-        self._results: list[Result] = []
+        self._results: list[tuple[RecordId, Result]] = []
         self._new_ops: list[NewOp] = []
         self.size = 0
         """Bytes of the rows changed so far."""
@@ -182,16 +182,18 @@ class _Commit:
         known = self._known.get(key)
         if known is not None:
             same = known.digest == digest_of_op
-            self._results.append(known.result if same else _refused(op, check.Refusal("op_reused", op.id)))
+            result = known.result if same else _refused(op, check.Refusal("op_reused", op.id))
+            self._results.append((op.record, result))
             return
         if op.after:
             before = self._known.get((submission.device, op.after))
             if before is None or before.result.status != "durable":
                 code = "" if before is None else before.result.code
-                self._results.append(Result(n=op.n, status="waiting", code=code, detail=f"behind op {op.after}"))
+                waiting = Result(n=op.n, status="waiting", code=code, detail=f"behind op {op.after}")
+                self._results.append((op.record, waiting))
                 return
         result = self._decide(op, submission)
-        self._results.append(result)
+        self._results.append((op.record, result))
         self._known[key] = KnownOp(digest_of_op, result)
         self._new_ops.append(NewOp(submission.device, op.n, op.record, raw, digest_of_op, result))
 
@@ -218,24 +220,28 @@ class _Commit:
             n=op.n,
             status="durable",
             seq=self._seq,
-            scopes=tuple(sorted(after.scopes())),
             stands={str(name): stands for name, stands in merge.displaced(after, op).items()},
         )
 
     def finish(self, head: Seq) -> Settled:
         """The plan to write."""
+        # A record's scopes are told as they are after the whole commit: one that it was in only between two ops of the
+        # group has nothing of it in its log, and a device would wait for ever for the row to come there.
+        told = {record for record, result in self._results if result.status == "durable"}
+        scopes = {record: self._states[record].scopes() for record in told | self._bodies.keys()}
         rows = []
         for record, body in self._bodies.items():
             before = self._loaded.states.get(record)
             version = Seq(0) if before is None else before.version
-            state = self._states[record]
-            rows.append(NewRow(record, state.spec.name, body, state.scopes(), version))
+            rows.append(NewRow(record, self._states[record].spec.name, body, scopes[record], version))
         return Settled(
             seq=self._seq if rows else head,
             recorded_at=self._now,
             taken=len(self._results),
-            results=tuple(self._results),
-            ops=tuple(self._new_ops),
+            results=tuple(_told(result, scopes.get(record)) for record, result in self._results),
+            ops=tuple(
+                msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record))) for op in self._new_ops
+            ),
             rows=tuple(rows),
             scopes=self._scope_changes(rows),
         )
@@ -278,6 +284,13 @@ class _Commit:
 
 def _may_write(submission: Submission, state: RecordState) -> bool:
     return submission.scopes is None or not submission.scopes.isdisjoint(state.scopes())
+
+
+def _told(result: Result, scopes: frozenset[ScopeName] | None) -> Result:
+    """The result with the scopes that its record is in now; only a durable one tells them."""
+    if scopes is None or result.status != "durable":
+        return result
+    return msgspec.structs.replace(result, scopes=tuple(sorted(scopes)))
 
 
 def _refused(op: Op, refusal: check.Refusal) -> Result:

@@ -4,7 +4,8 @@ Invariants (the reference model in tests/ checks them after every step):
 - position(scope).seq only grows within one (epoch, generation), and a batch is applied whole or not at all;
 - digest(scope) is the digest of members(scope);
 - a row is kept exactly as long as some scope holds the record;
-- an op is in exactly one state of `sync.outbox`, and none is ever removed.
+- an op is in exactly one state of `sync.outbox`, and none is ever removed;
+- a durable op waits for its row only as long as a scope that may bring it has not come past the op's commit.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from schemas.codec import decode_op, decode_row, encode
 from schemas.errors import FrameError, PeerError, UsageError
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
-from schemas.limits import INT_MAX, PAGE_ROWS_MAX, REPAIR_RANGES_MAX
+from schemas.limits import PAGE_ROWS_MAX, REPAIR_RANGES_MAX
 from schemas.ops import Hlc, Op, Row
 from schemas.wire import Batch, Plan, Position, Range, Result, Results, Retract, ScopeAdd, Snapshot, Welcome
 from sync import check, clock, digest, merge, replay
@@ -221,9 +222,10 @@ class Replica:
         set_back = self.epoch not in (None, message.epoch)
         for plan in message.scopes:
             if plan.action != "drop":
-                set_back = self._take_plan(plan, outcome) or set_back
+                set_back = self._take_plan(plan, outcome, same_epoch=self.epoch == message.epoch) or set_back
         if set_back:
             self._offer_again()
+            self._distrust_versions()
         self._tables.set_meta(_EPOCH, message.epoch.encode())
         if message.last_op >= self.next_op:
             # The replica was copied or set back: never give a number to two ops.
@@ -233,7 +235,7 @@ class Replica:
     def scope_add(self, message: ScopeAdd) -> Outcome:
         """Take up a scope that was granted while the session runs."""
         outcome = Outcome()
-        self._take_plan(message.plan, outcome)
+        self._take_plan(message.plan, outcome, same_epoch=True)
         return outcome
 
     def retract(self, message: Retract) -> Outcome:
@@ -262,9 +264,10 @@ class Replica:
             self._take_row(row, change, outcome, newer=kept is None or kept < row.v)
         for record in message.gone:
             change.drop(record)
-            self._left(record, message.to, outcome)
+            self._left(record, outcome)
         after = change.position(seq=message.to, after=None)
         self._tables.put_position(message.scope, after)
+        self._settle_passed()
         outcome.positions[message.scope] = message.to
         if message.digest is not None and (message.digest != after.digest or message.count != after.count):
             outcome.differ.append(message.scope)
@@ -294,7 +297,7 @@ class Replica:
         for record, _ in self._tables.members(message.scope, message.after, message.upto):
             if record not in rows:
                 change.drop(record)
-                self._left(record, message.at, outcome)
+                self._left(record, outcome)
         for row in rows.values():
             # A page is read after everything sent before it, so it is never older than what is kept, except in number
             # when the server was set back: it always replaces.
@@ -306,6 +309,7 @@ class Replica:
             message.scope, change.position(seq=held.seq, after=None if message.last else message.upto)
         )
         if message.last:
+            self._settle_passed()
             outcome.positions[message.scope] = held.seq
         return outcome
 
@@ -331,9 +335,23 @@ class Replica:
             for part in [members[start : start + size]]
         )
 
+    def resnapshot(self, scope: ScopeName) -> None:
+        """Have a scope sent anew from its beginning. Its records stay until the pages replace them, stretch by stretch.
+
+        The digest is counted afresh, in case it was the digest and not the records that had gone wrong.
+        """
+        held = self._tables.position(scope)
+        if held is None:
+            return
+        members = self._tables.members(scope, "", "")
+        self._tables.put_position(
+            scope,
+            StoredPosition(gen=held.gen, seq=Seq(0), after="", digest=digest.of(members), count=len(members)),
+        )
+
     # --- shared steps ------------------------------------------------------------------------------------------------
 
-    def _take_plan(self, plan: Plan, outcome: Outcome) -> bool:
+    def _take_plan(self, plan: Plan, outcome: Outcome, *, same_epoch: bool) -> bool:
         """Set a scope's position by the plan; True when it shows that the server was set back."""
         held = self._tables.position(plan.scope)
         if plan.action == "resume":
@@ -343,7 +361,8 @@ class Replica:
                 outcome.differ.append(plan.scope)
             return False
         continues = held is not None and held.gen == plan.gen and held.after is not None and held.seq == plan.seq
-        if not continues:
+        # In another epoch the server begins anew, whatever the numbers happen to be.
+        if not (continues and same_epoch):
             kept_digest, kept_count = (digest.EMPTY, 0) if held is None else (held.digest, held.count)
             self._tables.put_position(
                 plan.scope, StoredPosition(gen=plan.gen, seq=plan.seq, after="", digest=kept_digest, count=kept_count)
@@ -360,6 +379,14 @@ class Replica:
                 self._tables.put_op(msgspec.structs.replace(op, state=state, seq=Seq(0), code="", detail=""))
             after = ops[-1].n
 
+    def _distrust_versions(self) -> None:
+        """Let the first row that comes replace each kept one: their versions count another history's commits."""
+        for scope in self._tables.positions():
+            for record, _ in self._tables.members(scope, "", ""):
+                raw = self._tables.row(record)
+                if raw is not None:
+                    self._tables.put_row(record, decode_row(raw).kind, Seq(0), raw)
+
     def _take_row(self, row: Row, change: "_MemberChange", outcome: Outcome, *, newer: bool) -> None:
         change.put(row.id, row.v)
         if newer:
@@ -367,18 +394,43 @@ class Replica:
         outcome.touched.add(row.id)
         self._settle(row.id, row.v)
 
-    def _left(self, record: RecordId, seq: Seq, outcome: Outcome) -> None:
+    def _left(self, record: RecordId, outcome: Outcome) -> None:
         """A scope no longer holds the record; with the last scope the row goes."""
         outcome.touched.add(record)
         if not self._tables.is_member_of_any(record):
             self._tables.drop_row(record)
-            self._settle(record, seq)
 
     def _settle(self, record: RecordId, seq: Seq) -> None:
-        """Every durable op of the record up to that commit is in the row, or the record has gone."""
+        """Every durable op of the record up to that commit is in the row."""
         for op in self._tables.pending_ops(record):
             if op.state is OpState.DURABLE and op.seq <= seq:
-                self._tables.put_op(msgspec.structs.replace(op, state=next_state(op.state, OpEvent.ROW_CAME)))
+                self._put_settled(op)
+
+    def _settle_passed(self) -> None:
+        """Settle the durable ops whose row can no longer come: the record left this device before it did."""
+        after = OpNumber(0)
+        while ops := self._tables.ops_in([OpState.DURABLE], after, PAGE_ROWS_MAX):
+            for op in ops:
+                if not self._waits(op.record, op.seq, op.detail.split()):
+                    self._put_settled(op)
+            after = ops[-1].n
+
+    def _put_settled(self, op: StoredOp) -> None:
+        self._tables.put_op(msgspec.structs.replace(op, state=next_state(op.state, OpEvent.ROW_CAME), detail=""))
+
+    def _waits(self, record: RecordId, seq: Seq, scopes: Iterable[str]) -> bool:
+        """Whether an op made durable by that commit must still be laid over what is held of its record.
+
+        Args:
+            record, seq: the record and the commit.
+            scopes: those in which the record was after it, as the server said.
+        """
+        version = self._tables.row_version(record)
+        if version is not None:
+            # An older row is replaced, or it leaves with the last scope that holds it.
+            return version < seq
+        held = [self._tables.position(ScopeName(scope)) for scope in scopes]
+        return any(one is not None and (one.after is not None or one.seq < seq) for one in held)
 
     def _drop_scope(self, scope: ScopeName, gen: Generation, outcome: Outcome) -> None:
         members = self._tables.members(scope, "", "")
@@ -387,8 +439,9 @@ class Replica:
         self._tables.drop_position(scope)
         gone = 0
         for record, _ in members:
-            self._left(record, Seq(INT_MAX), outcome)
+            self._left(record, outcome)
             gone += self._tables.row_version(record) is None
+        self._settle_passed()
         outcome.removed.append((scope, gen, gone))
 
     def _take_result(self, kept: StoredOp, result: Result, outcome: Outcome) -> None:
@@ -398,10 +451,14 @@ class Replica:
         outcome.touched.add(kept.record)
         state = next_state(kept.state, event)
         if event is OpEvent.RESULT_DURABLE:
-            version = self._tables.row_version(kept.record)
-            if not result.scopes or (version is not None and version >= result.seq):
+            scopes = {str(scope) for scope in result.scopes}
+            for op in self._tables.pending_ops(kept.record):
+                # An op is never settled before one that it was laid over.
+                scopes.update(op.detail.split() if op.state is OpState.DURABLE and op.n < kept.n else ())
+            if not self._waits(kept.record, result.seq, scopes):
                 state = next_state(state, OpEvent.ROW_CAME)
-            self._tables.put_op(msgspec.structs.replace(kept, state=state, seq=result.seq, code="", detail=""))
+            detail = " ".join(sorted(scopes)) if state is OpState.DURABLE else ""
+            self._tables.put_op(msgspec.structs.replace(kept, state=state, seq=result.seq, code="", detail=detail))
             if kept.state is OpState.QUEUED:
                 outcome.durable.append(kept.n)
             return

@@ -22,7 +22,7 @@ class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
         state: where it stands.
         body: the op's bytes, as they are pushed.
         seq: the commit, once it is durable; else 0.
-        code, detail: why it is held.
+        code, detail: why it is held; of a durable op, `detail` names the scopes that its row may still come in.
     """
 
     n: OpNumber
