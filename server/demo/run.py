@@ -294,7 +294,15 @@ class _Demo:
     # --- after -------------------------------------------------------------------------------------------------------
 
     async def _settle(self, said: str) -> None:
-        """Wait until every handheld holds everything and nothing waits."""
+        """Wait until every handheld holds everything and nothing waits; the checks tell when it never does."""
+        try:
+            await self._rest()
+        except TimeoutError:
+            self.view.say(f"no rest after {SETTLE_TIMEOUT_S:.0f} s: not {said}")
+        else:
+            self.view.say(said)
+
+    async def _rest(self) -> None:
         async with asyncio.timeout(SETTLE_TIMEOUT_S):
             await asyncio.gather(
                 *(
@@ -307,7 +315,6 @@ class _Demo:
             # The server tells nobody when acknowledgements are in: it is asked again a little later.
             while not await self._equal_heads():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
-        self.view.say(said)
 
     async def _equal_heads(self) -> bool:
         """Whether every device says that it holds the same position of each scope as the furthest does."""
