@@ -3,7 +3,8 @@
 From the disk up: `folder` (files, lock, key check), `database` (one SQLCipher connection on one thread), `sqlcipher`
 (the replica's tables in it), `store` (the replica as transactions). Beside them `keys` and `clocks`, the ports that an
 application may fill itself. From the network down: `client` (when to connect), `link` (one connection), `applier` (what
-came, into the store). On top `handheld`, the API for applications, with `status`, `changes` and `views`, what it tells.
+came, into the store). On top `handheld`, the API for applications, with `status`, `changes` and `views`, what it tells,
+`lookups` and `opening`.
 """
 
 from sync.device.changes import Change, ChangeStream, Missed, OpDurable, OpHeld, RecordChanged

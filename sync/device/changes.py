@@ -7,6 +7,7 @@ from weakref import WeakSet
 
 import msgspec
 
+from schemas.errors import UsageError
 from schemas.ids import OpId, RecordId
 from schemas.kinds import Kind
 
@@ -63,8 +64,10 @@ Change = RecordChanged | OpDurable | OpHeld | Missed
 class ChangeStream:
     """One reader's changes, from the moment it was made. Ends when the handheld is closed, or by `close`."""
 
-    def __init__(self, length_max: int = STREAM_LEN_MAX) -> None:
+    def __init__(self, length_max: int) -> None:
         """Use `Handheld.changes`."""
+        if length_max < 2:  # noqa: PLR2004  one for the marker, one for what came after it
+            raise UsageError(f"a stream of changes needs room for at least 2, not {length_max}")
         self._length_max = length_max
         self._waiting: deque[Change] = deque()
         self._awake = asyncio.Event()

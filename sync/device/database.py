@@ -48,6 +48,13 @@ async def uninterrupted(work: Coroutine[Any, Any, _T]) -> _T:
 class _Connection(aiosqlite.Connection):
     """aiosqlite's thread, with a door for whole functions."""
 
+    stopped: "asyncio.Future[object] | None" = None
+
+    def stop(self) -> "asyncio.Future[object] | None":
+        """Stop the thread; remembers what tells when it has."""
+        self.stopped = super().stop()
+        return self.stopped
+
     async def run(self, work: Callable[[Sql], _T]) -> _T:
         result: _T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # private, hence untyped
         return result
@@ -81,8 +88,14 @@ class EncryptedDatabase:
         return database
 
     async def _begin(self) -> None:
-        with _FOREIGN_ERRORS:
-            await self._connection
+        try:
+            with _FOREIGN_ERRORS:
+                await self._connection
+        except BaseException:
+            # aiosqlite has told its thread to end and does not wait for it; it would speak to a loop that is gone.
+            if self._connection.stopped is not None:
+                await self._connection.stopped
+            raise
         self._open = True
 
     async def transaction(self, work: Callable[[Sql], _T]) -> _T:
@@ -241,6 +254,9 @@ def _connect_checked(folder: ReplicaFolder, key: bytes) -> Sql:
         _Damaged: they are not.
         ReplicaError: it was written by a newer program.
     """
+    if folder.database.stat().st_size == 0:
+        # SQLite takes a file that was emptied for a new database; ours is never without tables.
+        raise _Damaged("the database is empty")
     try:
         connection = _connect_keyed(folder.database, key)
         try:
@@ -259,8 +275,7 @@ def _check_pages(connection: Sql, where: str) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     check_format(version, where)
     if version == 0:
-        # SQLite takes a file that was emptied for a new database; ours is never without tables.
-        raise _Damaged("the database is empty")
+        raise _Damaged("the database has no tables")
     # The journal first: after a power cut it may hold the whole copy of a page that was being written.
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     broken = connection.execute("PRAGMA cipher_integrity_check").fetchall()

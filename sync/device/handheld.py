@@ -8,8 +8,7 @@ await handheld.append(made.record, "log", LogEntry(text="On scene."))
 
 import functools
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -17,25 +16,25 @@ from typing import Any, Final, Self, TypeVar
 import msgspec
 
 from schemas.errors import UsageError
-from schemas.ids import UUID_RANDOM_BYTES, FieldName, Millis, OfficerId, OpId, RecordId, is_record_id, new_record_id
-from schemas.kinds import FieldSpec, Kind, KindSpec, kind_named, spec_of
+from schemas.ids import UUID_RANDOM_BYTES, FieldName, Millis, OfficerId, OpId, RecordId, new_record_id
+from schemas.kinds import Kind, KindSpec, spec_of
 from schemas.limits import PAGE_ROWS_MAX
 from schemas.ops import Op
 from schemas.policies import grow
-from sync.check import changed_fields
 from sync.device.applier import Applier
 from sync.device.backoff import BackoffLimits
 from sync.device.changes import STREAM_LEN_MAX, ChangeFeed, ChangeStream, RecordChanged
 from sync.device.client import SyncClient, sync_url
 from sync.device.clocks import Clock, DeviceTime, SystemClock
 from sync.device.keys import DeviceIdentity, KeyHolder
+from sync.device.lookups import field_of, get_one, get_some, plain_values, spec_of_record
+from sync.device.opening import Opening
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import WALL_OFFSET_KEY, Committed, Held, ReplicaStore, last_synced
-from sync.device.views import HeldOp, RecordView, held_op, record_view, typed
+from sync.device.views import HeldOp, RecordView, held_op, record_view
 from sync.replica import WriteFacts
 
 K = TypeVar("K", bound=Kind)
-_T_co = TypeVar("_T_co", bound="Handheld", covariant=True)
 
 _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
@@ -51,28 +50,6 @@ class Written(msgspec.Struct, frozen=True):
 
     record: RecordId
     op: OpId
-
-
-class _Opening(Awaitable[_T_co], AbstractAsyncContextManager[_T_co]):
-    """What `Handheld.open` gives: await it, or use it in `async with`."""
-
-    def __init__(self, opening: Coroutine[Any, Any, _T_co]) -> None:
-        self._opening = opening
-        self._opened: Handheld | None = None
-
-    def __await__(self) -> Generator[Any, Any, _T_co]:
-        return self._opening.__await__()
-
-    async def __aenter__(self) -> _T_co:
-        opened = await self._opening
-        self._opened = opened
-        return opened
-
-    async def __aexit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        if self._opened is not None:
-            await self._opened.close()
 
 
 class Handheld:
@@ -102,7 +79,7 @@ class Handheld:
         clock: Clock | None = None,
         rng: random.Random | None = None,
         backoff: BackoffLimits | None = None,
-    ) -> _Opening[Self]:
+    ) -> Opening[Self]:
         """Open the replica in a folder, or make a new one, and begin to connect. Await it, or use it in `async with`.
 
         Args:
@@ -119,7 +96,7 @@ class Handheld:
             ReplicaError: the replica cannot be opened; the text says why, and where a damaged one was moved to.
             UsageError: `server` is no address, or the replica belongs to another device.
         """
-        return _Opening(
+        return Opening(
             cls._open(
                 Path(folder),
                 identity,
@@ -208,8 +185,9 @@ class Handheld:
             for field in msgspec.structs.fields(record)
             if field.required or getattr(record, field.name) != field.default
         }
+        plain = plain_values(changes)
         new = new_record_id(self._time.now(), self._rng.randbytes(UUID_RANDOM_BYTES))
-        return await self._write(lambda _held: (new, spec, _plain(changes)), occurred_at, why, create=True)
+        return await self._write(lambda _held: (new, spec, plain), occurred_at, why, create=True)
 
     async def edit(
         self,
@@ -235,12 +213,12 @@ class Handheld:
         """
         if not changes:
             raise UsageError(f"nothing to change in {record}: give fields, as in edit(record, summary=…)")
-        plain = _plain({FieldName(name): value for name, value in changes.items()})
+        plain = plain_values({FieldName(name): value for name, value in changes.items()})
 
         def prepare(held: Held) -> tuple[RecordId, KindSpec, dict[FieldName, Any]]:
-            spec = _spec_of_record(held, record)
+            spec = spec_of_record(held, record)
             for name in plain:
-                if _field(spec, name).policy is grow:
+                if field_of(spec, name).policy is grow:
                     raise UsageError(f"{name} only grows: append(record, {name!r}, entry) adds to it")
             return record, spec, plain
 
@@ -263,11 +241,11 @@ class Handheld:
                 refuse the entry. Nothing was written.
             ReplicaError: the database failed. Nothing was written.
         """
-        plain = _plain({FieldName(field): [entry]})
+        plain = plain_values({FieldName(field): [entry]})
 
         def prepare(held: Held) -> tuple[RecordId, KindSpec, dict[FieldName, Any]]:
-            spec = _spec_of_record(held, record)
-            if _field(spec, FieldName(field)).policy is not grow:
+            spec = spec_of_record(held, record)
+            if field_of(spec, FieldName(field)).policy is not grow:
                 raise UsageError(f"{field} holds one value: edit(record, {field}=…) changes it")
             return record, spec, plain
 
@@ -320,7 +298,7 @@ class Handheld:
             UsageError: it is of another kind.
             ReplicaError: the database failed.
         """
-        return await self._store.read(functools.partial(_get, kind, record))
+        return await self._store.read(functools.partial(get_one, kind, record))
 
     async def inspect(self, record: RecordId) -> RecordView[Kind] | None:
         """A record with who said what and when, what differs, and which own ops are pending or held.
@@ -351,12 +329,12 @@ class Handheld:
         """
         spec = spec_of(kind)
         for name in equals:
-            _field(spec, FieldName(name))
+            field_of(spec, FieldName(name))
         records = await self._store.read(lambda held: held.tables.records_of_kind(spec.name))
         found: list[tuple[RecordId, K]] = []
         for start in range(0, len(records), _FIND_ROWS):
             part = records[start : start + _FIND_ROWS]
-            for record, value in await self._store.read(functools.partial(_get_some, kind, part)):
+            for record, value in await self._store.read(functools.partial(get_some, kind, part)):
                 if all(getattr(value, name) == wanted for name, wanted in equals.items()) and (
                     where is None or where(value)
                 ):
@@ -377,7 +355,10 @@ class Handheld:
         """What happens from this call on: `async for change in handheld.changes()`. Ends when the handheld is closed.
 
         Args:
-            length_max: changes that may wait for this reader. One more, and all of them become one `Missed`.
+            length_max: changes that may wait for this reader, at least 2. One more, and all become one `Missed`.
+
+        Raises:
+            UsageError: `length_max` is below 2.
         """
         return self._feed.subscribe(length_max)
 
@@ -413,38 +394,3 @@ class Handheld:
         """A hint from the platform: try to connect now, without waiting for the backoff to end."""
         if self._client is not None:
             self._client.network_returned()
-
-
-def _plain(values: dict[FieldName, Any]) -> dict[FieldName, Any]:
-    try:
-        return changed_fields(values)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        names = ", ".join(values)
-        raise UsageError(f"a value among {names} cannot be written: {error}") from None
-
-
-def _field(spec: KindSpec, name: FieldName) -> FieldSpec:
-    field = spec.fields.get(name)
-    if field is None:
-        raise UsageError(f"a {spec.struct.__name__} has no field {name!r}; it has {', '.join(spec.fields)}")
-    return field
-
-
-def _spec_of_record(held: Held, record: RecordId) -> KindSpec:
-    # Not by its view, which replays every pending op: the write itself does that, and looks again whether it is there.
-    name = held.tables.kind_of(record)
-    spec = None if name is None else kind_named(name)
-    if spec is None:
-        hint = "" if is_record_id(record) else " (and a record id looks like 01890a5d-ac96-774b-bcce-b302099a8057)"
-        raise UsageError(f"there is no record {record!r} on this handheld{hint}")
-    return spec
-
-
-def _get(kind: type[K], record: RecordId, held: Held) -> K | None:
-    state = held.replica.view(record)
-    return None if state is None else typed(state, kind)
-
-
-def _get_some(kind: type[K], records: list[RecordId], held: Held) -> list[tuple[RecordId, K]]:
-    # A record may have gone since the ids were read.
-    return [(record, value) for record in records if (value := _get(kind, record, held)) is not None]
