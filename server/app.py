@@ -31,8 +31,10 @@ def build(open_beatbook: Callable[[], contextlib.AbstractAsyncContextManager[Bea
     async def sync(socket: WebSocket) -> None:
         await socket.app.state.beatbook.socket(socket)
 
-    return Starlette(
+    app = Starlette(
         routes=[WebSocketRoute(SYNC_PATH, sync), openapi.ROUTE, *routes.all_routes()],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # a path with a slash too many is not one of the description's
+    return app

@@ -146,8 +146,13 @@ def _differing(
     changed = {}
     for name, value in values.items():
         field, cell = spec.fields.get(name), state.cells.get(name)
-        if field is None or field.policy.name == "grow" or have.get(name) == value:
+        if field is None or field.policy.name == "grow" or have.get(name) == _as_read(value):
             continue
         if cell is None or cell.said is None or cell.said.stamp.author == author:
             changed[name] = value
     return changed
+
+
+def _as_read(value: Any) -> Any:  # noqa: ANN401  a value is of the type that its field declares
+    """The value as a row holds it: a tuple is a list there."""
+    return msgspec.json.decode(msgspec.json.encode(value))

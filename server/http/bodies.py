@@ -74,7 +74,7 @@ class RecordList(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         records: in order of id.
-        next: pass it as `after` for the next page; absent on the last one.
+        next: pass it as `after` for the next page; null on the last one.
     """
 
     records: list[RecordBody]
@@ -149,7 +149,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How the server is.
 
     Attributes:
-        status: `ok`, `starting`, `stopping` or `store failing`.
+        status: `ok`; a server that cannot take edits answers with a problem.
         sockets: open WebSockets.
         epoch: the store's history.
     """

@@ -42,7 +42,10 @@ def _describe(operation: Operation) -> dict[str, Any]:
         "operationId": operation.handler.__name__,
         "summary": operation.summary,
         "responses": {
-            str(operation.status): {"description": "Done.", **_content("application/json", operation.gives)},
+            **{
+                str(status): {"description": meaning, **_content("application/json", operation.gives)}
+                for status, meaning in {operation.status: "Done.", **operation.also}.items()
+            },
             "default": {"description": "A problem detail (RFC 9457).", **_content("application/problem+json", Problem)},
         },
         "security": [] if operation.open else [{"token": []}],

@@ -40,6 +40,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         summary: what it does.
         takes, gives: body types; None for none.
         status: of success.
+        also: other statuses of success, with what they mean.
         query: parameter -> meaning.
         open: whether it needs no token.
     """
@@ -51,6 +52,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     takes: Any = None
     gives: Any = None
     status: int = 200
+    also: Mapping[int, str] = {}
     query: Mapping[str, str] = {}
     open: bool = False
 
@@ -236,6 +238,7 @@ OPERATIONS: Final = (
         takes=bodies.NewBriefing,
         gives=bodies.Created,
         status=201,
+        also={200: "The briefing was there; what differed was changed."},
     ),
     Operation(
         method="GET",
