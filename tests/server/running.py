@@ -27,7 +27,7 @@ from server.settle import Settled, Submission
 from server.store import Changes, Page
 from server.store.memory import MemoryStore
 from server.websocket_protocol import BoundedWebSocketProtocol
-from tests.server.rawsocket import HOST, RawSocket
+from tests.server.rawsocket import HOST, PATIENCE_S, RawSocket
 
 TOKEN: Final = "loopback-token"
 NOW: Final = Millis(1_700_000_000_000)
@@ -255,4 +255,17 @@ async def running(folder: Path) -> AsyncIterator[Running]:
         served.close_sockets()
         store.commits.set()
         store.admits.set()
-        await server.shutdown()
+        await _shut_down(server)
+
+
+async def _shut_down(server: uvicorn.Server) -> None:
+    """As uvicorn does it, but led by events instead of polling."""
+    state = server.server_state
+    for listening in server.servers:
+        listening.close()
+    for connection in list(state.connections):
+        connection.shutdown()
+    async with asyncio.timeout(PATIENCE_S):
+        while state.tasks:
+            await asyncio.wait(state.tasks)
+    await server.lifespan.shutdown()

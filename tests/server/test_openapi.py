@@ -1,0 +1,137 @@
+"""The OpenAPI description is valid, complete, and what docs/reference/http.md tells."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from starlette.routing import Route
+
+from schemas.kinds import KINDS
+from server.http import bodies
+from server.http.openapi import document
+from server.http.problems import HANDLERS, Problem
+from server.http.routes import BODY_BYTES_MAX, LIST_DEFAULT, LIST_MAX, OPERATIONS, Operation, all_routes
+from tests.server.api import client
+from tests.server.running import Running
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/reference/http.md").read_text(encoding="utf-8")
+BODIES = [
+    body
+    for body in vars(bodies).values()
+    if isinstance(body, type) and issubclass(body, msgspec.Struct) and body.__module__ == bodies.__name__
+]
+
+
+def sections() -> dict[str, str]:
+    """Heading -> text below it, for every route of the page."""
+    parts = re.split(r"^##+ (.+)$", PAGE, flags=re.MULTILINE)
+    return {heading.strip("`"): text for heading, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def test_the_description_is_valid() -> None:
+    """It is OpenAPI 3.1, and every reference in it leads somewhere."""
+    OpenAPIV31SpecValidator(document()).validate()
+
+
+def test_a_broken_description_is_noticed() -> None:
+    """The validator is one that can fail."""
+    broken = document()
+    del broken["info"]["title"]
+    assert list(OpenAPIV31SpecValidator(broken).iter_errors()) != []
+
+
+def test_every_route_is_described_with_its_methods() -> None:
+    """What the application serves and what it describes are the same."""
+    served = {
+        (route.path, method)
+        for route in all_routes()
+        if isinstance(route, Route)
+        for method in (route.methods or set()) - {"HEAD"}
+    }
+    told = {(path, method.upper()) for path, methods in document()["paths"].items() for method in methods}
+    assert served == told == {(operation.path, operation.method) for operation in OPERATIONS}
+
+
+def test_what_is_open_and_what_needs_the_token_is_told() -> None:
+    """Only the health routes are described as open."""
+    found = {
+        path
+        for path, methods in document()["paths"].items()
+        for operation in methods.values()
+        if operation["security"] == []
+    }
+    assert found == {"/livez", "/readyz"}
+
+
+def test_every_operation_has_a_name_of_its_own_and_says_what_it_does() -> None:
+    """Generated clients name their functions by it."""
+    operations = [each for methods in document()["paths"].values() for each in methods.values()]
+    names = [each["operationId"] for each in operations]
+    assert len(set(names)) == len(names) == len(OPERATIONS)
+    assert all(each["summary"].endswith(".") for each in operations)
+
+
+def test_every_part_of_a_path_is_a_parameter() -> None:
+    """A generated client can fill the path in."""
+    for path, methods in document()["paths"].items():
+        for operation in methods.values():
+            told = {each["name"] for each in operation.get("parameters", ()) if each["in"] == "path"}
+            assert told == set(re.findall(r"{(\w+)}", path))
+
+
+async def test_it_is_served_without_a_token(server: Running) -> None:
+    """Whoever finds the server can read what it speaks."""
+    async with client(server, token=None) as http:
+        served = await http.get("/openapi.json")
+    assert served.json() == document()
+    assert served.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_the_page_tells_every_route_with_what_it_takes(operation: Operation) -> None:
+    """Method, path, query parameters, and each field that a caller may send."""
+    text = sections()[f"{operation.method} {operation.path}"]
+    for name in operation.query:
+        assert f"| `{name}` |" in text
+    if operation.takes is not None:
+        for field in msgspec.structs.fields(operation.takes):
+            assert f"`{field.name}`" in text, field.name
+
+
+def test_the_page_tells_no_route_that_is_not_there() -> None:
+    """Every heading that looks like a route is one."""
+    told = {heading for heading in sections() if re.match(r"[A-Z]+ /", heading)}
+    assert told == {f"{operation.method} {operation.path}" for operation in OPERATIONS} | {"GET /openapi.json"}
+
+
+@pytest.mark.parametrize("body", BODIES, ids=lambda body: body.__name__)
+def test_every_field_of_every_body_is_on_the_page(body: type[msgspec.Struct]) -> None:
+    """A field that is added must be told."""
+    for field in msgspec.structs.fields(body):
+        assert f"`{field.name}`" in PAGE, field.name
+
+
+def test_the_page_tells_the_bounds_and_the_kinds() -> None:
+    """Figures in prose go stale; these are held against the code."""
+    assert f"1 to {LIST_MAX}; {LIST_DEFAULT} when absent" in PAGE
+    assert f"at most {BODY_BYTES_MAX // 2**20} MiB" in PAGE
+    assert f"1 to {bodies.DRAFTS_MAX} drafts" in PAGE
+    for kind in KINDS:
+        assert f"`{kind}`" in sections()["GET /v1/records"]
+
+
+def test_the_page_tells_every_problem() -> None:
+    """Each title that the code can answer with stands in the table, with its status."""
+    source = "".join(
+        (Path(__file__).resolve().parents[2] / "server/http" / name).read_text(encoding="utf-8")
+        for name in ("problems.py", "routes.py")
+    )
+    made = set(re.findall(r"problem\((\d+), \"([^\"]+)\"", source))
+    made |= set(re.findall(r"(\d+): \"([a-z ]+)\"", source))
+    assert len(made) >= len(HANDLERS)
+    for status, title in made:
+        assert f"| {status} | {title} |" in PAGE
+    assert "| 413 | refused |" in PAGE
+    assert {field.name for field in msgspec.structs.fields(Problem)} == {"title", "status", "detail"}
