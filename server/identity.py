@@ -94,7 +94,7 @@ class Directory:
         try:
             enrolment = msgspec.json.decode(raw, type=Enrolment)
             size = len(enrolment.key)
-        except (msgspec.MsgspecError, binascii.Error) as error:
+        except (msgspec.MsgspecError, binascii.Error, UnicodeDecodeError) as error:
             raise StoreError(f"{path}: damaged enrolment ({error}); mend it or enrol the device again") from None
         if size != PUBLIC_KEY_BYTES:
             raise StoreError(f"{path}: damaged enrolment (a key of {size} bytes); enrol the device again")
