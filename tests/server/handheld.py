@@ -11,6 +11,7 @@ from sync.check import changed_fields
 from sync.replica import MemoryTables, Replica
 from sync.replica.core import WriteFacts
 from sync.session import DeviceSession, HelloFacts
+from sync.session.table import DeviceState
 from tests.server.rawsocket import BINARY, RawSocket, frame
 from tests.server.running import Running
 
@@ -53,7 +54,7 @@ class Handheld:
         self._session = DeviceSession(facts, self._server.key(self.device).sign, 0)
         self._raw = await self._server.raw()
         self.ended = None
-        await self.until(lambda: bool(self.replica.positions()))
+        await self.until(lambda: self.session.state is DeviceState.LIVE)
         await self.until(lambda: all(held.after is None for held in self.replica.positions()))
 
     def disconnect(self) -> None:

@@ -56,7 +56,8 @@ class GatedStore(MemoryStore):
         groups: the groups that `commit` was called with.
         commits: set while commits may pass.
         admits: set while `last_op` may answer.
-        failing: what reads and commits raise, or None.
+        failing: what every call raises, or None.
+        failing_reads: what reads of records raise, or None.
     """
 
     def __init__(self) -> None:
@@ -69,6 +70,7 @@ class GatedStore(MemoryStore):
         self.admits.set()
         self.asked = asyncio.Event()
         self.failing: Exception | None = None
+        self.failing_reads: Exception | None = None
         self.closed = False
 
     async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
@@ -90,21 +92,23 @@ class GatedStore(MemoryStore):
 
     async def changes(self, scope: ScopeName, after: Seq) -> Changes:
         """As its base."""
-        if self.failing is not None:
-            raise self.failing
+        self._fail_read()
         return await super().changes(scope, after)
 
     async def page(self, scope: ScopeName, after: str, upto: str) -> Page:
         """As its base."""
-        if self.failing is not None:
-            raise self.failing
+        self._fail_read()
         return await super().page(scope, after, upto)
 
     async def record(self, record: RecordId) -> bytes | None:
         """As its base."""
-        if self.failing is not None:
-            raise self.failing
+        self._fail_read()
         return await super().record(record)
+
+    def _fail_read(self) -> None:
+        failure = self.failing_reads or self.failing
+        if failure is not None:
+            raise failure
 
     async def close(self) -> None:
         """Remember that it was closed."""

@@ -1,0 +1,224 @@
+"""The hub: frames encoded once, recent ones bounded, who is woken, who is told to come back."""
+
+from typing import Any, cast
+
+import pytest
+
+from schemas.codec import decode_down, encode
+from schemas.errors import PeerError
+from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
+from schemas.limits import RETURN_JITTER_MS
+from schemas.ops import Row
+from schemas.wire import Batch
+from server import hub as module
+from server.hub import Hub, Listener
+from server.settle import ScopeChange, Settled
+from sync import digest
+from sync.session import Head
+
+AREA = ScopeName("area:birmingham")
+OTHER = ScopeName("area:coventry")
+GEN = Generation(1)
+RECORD = RecordId("01890000-0000-7000-8000-000000000001")
+
+
+class Session:
+    """What the hub asks of a session, remembered."""
+
+    def __init__(self, *scopes: ScopeName) -> None:
+        """Subscribed to these."""
+        self.scopes = dict.fromkeys(scopes, GEN)
+        self.device: DeviceId | None = None
+        self.acked: dict[ScopeName, Seq] = {}
+        self.ending: PeerError | None = None
+        self.moved: list[tuple[ScopeName, Seq]] = []
+        self.interested = True
+        self.ticks: list[Millis] = []
+
+    def head_moved(self, scope: ScopeName, head: Seq) -> bool:
+        """Whether there is something to send for it."""
+        self.moved.append((scope, head))
+        return self.interested
+
+    def fail(self, error: PeerError) -> None:
+        """End."""
+        self.ending = error
+        self.scopes = {}
+
+    def tick(self, now: Millis) -> None:
+        """Let time pass."""
+        self.ticks.append(now)
+
+
+class Phone:
+    """A connection, as the hub sees it."""
+
+    def __init__(self, hub: Hub, name: str, *scopes: ScopeName) -> None:
+        """Open and let in."""
+        self.session = Session(*scopes)
+        self.wakes = 0
+        hub.open(self.listener)
+        self.session.device = DeviceId(name)
+        hub.enter(DeviceId(name), self.listener)
+
+    def wake(self) -> None:
+        """Count."""
+        self.wakes += 1
+
+    @property
+    def listener(self) -> Listener:
+        """Itself, as a type checker wants to see it."""
+        return cast("Listener", self)
+
+
+def change(seq: int, frm: int, scope: ScopeName = AREA) -> ScopeChange:
+    """A scope's part of a commit with one row."""
+    row = encode(Row(id=RECORD, kind="incident", v=Seq(seq), stamps=[], cells={}))
+    head = Head(Seq(seq), digest.EMPTY, 1)
+    return ScopeChange(scope=scope, frm=Seq(frm), rows=(row,), members=(RECORD,), gone=(), head=head)
+
+
+def settled(*changes: ScopeChange) -> Settled:
+    """A commit with these parts."""
+    return Settled(changes[0].head.seq, Millis(0), 1, (), (), (), changes)
+
+
+def test_a_frame_is_encoded_once_and_the_same_bytes_go_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One encoding per scope, generation and position, however many ask."""
+    encodings: list[tuple[ScopeName, Generation]] = []
+
+    def counting(scope: ScopeName, gen: Generation, *parts: Any) -> bytes:  # noqa: ANN401  passed on as they come
+        encodings.append((scope, gen))
+        return original(scope, gen, *parts)
+
+    original = module.batch_frame
+    monkeypatch.setattr(module, "batch_frame", counting)
+    hub = Hub()
+    hub.publish(settled(change(5, 3)))
+    frames = [hub.frame(AREA, GEN, Seq(3)) for _ in range(100)]
+    assert len(encodings) == 1
+    first = frames[0]
+    assert first is not None
+    assert all(each is not None and each[1] is first[1] for each in frames)
+    other = hub.frame(AREA, Generation(2), Seq(3))
+    assert other is not None
+    assert other[1] is not first[1]
+    assert len(encodings) == 2
+    batch = decode_down(first[1])
+    assert isinstance(batch, Batch)
+    assert (batch.scope, batch.gen, batch.frm, batch.to, batch.count) == (AREA, GEN, 3, 5, 1)
+
+
+def test_only_the_commit_behind_the_position_has_a_frame() -> None:
+    """Whoever stands elsewhere reads the log."""
+    hub = Hub()
+    hub.publish(settled(change(5, 3), change(5, 4, OTHER)))
+    hub.publish(settled(change(6, 5)))
+    assert hub.frame(AREA, GEN, Seq(2)) is None
+    assert hub.frame(AREA, GEN, Seq(4)) is None
+    assert hub.frame(AREA, GEN, Seq(6)) is None
+    found = hub.frame(AREA, GEN, Seq(5))
+    assert found is not None
+    assert found[0] == 6
+    assert hub.frame(OTHER, GEN, Seq(4)) is not None
+
+
+def test_recent_commits_are_bounded_with_their_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go first, and a frame made late counts as well."""
+    monkeypatch.setattr(module, "RECENT_BYTES_MAX", 20_000)
+    hub = Hub()
+    for seq in range(1, 200):
+        hub.publish(settled(change(seq, seq - 1)))
+        assert held(hub) <= 20_000
+    assert hub.frame(AREA, GEN, Seq(0)) is None
+    assert hub.frame(AREA, GEN, Seq(198)) is not None
+    for seq in range(199):
+        hub.frame(AREA, GEN, Seq(seq))
+        assert held(hub) <= 20_000
+    assert hub._recent_bytes == held(hub)
+
+
+def held(hub: Hub) -> int:
+    """Bytes of what the hub keeps, counted afresh."""
+    return sum(
+        module.RECENT_ENTRY_BYTES + sum(map(len, recent.change.rows)) + sum(map(len, recent.frames.values()))
+        for recent in hub._recent.values()
+    )
+
+
+def test_small_commits_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that holds almost nothing still costs its entry."""
+    monkeypatch.setattr(module, "RECENT_BYTES_MAX", 100 * module.RECENT_ENTRY_BYTES)
+    hub = Hub()
+    for seq in range(1, 1_000):
+        empty = ScopeChange(AREA, Seq(seq - 1), (), (), (RECORD,), Head(Seq(seq), digest.EMPTY, 0))
+        hub.publish(settled(empty))
+    assert len(hub._recent) == 100
+
+
+def test_a_commit_wakes_those_who_have_something_to_send() -> None:
+    """Listeners of the scope are asked; only those who say so are woken; others are left asleep."""
+    hub = Hub()
+    near, far, sated = Phone(hub, "a", AREA), Phone(hub, "b", OTHER), Phone(hub, "c", AREA)
+    sated.session.interested = False
+    hub.publish(settled(change(5, 0)))
+    assert near.session.moved == sated.session.moved == [(AREA, 5)]
+    assert far.session.moved == []
+    assert (near.wakes, far.wakes, sated.wakes) == (1, 0, 0)
+    hub.leave(near.listener)
+    hub.publish(settled(change(6, 5)))
+    assert near.wakes == 1
+    assert hub.head(AREA).seq == 6
+    assert hub.grants({AREA: GEN, OTHER: GEN})[OTHER].head == Head(Seq(0), digest.EMPTY, 0)
+
+
+def test_the_newer_connection_of_a_device_replaces_the_older() -> None:
+    """The older one is told and woken; that it leaves later does not take the newer one's place away."""
+    hub = Hub()
+    older = Phone(hub, "a", AREA)
+    newer = Phone(hub, "a", AREA)
+    assert older.session.ending is not None
+    assert older.session.ending.spec.code == "replaced"
+    assert older.wakes == 1
+    hub.leave(older.listener)
+    assert newer.session.ending is None
+    assert list(hub.connected()) == [DeviceId("a")]
+    assert len(hub) == 1
+    hub.leave(newer.listener)
+    assert hub.connected() == {}
+
+
+def test_time_passes_in_every_session_and_wakes_those_that_end() -> None:
+    """A session that runs out of time must send its last words."""
+    hub = Hub()
+    quiet, fine = Phone(hub, "a"), Phone(hub, "b")
+    quiet.session.ending = PeerError("silent")
+    hub.tick(Millis(7))
+    assert quiet.session.ticks == fine.session.ticks == [7]
+    assert (quiet.wakes, fine.wakes) == (1, 0)
+
+
+async def test_everyone_is_told_to_come_back_at_a_different_time() -> None:
+    """The return is spread over the jitter, and `empty` waits until the last has gone."""
+    hub = Hub()
+    phones = [Phone(hub, f"d{at}") for at in range(4)]
+    hub.stop([0.0, 0.25, 0.5, 0.999999])
+    endings = [phone.session.ending for phone in phones]
+    waits = sorted(ending.retry_after_ms or 0 for ending in endings if ending is not None)
+    assert waits == sorted(int(share * RETURN_JITTER_MS) for share in (0.0, 0.25, 0.5, 0.999999))
+    assert all(ending is not None and ending.spec.code == "server_stopping" for ending in endings)
+    assert all(wait < RETURN_JITTER_MS for wait in waits)
+    assert [phone.wakes for phone in phones] == [1] * 4
+    for phone in phones:
+        hub.leave(phone.listener)
+    await hub.empty()
+
+
+async def test_a_hub_without_sockets_is_empty_at_once() -> None:
+    """A server that nobody uses stops without waiting."""
+    await Hub().empty()
+
+
+def test_a_regrant_of_a_device_that_is_not_there_is_told() -> None:
+    """The caller learns that nobody heard it."""
+    assert Hub().regrant(DeviceId("a"), {AREA: GEN}) is False

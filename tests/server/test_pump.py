@@ -1,0 +1,350 @@
+"""A connection's life over real sockets: let in, served, regranted, replaced, failed, sent home."""
+
+import asyncio
+
+import pytest
+
+from schemas import wire
+from schemas.codec import decode_down, encode
+from schemas.errors import ERRORS, StoreError
+from schemas.ids import DeviceId, RecordId
+from schemas.kinds import Incident
+from schemas.kinds.incident import Category
+from schemas.limits import PAGE_BYTES_MAX, RETURN_JITTER_MS
+from tests.server.api import briefing, client, incident
+from tests.server.handheld import Handheld
+from tests.server.hostile import op_of, refused
+from tests.server.rawsocket import BINARY, RawSocket
+from tests.server.running import NOW, Running
+
+RECORD = RecordId("01890000-0000-7000-8000-000000000001")
+THEFT = Incident(opened_at=NOW, area="birmingham", category=Category.CRIME, summary="A bicycle.")
+
+
+async def connected(server: Running, device: str, *audiences: str) -> Handheld:
+    """An enrolled handheld with an open session."""
+    server.enrol(device, *audiences)
+    handheld = Handheld(server, device)
+    await handheld.connect()
+    return handheld
+
+
+async def batch_bytes(raw: RawSocket) -> bytes:
+    """The bytes of the next BATCH."""
+    while (found := await raw.frame()) is not None:
+        if found[0] == BINARY and isinstance(decode_down(found[1]), wire.Batch):
+            return found[1]
+    raise AssertionError("the socket has ended")
+
+
+# --- the ordinary ----------------------------------------------------------------------------------------------------
+
+
+async def test_an_edit_is_durable_here_and_arrives_there(server: Running) -> None:
+    """One handheld makes a record; the other's replica holds it, with the same digest."""
+    one, two = await connected(server, "hh-1", "area:birmingham"), await connected(server, "hh-2", "area:birmingham")
+    await one.write(RECORD, THEFT)
+    await one.until(lambda: one.replica.positions()[0].seq == 1)
+    await two.until(lambda: two.holds(RECORD))
+    assert one.replica.positions() == two.replica.positions()
+    one.disconnect()
+    two.disconnect()
+
+
+async def test_results_come_before_the_batch_that_holds_them(server: Running) -> None:
+    """A device hears what became of its op before it sees the record change."""
+    server.enrol("hh-1", "area:birmingham")
+    raw = await server.live("hh-1")
+    await raw.send_message(wire.Push(ops=(encode(op_of("hh-1", 1)),)))
+    order = []
+    while "batch" not in order or "results" not in order:
+        message = await raw.message()
+        match message:
+            case wire.Results():
+                assert [(result.n, result.status, result.seq) for result in message.results] == [(1, "durable", 1)]
+                order.append("results")
+            case wire.Batch() if message.rows:
+                order.append("batch")
+            case _:
+                pass
+    assert order == ["results", "batch"]
+
+
+async def test_the_same_push_again_gives_the_same_results(server: Running) -> None:
+    """Whatever the network repeats, an op is applied once."""
+    server.enrol("hh-1", "area:birmingham")
+    push = wire.Push(ops=(encode(op_of("hh-1", 1)),))
+    found = []
+    for _ in range(2):
+        raw = await server.live("hh-1")
+        for _ in range(2):
+            await raw.send_message(push)
+            found.append((await raw.until(wire.Results)).results)
+        raw.close()
+    assert found == [found[0]] * 4
+    assert server.beatbook.hub.head(next(iter(found[0][0].scopes))).seq == 1
+
+
+async def test_a_batch_is_the_same_bytes_for_everyone(server: Running) -> None:
+    """Two devices with the same grant at the same position get one encoding."""
+    sockets = []
+    for device in ("hh-1", "hh-2"):
+        server.enrol(device, "force")
+        raw = await server.live(device)
+        for _ in range(2):  # the empty batches that end both snapshots
+            await batch_bytes(raw)
+        sockets.append(raw)
+    await server.brief()
+    first, second = [await batch_bytes(raw) for raw in sockets]
+    assert first == second
+
+
+async def test_a_large_scope_comes_in_pages(server: Running) -> None:
+    """More than a page holds arrives whole, and its digest fits."""
+    count = 3 * PAGE_BYTES_MAX // 4_000
+    async with client(server) as http:
+        drafts = [incident(n, summary="x" * 4_000) for n in range(count)]
+        await http.post("/v1/records", json={"author": "WM1", "records": drafts})
+    handheld = await connected(server, "hh-1", "area:birmingham")
+    assert all(handheld.holds(draft["id"]) for draft in drafts)  # type: ignore[arg-type]
+    await handheld.ping()
+    handheld.disconnect()
+
+
+# --- let in or not ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_second_connection_of_a_device_replaces_the_first(server: Running) -> None:
+    """The older one is told and closed; the newer one is the device's, also after the older one has gone."""
+    server.enrol("hh-1", "force")
+    older = await server.live("hh-1")
+    newer = Handheld(server, "hh-1")
+    await newer.connect()
+    await refused(older, "replaced")
+    await newer.ping()
+    record = await server.brief()
+    await newer.until(lambda: newer.holds(record))
+    assert list(server.beatbook.hub.connected()) == [DeviceId("hh-1")]
+    newer.disconnect()
+
+
+async def test_a_damaged_enrolment_ends_that_connection_only(server: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """The device is told to come back, the log names the file, and others are let in."""
+    server.enrol("hh-1", "force")
+    other = await connected(server, "hh-2", "force")
+    path = server.directory._folder / "hh-1.json"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-20])
+    raw, nonce = await server.challenged()
+    await raw.send_message(server.hello("hh-1", nonce))
+    error = await refused(raw, "server_busy")
+    assert error.retry_after_ms is not None
+    assert str(path) not in error.detail
+    assert f"{path}: damaged enrolment" in caplog.text
+    await other.ping()
+    path.write_bytes(sound)
+    (await server.live("hh-1")).close()
+    other.disconnect()
+
+
+async def test_a_store_that_fails_at_the_door_sends_the_device_away(server: Running) -> None:
+    """Without the last op's number nobody can be let in."""
+    server.enrol("hh-1", "force")
+    server.store.failing = StoreError("disk is gone")
+    raw, nonce = await server.challenged()
+    await raw.send_message(server.hello("hh-1", nonce))
+    assert "disk" not in (await refused(raw, "server_busy")).detail
+
+
+async def test_grants_that_change_while_a_device_is_let_in_count(server: Running) -> None:
+    """What was taken away between HELLO and WELCOME is not given."""
+    server.enrol("hh-1", "area:birmingham", "force")
+    server.store.admits.clear()
+    server.store.asked.clear()
+    raw, nonce = await server.challenged()
+    await raw.send_message(server.hello("hh-1", nonce))
+    await server.store.asked.wait()
+    async with client(server) as http:
+        await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force"]})
+    server.store.admits.set()
+    welcome = await raw.until(wire.Welcome)
+    assert {plan.scope for plan in welcome.scopes} == {"force", "force:briefing"}
+
+
+# --- grants that change ----------------------------------------------------------------------------------------------
+
+
+async def test_a_lost_grant_is_retracted_at_once(server: Running) -> None:
+    """The handheld drops the scope, its receipt arrives, and nothing of the scope is sent to it any more."""
+    handheld = await connected(server, "hh-1", "area:birmingham", "force")
+    other = await connected(server, "hh-2", "area:birmingham")
+    await other.write(RECORD, THEFT)
+    await handheld.until(lambda: handheld.holds(RECORD))
+    session = server.beatbook.hub._devices[DeviceId("hh-1")].session
+    async with client(server) as http:
+        await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force"]})
+    await handheld.until(lambda: len(handheld.retracted) == 2)
+    assert {retract.scope for retract in handheld.retracted} == {"area:birmingham", "area:birmingham:briefing"}
+    assert not handheld.holds(RECORD)
+    await handheld.ping()
+    assert set(session.acked) == set(session.scopes) == {"force", "force:briefing"}
+    second = RecordId(RECORD.replace("1", "2"))
+    await other.write(second, THEFT)
+    await other.until(lambda: other.holds(second))
+    await handheld.ping()
+    assert not handheld.holds(second)
+    handheld.disconnect()
+    other.disconnect()
+
+
+async def test_a_new_grant_is_filled_at_once(server: Running) -> None:
+    """The handheld gets the scope's records and then its batches; one that came back has a higher generation."""
+    handheld = await connected(server, "hh-1", "force")
+    other = await connected(server, "hh-2", "area:birmingham")
+    await other.write(RECORD, THEFT)
+    async with client(server) as http:
+        for _ in range(3):
+            await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force", "area:birmingham"]})
+            await handheld.until(lambda: handheld.holds(RECORD))
+            await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force"]})
+            await handheld.until(lambda: not handheld.holds(RECORD))
+        await http.put("/v1/devices/hh-1/grants", json={"scopes": ["area:birmingham"]})
+    await handheld.until(lambda: handheld.holds(RECORD))
+    second = RecordId(RECORD.replace("1", "2"))
+    await other.write(second, THEFT)
+    await handheld.until(lambda: handheld.holds(second))
+    held = {position.scope: position.gen for position in handheld.replica.positions()}
+    assert held == {"area:birmingham": 4, "area:birmingham:briefing": 4}
+    handheld.disconnect()
+    other.disconnect()
+
+
+async def test_a_grant_lost_while_away_is_dropped_in_the_welcome(server: Running) -> None:
+    """A handheld that was out of reach removes the scope before it gets anything else."""
+    handheld = await connected(server, "hh-1", "area:birmingham", "force")
+    await handheld.write(RECORD, THEFT)
+    await handheld.until(lambda: handheld.holds(RECORD))
+    handheld.disconnect()
+    async with client(server) as http:
+        await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force"]})
+    await handheld.connect()
+    assert not handheld.holds(RECORD)
+    assert {position.scope for position in handheld.replica.positions()} == {"force", "force:briefing"}
+    handheld.disconnect()
+
+
+# --- the store fails -------------------------------------------------------------------------------------------------
+
+
+async def test_a_failed_commit_is_told_and_the_op_may_come_again(server: Running) -> None:
+    """The device hears that it was the server's fault, comes back, and the op is applied once."""
+    server.enrol("hh-1", "area:birmingham")
+    push = wire.Push(ops=(encode(op_of("hh-1", 1)),))
+    raw = await server.live("hh-1")
+    server.store.failing = StoreError("disk is full")
+    await raw.send_message(push)
+    error = await refused(raw, "internal")
+    assert error.retry_after_ms is not None
+    assert "disk" not in error.detail
+    server.store.failing = None
+    raw = await server.live("hh-1")
+    await raw.send_message(push)
+    assert (await raw.until(wire.Results)).results[0].status == "durable"
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"), [(StoreError("disk is gone"), "server_busy"), (RuntimeError("a defect"), "internal")]
+)
+async def test_a_read_that_fails_ends_the_session_with_a_word(
+    server: Running, failure: Exception, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether it was foreseen or not: an ERROR, a close code, a line in the log, and nothing of the inside."""
+    other = await connected(server, "hh-2", "force")
+    server.enrol("hh-1", "force")
+    server.store.failing_reads = failure
+    raw = await server.live("hh-1")
+    error = await refused(raw, code)
+    assert error.retry_after_ms is not None
+    assert str(failure) not in error.detail
+    while str(failure) not in caplog.text:
+        await other.ping()
+    other.disconnect()
+
+
+async def test_a_defect_in_reading_ends_the_session_with_a_word(
+    server: Running, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never a close without an ERROR, even when our own code is at fault; the others go on."""
+    other = await connected(server, "hh-2", "force")
+    server.enrol("hh-1", "force")
+    raw, nonce = await server.challenged()
+
+    def broken(_device: DeviceId) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(server.directory, "find", broken)
+    await raw.send_message(server.hello("hh-1", nonce))
+    assert (await refused(raw, "internal")).retry_after_ms is not None
+    while "a defect" not in caplog.text:
+        await other.ping()
+    other.disconnect()
+
+
+# --- the end ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_stopping_server_tells_everyone_to_come_back(server: Running) -> None:
+    """Whether let in or not: ERROR with a time inside the jitter, close 1012; when all have gone the goodbye ends."""
+    server.enrol("hh-1", "force")
+    live = await server.live("hh-1")
+    waiting, _ = await server.challenged()
+    goodbye = asyncio.create_task(server.beatbook.say_goodbye(5.0))
+    for raw in (live, waiting):
+        error = await refused(raw, "server_stopping")
+        assert error.retry_after_ms is not None
+        assert 0 <= error.retry_after_ms < RETURN_JITTER_MS
+    await goodbye
+    assert len(server.beatbook.hub) == 0
+    late = await server.raw()
+    await refused(late, "server_stopping")
+    assert ERRORS["server_stopping"].close == 1012
+
+
+async def test_the_goodbye_waits_no_longer_than_it_was_told(server: Running) -> None:
+    """A device that does not take its last words does not hold the server up."""
+    server.enrol("hh-1", "force")
+    _, protocol = await server.narrow("hh-1")
+    while protocol.writable.is_set():
+        await server.brief(title="x" * 200)
+    await server.beatbook.say_goodbye(0.01)
+    assert len(server.beatbook.hub) == 1
+    protocol.transport.abort()
+
+
+async def test_what_was_pushed_before_the_end_is_committed(server: Running) -> None:
+    """A server that stops commits what it took in, and closes its store."""
+    server.enrol("hh-1", "area:birmingham")
+    raw = await server.live("hh-1")
+    server.store.commits.clear()
+    server.store.asked.clear()
+    await raw.send_message(wire.Push(ops=(encode(op_of("hh-1", 1)),)))
+    await server.store.asked.wait()
+    stopping = asyncio.create_task(server.beatbook.stop())
+    await asyncio.sleep(0)
+    server.store.commits.set()
+    await stopping
+    assert server.store.closed
+    assert await server.store.last_op(DeviceId("hh-1")) == 1
+
+
+async def test_a_briefing_reaches_every_handheld_that_may_see_it(server: Running) -> None:
+    """And no other."""
+    near = await connected(server, "hh-1", "area:birmingham")
+    far = await connected(server, "hh-2", "area:coventry")
+    async with client(server) as http:
+        made = (await http.post("/v1/briefings", json=briefing(audience=["area:birmingham"]))).json()
+    await near.until(lambda: near.holds(made["id"]))
+    await far.ping()
+    assert not far.holds(made["id"])
+    near.disconnect()
+    far.disconnect()
