@@ -102,7 +102,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         n: the op's number.
         status: `durable`: on disk, for good. `refused`: never will be; `code` says why. `waiting`: not taken in,
-            because the op named in its `after` was refused; it may come again when that one is mended.
+            because the op named in its `after` is not durable, or because it was made on a version that this server
+            lost when it was restored; it may come again.
         seq: of `durable`: the commit.
         scopes: of `durable`: those of this device's scopes that the record is in now. Empty: the device drops it.
         stands: of `durable`: field -> the op whose value stands there instead of this op's.
@@ -222,7 +223,7 @@ class Results(_Message, frozen=True, kw_only=True, tag="results"):
     """What became of pushed ops. Always sent before the batch that holds what they changed.
 
     Attributes:
-        results: one per op, in the order of the PUSH.
+        results: one per op, in the order of the PUSH; a PUSH has several RESULTS where one would be too long.
         credit: bytes of PUSH given back.
     """
 

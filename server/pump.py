@@ -213,8 +213,8 @@ class Connection:
     async def _read_for(self, step: WantChanges | WantPage | WantRanges) -> bytes | None:
         store = self._services.store
         match step:
-            case WantChanges(scope, gen, after):
-                recent = self._services.hub.frame(scope, gen, after)
+            case WantChanges(scope, gen, after, log):
+                recent = None if log else self._services.hub.frame(scope, gen, after)
                 if recent is None:
                     found = await store.changes(scope, after)
                     recent = found.to, batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head)

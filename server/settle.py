@@ -6,6 +6,7 @@ reach COMMIT_BYTES_SOFT_MAX, so that a scope's batch always fits in a message; t
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -19,6 +20,10 @@ from sync.merge import RecordState
 from sync.session import Head
 
 OpKey = tuple[DeviceId, OpNumber]
+
+_CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
+"""Refusals that a server set back must not give for good to an op made on a version that it has lost: the ops that led
+to that version are offered again too, by other devices, and in any order."""
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -194,6 +199,8 @@ class _Commit:
                 return
         result = self._decide(op, submission)
         self._results.append((op.record, result))
+        if result.status == "waiting":
+            return
         self._known[key] = KnownOp(digest_of_op, result)
         self._new_ops.append(NewOp(submission.device, op.n, op.record, raw, digest_of_op, result))
 
@@ -205,6 +212,8 @@ class _Commit:
         refusal = check.op_on(before, op, spec)
         if refusal is None and before is not None and not _may_write(submission, before):
             refusal = check.Refusal("op_not_permitted", "")
+        if refusal is not None and refusal.code in _CURABLE and op.base > (0 if before is None else before.version):
+            return Result(n=op.n, status="waiting", code=refusal.code, detail=f"made on version {op.base}")
         if refusal is not None:
             return _refused(op, refusal)
         after = merge.apply(merge.new_state(op, spec) if before is None else before, op, self._now, self._seq)

@@ -174,7 +174,8 @@ class Replica:
         """
         pending = self._tables.pending_ops(record)
         state = self.view(record)
-        raw_version = self._tables.row_version(record)
+        # The row's own version: the one beside it is 0 while the rows of a server that was set back are not trusted.
+        raw = self._tables.row(record)
         op = Op(
             device=self.device,
             n=self.next_op,
@@ -182,7 +183,7 @@ class Replica:
             kind=spec.name,
             author=facts.author,
             create=create,
-            base=Seq(0) if raw_version is None else raw_version,
+            base=Seq(0) if raw is None else decode_row(raw).v,
             after=max((op.n for op in pending if op.state is not OpState.DURABLE), default=OpNumber(0)),
             hlc=clock.next_hlc(facts.now, Hlc(0, 0) if state is None else state.seen()),
             occurred_at=facts.occurred_at,
@@ -265,12 +266,11 @@ class Replica:
         for record in message.gone:
             change.drop(record)
             self._left(record, outcome)
-        after = change.position(seq=message.to, after=None)
-        self._tables.put_position(message.scope, after)
+        self._tables.put_position(message.scope, change.position(seq=message.to, after=None))
         self._settle_passed()
         outcome.positions[message.scope] = message.to
-        if message.digest is not None and (message.digest != after.digest or message.count != after.count):
-            outcome.differ.append(message.scope)
+        if message.digest is not None and message.count is not None:
+            self._compare(message.scope, message.digest, message.count, outcome)
         return outcome
 
     def page(self, message: Snapshot) -> Outcome:
@@ -357,8 +357,8 @@ class Replica:
         if plan.action == "resume":
             if held is None or held.gen != plan.gen or held.after is not None:
                 raise PeerError("not_welcome", f"{plan.scope}: nothing to resume from")
-            if held.seq == plan.seq and (held.digest, held.count) != (plan.digest, plan.count):
-                outcome.differ.append(plan.scope)
+            if held.seq == plan.seq and plan.digest is not None:
+                self._compare(plan.scope, plan.digest, plan.count, outcome)
             return False
         continues = held is not None and held.gen == plan.gen and held.after is not None and held.seq == plan.seq
         # In another epoch the server begins anew, whatever the numbers happen to be.
@@ -368,6 +368,21 @@ class Replica:
                 plan.scope, StoredPosition(gen=plan.gen, seq=plan.seq, after="", digest=kept_digest, count=kept_count)
             )
         return held is not None and held.after is None and held.seq > plan.seq
+
+    def _compare(self, scope: ScopeName, theirs: bytes, count: int, outcome: Outcome) -> None:
+        """Note whether the scope is not what the server says it is.
+
+        The digest is kept by adding and subtracting; where that went wrong, it is counted afresh. Otherwise a repair
+        would find no range that differs, and be asked for again and again.
+        """
+        held = self._tables.position(scope)
+        if held is None or (held.digest, held.count) == (theirs, count):
+            return
+        members = self._tables.members(scope, "", "")
+        true = msgspec.structs.replace(held, digest=digest.of(members), count=len(members))
+        self._tables.put_position(scope, true)
+        if (true.digest, true.count) != (theirs, count):
+            outcome.differ.append(scope)
 
     def _offer_again(self) -> None:
         """Queue every op anew: the server knows those it still has and answers with their stored results."""

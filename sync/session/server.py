@@ -99,11 +99,18 @@ class Send(msgspec.Struct, frozen=True):
 
 
 class WantChanges(msgspec.Struct, frozen=True):
-    """Step: read the scope's log behind `after`, then call `changes_read`."""
+    """Step: read the scope's changes behind `after`, then call `changes_read`.
+
+    Attributes:
+        scope, gen, after: whose, and from where.
+        log: whether the log itself must be read. A frame of a recent commit may be older than pages that went out
+            just before, and its digest would then look like damage.
+    """
 
     scope: ScopeName
     gen: Generation
     after: Seq
+    log: bool
 
 
 class WantPage(msgspec.Struct, frozen=True):
@@ -112,6 +119,7 @@ class WantPage(msgspec.Struct, frozen=True):
     scope: ScopeName
     after: str
     upto: str
+    gen: Generation
 
 
 class WantRanges(msgspec.Struct, frozen=True):
@@ -154,8 +162,8 @@ class ServerSession:
     """One connection, from the open socket to its end."""
 
     __slots__ = (
-        "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_machine", "_nonce", "_out", "_pace", "_ready",
-        "_verify", "acked", "device", "ending", "repairs",
+        "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_leaving", "_machine", "_nonce", "_out", "_pace",
+        "_ready", "_verify", "acked", "device", "ending", "repairs",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -176,6 +184,8 @@ class ServerSession:
         self._pace = Pace(now)
         self._heard_ms = int(now)
         self._feeds: dict[ScopeName, _Feed] = {}
+        # Scopes whose RETRACT is out and not answered: what the device says of them crossed it on the way.
+        self._leaving: dict[ScopeName, Generation] = {}
         self._ready: dict[Lane, dict[ScopeName, None]] = {Lane.BRIEFING: {}, Lane.NORMAL: {}, Lane.BULK: {}}
         self.device: DeviceId | None = None
         """Who it is, once admitted."""
@@ -230,22 +240,18 @@ class ServerSession:
                 return Commit(self._own_ops(message), size)
             case wire.Ack():
                 self._credit.add(message.credit)
-                for scope, seq in message.scopes.items():
-                    self._feed(scope)
-                    self.acked[scope] = seq
+                self._note(message.scopes)
             case wire.AddCredit():
                 self._credit.add(message.bytes)
             case wire.Ping():
                 self._send(wire.Pong(id=message.id, server_time=now))
             case wire.Repair():
-                feed = self._feed(message.scope)
-                if feed.gen == message.gen and feed.mode is _Mode.LIVE:
-                    self.repairs += 1
-                    feed.asked = message.ranges
-                    self._mark(message.scope, feed)
+                self._compare(message)
             case wire.Retracted():
                 # The receipt: the scope has left the device. A grant that came back since keeps its feed.
                 self.acked.pop(message.scope, None)
+                if self._leaving.get(message.scope) == message.gen:
+                    del self._leaving[message.scope]
             case wire.Error():
                 self.ending = PeerError(message.code if message.code in ERRORS else "not_welcome", "said by the device")
         return None
@@ -266,6 +272,21 @@ class ServerSession:
             if op.device != self.device:
                 raise PeerError("foreign_op", f"op {op.id} pushed by {self.device}")
         return message.ops
+
+    def _note(self, reached: Mapping[ScopeName, Seq]) -> None:
+        for scope, seq in reached.items():
+            if scope not in self._leaving:
+                self._feed(scope)
+                self.acked[scope] = seq
+
+    def _compare(self, message: wire.Repair) -> None:
+        if message.scope in self._leaving:
+            return
+        feed = self._feed(message.scope)
+        if feed.gen == message.gen and feed.mode is _Mode.LIVE:
+            self.repairs += 1
+            feed.asked = message.ranges
+            self._mark(message.scope, feed)
 
     def _feed(self, scope: ScopeName) -> _Feed:
         feed = self._feeds.get(scope)
@@ -316,6 +337,8 @@ class ServerSession:
         usable = known is not None and known.gen == grant.gen and known.seq <= head.seq
         if known is not None and usable and known.after is None:
             feed = _Feed(grant.gen, known.seq, head.seq, _Mode.LIVE, "")
+            # The session before may have ended between a snapshot's last page and the batch behind it.
+            feed.confirm = known.seq < head.seq
             plan = wire.Plan(
                 scope=scope, gen=grant.gen, action="resume", seq=head.seq, digest=head.digest, count=head.count
             )
@@ -336,7 +359,17 @@ class ServerSession:
             for result in results
         )
         self._given.add(size)
-        self._send(wire.Results(results=mine, credit=size))
+        self._send_results(mine, size)
+
+    def _send_results(self, results: tuple[wire.Result, ...], credit: int) -> None:
+        """One RESULTS; or several, where many ops on records of many scopes make one too long. Credit comes last."""
+        frame = encode(wire.Results(results=results, credit=credit))
+        if len(frame) <= MESSAGE_BYTES_MAX:
+            self._out.append(frame)
+            return
+        middle = len(results) // 2
+        self._send_results(results[:middle], 0)
+        self._send_results(results[middle:], credit)
 
     def head_moved(self, scope: ScopeName, head: Seq) -> bool:
         """A commit changed the scope. Returns whether this session has something to send for it."""
@@ -356,6 +389,7 @@ class ServerSession:
             del self._feeds[scope]
             for waiting in self._ready.values():
                 waiting.pop(scope, None)
+            self._leaving[scope] = old.gen
             self._send(wire.Retract(scope=scope, gen=old.gen))
             old = None
         if grant is not None and old is None:
@@ -378,13 +412,13 @@ class ServerSession:
 
     def _step_for(self, scope: ScopeName, feed: _Feed) -> Step:
         if feed.mode is _Mode.SNAPSHOT:
-            return WantPage(scope, feed.after, "")
+            return WantPage(scope, feed.after, "", feed.gen)
         if feed.sent < feed.head or feed.confirm:
-            return WantChanges(scope, feed.gen, feed.sent)
+            return WantChanges(scope, feed.gen, feed.sent, feed.confirm)
         if feed.asked:
             return WantRanges(scope, feed.asked)
         after, upto = feed.repairs[0]
-        return WantPage(scope, after, upto)
+        return WantPage(scope, after, upto, feed.gen)
 
     def changes_read(self, want: WantChanges, to: Seq, frame: bytes) -> bytes | None:
         """The frame to send for a read of the log, or None when the subscription changed meanwhile.
@@ -399,7 +433,8 @@ class ServerSession:
             return None
         feed.sent = to
         feed.head = max(feed.head, to)
-        feed.confirm = False
+        # Until a batch has come to the head, one of a recent commit may still be behind the pages.
+        feed.confirm = feed.confirm and to < feed.head
         self._mark(want.scope, feed)
         return frame
 
@@ -412,7 +447,8 @@ class ServerSession:
             upto: where the stretch ends: an id, or "" when it goes to the end of what was wanted.
         """
         feed = self._feeds.get(want.scope)
-        if feed is None:
+        if feed is None or feed.gen != want.gen:
+            # A page that was read before the grant changed may be older than the position that its plan pinned.
             return None
         if feed.mode is _Mode.SNAPSHOT:
             if want.after != feed.after:
