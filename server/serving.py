@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import secrets
+import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ import msgspec
 import uvicorn
 
 from schemas.errors import StoreError
-from server.app import build
+from server.app import SYNC_PATH, build
 from server.beatbook import Beatbook
 from server.identity import Directory
 from server.store.sqlite import SqliteStore
@@ -22,8 +23,15 @@ from server.websocket_protocol import BoundedWebSocketProtocol
 DEVICES: Final = "devices"
 TOKEN: Final = "control.token"  # noqa: S105  a file's name
 ADDRESS: Final = "address.json"
+BACKLOG: Final = 2_048
+"""Connections that wait to be accepted: after a restart every device comes back within the jitter."""
 GOODBYE_S: Final = 5.0
 """How long devices may take to hear that the server is going down."""
+
+if sys.platform == "win32":
+    new_event_loop = asyncio.new_event_loop
+else:
+    from uvloop import new_event_loop
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,25 +72,45 @@ def read_address(data: Path) -> Address | None:
     """Where the server of this data folder said that it listens; None when none did, or it went down in order."""
     try:
         return msgspec.json.decode((data / ADDRESS).read_bytes(), type=Address)
-    except (FileNotFoundError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 
 class GracefulServer(uvicorn.Server):
     """uvicorn, but every device is told to come back before its socket is closed."""
 
-    def __init__(self, config: uvicorn.Config, opened: "list[Beatbook]") -> None:
-        """Bind it to the running server, which the application opens later."""
+    def __init__(self, config: uvicorn.Config, beatbook: Beatbook, ready: Callable[[], None]) -> None:
+        """Bind it to the running server; `ready` is called once it listens."""
         super().__init__(config)
-        self._opened = opened
+        self._beatbook = beatbook
+        self._ready = ready
 
-    async def shutdown(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As the base does, but a stop that was asked for is no death by signal: the process ends with code 0."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._captured_signals.clear()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As the base does, then say so."""
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, say goodbye, then go on as the base does."""
         for server in self.servers:
             server.close()
-        for beatbook in self._opened:
-            await beatbook.say_goodbye(GOODBYE_S)
-        await super().shutdown(sockets)  # type: ignore[arg-type]
+        await self._beatbook.say_goodbye(GOODBYE_S)
+        await super().shutdown(sockets)
+
+
+def run(data: Path, host: str, port: int, ready: Callable[[Address], None]) -> None:
+    """`serve` on the fastest event loop there is, until it returns."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(serve(data, host, port, ready))
 
 
 async def serve(data: Path, host: str, port: int, ready: Callable[[Address], None]) -> None:
@@ -97,54 +125,57 @@ async def serve(data: Path, host: str, port: int, ready: Callable[[Address], Non
         StoreError: the folder cannot be used, or the address is taken.
     """
     store = await SqliteStore.open(data)
-    opened: list[Beatbook] = []
+    try:
+        token = control_token(data)
+        listening = _listen(host, port)
+    except StoreError:
+        await store.close()
+        raise
+    beatbook = Beatbook(store, Directory(data / DEVICES), token)
+    try:
+        await beatbook.start()
+        await _serve(beatbook, listening, lambda: ready(_announce(data, host, listening)))
+    finally:
+        listening.close()
+        await beatbook.stop()
+        (data / ADDRESS).unlink(missing_ok=True)
 
+
+async def _serve(beatbook: Beatbook, listening: socket.socket, ready: Callable[[], None]) -> None:
     @contextlib.asynccontextmanager
     async def open_beatbook() -> AsyncIterator[Beatbook]:
-        beatbook = Beatbook(store, Directory(data / DEVICES), control_token(data))
-        await beatbook.start()
-        opened.append(beatbook)
-        try:
-            yield beatbook
-        finally:
-            await beatbook.stop()
-            (data / ADDRESS).unlink(missing_ok=True)
+        yield beatbook
 
     config = uvicorn.Config(
         build(open_beatbook),
-        host=host,
-        port=port,
         ws=BoundedWebSocketProtocol,
         ws_ping_interval=None,
         ws_per_message_deflate=False,
-        loop="asyncio" if sys.platform == "win32" else "uvloop",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(GOODBYE_S),
     )
-    server = GracefulServer(config, opened)
-    announcing = asyncio.create_task(_announce(server, data, host, ready))
+    await GracefulServer(config, beatbook, ready).serve([listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        await server.serve()
-    except SystemExit:
-        raise StoreError(f"cannot listen on {host}:{port}; is another server running there?") from None
-    finally:
-        announcing.cancel()
-        if not opened:
-            await store.close()
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise StoreError(
+            f"cannot listen on {host}:{port} ({error.strerror}); is another server running there?"
+        ) from None
 
 
-async def _announce(server: uvicorn.Server, data: Path, host: str, ready: Callable[[Address], None]) -> None:
-    """Say where the server listens, once it does."""
-    # uvicorn has no event for it.
-    while not server.started:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
+def _announce(data: Path, host: str, listening: socket.socket) -> Address:
+    """Keep in the data folder where the server listens."""
+    port = listening.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    address = Address(http=f"http://{shown}:{port}", sync=f"ws://{shown}:{port}/v1/sync", pid=os.getpid())
+    address = Address(http=f"http://{shown}:{port}", sync=f"ws://{shown}:{port}{SYNC_PATH}", pid=os.getpid())
     beside = data / f"{ADDRESS}.new"
     beside.write_bytes(msgspec.json.encode(address))
     beside.replace(data / ADDRESS)
-    ready(address)
+    return address

@@ -1,12 +1,11 @@
 """`beatbook serve`: run the sync server on a data folder."""
 
-import asyncio
 import logging
 from pathlib import Path
 
 import click
 
-from server.serving import TOKEN, Address, serve
+from server.serving import TOKEN, Address, run
 
 
 @click.command("serve")
@@ -35,4 +34,4 @@ def command(data: Path, host: str, port: int, log_level: str) -> None:
         click.echo(f"  HTTP:      {address.http} (description at {address.http}/openapi.json)")
         click.echo(f"  token:     in {data / TOKEN}")
 
-    asyncio.run(serve(data, host, port, ready))
+    run(data, host, port, ready)

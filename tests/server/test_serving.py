@@ -1,0 +1,276 @@
+"""`beatbook serve` as a real process: it says where it is, goes down in order, and refuses what it cannot serve."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from schemas import wire
+from schemas.codec import encode
+from schemas.errors import ERRORS, StoreError
+from schemas.ids import DeviceId, RecordId, ScopeName
+from schemas.limits import CREDIT_BYTES, RETURN_JITTER_MS
+from server.identity import Directory
+from server.serving import ADDRESS, DEVICES, TOKEN, Address, control_token, read_address
+from tests.server.api import briefing
+from tests.server.hostile import op_of, refused
+from tests.server.rawsocket import BINARY, HOST, RawSocket, frame
+
+pytestmark = pytest.mark.e2e
+KEY = Ed25519PrivateKey.generate()
+PATIENCE_S = 15.0
+
+
+class Process:
+    """A server process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, data: Path) -> None:
+        """Wrap one that was started."""
+        self.process = process
+        self.data = data
+        self.said = ""
+
+    @classmethod
+    async def start(cls, data: Path, port: int = 0) -> "Process":
+        """Start one; it may be anywhere between here and its end."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "server.cli", "serve", "--data", str(data), "--port", str(port),
+            "--log-level", "warning",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        return cls(process, data)
+
+    async def ready(self) -> Address:
+        """Wait for its last line of greeting."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            while f"token:     in {self.data / TOKEN}" not in self.said:
+                line = await self.process.stdout.readline()
+                assert line, (await self.end())[1]
+                self.said += line.decode()
+        address = read_address(self.data)
+        assert address is not None
+        return address
+
+    async def end(self) -> tuple[int, str]:
+        """Wait for its end: exit code and what it said on standard error."""
+        async with asyncio.timeout(PATIENCE_S):
+            _, errors = await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode, errors.decode()
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to it and its children, as a terminal does at Ctrl-C."""
+        os.killpg(self.process.pid, number)
+
+    async def live(self, address: Address) -> RawSocket:
+        """A socket of the enrolled device that has read its WELCOME."""
+        raw = await RawSocket.open(int(address.http.rpartition(":")[2]))
+        status, _ = await raw.handshake()
+        assert status == 101
+        challenge = await raw.message()
+        assert isinstance(challenge, wire.Challenge)
+        body = encode(
+            wire.HelloBody(
+                proto=1,
+                schema=1,
+                device=DeviceId("hh-1"),
+                next_op=1,  # type: ignore[arg-type]  # a small number
+                wall=challenge.server_time,
+                mono=0,
+                credit=CREDIT_BYTES,
+            )
+        )
+        proof = KEY.sign(wire.PROOF_CONTEXT + challenge.nonce + body)
+        await raw.send_message(wire.Hello(body=body, proof=proof))
+        assert isinstance(await raw.message(), wire.Welcome)
+        return raw
+
+
+@contextlib.asynccontextmanager
+async def served(data: Path, port: int = 0) -> AsyncIterator[tuple[Process, Address]]:
+    """A server that is ready; whatever is left of it is killed at the end."""
+    process = await Process.start(data, port)
+    try:
+        yield process, await process.ready()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.signal_all(signal.SIGKILL)
+        await process.process.communicate()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with one enrolled device."""
+    folder = tmp_path / "data"
+    Directory(folder / DEVICES).enrol(
+        DeviceId("hh-1"), "WM1234", KEY.public_key().public_bytes_raw(), [ScopeName("area:birmingham")]
+    )
+    folder.chmod(0o700)
+    return folder
+
+
+async def test_it_says_where_it_is_and_goes_down_in_order(data: Path) -> None:
+    """Ready line, address file, health; SIGTERM sends the device home and ends the process with code 0."""
+    async with served(data) as (process, address):
+        assert address.sync in process.said
+        assert address.http in process.said
+        assert address.pid == process.process.pid
+        token_file = data / TOKEN
+        assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
+        token = token_file.read_text().strip()
+        assert token not in process.said
+        async with httpx.AsyncClient(base_url=address.http, trust_env=False) as http:
+            assert (await http.get("/livez")).json()["status"] == "ok"
+            assert (await http.get("/readyz")).json()["status"] == "ok"
+            headers = {"authorization": f"Bearer {token}"}
+            assert (await http.post("/v1/briefings", json=briefing(), headers=headers)).status_code == 201
+        raw = await process.live(address)
+        process.process.send_signal(signal.SIGTERM)
+        error = await refused(raw, "server_stopping")
+        assert error.retry_after_ms is not None
+        assert 0 <= error.retry_after_ms < RETURN_JITTER_MS
+        assert ERRORS["server_stopping"].close == 1012
+        code, errors = await process.end()
+    assert (code, errors) == (0, "")
+    assert not (data / ADDRESS).exists()
+    assert read_address(data) is None
+
+
+async def test_an_interrupt_of_the_whole_group_is_a_stop_like_any_other(data: Path) -> None:
+    """Ctrl-C reaches the writer process as well; both end without a traceback."""
+    async with served(data) as (process, address):
+        raw = await process.live(address)
+        process.signal_all(signal.SIGINT)
+        await refused(raw, "server_stopping")
+        code, errors = await process.end()
+    assert (code, errors) == (0, "")
+
+
+async def test_what_was_durable_is_there_after_a_kill(data: Path) -> None:
+    """SIGKILL, and the next start on the same folder works at once and holds every acknowledged op."""
+    async with served(data) as (process, address):
+        raw = await process.live(address)
+        await raw.send_message(wire.Push(ops=(encode(op_of("hh-1", 1)),)))
+        result = (await raw.until(wire.Results)).results[0]
+        assert result.status == "durable"
+        process.process.send_signal(signal.SIGKILL)
+        assert (await process.end())[0] == -signal.SIGKILL
+        raw.close()
+    assert (data / ADDRESS).exists()
+    async with served(data) as (process, address):
+        raw = await process.live(address)
+        await raw.send_message(wire.Push(ops=(encode(op_of("hh-1", 1)),)))
+        assert (await raw.until(wire.Results)).results[0] == result
+        raw.close()
+        token = {"authorization": f"Bearer {control_token(data)}"}
+        async with httpx.AsyncClient(base_url=address.http, headers=token, trust_env=False) as http:
+            records = (await http.get("/v1/records?kind=incident")).json()["records"]
+    assert [RecordId(record["id"]) for record in records] == ["01890000-0000-7000-8000-000000000001"]
+
+
+async def test_a_flood_is_cut_off_on_the_real_loop_too(data: Path) -> None:
+    """The event loop that serves outside of tests treats hostile frames the same."""
+    async with served(data) as (process, address):
+        other = await process.live(address)
+        port = int(address.http.rpartition(":")[2])
+        for data_sent, code in (
+            (frame(BINARY, b"\x82", fin=False) + frame(0, b"", fin=False) * 100_000, "too_many_fragments"),
+            (frame(BINARY, bytes(1_000_000)), "too_long"),
+            (frame(BINARY, b"\xc1"), "bad_value"),
+        ):
+            raw = await RawSocket.open(port)
+            await raw.handshake()
+            writing = asyncio.create_task(raw.send(data_sent))
+            await refused(raw, code)
+            await writing
+        await other.send_message(wire.Ping(id=1))
+        await other.until(wire.Pong)
+        other.close()
+
+
+async def refusal(data: Path, port: int = 0) -> str:
+    """The one line with which the server refuses to start, with exit code 1."""
+    process = await Process.start(data, port)
+    try:
+        code, errors = await process.end()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.signal_all(signal.SIGKILL)
+    assert code == 1
+    assert errors.startswith("Error: ")
+    assert errors.count("\n") == 1, errors
+    return errors
+
+
+async def test_a_port_that_is_taken_is_told_in_a_line(data: Path) -> None:
+    """No traceback, no address file, and the folder is free for the next start."""
+    with socket.create_server((HOST, 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"cannot listen on {HOST}:{port}" in await refusal(data, port)
+    assert not (data / ADDRESS).exists()
+    async with served(data):
+        pass
+
+
+async def test_a_folder_that_is_served_already_is_refused(data: Path) -> None:
+    """Two servers never write the same folder; the first one is not disturbed."""
+    async with served(data) as (process, address):
+        assert str(data) in await refusal(data)
+        assert read_address(data) == address
+        (await process.live(address)).close()
+
+
+async def test_a_folder_of_a_newer_version_is_refused(data: Path) -> None:
+    """The line names the folder and what to do; nothing in it is changed."""
+    async with served(data) as (process, _):
+        process.process.send_signal(signal.SIGTERM)
+        await process.end()
+    (data / "FORMAT").write_text("beatbook 99\n")
+    before = contents(data)
+    errors = await refusal(data)
+    assert str(data) in errors
+    assert contents(data) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+async def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    """Also below a file: the line names it."""
+    (tmp_path / "file").write_text("")
+    assert "file" in await refusal(tmp_path / "file" / "data")
+
+
+async def test_an_empty_token_is_refused_by_name(data: Path) -> None:
+    """An empty token would let everyone in, or nobody."""
+    (data / TOKEN).write_text("")
+    assert str(data / TOKEN) in await refusal(data)
+
+
+def test_the_token_is_made_once(tmp_path: Path) -> None:
+    """Whoever asks first makes it; everyone else reads the same."""
+    token = control_token(tmp_path)
+    assert len(token) >= 32
+    assert control_token(tmp_path) == token
+    with pytest.raises(StoreError, match=r"control\.token"):
+        control_token(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"{}", b"\xff", b'{"http": 5}'])
+def test_an_address_file_that_is_none_is_no_address(tmp_path: Path, text: bytes) -> None:
+    """A file that a crash left half is as good as none."""
+    assert read_address(tmp_path) is None
+    (tmp_path / ADDRESS).write_bytes(text)
+    assert read_address(tmp_path) is None
