@@ -46,11 +46,13 @@ test: $(STAMP) ## Run the tests (ARGS="tests/sync -x")
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
-check: $(STAMP) ## Lint, formatting, types and the import contracts
+check: $(STAMP) ## Lint, formatting, types, import contracts, layout and documents
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.jsonschema --check
+	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_docs.py tests/test_protocol_doc.py
 
 .PHONY: soak
 soak: $(STAMP) ## Run the property tests with 10,000 examples each; takes hours

@@ -201,7 +201,7 @@ _SPECS: Final = (
     _spec(
         "not_granted",
         4428,
-        _R.RESNAPSHOT,
+        _R.RETRY,
         "The message names a scope or generation that this session does not hold.",
         "Come back; WELCOME tells the scopes.",
     ),
@@ -249,7 +249,7 @@ _SPECS: Final = (
         None,
         _R.QUARANTINE,
         "The server knows no such record kind.",
-        "Update the server, then send again.",
+        "Update the server, then enter the change anew.",
     ),
     _spec(
         "op_kind_differs",
@@ -259,7 +259,11 @@ _SPECS: Final = (
         "Report it: two records share an id.",
     ),
     _spec(
-        "op_field_unknown", None, _R.QUARANTINE, "The kind has no such field.", "Update the server, then send again."
+        "op_field_unknown",
+        None,
+        _R.QUARANTINE,
+        "The kind has no such field.",
+        "Update the server, then enter the change anew.",
     ),
     _spec(
         "op_field_missing", None, _R.QUARANTINE, "A new record lacks a field that it must have.", "Fill the field in."
@@ -276,7 +280,7 @@ _SPECS: Final = (
         None,
         _R.QUARANTINE,
         "The op changes a record that the server does not hold.",
-        "Push the op that makes the record first.",
+        "The op that makes the record was refused or lost: enter the record anew.",
     ),
     _spec(
         "op_record_exists",

@@ -343,7 +343,8 @@ class ServerSession:
                 scope=scope, gen=grant.gen, action="resume", seq=head.seq, digest=head.digest, count=head.count
             )
         else:
-            pinned, after = (known.seq, known.after or "") if known is not None and usable else (head.seq, "")
+            # Of a snapshot without a page yet there is nothing to go on from: it is pinned anew, nearer to the head.
+            pinned, after = (known.seq, known.after) if known is not None and usable and known.after else (head.seq, "")
             feed = _Feed(grant.gen, pinned, head.seq, _Mode.SNAPSHOT, after)
             plan = wire.Plan(scope=scope, gen=grant.gen, action="snapshot", seq=pinned, count=head.count)
         self._feeds[scope] = feed
