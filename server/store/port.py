@@ -57,6 +57,8 @@ class Store(Protocol):
         """Settle the group's ops in order (`server.settle`) and make them durable, in several commits if need be.
 
         Returns once everything is on disk. The same op again gives its stored result and changes nothing.
+        A commit of an earlier call that failed or was cancelled is told with these: a change that leads from a scope's
+        head to that head, and holds nothing, says that the scope has moved.
 
         Args:
             group: ops by device.
@@ -82,7 +84,10 @@ class Store(Protocol):
         """One encoded row."""
 
     async def records(self, kind: str, scope: ScopeName | None, after: str, limit: int) -> list[bytes]:
-        """Encoded rows of a kind with id > after, in order of id; of one scope only, when it is given."""
+        """Encoded rows of a kind with id > after, in order of id; of one scope only, when it is given.
+
+        At most `limit` (1 or more), or a page; an empty list is the end, a shorter one need not be.
+        """
 
     async def existing(self, records: Sequence[RecordId]) -> dict[RecordId, bytes]:
         """Those of the records that are there, with their encoded rows; at most ARRAY_LEN_MAX asked at once."""

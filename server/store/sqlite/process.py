@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from server.store.sqlite.folder import LOCK_WAIT_S
 from server.store.sqlite.frames import HEAD, Answer, Ask, Done, Failed, Opened, pack, unpack_answer
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 # -P: a folder `server` where the operator happens to stand is not the program.
 COMMAND: Final = (sys.executable, "-P", "-m", "server.store.sqlite.child")
@@ -32,6 +33,13 @@ PAUSE_FIRST_S: Final = 0.05
 END_WAIT_S: Final = 30.0
 """How long a closing process may take to fold the WAL in before it is killed. Nothing is lost by that."""
 _BUFFER_BYTES: Final = 1024 * 1024
+
+
+async def unheard(asked: "asyncio.Future[_T]") -> _T:
+    """Wait for something that goes on to its end when whoever waits is cancelled."""
+    # Then nobody else looks at what became of it.
+    asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(asked)
 
 
 class _GoneError(Exception):
@@ -139,10 +147,7 @@ class WriterProcess:
 
     async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
         """See `server.store.port.Store.commit`. Cancelled, it goes on to its end unheard."""
-        asked = asyncio.ensure_future(self._commit(Ask(tuple(group), now)))
-        # Of a caller that was cancelled, nobody else looks at what became of it.
-        asked.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return await asyncio.shield(asked)
+        return await unheard(asyncio.ensure_future(self._commit(Ask(tuple(group), now))))
 
     async def close(self) -> None:
         """End, after what is being committed: the database is closed, the process has gone."""

@@ -127,8 +127,12 @@ def _stretch(sql: str, column: str, values: tuple[Any, ...], upto: str) -> tuple
 class _Reader(aiosqlite.Connection):
     """A connection on a thread of its own that runs one whole read at a time."""
 
-    waiting = 0
-    """Reads that it was given and has not done."""
+    def __init__(self, database: Path) -> None:
+        super().__init__(partial(open_reader, database), _ROWS_AT_ONCE)
+        # It only reads: a program that ends without closing its store must not be held up by it.
+        self._thread.daemon = True
+        self.waiting = 0
+        """Reads that it was given and has not done."""
 
     async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Run one read; nothing of another comes between its beginning and its end."""
@@ -145,7 +149,9 @@ def _in_one_state(connection: sqlite3.Connection, work: Callable[[sqlite3.Connec
     try:
         return work(connection)
     finally:
-        connection.execute("ROLLBACK")
+        # After some errors SQLite has ended it itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 class Readers:
@@ -166,7 +172,7 @@ class Readers:
         readers = cls(database)
         try:
             for _ in range(READERS):
-                one = _Reader(partial(open_reader, database), _ROWS_AT_ONCE)
+                one = _Reader(database)
                 await one
                 readers._readers.append(one)
         except sqlite3.Error as error:

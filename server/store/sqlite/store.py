@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from schemas.errors import UsageError
+from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import ARRAY_LEN_MAX
 from schemas.wire import Range
@@ -16,7 +16,7 @@ from server.settle import ScopeChange, Settled, Submission
 from server.store.port import Changes, Page
 from server.store.sqlite import reader
 from server.store.sqlite.folder import LOCK_WAIT_S, database_of
-from server.store.sqlite.process import WriterProcess
+from server.store.sqlite.process import WriterProcess, unheard
 from server.store.sqlite.reader import Readers
 from server.store.sqlite.writer import SqliteWriter
 from sync.session import Head
@@ -40,6 +40,7 @@ class InlineWriter:
     def __init__(self, thread: ThreadPoolExecutor, writer: SqliteWriter) -> None:
         """Use `open`."""
         self._thread = thread
+        self._closed = False
         self.writer = writer
         self.epoch = writer.epoch
 
@@ -57,10 +58,16 @@ class InlineWriter:
 
     async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
         """See `server.store.port.Store.commit`. Cancelled, it goes on to its end unheard."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self.writer.commit, group, now)
+        if self._closed:
+            raise StoreError("the store is closed")
+        asked = asyncio.get_running_loop().run_in_executor(self._thread, self.writer.commit, group, now)
+        return await unheard(asked)
 
     async def close(self) -> None:
         """End, after what is being committed."""
+        if self._closed:
+            return
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._thread, self.writer.close)
         self._thread.shutdown()
 

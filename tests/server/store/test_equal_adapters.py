@@ -1,0 +1,130 @@
+"""Whatever is pushed, in whatever groups, SQLite settles, keeps and tells exactly what the store in memory does."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import scopes
+from schemas.ids import DeviceId, Seq
+from server.settle import Submission
+from server.store.memory import MemoryStore
+from server.store.sqlite import SqliteStore
+from sync import digest
+from tests.server.store.support import NOW, Device, area, picture, record_id, replay, versions, walk
+
+AREAS = ("birmingham", "solihull", "walsall")
+RECORDS = 4
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One op to push: what, on which record, by whom; or an earlier one of the device's once more."""
+
+    what: str
+    device: int
+    record: int
+    area: int
+    number: int
+
+
+steps = st.builds(
+    Step,
+    what=st.sampled_from(
+        ["incident", "briefing", "move", "note", "note behind", "grow", "readdress", "again", "reuse", "wrong"]
+    ),
+    device=st.integers(0, 1),
+    record=st.integers(0, RECORDS - 1),
+    area=st.integers(0, len(AREAS) - 1),
+    number=st.integers(1, 12),
+)
+groups = st.lists(st.one_of(st.lists(steps, max_size=10), st.just("reopen")), max_size=8)
+
+
+class Pushers:
+    """Two devices, one with rights to all and one to two areas, and what each has pushed."""
+
+    def __init__(self) -> None:
+        granted = scopes.with_briefings(frozenset(map(area, AREAS[:2])))
+        self.devices = (Device(DeviceId("desk-01")), Device(DeviceId("hh-0042"), granted))
+        self.pushed: tuple[list[bytes], list[bytes]] = ([], [])
+
+    def submission(self, step: Step) -> Submission:
+        """The step as a push of one op."""
+        device, pushed = self.devices[step.device], self.pushed[step.device]
+        if step.what == "again" and pushed:
+            return device.push(pushed[step.number % len(pushed)])
+        if step.what == "reuse" and device.n:
+            impostor = Device(device.device, device.scopes)
+            impostor.n = step.number % device.n
+            return impostor.push(impostor.note(record_id(step.record), "Another text under a used number"))
+        pushed += self._ops(device, step)
+        return device.push(pushed[-1])
+
+    def _ops(self, device: Device, step: Step) -> list[bytes]:
+        record, where = record_id(step.record), AREAS[step.area]
+        changes: dict[str, Any] = {}
+        match step.what:
+            case "incident":
+                return [device.incident(record, where)]
+            case "briefing":
+                return [device.briefing(record, [f"area:{name}" for name in AREAS[: step.area + 1]])]
+            case "readdress":
+                changes = {"audience": [f"area:{name}" for name in AREAS[step.area :]]}
+                return [device.op(record, "briefing", changes)]
+            case "move":
+                return [device.move(record, where)]
+            case "note behind":
+                return [device.note(record, after=min(step.number, device.n))]
+            case "grow":
+                return device.grow_to(record, 8)
+            case "wrong":
+                return [device.op(record, "incident", {"grade": "p9"})]
+            case _:
+                return [device.note(record)]
+
+
+async def _compare(script: list[list[Step] | str]) -> None:
+    pushers, memory = Pushers(), MemoryStore()
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        sqlite = await SqliteStore.open(data, inline=True)
+        try:
+            for group in script:
+                if isinstance(group, str):
+                    await sqlite.close()
+                    sqlite = await SqliteStore.open(data, inline=True)
+                    continue
+                pushes = [pushers.submission(step) for step in group]
+                assert await sqlite.commit(pushes, NOW) == await memory.commit(pushes, NOW)
+            assert await picture(sqlite) == await picture(memory)
+            for device in pushers.devices:
+                assert await sqlite.last_op(device.device) == await memory.last_op(device.device)
+            ids = [record_id(record) for record in range(RECORDS)]
+            assert await sqlite.existing(ids) == await memory.existing(ids)
+            await _hold_together(sqlite)
+        finally:
+            await sqlite.close()
+
+
+async def _hold_together(store: SqliteStore) -> None:
+    """Heads, log and pages of every scope tell of the same records, from wherever the log is followed."""
+    for scope, head in (await store.heads()).items():
+        held = await walk(store, scope)
+        assert (head.digest, head.count) == (digest.of(held.items()), len(held))
+        assert await replay(store, scope) == (held, head)
+        for after in range(int(head.seq)):
+            changes = await store.changes(scope, Seq(after))
+            later = {record: v for record, v in held.items() if v > after}
+            assert versions(changes.rows).items() <= later.items()
+            assert changes.head is None or versions(changes.rows) == later
+
+
+@settings(max_examples=60)
+@given(groups)
+def test_sqlite_equals_memory(script: list[list[Step] | str]) -> None:
+    """Results, commits, logs, pages and heads are the same after any pushes and any reopening."""
+    asyncio.run(_compare(script))

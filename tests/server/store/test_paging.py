@@ -1,0 +1,75 @@
+"""Where a read ends."""
+
+from collections.abc import Iterator
+
+from schemas.ids import RecordId, Seq
+from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX
+from server.store import paging
+from tests.server.store.support import record_id
+
+
+def log(*commits: tuple[int, int | None]) -> Iterator[paging.LogEntry]:
+    """A log of commits: (entries, bytes of each row; None for tombstones)."""
+    for seq, (entries, size) in enumerate(commits, start=1):
+        for i in range(entries):
+            yield Seq(seq), record_id(f"{seq}.{i}"), None if size is None else bytes(size)
+
+
+def test_a_stretch_of_nothing_leads_nowhere() -> None:
+    """No entries, no position."""
+    assert paging.stretch([]) == paging.Stretch(to=None, rows=(), gone=(), more=False)
+
+
+def test_a_stretch_ends_before_the_commit_that_does_not_fit() -> None:
+    """By bytes, by rows and by tombstones: whole commits up to the bound, and not one entry of the next."""
+    half = PAGE_BYTES_MAX // 8
+    found = paging.stretch(log((4, half), (4, half), (1, 1)))
+    assert (found.to, len(found.rows), found.more) == (2, 8, True)
+    found = paging.stretch(log((512, 1), (512, 1), (1, 1)))
+    assert (found.to, len(found.rows), found.more) == (2, PAGE_ROWS_MAX, True)
+    found = paging.stretch(log((512, None), (511, 1), (2, None), (1, 1)))
+    assert (found.to, len(found.gone), len(found.rows), found.more) == (2, 512, 511, True)
+
+
+def test_a_stretch_counts_the_bytes_of_tombstones() -> None:
+    """An id costs bytes on the wire too: rows that alone would fit do not fit beside many of them."""
+    gone = 500
+    room = PAGE_BYTES_MAX - gone * 38
+    assert not paging.stretch(log((gone, None), (1, room))).more
+    assert paging.stretch(log((gone, None), (1, room + 1))).more
+
+
+def test_a_stretch_always_gets_on() -> None:
+    """The first commit is taken whatever its size, or whoever asks would ask for ever."""
+    found = paging.stretch(log((3, PAGE_BYTES_MAX), (1, 1)))
+    assert (found.to, len(found.rows), found.more) == (1, 3, True)
+
+
+def test_what_lies_behind_a_page_is_not_read() -> None:
+    """A bounded read is bounded in what it asks of the disk, too."""
+    asked = 0
+
+    def entries() -> Iterator[tuple[RecordId, bytes]]:
+        nonlocal asked
+        for i in range(100_000):
+            asked += 1
+            yield record_id(i), bytes(1_000)
+
+    page = paging.page(entries())
+    assert len(page.rows) == PAGE_BYTES_MAX // 1_000
+    assert asked == len(page.rows) + 1
+
+
+def test_a_page_always_gets_on() -> None:
+    """One row larger than a page is a page."""
+    rows = [(record_id("a"), bytes(PAGE_BYTES_MAX + 1)), (record_id("b"), b"")]
+    page = paging.page(rows)
+    assert (len(page.rows), page.upto) == (1, record_id("a"))
+
+
+def test_a_page_that_is_just_full_is_the_last() -> None:
+    """Nothing behind it: it says so, and nobody asks for an empty page."""
+    rows = [(record_id(i), b"x") for i in range(PAGE_ROWS_MAX)]
+    assert paging.page(rows).upto == ""
+    assert paging.page(rows, rows_max=PAGE_ROWS_MAX).upto == ""
+    assert paging.page(rows, rows_max=10).upto == record_id(9)
