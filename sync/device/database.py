@@ -50,6 +50,11 @@ class _Connection(aiosqlite.Connection):
 
     stopped: "asyncio.Future[object] | None" = None
 
+    def __init__(self, connector: Callable[[], Any]) -> None:
+        super().__init__(connector, _FETCH_ROWS)
+        # A program that forgets to close must still be able to end; what was committed is on disk in any case.
+        self._thread.daemon = True
+
     def stop(self) -> "asyncio.Future[object] | None":
         """Stop the thread; remembers what tells when it has."""
         self.stopped = super().stop()
@@ -68,7 +73,7 @@ class EncryptedDatabase:
         self._path = folder
         self._keys = keys
         self._folder: ReplicaFolder | None = None
-        self._connection = _Connection(self._connect, _FETCH_ROWS)  # type: ignore[arg-type]  # SQLCipher's connections are its own
+        self._connection = _Connection(self._connect)
         self._open = False
 
     @classmethod

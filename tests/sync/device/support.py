@@ -2,18 +2,24 @@
 
 import asyncio
 import heapq
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from schemas.ids import RecordId, ScopeName, new_record_id
 from schemas.kinds import Incident
 from schemas.kinds.incident import Category
-from sync.device import DeviceIdentity, Handheld, HeldKey
+from sync.device import Change, ChangeStream, DeviceIdentity, Handheld, HeldKey, SyncStatus
+from sync.device.backoff import BackoffLimits
+from tests.toy_server import ToyServer
 
 BIRMINGHAM: Final = ScopeName("area:birmingham")
 WALSALL: Final = ScopeName("area:walsall")
 KEY: Final = bytes(range(32))
 OTHER_KEY: Final = bytes(range(1, 33))
+AT_ONCE: Final = BackoffLimits(first_ms=0, max_ms=0)
+"""For tests that are not about waiting."""
 NOON: Final = 1_790_000_000_000
 """A moment of 2026 (ms since 1970)."""
 
@@ -89,3 +95,31 @@ async def opened(folder: Path, identity: DeviceIdentity, **more: Any) -> Handhel
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, by its path there."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@asynccontextmanager
+async def connected(folder: Path, identity: DeviceIdentity, toy: ToyServer, **more: Any) -> AsyncIterator[Handheld]:  # noqa: ANN401  as open takes
+    """A device that has caught up with a server."""
+    async with await opened(folder, identity, server=toy.url, **{"backoff": AT_ONCE, **more}) as handheld:
+        await handheld.wait_until(caught_up)
+        yield handheld
+
+
+def caught_up(status: SyncStatus) -> bool:
+    """Nothing is missing here, nothing is waiting there."""
+    return status.caught_up and status.waiting == 0
+
+
+def said(text: str) -> Callable[[SyncStatus], bool]:
+    """The last connection ended with this."""
+    return lambda status: not status.connected and text in status.last_error
+
+
+async def change_of(stream: ChangeStream, kind: type[Change]) -> Any:  # noqa: ANN401  of that type
+    """The next change of a type."""
+    return await anext(change async for change in stream if isinstance(change, kind))
+
+
+async def server_has(toy: ToyServer, record: RecordId) -> bool:
+    """Whether the server holds the record."""
+    return await toy.store.record(record) is not None

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -125,6 +127,8 @@ async def test_a_cancelled_caller_waits_for_the_whole_transaction(database: Encr
     task.cancel()
     await asyncio.sleep(0)
     task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
     following = asyncio.create_task(database.read(keys))
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
@@ -387,3 +391,29 @@ async def test_a_cancelled_opening_lets_the_folder_go(folder: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     await (await EncryptedDatabase.open(folder, HeldKey(KEY))).close()
+
+
+def test_a_program_that_forgets_to_close_still_ends(folder: Path) -> None:
+    """It ends by itself, and what it wrote is there: a forgotten replica is as good as one whose power was cut."""
+    script = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from sync.device.database import EncryptedDatabase\n"
+        "from sync.device.keys import HeldKey\n"
+        "async def main():\n"
+        "    global database\n"
+        "    database = await EncryptedDatabase.open(Path(sys.argv[1]), HeldKey(bytes(range(32))))\n"
+        "    await database.transaction(lambda sql: sql.execute(\"INSERT INTO meta VALUES ('key', x'00')\") and None)\n"
+        "asyncio.run(main())\n"
+    )
+    root = Path(__file__).resolve().parents[3]
+    subprocess.run([sys.executable, "-c", script, str(folder)], cwd=root, check=True, timeout=15)
+
+    async def look() -> list[str]:
+        database = await EncryptedDatabase.open(folder, HeldKey(KEY))
+        try:
+            return await database.read(keys)
+        finally:
+            await database.close()
+
+    assert asyncio.run(look()) == ["key"]

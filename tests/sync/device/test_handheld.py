@@ -24,12 +24,6 @@ ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def identity() -> DeviceIdentity:
-    """One device."""
-    return DeviceIdentity.generate("hh-0042")
-
-
-@pytest.fixture
 def clock() -> VirtualClock:
     """A clock that stands still."""
     return VirtualClock()
