@@ -215,10 +215,11 @@ class Connection:
         match step:
             case WantChanges(scope, gen, after, log):
                 recent = None if log else self._services.hub.frame(scope, gen, after)
-                if recent is None:
-                    found = await store.changes(scope, after)
-                    recent = found.to, batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head)
-                return self.session.changes_read(step, *recent)
+                if recent is not None:
+                    return self.session.changes_read(step, *recent)
+                found = await store.changes(scope, after)
+                frame = batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head)
+                return self.session.changes_read(step, found.to, frame, ended=found.head is not None)
             case WantPage(scope, after, upto):
                 page = await store.page(scope, after, upto)
                 return self.session.page_read(step, list(page.rows), page.upto)

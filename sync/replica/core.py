@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import decode_op, decode_row, encode
+from schemas.codec import decode_op, decode_row, encode, reread_op
 from schemas.errors import FrameError, PeerError, UsageError
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
@@ -124,7 +124,7 @@ class Replica:
         """The record as this device shows it: the server's row with pending ops laid over it."""
         raw = self._tables.row(record)
         row = None if raw is None else decode_row(raw)
-        return replay.view(row, [decode_op(op.body) for op in self._tables.pending_ops(record)])
+        return replay.view(row, [reread_op(op.body) for op in self._tables.pending_ops(record)])
 
     def views(self, spec: KindSpec) -> Iterable[RecordState]:
         """Every record of a kind that this device shows, in order of id."""
@@ -267,7 +267,7 @@ class Replica:
             change.drop(record)
             self._left(record, outcome)
         self._tables.put_position(message.scope, change.position(seq=message.to, after=None))
-        self._settle_passed()
+        self._settle()
         outcome.positions[message.scope] = message.to
         if message.digest is not None and message.count is not None:
             self._compare(message.scope, message.digest, message.count, outcome)
@@ -302,14 +302,10 @@ class Replica:
             # A page is read after everything sent before it, so it is never older than what is kept, except in number
             # when the server was set back: it always replaces.
             self._take_row(row, change, outcome, newer=True)
-        if message.repair:
-            self._tables.put_position(message.scope, change.position(seq=held.seq, after=None))
-            return outcome
-        self._tables.put_position(
-            message.scope, change.position(seq=held.seq, after=None if message.last else message.upto)
-        )
-        if message.last:
-            self._settle_passed()
+        ended = message.repair or message.last
+        self._tables.put_position(message.scope, change.position(seq=held.seq, after=None if ended else message.upto))
+        self._settle()
+        if message.last and not message.repair:
             outcome.positions[message.scope] = held.seq
         return outcome
 
@@ -407,7 +403,6 @@ class Replica:
         if newer:
             self._tables.put_row(row.id, row.kind, row.v, encode(row))
         outcome.touched.add(row.id)
-        self._settle(row.id, row.v)
 
     def _left(self, record: RecordId, outcome: Outcome) -> None:
         """A scope no longer holds the record; with the last scope the row goes."""
@@ -415,23 +410,15 @@ class Replica:
         if not self._tables.is_member_of_any(record):
             self._tables.drop_row(record)
 
-    def _settle(self, record: RecordId, seq: Seq) -> None:
-        """Every durable op of the record up to that commit is in the row."""
-        for op in self._tables.pending_ops(record):
-            if op.state is OpState.DURABLE and op.seq <= seq:
-                self._put_settled(op)
-
-    def _settle_passed(self) -> None:
-        """Settle the durable ops whose row can no longer come: the record left this device before it did."""
+    def _settle(self) -> None:
+        """Settle the durable ops whose row has come, or can no longer come: the record left this device before it."""
         after = OpNumber(0)
         while ops := self._tables.ops_in([OpState.DURABLE], after, PAGE_ROWS_MAX):
             for op in ops:
                 if not self._waits(op.record, op.seq, op.detail.split()):
-                    self._put_settled(op)
+                    state = next_state(op.state, OpEvent.ROW_CAME)
+                    self._tables.put_op(msgspec.structs.replace(op, state=state, detail=""))
             after = ops[-1].n
-
-    def _put_settled(self, op: StoredOp) -> None:
-        self._tables.put_op(msgspec.structs.replace(op, state=next_state(op.state, OpEvent.ROW_CAME), detail=""))
 
     def _waits(self, record: RecordId, seq: Seq, scopes: Iterable[str]) -> bool:
         """Whether an op made durable by that commit must still be laid over what is held of its record.
@@ -456,7 +443,7 @@ class Replica:
         for record, _ in members:
             self._left(record, outcome)
             gone += self._tables.row_version(record) is None
-        self._settle_passed()
+        self._settle()
         outcome.removed.append((scope, gen, gone))
 
     def _take_result(self, kept: StoredOp, result: Result, outcome: Outcome) -> None:

@@ -103,8 +103,8 @@ class WantChanges(msgspec.Struct, frozen=True):
 
     Attributes:
         scope, gen, after: whose, and from where.
-        log: whether the log itself must be read. A frame of a recent commit may be older than pages that went out
-            just before, and its digest would then look like damage.
+        log: whether the log itself must be read. A frame of a recent commit may be older than what went out just
+            before, and its digest would then look like damage.
     """
 
     scope: ScopeName
@@ -141,8 +141,8 @@ class _Mode(enum.Enum):
 class _Feed:
     """What one scope's subscription needs: position, head, and an open snapshot or repair.
 
-    `confirm` asks for one more batch, empty if need be, whose digest tells the device that a snapshot or repair is
-    whole.
+    `confirm` asks for one more batch from the log, empty if need be, whose digest tells the device that a snapshot, a
+    repair or a stretch of the log is whole.
     """
 
     __slots__ = ("after", "asked", "confirm", "gen", "head", "mode", "repairs", "sent")
@@ -421,21 +421,23 @@ class ServerSession:
         after, upto = feed.repairs[0]
         return WantPage(scope, after, upto, feed.gen)
 
-    def changes_read(self, want: WantChanges, to: Seq, frame: bytes) -> bytes | None:
+    def changes_read(self, want: WantChanges, to: Seq, frame: bytes, *, ended: bool = True) -> bytes | None:
         """The frame to send for a read of the log, or None when the subscription changed meanwhile.
 
         Args:
             want: the step that asked.
             to: the position that the frame leads to.
             frame: the encoded BATCH, shared by all who stand at the same position.
+            ended: whether it leads to the scope's head, and so bears a digest.
         """
         feed = self._feeds.get(want.scope)
         if feed is None or feed.gen != want.gen or feed.sent != want.after or not self._may_send(frame):
             return None
         feed.sent = to
         feed.head = max(feed.head, to)
-        # Until a batch has come to the head, one of a recent commit may still be behind the pages.
-        feed.confirm = feed.confirm and to < feed.head
+        # Part of the log shows records as they stand now, so the device is between two positions until the rest is in:
+        # a recent commit's frame would not fit.
+        feed.confirm = not ended
         self._mark(want.scope, feed)
         return frame
 
