@@ -1,0 +1,223 @@
+"""The simulated handheld's shell: the real session and replica over a disk whose every write may be the last.
+
+A transaction is a checkpoint of the tables and, when anything at all stops it, the way back to it. A crash loses
+everything that is not in a finished transaction.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from schemas import wire
+from schemas.errors import PeerError, UsageError
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
+from schemas.kinds import KindSpec
+from schemas.ops import Op
+from sync.clock import Offset, corrected
+from sync.replica import Replica
+from sync.replica.core import Outcome, WriteFacts
+from sync.session import DeviceSession, HelloFacts
+from sync.session.device import DownEvent
+from tests.sim.faults import Fuse, FusedTables
+from tests.sim.server import Link, sign
+
+_T = TypeVar("_T")
+PUSHED_AT_ONCE: Final = 3
+Seen = Callable[["SimDevice", Outcome], None]
+
+
+class SimDevice:
+    """One handheld and its officer."""
+
+    def __init__(self, name: str, fuse: Fuse, now: Callable[[], Millis], watch: "Watch") -> None:
+        """Switch it on for the first time."""
+        self.id = DeviceId(name)
+        self._fuse = fuse
+        self._now = now
+        self._watch = watch
+        self.skew_ms = 0
+        self.tables = FusedTables(fuse, name)
+        self.made: dict[OpNumber, bytes] = {}
+        """What the officer was told is saved: the test's own ledger."""
+        self.lazy = False
+        """Whether it keeps its acknowledgements to itself, so that the server runs out of credit."""
+        self.endings: list[str] = []
+        self.repairs = 0
+        self._start()
+
+    def _start(self) -> None:
+        self.session: DeviceSession | None = None
+        self.link: Link | None = None
+        self._offset: Offset | None = None
+        self._owed: dict[ScopeName, Seq] = {}
+        self._owed_bytes = 0
+        self.replica = self._transact(lambda: Replica(self.tables, self.id))
+
+    def crash(self) -> None:
+        """Lose the power, and come back."""
+        self.hang_up()
+        fuse_left, self._fuse.left = self._fuse.left, None
+        self._start()
+        self._fuse.left = fuse_left
+
+    def _transact(self, body: Callable[[], _T]) -> _T:
+        """Run one transaction: all of it or nothing."""
+        self._fuse.point(self.id, "before transaction")
+        saved = self.tables.checkpoint()
+        try:
+            return body()
+        except BaseException:
+            self.tables.restore(saved)
+            raise
+
+    # --- the officer -------------------------------------------------------------------------------------------------
+
+    def write(
+        self, record: RecordId, spec: KindSpec, changes: Mapping[str, Any], *, create: bool, occurred_at: int
+    ) -> Op | None:
+        """Make a change; None when the replica says that it cannot be made."""
+        wall = Millis(self._now() + self.skew_ms)
+        facts = WriteFacts(
+            author=OfficerId(f"O-{self.id}"),
+            now=corrected(wall, self._now(), self._offset, 0),
+            wall=wall,
+            occurred_at=Millis(occurred_at),
+        )
+        named = {FieldName(name): value for name, value in changes.items()}
+        try:
+            op = self._transact(lambda: self.replica.write(record, spec, named, facts, create=create))
+        except UsageError:
+            return None
+        body = self.tables.op(op.n)
+        self.made[op.n] = b"" if body is None else body.body
+        self._watch.wrote(self, op)
+        self._fuse.point(self.id, "after transaction")
+        self.flush()
+        return op
+
+    # --- the link ----------------------------------------------------------------------------------------------------
+
+    def connect(self) -> Link | None:
+        """Open a link and a session; None when there is one."""
+        if self.link is not None:
+            return None
+        self.link = Link()
+        facts = HelloFacts(
+            device=self.id,
+            epoch=self.replica.epoch,
+            positions=self.replica.positions(),
+            next_op=self.replica.next_op,
+        )
+        self.session = DeviceSession(facts, lambda message: sign(self.id.encode(), message), self._now())
+        self._owed, self._owed_bytes = {}, 0
+        return self.link
+
+    def hang_up(self) -> None:
+        """Drop the session and this end of the link."""
+        if self.link is not None:
+            self.link.device_gone = True
+            self.link.down.clear()
+        if self.session is not None and self.session.ending is not None:
+            self.endings.append(self.session.ending.spec.code)
+        self.link = self.session = None
+
+    def receive(self) -> bool:
+        """Take in one frame; False when there is none."""
+        link, session = self.link, self.session
+        if link is None or session is None:
+            return False
+        if not link.down:
+            if link.server_gone:
+                self.hang_up()
+                return True
+            return False
+        frame = link.down.popleft()
+        event = session.receive(frame, self._now(), Millis(self._now() + self.skew_ms))
+        if session.offset is not None:
+            self._offset = session.offset
+        try:
+            self._act(session, event, len(frame))
+        except PeerError as error:
+            session.fail(error)
+        self.flush()
+        return True
+
+    def _act(self, session: DeviceSession, event: DownEvent | None, size: int) -> None:
+        match event:
+            case wire.Welcome():
+                self._apply(session, lambda: self.replica.welcome(event))
+            case wire.ScopeAdd():
+                self._apply(session, lambda: self.replica.scope_add(event))
+            case wire.Retract():
+                self._apply(session, lambda: self.replica.retract(event))
+            case wire.Results():
+                self._apply(session, lambda: self.replica.results(event))
+            case wire.Batch():
+                self._owe(self._apply(session, lambda: self.replica.batch(event)), size)
+            case wire.Snapshot():
+                self._owe(self._apply(session, lambda: self.replica.page(event)), size)
+            case wire.Notice() | wire.Error() | None:
+                pass
+
+    def _apply(self, session: DeviceSession, body: Callable[[], Outcome]) -> Outcome:
+        before = self._watch.before(self)
+        outcome = self._transact(body)
+        self._watch.applied(self, outcome, before)
+        self._fuse.point(self.id, "after transaction")
+        for scope, gen, removed in outcome.removed:
+            # The receipt is the last word about the scope: nothing of it may be acknowledged afterwards.
+            self._owed.pop(scope, None)
+            session.retracted(scope, gen, removed)
+        for scope in outcome.differ:
+            held = self.tables.position(scope)
+            if held is not None:
+                self.repairs += 1
+                session.repair(scope, held.gen, self.replica.repair_ranges(scope))
+        return outcome
+
+    def _owe(self, outcome: Outcome, size: int) -> None:
+        self._owed.update(outcome.positions)
+        self._owed_bytes += size
+        if not self.lazy:
+            self.acknowledge()
+
+    def acknowledge(self) -> bool:
+        """Say what is on disk and give the credit back; False when there is nothing to say."""
+        if self.session is None or self._owed_bytes == 0:
+            return False
+        self.session.applied(self._owed, self._owed_bytes)
+        self._owed, self._owed_bytes = {}, 0
+        self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Push what waits, and put everything on the link."""
+        if self.session is None or self.link is None:
+            return
+        ops = self.replica.queued(self.session.pushed_upto, PUSHED_AT_ONCE)
+        while ops and self.session.push([(op.n, op.body) for op in ops]):
+            ops = self.replica.queued(self.session.pushed_upto, PUSHED_AT_ONCE)
+        frames = self.session.outgoing()
+        if not self.link.server_gone:
+            self.link.up.extend(frames)
+        if self.session.ending is not None:
+            self.hang_up()
+
+    def tick(self) -> None:
+        """Let time pass in the session."""
+        if self.session is not None:
+            self.session.tick(self._now())
+            self.flush()
+
+
+class Watch:
+    """What an oracle hears of a device. This one listens to nothing."""
+
+    def wrote(self, device: SimDevice, op: Op) -> None:
+        """An op is on the device's disk, and the officer knows."""
+
+    def before(self, device: SimDevice) -> object:
+        """Something is about to be applied."""
+        return None
+
+    def applied(self, device: SimDevice, outcome: Outcome, before: object) -> None:
+        """A transaction of the server's doing has ended."""

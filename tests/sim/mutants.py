@@ -1,0 +1,244 @@
+"""Planted bugs: each one breaks a promise, and `test_mutants` shows that the oracles notice.
+
+A mutant is a context manager that replaces one function of the core (or, where the shell is to blame, of the simulated
+shell) while it lasts. docs/testing.md tells which promise each is about.
+"""
+
+# ruff: noqa: ANN401, ARG005, PT008
+# A mutant takes what the function takes whose place it has, and drops what it should have looked at.
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import msgspec
+
+from schemas import wire
+from schemas.codec import reread_op
+from schemas.ids import RecordId, ScopeName, Seq
+from server import settle
+from sync import policies
+from sync.policies import Cell, Entry, Said
+from sync.replica import Replica
+from sync.replica.core import Outcome
+from sync.session import server as server_session
+from sync.session.server import ServerSession
+from tests.sim import server as sim_server
+from tests.sim.device import SimDevice
+from tests.sim.server import SimServer
+from tests.sim.store import decide
+
+Planted = contextlib.AbstractContextManager[object]
+
+
+# --- promise 1 -------------------------------------------------------------------------------------------------------
+
+
+def durable_before_the_commit() -> Planted:
+    """The server tells its results, and then writes."""
+
+    def commit(self: SimServer, most: int) -> bool:
+        group = [self.arrivals.popleft() for _ in range(min(most, len(self.arrivals)))]
+        if not group:
+            return False
+        settled = decide(self.store, settle.flatten([submission for _, _, submission in group]), self._now())
+        at = 0
+        for conn, demand, submission in group:
+            conn.session.committed(settled.results[at : at + len(submission.ops)], demand.size)
+            at += len(submission.ops)
+            while self.pump(conn):
+                pass
+        self._fuse.point(sim_server.NODE, "before commit")
+        self._write(settled)
+        self.unpublished.append(([], [settled]))
+        return True
+
+    return mock.patch.object(SimServer, "commit", commit)
+
+
+def nothing_offered_again() -> Planted:
+    """A device takes a restored server's word that it still has what it once called durable."""
+    return mock.patch.object(Replica, "_offer_again", lambda self: None)
+
+
+def number_given_twice() -> Planted:
+    """A device forgets to count: the next op gets the last one's number."""
+
+    def write(self: Replica, *args: Any, **kwargs: Any) -> Any:
+        before = self._tables.meta("next_op")
+        op = _write(self, *args, **kwargs)
+        if op.n % 3 == 0 and before is not None:
+            self._tables.set_meta("next_op", before)
+        return op
+
+    _write = Replica.write
+    return mock.patch.object(Replica, "write", write)
+
+
+def refusals_forgotten() -> Planted:
+    """An op that the server refused is called settled, and nobody hears of it."""
+
+    def take(self: Replica, kept: Any, result: wire.Result, outcome: Outcome) -> None:
+        if result.status == "refused":
+            result = msgspec.structs.replace(result, status="durable", code="", detail="")
+        _take(self, kept, result, outcome)
+
+    _take = Replica._take_result
+    return mock.patch.object(Replica, "_take_result", take)
+
+
+# --- promise 2 -------------------------------------------------------------------------------------------------------
+
+
+def applied_as_often_as_pushed() -> Planted:
+    """The server does not look whether it knows the op."""
+
+    def init(self: Any, loaded: settle.Loaded, seq: Seq, now: Any) -> None:
+        mine = {key: known for key, known in loaded.ops.items() if key not in fresh}
+        _init(self, msgspec.structs.replace(loaded, ops=mine), seq, now)
+
+    def needs(ops: Any) -> settle.Needs:
+        fresh.clear()
+        fresh.update((submission.device, reread_op(raw).n) for submission, raw in ops)
+        return _needs(ops)
+
+    fresh: set[settle.OpKey] = set()
+    _needs = settle.needs
+    _init = settle._Commit.__init__
+    stack = contextlib.ExitStack()
+    stack.enter_context(mock.patch.object(settle._Commit, "__init__", init))
+    stack.enter_context(mock.patch.object(settle, "needs", needs))
+    return stack
+
+
+def entries_kept_twice() -> Planted:
+    """`grow` appends whatever comes, known or not."""
+
+    def merge(self: object, cell: Cell | None, value: Any, stamp: Any) -> Cell:
+        entries = () if cell is None else cell.entries
+        fresh = tuple(Entry(one, stamp, k) for k, one in enumerate(value))
+        return Cell(entries=tuple(sorted((*entries, *fresh), key=lambda entry: entry.order)))
+
+    return mock.patch.object(type(policies.ENGINE["grow"]), "merge", merge)
+
+
+def batches_applied_in_pieces() -> Planted:
+    """A device's transaction that is interrupted leaves what it had written."""
+
+    def transact(self: SimDevice, body: Callable[[], Any]) -> Any:
+        self._fuse.point(self.id, "before transaction")
+        return body()
+
+    return mock.patch.object(SimDevice, "_transact", transact)
+
+
+# --- promise 3 -------------------------------------------------------------------------------------------------------
+
+
+def last_to_arrive_wins() -> Planted:
+    """`latest` goes by the order of arrival instead of the clock."""
+
+    def merge(self: object, cell: Cell | None, value: Any, stamp: Any) -> Cell:
+        return Cell(said=Said(value, stamp))
+
+    return mock.patch.object(type(policies.ENGINE["latest"]), "merge", merge)
+
+
+def once_overwritten() -> Planted:
+    """`once` lets a later value stand, and forgets the first."""
+
+    def merge(self: object, cell: Cell | None, value: Any, stamp: Any) -> Cell:
+        return Cell(said=Said(value, stamp))
+
+    return mock.patch.object(type(policies.ENGINE["once"]), "merge", merge)
+
+
+def differing_dropped() -> Planted:
+    """`once` keeps the first value and drops what was said differently."""
+
+    def merge(self: object, cell: Cell | None, value: Any, stamp: Any) -> Cell:
+        return cell if cell is not None and cell.said is not None else Cell(said=Said(value, stamp))
+
+    return mock.patch.object(type(policies.ENGINE["once"]), "merge", merge)
+
+
+# --- promise 4 (and 7) -----------------------------------------------------------------------------------------------
+
+
+def gone_ignored() -> Planted:
+    """A device keeps what has left a scope."""
+
+    def batch(self: Replica, message: wire.Batch) -> Outcome:
+        return _batch(self, msgspec.structs.replace(message, gone=()))
+
+    _batch = Replica.batch
+    return mock.patch.object(Replica, "batch", batch)
+
+
+def absent_from_a_page_kept() -> Planted:
+    """A snapshot adds and replaces, and takes nothing away."""
+
+    def page(self: Replica, message: wire.Snapshot) -> Outcome:
+        with mock.patch.object(self._tables, "members", lambda scope, after, upto: []):
+            return _page(self, message)
+
+    _page = Replica.page
+    return mock.patch.object(Replica, "page", page)
+
+
+def ghosts_stay() -> Planted:
+    """An op waits for ever for the row of a record that has left the device."""
+
+    def waits(self: Replica, record: RecordId, seq: Seq, scopes: Any) -> bool:
+        return self._tables.row_version(record) is None or _waits(self, record, seq, scopes)
+
+    _waits = Replica._waits
+    return mock.patch.object(Replica, "_waits", waits)
+
+
+def settled_by_the_result() -> Planted:
+    """An op is taken off the row as soon as it is durable, before the row that holds it is there."""
+    return mock.patch.object(Replica, "_waits", lambda self, record, seq, scopes: False)
+
+
+def older_row_wins() -> Planted:
+    """A row replaces a newer one that another scope has brought."""
+
+    def take(self: Replica, row: Any, change: Any, outcome: Outcome, *, newer: bool) -> None:
+        _take(self, row, change, outcome, newer=True)
+
+    _take = Replica._take_row
+    return mock.patch.object(Replica, "_take_row", take)
+
+
+def row_outlives_its_scopes() -> Planted:
+    """A record stays on the device when the last scope that held it has let it go (promise 7 too)."""
+    return mock.patch.object(Replica, "_left", lambda self, record, outcome: outcome.touched.add(record))
+
+
+def scopes_told_too_early() -> Planted:
+    """A result names a scope that the record only passed through within the commit."""
+
+    def decide(self: Any, op: Any, submission: settle.Submission) -> wire.Result:
+        result = _decide(self, op, submission)
+        if result.status == "durable":
+            result = msgspec.structs.replace(result, scopes=tuple(sorted(self._states[op.record].scopes())))
+        return result
+
+    _decide = settle._Commit._decide
+    stack = contextlib.ExitStack()
+    stack.enter_context(mock.patch.object(settle._Commit, "_decide", decide))
+    stack.enter_context(mock.patch.object(settle, "_told", lambda result, scopes: result))
+    return stack
+
+
+def recent_frames_always() -> Planted:
+    """The batch behind a snapshot is the frame of a recent commit, older than the pages."""
+
+    def step_for(self: ServerSession, scope: ScopeName, feed: Any) -> Any:
+        step = _step_for(self, scope, feed)
+        return msgspec.structs.replace(step, log=False) if isinstance(step, server_session.WantChanges) else step
+
+    _step_for = ServerSession._step_for
+    return mock.patch.object(ServerSession, "_step_for", step_for)

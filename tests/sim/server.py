@@ -1,0 +1,272 @@
+"""The simulated server's shell: what a real one does around the sessions, one step at a time.
+
+Heads are in memory and lag behind the disk until a commit is published; admission takes them at that moment; results go
+out before heads move; a read and its delivery are two steps, with anything in between. A crash loses all but the disk.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from schemas.codec import encode
+from schemas.errors import PeerError
+from schemas.ids import DeviceId, Generation, Millis, ScopeName, Seq
+from schemas.wire import NONCE_BYTES, Batch
+from server.settle import ScopeChange, Settled, Submission, flatten
+from sync.session import Admission, Grant, Head, ServerSession
+from sync.session.server import CheckHello, Commit, Send, WantChanges, WantPage, WantRanges
+from tests.sim.faults import Fuse
+from tests.sim.store import NOTHING, SimStore, decide
+
+NODE: Final = "server"
+
+
+def sign(key: bytes, message: bytes) -> bytes:
+    """A stand-in for Ed25519, as long as one: the real one would be most of a simulation's time."""
+    return hashlib.blake2b(message, key=key, digest_size=64).digest()
+
+
+def verify(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether `sign` gave that."""
+    return sign(key, message) == signature
+
+
+class Link:
+    """One TCP connection: frames in order, each way, until one end hangs up or the link is cut."""
+
+    def __init__(self) -> None:
+        """Open."""
+        self.up: deque[bytes] = deque()
+        self.down: deque[bytes] = deque()
+        self.device_gone = False
+        self.server_gone = False
+
+
+class Conn:
+    """The server's end of one link."""
+
+    def __init__(self, link: Link, session: ServerSession) -> None:
+        """Begin."""
+        self.link = link
+        self.session = session
+        self.checking: DeviceId | None = None
+        self.reading: tuple[WantChanges | WantPage | WantRanges, Any] | None = None
+
+
+class SimServer:
+    """Everything between the links and the disk."""
+
+    def __init__(self, store: SimStore, fuse: Fuse, now: Callable[[], Millis], keep: Callable[[Settled], None]) -> None:
+        """Start.
+
+        Args:
+            store: the disk.
+            fuse: where it may crash.
+            now: the server's clock.
+            keep: told of each commit once it is on the disk.
+        """
+        self.store = store
+        self._fuse = fuse
+        self._now = now
+        self._kept = keep
+        self.grants: dict[DeviceId, dict[ScopeName, Generation]] = {}
+        self._generation = 0
+        self._nonces = 0
+        self.endings: list[str] = []
+        self._boot()
+
+    def _boot(self) -> None:
+        self.conns: list[Conn] = []
+        self.heads: dict[ScopeName, Head] = dict(self.store.heads)
+        self.arrivals: deque[tuple[Conn, Commit, Submission]] = deque()
+        self.unpublished: deque[tuple[list[tuple[Conn, Commit, Submission]], list[Settled]]] = deque()
+        self._recent: dict[tuple[ScopeName, Seq], ScopeChange] = {}
+
+    def crash(self, store: SimStore | None = None) -> None:
+        """Lose everything but the disk, or come back with another one, and start again."""
+        for conn in self.conns:
+            conn.link.server_gone = True
+            conn.link.up.clear()
+        self.store = self.store if store is None else store
+        self._boot()
+
+    # --- links and sessions ------------------------------------------------------------------------------------------
+
+    def accept(self, link: Link) -> None:
+        """A device has opened a link."""
+        self._nonces += 1
+        nonce = self._nonces.to_bytes(NONCE_BYTES, "big")
+        self.conns.append(Conn(link, ServerSession(nonce, verify, self._now())))
+
+    def receive(self, conn: Conn) -> bool:
+        """Take in one frame; False when there is none."""
+        if not conn.link.up:
+            if conn.link.device_gone:
+                self._leave(conn)
+                return True
+            return False
+        demand = conn.session.receive(conn.link.up.popleft(), self._now())
+        match demand:
+            case CheckHello(device):
+                conn.checking = device
+            case Commit(ops) if conn.session.device is not None:
+                submission = Submission(conn.session.device, frozenset(conn.session.scopes), ops)
+                self.arrivals.append((conn, demand, submission))
+        return True
+
+    def admit(self, conn: Conn) -> bool:
+        """Answer a HELLO, if there is one to answer."""
+        device, conn.checking = conn.checking, None
+        if device is None:
+            return False
+        grants = {scope: Grant(gen, self.head(scope)) for scope, gen in self.grants.get(device, {}).items()}
+        conn.session.admit(
+            Admission(
+                public_key=device.encode(),
+                grants=grants,
+                epoch=self.store.epoch,
+                last_op=self.store.last_op(device),
+            ),
+            self._now(),
+        )
+        for other in self.conns:
+            if other is not conn and other.session.device == device:
+                other.session.fail(PeerError("replaced"))
+        return True
+
+    def head(self, scope: ScopeName) -> Head:
+        """Where a scope stands, as far as memory knows."""
+        return self.heads.get(scope, NOTHING)
+
+    def pump(self, conn: Conn) -> bool:
+        """One step of what a connection has to send; False when there is none."""
+        if conn.reading is not None:
+            self._deliver(conn, *conn.reading)
+            conn.reading = None
+            return True
+        match conn.session.next_step():
+            case Send(frame):
+                self._put(conn, frame)
+            case WantChanges() as step:
+                conn.reading = step, self._changes(step)
+            case WantPage(scope=scope, after=after, upto=upto) as step:
+                conn.reading = step, self.store.page(scope, after, upto)
+            case WantRanges(scope=scope, ranges=ranges) as step:
+                conn.reading = step, self.store.ranges(scope, ranges)
+            case None:
+                if conn.session.ending is not None:
+                    self._leave(conn)
+                    return True
+                return False
+        return True
+
+    def _deliver(self, conn: Conn, step: WantChanges | WantPage | WantRanges, found: Any) -> None:  # noqa: ANN401  of each step another
+        frame = None
+        match step:
+            case WantChanges():
+                to, batch, ended = found
+                frame = conn.session.changes_read(step, to, batch, ended=ended)
+            case WantPage():
+                frame = conn.session.page_read(step, list(found.rows), found.upto)
+            case WantRanges():
+                conn.session.ranges_read(step, found)
+        if frame is not None:
+            self._put(conn, frame)
+
+    def _changes(self, step: WantChanges) -> tuple[Seq, bytes, bool]:
+        """A recent commit's frame where there is one, else the log."""
+        recent = None if step.log else self._recent.get((step.scope, step.after))
+        if recent is not None:
+            to, rows, gone = recent.head.seq, recent.rows, recent.gone
+            head: Head | None = recent.head
+        else:
+            found = self.store.changes(step.scope, step.after)
+            to, rows, gone, head = found.to, found.rows, found.gone, found.head
+        frame = encode(
+            Batch(
+                scope=step.scope,
+                gen=step.gen,
+                frm=step.after,
+                to=to,
+                rows=tuple(map(msgspec.Raw, rows)),
+                gone=gone,
+                digest=None if head is None else head.digest,
+                count=None if head is None else head.count,
+            )
+        )
+        return to, frame, head is not None
+
+    def _put(self, conn: Conn, frame: bytes) -> None:
+        if not conn.link.device_gone:
+            conn.link.down.append(frame)
+
+    def _leave(self, conn: Conn) -> None:
+        conn.link.server_gone = True
+        conn.link.up.clear()
+        if conn.session.ending is not None:
+            self.endings.append(conn.session.ending.spec.code)
+        self.conns.remove(conn)
+
+    def tick(self) -> None:
+        """Let time pass in every session."""
+        for conn in self.conns:
+            conn.session.tick(self._now())
+
+    # --- commits -----------------------------------------------------------------------------------------------------
+
+    def commit(self, most: int) -> bool:
+        """Make what has arrived durable, as one group; it is not published yet."""
+        group = [self.arrivals.popleft() for _ in range(min(most, len(self.arrivals)))]
+        if not group:
+            return False
+        commits = []
+        ops = flatten([submission for _, _, submission in group])
+        while ops:
+            settled = decide(self.store, ops, self._now())
+            self._fuse.point(NODE, "before commit")
+            self._write(settled)
+            commits.append(settled)
+            ops = ops[settled.taken :]
+            self._fuse.point(NODE, "after commit")
+        self.unpublished.append((group, commits))
+        return True
+
+    def _write(self, settled: Settled) -> None:
+        self.store.keep(settled)
+        self._kept(settled)
+
+    def publish(self) -> bool:
+        """Tell the results of the oldest unpublished group, then move the heads."""
+        if not self.unpublished:
+            return False
+        group, commits = self.unpublished.popleft()
+        results = [result for settled in commits for result in settled.results]
+        at = 0
+        for conn, demand, submission in group:
+            conn.session.committed(tuple(results[at : at + len(submission.ops)]), demand.size)
+            at += len(submission.ops)
+        for settled in commits:
+            for change in settled.scopes:
+                self.heads[change.scope] = change.head
+                self._recent[change.scope, change.frm] = change
+                for conn in self.conns:
+                    conn.session.head_moved(change.scope, change.head.seq)
+        return True
+
+    # --- grants ------------------------------------------------------------------------------------------------------
+
+    def grant(self, device: DeviceId, scope: ScopeName, *, held: bool) -> None:
+        """Begin or change (a new generation) a device's grant of a scope, or end it."""
+        grants = self.grants.setdefault(device, {})
+        if held:
+            self._generation += 1
+            grants[scope] = Generation(self._generation)
+        else:
+            grants.pop(scope, None)
+        for conn in self.conns:
+            if conn.session.device == device:
+                gen = grants.get(scope)
+                conn.session.regrant(scope, None if gen is None else Grant(gen, self.head(scope)))

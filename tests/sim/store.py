@@ -1,0 +1,115 @@
+"""The simulated server's disk: every write survives a crash of the server, and pages are so small that there are many.
+
+It settles with the real `server.settle` and keeps, for the oracles, the list of everything it ever accepted.
+"""
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from schemas.codec import decode_row, reread_op
+from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.wire import Range
+from server import settle
+from server.store import Changes, Page
+from sync import digest, merge
+from sync.session import Head
+from tests.sim.model import Accepted
+
+PAGE_ROWS: Final = 2
+CHANGES_ROWS: Final = 3
+NOTHING: Final = Head(Seq(0), digest.EMPTY, 0)
+
+
+class SimStore:
+    """Rows, members with tombstones, heads, ops; and the history that the reference model reads."""
+
+    def __init__(self, epoch: Epoch) -> None:
+        """Begin with nothing."""
+        self.epoch = epoch
+        self.seq = Seq(0)
+        self.heads: dict[ScopeName, Head] = {}
+        self.rows: dict[RecordId, bytes] = {}
+        self.ops: dict[settle.OpKey, settle.KnownOp] = {}
+        self.history: list[Accepted] = []
+        # scope -> record -> (commit that last touched it there, whether it is still there)
+        self._log: dict[ScopeName, dict[RecordId, tuple[Seq, bool]]] = {}
+
+    def copy(self, epoch: Epoch) -> "SimStore":
+        """What a backup of this moment becomes when it is restored: the same, in another history."""
+        other = copy.deepcopy(self)
+        other.epoch = epoch
+        return other
+
+    def load(self, wanted: settle.Needs) -> settle.Loaded:
+        """What `settle` asks for."""
+        return settle.Loaded(
+            ops={key: self.ops[key] for key in wanted.ops if key in self.ops},
+            states={
+                record: merge.from_row(decode_row(self.rows[record]))
+                for record in wanted.records
+                if record in self.rows
+            },
+            heads=dict(self.heads),
+        )
+
+    def keep(self, settled: settle.Settled) -> None:
+        """Write one commit, whole."""
+        self.seq = settled.seq
+        for op in settled.ops:
+            self.ops[op.device, op.n] = settle.KnownOp(op.digest, op.result)
+            if op.result.status == "durable":
+                self.history.append(Accepted(reread_op(op.body), settled.seq))
+        for row in settled.rows:
+            self.rows[row.record] = row.body
+        for change in settled.scopes:
+            log = self._log.setdefault(change.scope, {})
+            log.update(dict.fromkeys(change.members, (settled.seq, True)))
+            log.update(dict.fromkeys(change.gone, (settled.seq, False)))
+            self.heads[change.scope] = change.head
+
+    def members(self, scope: ScopeName) -> list[tuple[RecordId, Seq]]:
+        """The scope's (record, version) pairs in order of id."""
+        return sorted((record, seq) for record, (seq, held) in self._log.get(scope, {}).items() if held)
+
+    def changes(self, scope: ScopeName, after: Seq) -> Changes:
+        """The log behind a position: whole commits, until there are CHANGES_ROWS or more."""
+        behind = sorted((seq, record, held) for record, (seq, held) in self._log.get(scope, {}).items() if seq > after)
+        taken: list[tuple[Seq, RecordId, bool]] = []
+        for change in behind:
+            if len(taken) >= CHANGES_ROWS and taken[-1][0] != change[0]:
+                break
+            taken.append(change)
+        more = len(taken) < len(behind)
+        head = self.heads.get(scope, NOTHING)
+        return Changes(
+            to=taken[-1][0] if more else max(head.seq, after),
+            rows=tuple(self.rows[record] for _, record, held in taken if held),
+            gone=tuple(record for _, record, held in taken if not held),
+            head=None if more else head,
+        )
+
+    def page(self, scope: ScopeName, after: str, upto: str) -> Page:
+        """PAGE_ROWS records of a stretch."""
+        found = list(self._stretch(scope, after, upto))
+        part = found[:PAGE_ROWS]
+        return Page(tuple(self.rows[record] for record, _ in part), part[-1][0] if len(part) < len(found) else "")
+
+    def ranges(self, scope: ScopeName, ranges: Sequence[Range]) -> list[tuple[bytes, int]]:
+        """(digest, count) of each range."""
+        found = [list(self._stretch(scope, one.after, one.upto)) for one in ranges]
+        return [(digest.of(part), len(part)) for part in found]
+
+    def last_op(self, device: DeviceId) -> OpNumber:
+        """The highest number among a device's ops."""
+        return max((n for owner, n in self.ops if owner == device), default=OpNumber(0))
+
+    def _stretch(self, scope: ScopeName, after: str, upto: str) -> Iterator[tuple[RecordId, Seq]]:
+        for record, seq in self.members(scope):
+            if record > after and (upto == "" or record <= upto):
+                yield record, seq
+
+
+def decide(store: SimStore, ops: Sequence[tuple[settle.Submission, bytes]], now: Millis) -> settle.Settled:
+    """The next commit for these ops; nothing is written yet."""
+    return settle.settle(ops, store.load(settle.needs(ops)), store.seq, now)

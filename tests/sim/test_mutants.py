@@ -1,0 +1,61 @@
+"""The oracles can fail: under each planted bug some course of events breaks the promise that the bug is about."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.sim import driver, mutants
+from tests.sim.faults import PromiseBroken
+
+SEEDS = 150
+
+
+def rough() -> None:
+    """Courses with crashes and restores."""
+    for seed in range(SEEDS):
+        driver.drive(seed, 100, driver.ROUGH)
+
+
+def calm() -> None:
+    """Courses without: whatever breaks here is no crash's fault."""
+    for seed in range(SEEDS):
+        driver.drive(seed, 100, driver.CALM)
+
+
+def everywhere() -> None:
+    """Short courses with a crash at every point."""
+    for seed in range(3):
+        list(driver.crash_everywhere(seed, 26))
+
+
+@pytest.mark.parametrize(
+    ("planted", "hunt", "promises"),
+    [
+        (mutants.durable_before_the_commit, everywhere, {1}),
+        (mutants.nothing_offered_again, rough, {1}),
+        (mutants.number_given_twice, calm, {1, 2}),
+        (mutants.refusals_forgotten, calm, {1}),
+        (mutants.applied_as_often_as_pushed, rough, {2}),
+        (mutants.entries_kept_twice, calm, {2, 4}),
+        (mutants.batches_applied_in_pieces, everywhere, {1, 2, 4}),
+        (mutants.last_to_arrive_wins, calm, {3, 4}),
+        (mutants.once_overwritten, calm, {3, 4}),
+        (mutants.differing_dropped, calm, {3}),
+        (mutants.gone_ignored, calm, {4}),
+        (mutants.absent_from_a_page_kept, calm, {4}),
+        (mutants.ghosts_stay, calm, {4}),
+        (mutants.settled_by_the_result, calm, {4}),
+        (mutants.older_row_wins, calm, {4}),
+        (mutants.row_outlives_its_scopes, calm, {4}),
+        (mutants.scopes_told_too_early, calm, {4}),
+        (mutants.recent_frames_always, calm, {4}),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_planted_bug_is_caught(
+    planted: Callable[[], mutants.Planted], hunt: Callable[[], None], promises: set[int]
+) -> None:
+    """The bug breaks one of the promises that it is about, within a bounded hunt that finds nothing without it."""
+    with planted(), pytest.raises(PromiseBroken) as caught:
+        hunt()
+    assert caught.value.promise in promises, caught.value
