@@ -29,13 +29,19 @@ _UINT64: Final = 0xCF
 _INT64: Final = 0xD3
 
 
-def check(data: bytes, bytes_max: int = limits.MESSAGE_BYTES_MAX, elements_max: int = limits.ELEMENTS_MAX) -> None:
+def check(
+    data: bytes,
+    bytes_max: int = limits.MESSAGE_BYTES_MAX,
+    elements_max: int = limits.MESSAGE_BYTES_MAX,
+    depth_max: int = limits.DEPTH_MAX,
+) -> None:
     """Accept `data` as exactly one MessagePack value inside the bounds of `schemas.limits`.
 
     Args:
         data: the message as it came.
         bytes_max: how long it may be.
-        elements_max: how many values it may hold, all together.
+        elements_max: how many values it may hold, all together; by default the length alone bounds them.
+        depth_max: how many arrays and maps may be open inside each other.
 
     Raises:
         FrameError: with code `too_long`, `not_msgpack`, `too_deep`, `too_many` or `bad_value`; the detail says the
@@ -68,8 +74,8 @@ def check(data: bytes, bytes_max: int = limits.MESSAGE_BYTES_MAX, elements_max: 
         length, is_map, at = _step(data, at)
         if length is None:
             continue
-        if len(left) > limits.DEPTH_MAX:
-            raise FrameError("too_deep", f"more than {limits.DEPTH_MAX} levels at byte {at}")
+        if len(left) > depth_max:
+            raise FrameError("too_deep", f"more than {depth_max} levels at byte {at}")
         length_max = limits.MAP_LEN_MAX if is_map else limits.ARRAY_LEN_MAX
         if length > length_max:
             raise FrameError("too_many", f"{length} elements at byte {at}, at most {length_max}")

@@ -12,11 +12,11 @@ from schemas import bounds
 from schemas.errors import FrameError, PeerError
 from schemas.limits import (
     DETAIL_CHARS_MAX,
-    ELEMENTS_MAX,
     ELEMENTS_UP_MAX,
     HELLO_BODY_BYTES_MAX,
     MESSAGE_BYTES_MAX,
     OP_BYTES_MAX,
+    OP_DEPTH_MAX,
 )
 from schemas.ops import Op, Row
 from schemas.wire import Down, Error, HelloBody, Up
@@ -50,7 +50,7 @@ def decode_down(data: bytes) -> Down:
     Raises:
         FrameError: the bytes are not one, or break a bound.
     """
-    return _decode(_DOWN, data, MESSAGE_BYTES_MAX, ELEMENTS_MAX)
+    return _decode(_DOWN, data, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX)
 
 
 def decode_hello_body(data: bytes) -> HelloBody:
@@ -68,7 +68,8 @@ def decode_op(data: bytes) -> Op:
     Raises:
         FrameError: the bytes are not one, or break a bound.
     """
-    return _decode(_OP, data, OP_BYTES_MAX, ELEMENTS_UP_MAX)
+    bounds.check(data, OP_BYTES_MAX, ELEMENTS_UP_MAX, OP_DEPTH_MAX)
+    return _typed(_OP, data)
 
 
 def reread_op(data: bytes) -> Op:

@@ -22,15 +22,14 @@ CONTROL_FRAMES_MAX: Final = 64
 DEPTH_MAX: Final = 16
 """Arrays and maps inside each other. The deepest message of ours (a row in a batch) is 8 deep."""
 
+OP_DEPTH_MAX: Final = 11
+"""Arrays and maps inside each other in an op. A value of it may come to stand five levels deeper in a batch."""
+
 ARRAY_LEN_MAX: Final = 2_048
 """Elements of one array. The longest of ours is the rows of a page, or the entries of one `grow` field."""
 
 MAP_LEN_MAX: Final = 256
 """Pairs of one map. The widest of ours is the fields of one record."""
-
-ELEMENTS_MAX: Final = 131_072
-"""Values in one message, all together. 1 MiB of empty maps becomes 76 MB of objects; this bound keeps it under
-10 MB, and the densest page of rows still fits."""
 
 ELEMENTS_UP_MAX: Final = 4_096
 """Values in what a device sends: a message, the body of HELLO, an op. Ops travel as bytes, so its messages have few;
@@ -148,9 +147,9 @@ def _check_relations() -> None:
         "a page fits in a message": PAGE_BYTES_MAX + 24 * KIB <= MESSAGE_BYTES_MAX,
         "a page holds a whole commit": OPS_PER_COMMIT_MAX <= PAGE_ROWS_MAX,
         # The densest row is made of log entries of one character: [{"text": "x"}, 0, 0] has 6 values in 11 bytes.
-        "a page's values fit in a message": PAGE_BYTES_MAX * 6 <= (ELEMENTS_MAX - KIB) * 11,
+        "what fits in an op fits in a batch": OP_DEPTH_MAX + 5 <= DEPTH_MAX,
         # A position: the map, five keys, five values; beside the body's own nine pairs.
-        "a HELLO's values fit": SCOPES_PER_DEVICE_MAX * 11 + 32 <= ELEMENTS_UP_MAX <= ELEMENTS_MAX,
+        "a HELLO's values fit": SCOPES_PER_DEVICE_MAX * 11 + 32 <= ELEMENTS_UP_MAX,
         "a page's rows fit in an array": PAGE_ROWS_MAX <= ARRAY_LEN_MAX,
         "a field's entries fit in an array": ENTRIES_PER_FIELD_MAX + ENTRIES_PER_OP_MAX <= ARRAY_LEN_MAX,
         "a push fits in a commit": OPS_PER_PUSH_MAX <= OPS_PER_COMMIT_MAX,
