@@ -182,6 +182,9 @@ class Hub:
         return change.head.seq, frame
 
     def _keep(self, change: ScopeChange) -> None:
+        if change.frm == change.head.seq:
+            # The scope moved in a commit whose answer was lost: whoever is behind reads the log.
+            return
         recent = _Recent(change)
         self._recent[(change.scope, change.frm)] = recent
         self._recent_bytes += recent.size
