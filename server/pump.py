@@ -23,7 +23,7 @@ from server.identity import Directory
 from server.settle import Submission
 from server.store import Store
 from sync.session import Admission, ServerSession
-from sync.session.server import CheckHello, Commit, Demand, Send, Step, WantChanges, WantPage, WantRanges
+from sync.session.steps import CheckHello, Commit, Demand, Send, Step, WantChanges, WantPage, WantRanges
 
 _log = logging.getLogger(__name__)
 _CLOSE_WITHOUT_FAULT: Final = 1000

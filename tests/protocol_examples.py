@@ -35,7 +35,7 @@ from server.settle import Submission
 from server.store.memory import MemoryStore
 from sync import digest
 from sync.session import Admission, Grant, Head, ServerSession
-from sync.session.server import CheckHello, Commit, Send, Step, WantChanges, WantPage, WantRanges
+from sync.session.steps import CheckHello, Commit, Send, Step, WantChanges, WantPage, WantRanges
 from tests.plain_client import PlainDevice
 
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

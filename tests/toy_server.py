@@ -32,7 +32,7 @@ from sync import digest
 from sync.check import changed_fields
 from sync.device import DeviceIdentity
 from sync.session import Admission, Grant, Head, ServerSession
-from sync.session.server import CheckHello, Commit, Demand, Send, WantChanges, WantPage, WantRanges
+from sync.session.steps import CheckHello, Commit, Demand, Send, WantChanges, WantPage, WantRanges
 
 CONTROL_ROOM = DeviceId("control-room")
 NOTHING = Head(Seq(0), digest.EMPTY, 0)

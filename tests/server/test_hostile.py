@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from schemas import wire
 from schemas.codec import encode
 from schemas.errors import ERRORS, Recovery
-from schemas.ids import DeviceId, Millis
+from schemas.ids import DeviceId, Generation, Millis
 from schemas.limits import (
     ARRAY_LEN_MAX,
     DEPTH_MAX,
@@ -186,6 +186,21 @@ async def test_a_second_hello_is_out_of_order(shared: Running, piece: int | None
     await raw.send_message(hello, piece)
     assert isinstance(await raw.message(), wire.Welcome)
     await refused(raw, "out_of_order")
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [[("", ""), ("", "")], [("", "5"), ("4", "")], [("1", "")], [("", "5")]],
+    ids=["the whole twice", "overlapping", "not from the first", "not to the last"],
+)
+async def test_ranges_of_a_repair_must_follow_each_other(shared: Running, ends: list[tuple[str, str]]) -> None:
+    """Each range is read for itself, so that a device may not have the same records read again and again."""
+    raw = await shared.live("bad")
+    scope = next(iter(shared.beatbook.directory.find(DeviceId("bad")).generations()))  # type: ignore[union-attr]
+    edges = [tuple(f"{at * 8}-0000-7000-8000-000000000000" if at else "" for at in pair) for pair in ends]
+    ranges = tuple(wire.Range(after=after, upto=upto, digest=bytes(32), count=0) for after, upto in edges)
+    await raw.send_message(wire.Repair(scope=scope, gen=Generation(1), ranges=ranges))
+    await refused(raw, "wrong_field")
 
 
 async def test_what_comes_while_the_proof_is_looked_up_waits(shared: Running, good: Handheld) -> None:

@@ -22,8 +22,8 @@ from sync import policies
 from sync.policies import Cell, Entry, Said
 from sync.replica import Replica
 from sync.replica.core import Outcome
-from sync.session import server as server_session
-from sync.session.server import ServerSession
+from sync.session.feeds import Feeds
+from sync.session.steps import WantChanges
 from tests.sim import server as sim_server
 from tests.sim.device import SimDevice
 from tests.sim.server import SimServer
@@ -236,9 +236,9 @@ def scopes_told_too_early() -> Planted:
 def recent_frames_always() -> Planted:
     """The batch behind a snapshot is the frame of a recent commit, older than the pages."""
 
-    def step_for(self: ServerSession, scope: ScopeName, feed: Any) -> Any:
-        step = _step_for(self, scope, feed)
-        return msgspec.structs.replace(step, log=False) if isinstance(step, server_session.WantChanges) else step
+    def want_of(self: Feeds, scope: ScopeName, feed: Any) -> Any:
+        want = _want_of(self, scope, feed)
+        return msgspec.structs.replace(want, log=False) if isinstance(want, WantChanges) else want
 
-    _step_for = ServerSession._step_for
-    return mock.patch.object(ServerSession, "_step_for", step_for)
+    _want_of = Feeds._want_of
+    return mock.patch.object(Feeds, "_want_of", want_of)

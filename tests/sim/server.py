@@ -17,7 +17,7 @@ from schemas.ids import DeviceId, Generation, Millis, ScopeName, Seq
 from schemas.wire import NONCE_BYTES, Batch
 from server.settle import ScopeChange, Settled, Submission, flatten
 from sync.session import Admission, Grant, Head, ServerSession
-from sync.session.server import CheckHello, Commit, Send, WantChanges, WantPage, WantRanges
+from sync.session.steps import CheckHello, Commit, Send, WantChanges, WantPage, WantRanges
 from tests.sim.faults import Fuse
 from tests.sim.store import NOTHING, SimStore, decide
 

@@ -1,0 +1,218 @@
+"""What a session sends of its scopes: a feed per scope, and the lanes in which their turns come.
+
+A feed holds a position and what is open at it, never a payload. What it wants read is a step; what was read comes back
+and becomes a frame, or nothing when the feed has moved on meanwhile.
+"""
+
+import enum
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+
+from schemas import scopes, wire
+from schemas.codec import encode
+from schemas.errors import PeerError
+from schemas.ids import Generation, ScopeName, Seq
+from schemas.scopes import Lane
+from sync.session.steps import Grant, Want, WantChanges, WantPage, WantRanges
+
+
+class _Mode(enum.Enum):
+    LIVE = enum.auto()
+    SNAPSHOT = enum.auto()
+
+
+class _Feed:
+    """What one scope's subscription needs: position, head, and an open snapshot or repair.
+
+    `confirm` asks for one more batch from the log, empty if need be, whose digest tells the device that a snapshot, a
+    repair or a stretch of the log is whole.
+    """
+
+    __slots__ = ("after", "asked", "confirm", "gen", "head", "mode", "repairs", "sent")
+
+    def __init__(self, gen: Generation, sent: Seq, head: Seq, mode: _Mode, after: str) -> None:
+        self.gen = gen
+        self.sent = sent
+        self.head = head
+        self.mode = mode
+        self.after = after
+        self.confirm = False
+        self.asked: tuple[wire.Range, ...] = ()
+        self.repairs: deque[tuple[str, str]] = deque()
+
+
+class Feeds:
+    """The subscriptions of one session."""
+
+    __slots__ = ("_feeds", "_ready")
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._feeds: dict[ScopeName, _Feed] = {}
+        self._ready: dict[Lane, dict[ScopeName, None]] = {Lane.BRIEFING: {}, Lane.NORMAL: {}, Lane.BULK: {}}
+
+    @property
+    def generations(self) -> Mapping[ScopeName, Generation]:
+        """The scopes subscribed to, with the generations of their grants."""
+        return {scope: feed.gen for scope, feed in self._feeds.items()}
+
+    def __contains__(self, scope: ScopeName) -> bool:
+        """Whether the scope is subscribed to."""
+        return scope in self._feeds
+
+    def subscribe(self, scope: ScopeName, grant: Grant, known: wire.Position | None) -> wire.Plan:
+        """Open a scope's feed from where the device stands, and tell the plan."""
+        head = grant.head
+        usable = known is not None and known.gen == grant.gen and known.seq <= head.seq
+        if known is not None and usable and known.after is None:
+            feed = _Feed(grant.gen, known.seq, head.seq, _Mode.LIVE, "")
+            # The session before may have ended between a snapshot's last page and the batch behind it.
+            feed.confirm = known.seq < head.seq
+            plan = wire.Plan(
+                scope=scope, gen=grant.gen, action="resume", seq=head.seq, digest=head.digest, count=head.count
+            )
+        else:
+            # Of a snapshot without a page yet there is nothing to go on from: it is pinned anew, nearer to the head.
+            pinned, after = (known.seq, known.after) if known is not None and usable and known.after else (head.seq, "")
+            feed = _Feed(grant.gen, pinned, head.seq, _Mode.SNAPSHOT, after)
+            plan = wire.Plan(scope=scope, gen=grant.gen, action="snapshot", seq=pinned, count=head.count)
+        self._feeds[scope] = feed
+        self._mark(scope, feed)
+        return plan
+
+    def drop(self, scope: ScopeName) -> None:
+        """Forget a scope's feed."""
+        del self._feeds[scope]
+        for waiting in self._ready.values():
+            waiting.pop(scope, None)
+
+    def clear(self) -> None:
+        """Forget every feed."""
+        self._feeds.clear()
+        for waiting in self._ready.values():
+            waiting.clear()
+
+    def head_moved(self, scope: ScopeName, head: Seq) -> bool:
+        """A commit changed the scope. Returns whether this session has something to send for it."""
+        feed = self._feeds.get(scope)
+        if feed is None or head <= feed.head:
+            return False
+        feed.head = head
+        self._mark(scope, feed)
+        return True
+
+    def compare(self, message: wire.Repair) -> bool:
+        """Take up a REPAIR; False when it is about a grant that has changed, or comes inside a snapshot.
+
+        Raises:
+            PeerError: its ranges do not follow each other from the first record to the last. They are read one by one,
+                so that overlapping ones would be work without end.
+        """
+        starts = [one.after for one in message.ranges]
+        ends = [one.upto for one in message.ranges]
+        if ends[-1] != "" or starts != sorted({"", *ends[:-1]}) or starts[1:] != ends[:-1]:
+            raise PeerError("wrong_field", "ranges must follow each other, from an empty `after` to an empty `upto`")
+        feed = self._feeds[message.scope]
+        if feed.gen != message.gen or feed.mode is not _Mode.LIVE:
+            return False
+        feed.asked = message.ranges
+        self._mark(message.scope, feed)
+        return True
+
+    def next_want(self) -> Want | None:
+        """What to read next, by lane; None when no feed has anything to send."""
+        for lane in (Lane.BRIEFING, Lane.NORMAL, Lane.BULK):
+            waiting = self._ready[lane]
+            if waiting:
+                scope = next(iter(waiting))
+                return self._want_of(scope, self._feeds[scope])
+        return None
+
+    def _want_of(self, scope: ScopeName, feed: _Feed) -> Want:
+        if feed.mode is _Mode.SNAPSHOT:
+            return WantPage(scope, feed.after, "", feed.gen)
+        if feed.sent < feed.head or feed.confirm:
+            return WantChanges(scope, feed.gen, feed.sent, feed.confirm)
+        if feed.asked:
+            return WantRanges(scope, feed.asked)
+        after, upto = feed.repairs[0]
+        return WantPage(scope, after, upto, feed.gen)
+
+    def changes_read(self, want: WantChanges, to: Seq, *, ended: bool) -> bool:
+        """Move on to where a BATCH leads; False when the feed has moved on meanwhile and the batch is not for it."""
+        feed = self._feeds.get(want.scope)
+        if feed is None or feed.gen != want.gen or feed.sent != want.after:
+            return False
+        feed.sent = to
+        feed.head = max(feed.head, to)
+        # Part of the log shows records as they stand now, so the device is between two positions until the rest is in:
+        # a recent commit's frame would not fit.
+        feed.confirm = not ended
+        self._mark(want.scope, feed)
+        return True
+
+    def page_read(self, want: WantPage, rows: list[bytes], upto: str) -> bytes | None:
+        """The encoded SNAPSHOT of a page, or None when the feed has moved on meanwhile."""
+        feed = self._feeds.get(want.scope)
+        if feed is None or feed.gen != want.gen:
+            # A page that was read before the grant changed may be older than the position that its plan pinned.
+            return None
+        if feed.mode is _Mode.SNAPSHOT:
+            if want.after != feed.after:
+                return None
+            frame = self._page_frame(want, feed, rows, upto, last=upto == "", repair=False)
+            feed.after = upto
+            feed.mode = _Mode.LIVE if upto == "" else _Mode.SNAPSHOT
+            feed.confirm = feed.mode is _Mode.LIVE
+        else:
+            if not feed.repairs or feed.repairs[0] != (want.after, want.upto):
+                return None
+            feed.repairs.popleft()
+            if upto not in ("", want.upto):
+                feed.repairs.appendleft((upto, want.upto))
+            stretch_end = upto or want.upto
+            feed.confirm = not feed.repairs
+            frame = self._page_frame(want, feed, rows, stretch_end, last=not feed.repairs, repair=True)
+        self._mark(want.scope, feed)
+        return frame
+
+    def _page_frame(
+        self, want: WantPage, feed: _Feed, rows: list[bytes], upto: str, *, last: bool, repair: bool
+    ) -> bytes:
+        return encode(
+            wire.Snapshot(
+                scope=want.scope,
+                gen=feed.gen,
+                at=feed.sent,
+                after=want.after,
+                upto=upto,
+                rows=tuple(msgspec.Raw(row) for row in rows),
+                last=last,
+                repair=repair,
+            )
+        )
+
+    def ranges_read(self, want: WantRanges, ours: list[tuple[bytes, int]]) -> None:
+        """Take the (digest, count) of each range that a REPAIR asked about: those that differ will be read."""
+        feed = self._feeds.get(want.scope)
+        if feed is None or feed.asked is not want.ranges:
+            return
+        feed.asked = ()
+        for theirs, (digest, count) in zip(want.ranges, ours, strict=True):
+            if (theirs.digest, theirs.count) != (digest, count):
+                feed.repairs.append((theirs.after, theirs.upto))
+        feed.confirm = not feed.repairs
+        self._mark(want.scope, feed)
+
+    def _mark(self, scope: ScopeName, feed: _Feed) -> None:
+        """Put the scope in the lane of what it needs next, behind the others there, or in none."""
+        for waiting in self._ready.values():
+            waiting.pop(scope, None)
+        if feed.mode is _Mode.SNAPSHOT:
+            self._ready[Lane.BULK if scopes.lane(scope) is Lane.NORMAL else Lane.BRIEFING][scope] = None
+        elif feed.sent < feed.head or feed.confirm:
+            self._ready[scopes.lane(scope)][scope] = None
+        elif feed.asked or feed.repairs:
+            self._ready[Lane.BULK][scope] = None

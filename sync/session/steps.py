@@ -1,0 +1,109 @@
+"""What a server's session is told, what it asks its shell to do, and in which words."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from schemas import wire
+from schemas.ids import DeviceId, Epoch, Generation, OpNumber, ScopeName, Seq
+
+
+class Head(msgspec.Struct, frozen=True):
+    """Where a scope's log stands.
+
+    Attributes:
+        seq: its last commit; 0 for none.
+        digest, count: over its members at that commit.
+    """
+
+    seq: Seq
+    digest: bytes
+    count: int
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """A right to one scope.
+
+    Attributes:
+        gen: rises with every change of the grant.
+        head: where the scope's log stands at this moment.
+    """
+
+    gen: Generation
+    head: Head
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
+    """What the shell found out about the device that said HELLO.
+
+    Attributes:
+        public_key: its Ed25519 key, 32 bytes.
+        grants: its scopes.
+        epoch: the server's history.
+        last_op: highest number of its ops that the store holds.
+    """
+
+    public_key: bytes
+    grants: Mapping[ScopeName, Grant]
+    epoch: Epoch
+    last_op: OpNumber
+
+
+class CheckHello(msgspec.Struct, frozen=True):
+    """Demand: look the device up, then call `admit` or `fail`."""
+
+    device: DeviceId
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """Demand: make these ops durable, then call `committed`.
+
+    Attributes:
+        ops: their bytes, in order.
+        size: payload bytes of the PUSH, to be given back as credit.
+    """
+
+    ops: tuple[bytes, ...]
+    size: int
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Step: send this frame."""
+
+    frame: bytes
+
+
+class WantChanges(msgspec.Struct, frozen=True):
+    """Step: read the scope's changes behind `after`, then call `changes_read`.
+
+    Attributes:
+        scope, gen, after: whose, and from where.
+        log: whether the log itself must be read. A frame of a recent commit may be older than what went out just
+            before, and its digest would then look like damage.
+    """
+
+    scope: ScopeName
+    gen: Generation
+    after: Seq
+    log: bool
+
+
+class WantPage(msgspec.Struct, frozen=True):
+    """Step: read the scope's records in (after, upto] in order of id, then call `page_read`."""
+
+    scope: ScopeName
+    after: str
+    upto: str
+    gen: Generation
+
+
+class WantRanges(msgspec.Struct, frozen=True):
+    """Step: compute the digests of these ranges, then call `ranges_read`."""
+
+    scope: ScopeName
+    ranges: tuple[wire.Range, ...]
+
+
+Demand = CheckHello | Commit
+Want = WantChanges | WantPage | WantRanges
+Step = Send | Want
