@@ -189,7 +189,10 @@ async def test_a_scope_that_is_granted_arrives_while_connected(handheld: Handhel
     await toy.make(record_id(1), incident("Over the border", area="walsall"))
     connections = list(toy.connections)
     stream = handheld.changes()
+    behind = asyncio.ensure_future(handheld.wait_until(lambda status: not status.caught_up))
+    await asyncio.sleep(0)
     await toy.grant(handheld._store.device, WALSALL)
+    assert (await behind).connected
     assert (await change_of(stream, RecordChanged)).record == record_id(1)
     await handheld.wait_until(caught_up)
     assert toy.connections == connections
