@@ -13,17 +13,19 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import decode_op, decode_row, encode, reread_op
-from schemas.errors import FrameError, PeerError, UsageError
+from schemas.codec import decode_row, encode, reread_op
+from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
 from schemas.limits import PAGE_ROWS_MAX, REPAIR_RANGES_MAX
 from schemas.ops import Hlc, Op, Row
 from schemas.wire import Batch, Plan, Position, Range, Result, Results, Retract, ScopeAdd, Snapshot, Welcome
-from sync import check, clock, digest, merge, replay
+from sync import clock, digest, replay
 from sync.merge import RecordState
 from sync.outbox import OpEvent, OpState, next_state, takes
+from sync.replica.members import MemberChange
 from sync.replica.tables import StoredOp, StoredPosition, Tables
+from sync.replica.writing import require_writable, sendable
 
 _EPOCH: Final = "epoch"
 _NEXT_OP: Final = "next_op"
@@ -191,26 +193,11 @@ class Replica:
             changes=dict(changes),
             why=facts.why,
         )
-        self._require_writable(op, spec, state)
-        body = _sendable(op)
+        require_writable(op, spec, state)
+        body = sendable(op)
         self._tables.put_op(StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body))
         self._tables.set_meta(_NEXT_OP, str(op.n + 1).encode())
         return op
-
-    def _require_writable(self, op: Op, spec: KindSpec, state: RecordState | None) -> None:
-        found = check.op_alone(op)
-        refusal = found if isinstance(found, check.Refusal) else check.op_on(state, op, spec)
-        if refusal is None:
-            after = merge.apply(merge.new_state(op, spec) if state is None else state, op)
-            refusal = check.outcome(after, merge.to_row(after))
-            for name in op.changes if state is not None else ():
-                if spec.fields[name].policy.name == "once" and _comes_too_late(after, op, name):
-                    raise UsageError(
-                        f"{name} of this {spec.name} is already recorded and stands; "
-                        "add a log entry that says what differs"
-                    )
-        if refusal is not None:
-            raise UsageError(f"this change to {spec.name} {op.record} cannot be made: {refusal.code}: {refusal.detail}")
 
     # --- what the server sends ---------------------------------------------------------------------------------------
 
@@ -258,7 +245,7 @@ class Replica:
             return outcome
         if held.after is not None or held.seq != message.frm or message.to < message.frm:
             raise PeerError("gap", f"{message.scope}: at {held.seq}, batch from {message.frm} to {message.to}")
-        change = _MemberChange(self._tables, message.scope, held)
+        change = MemberChange(self._tables, message.scope, held)
         for raw in message.rows:
             row = decode_row(raw)
             kept = self._tables.row_version(row.id)
@@ -292,7 +279,7 @@ class Replica:
                 f"{message.scope}: the snapshot at {held.seq} stands after {held.after!r}, "
                 f"the page at {message.at} after {message.after!r}",
             )
-        change = _MemberChange(self._tables, message.scope, held)
+        change = MemberChange(self._tables, message.scope, held)
         rows = {row.id: row for row in map(decode_row, message.rows)}
         for record, _ in self._tables.members(message.scope, message.after, message.upto):
             if record not in rows:
@@ -398,7 +385,7 @@ class Replica:
                 if raw is not None:
                     self._tables.put_row(record, decode_row(raw).kind, Seq(0), raw)
 
-    def _take_row(self, row: Row, change: "_MemberChange", outcome: Outcome, *, newer: bool) -> None:
+    def _take_row(self, row: Row, change: MemberChange, outcome: Outcome, *, newer: bool) -> None:
         change.put(row.id, row.v)
         if newer:
             self._tables.put_row(row.id, row.kind, row.v, encode(row))
@@ -467,52 +454,3 @@ class Replica:
         self._tables.put_op(msgspec.structs.replace(kept, state=state, code=result.code, detail=result.detail))
         if event is OpEvent.RESULT_REFUSED:
             outcome.held.append(kept.n)
-
-
-def _sendable(op: Op) -> bytes:
-    """The op's bytes, after a look with the server's eyes: one that it cannot read would end every session."""
-    body = encode(op)
-    try:
-        decode_op(body)
-    except FrameError as error:
-        raise UsageError(f"this change to {op.kind} {op.record} cannot be sent: {error}") from None
-    return body
-
-
-def _comes_too_late(after: RecordState, op: Op, name: FieldName) -> bool:
-    """Whether another value of a `once` field stands, after the op that would set or clear it."""
-    cleared = op.changes[name] is None and after.values()[name] is not None
-    return cleared or name in merge.displaced(after, op)
-
-
-class _MemberChange:
-    """A scope's members while a message is applied, with the digest kept alongside."""
-
-    def __init__(self, tables: Tables, scope: ScopeName, held: StoredPosition) -> None:
-        self._tables = tables
-        self._scope = scope
-        self._held = held
-        self._added: list[tuple[RecordId, Seq]] = []
-        self._removed: list[tuple[RecordId, Seq]] = []
-        self._count = held.count
-
-    def put(self, record: RecordId, version: Seq) -> None:
-        before = self._tables.member(self._scope, record)
-        if before is None:
-            self._count += 1
-        else:
-            self._removed.append((record, before))
-        self._added.append((record, version))
-        self._tables.put_member(self._scope, record, version)
-
-    def drop(self, record: RecordId) -> None:
-        before = self._tables.member(self._scope, record)
-        if before is None:
-            return
-        self._count -= 1
-        self._removed.append((record, before))
-        self._tables.drop_member(self._scope, record)
-
-    def position(self, *, seq: Seq, after: str | None) -> StoredPosition:
-        changed = digest.change(self._held.digest, added=self._added, removed=self._removed)
-        return StoredPosition(gen=self._held.gen, seq=seq, after=after, digest=changed, count=self._count)
