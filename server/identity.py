@@ -29,6 +29,8 @@ from schemas.ids import (
 )
 from schemas.limits import SCOPES_PER_DEVICE_MAX
 
+OFFICE: Final = DeviceId("control-room")
+"""The device of the server's own ops. Nobody else may number ops in its name."""
 PUBLIC_KEY_BYTES: Final = 32
 
 
@@ -113,10 +115,12 @@ class Directory:
         """Enrol a device, or enrol it anew with another key.
 
         Raises:
-            UsageError: an audience is none, they are too many, or key or ids have not their form.
+            UsageError: an audience is none, they are too many, key or ids have not their form, or the id is the server's own.
         """
         if len(public_key) != PUBLIC_KEY_BYTES:
             raise UsageError(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, this one {len(public_key)}")
+        if device == OFFICE:
+            raise UsageError(f"{OFFICE!r} is the server's own name for what it writes; give the device another id")
         before = self.find(device)
         enrolment = Enrolment(
             device=device,

@@ -5,23 +5,22 @@ replay that changes nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from schemas.codec import decode_op, decode_row, encode
 from schemas.errors import FrameError, UsageError
-from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId
+from schemas.ids import FieldName, Millis, OfficerId, OpNumber, RecordId
 from schemas.kinds import KindSpec, kind_named
 from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
 from schemas.wire import Result
 from server.committer import Committer
+from server.identity import OFFICE
 from server.settle import Submission
 from server.store import Store
 from sync import check, clock, merge
-
-OFFICE: Final = DeviceId("control-room")
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import pytest
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, ScopeName
 from schemas.limits import SCOPES_PER_DEVICE_MAX
-from server.identity import PUBLIC_KEY_BYTES, Directory
+from server.identity import OFFICE, PUBLIC_KEY_BYTES, Directory
 
 KEY = bytes(range(32))
 DEVICE = DeviceId("hh-1")
@@ -166,3 +166,9 @@ def test_a_file_that_cannot_be_read_or_written_is_named(directory: Directory, tm
     blocked.write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
         Directory(blocked / "devices")._keep(directory.enrol(DeviceId("hh-2"), "WM1", KEY, []))
+
+
+def test_no_device_gets_the_servers_own_name(tmp_path: Path) -> None:
+    """Two writers that number ops in one name would take each other's for replays."""
+    with pytest.raises(UsageError, match="server's own name"):
+        Directory(tmp_path).enrol(OFFICE, "WM1", bytes(32), [ScopeName("force")])

@@ -12,7 +12,8 @@ from schemas.ids import DeviceId, FieldName, OfficerId, OpNumber, RecordId
 from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
 from server.committer import Committer
-from server.office import OFFICE, Draft, Made, Office
+from server.identity import OFFICE
+from server.office import Draft, Made, Office
 from server.settle import Submission
 from sync import merge
 from tests.server.running import NOW, Clock, GatedStore
