@@ -115,7 +115,8 @@ class Directory:
         """Enrol a device, or enrol it anew with another key.
 
         Raises:
-            UsageError: an audience is none, they are too many, key or ids have not their form, or the id is the server's own.
+            UsageError: an audience is none, they are too many, key or ids have not their form, or the id is the
+                server's own.
         """
         if len(public_key) != PUBLIC_KEY_BYTES:
             raise UsageError(f"an Ed25519 public key has {PUBLIC_KEY_BYTES} bytes, this one {len(public_key)}")

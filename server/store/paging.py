@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from schemas.ids import RecordId, Seq
-from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX
+from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX, SNAPSHOT_ROWS_MAX
 from server.store.port import Page
 
 LogEntry = tuple[Seq, RecordId, bytes | None]
@@ -63,12 +63,12 @@ def stretch(entries: Iterable[LogEntry]) -> Stretch:
     )
 
 
-def page(entries: Iterable[tuple[RecordId, bytes]], rows_max: int = PAGE_ROWS_MAX) -> Page:
+def page(entries: Iterable[tuple[RecordId, bytes]], rows_max: int = SNAPSHOT_ROWS_MAX) -> Page:
     """As many records as a page holds, and at least one.
 
     Args:
         entries: (record, its encoded row) in order of id.
-        rows_max: at most so many; PAGE_ROWS_MAX holds all the same.
+        rows_max: at most so many, of a snapshot by default; PAGE_ROWS_MAX holds all the same.
     """
     rows: list[bytes] = []
     size = 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from schemas.ids import RecordId, Seq
-from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX
+from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX, SNAPSHOT_ROWS_MAX
 from server.store import paging
 from tests.server.store.support import record_id
 
@@ -53,10 +53,10 @@ def test_what_lies_behind_a_page_is_not_read() -> None:
         nonlocal asked
         for i in range(100_000):
             asked += 1
-            yield record_id(i), bytes(1_000)
+            yield record_id(i), bytes(4_000)
 
     page = paging.page(entries())
-    assert len(page.rows) == PAGE_BYTES_MAX // 1_000
+    assert len(page.rows) == PAGE_BYTES_MAX // 4_000
     assert asked == len(page.rows) + 1
 
 
@@ -70,6 +70,7 @@ def test_a_page_always_gets_on() -> None:
 def test_a_page_that_is_just_full_is_the_last() -> None:
     """Nothing behind it: it says so, and nobody asks for an empty page."""
     rows = [(record_id(i), b"x") for i in range(PAGE_ROWS_MAX)]
-    assert paging.page(rows).upto == ""
+    assert paging.page(rows[:SNAPSHOT_ROWS_MAX]).upto == ""
+    assert paging.page(rows).upto == record_id(SNAPSHOT_ROWS_MAX - 1)
     assert paging.page(rows, rows_max=PAGE_ROWS_MAX).upto == ""
     assert paging.page(rows, rows_max=10).upto == record_id(9)
