@@ -37,7 +37,6 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         method, path: where it is.
         handler: what answers.
-        summary: what it does.
         takes, gives: body types; None for none.
         status: of success.
         also: other statuses of success, with what they mean.
@@ -48,13 +47,17 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     handler: Handler
-    summary: str
     takes: Any = None
     gives: Any = None
     status: int = 200
     also: Mapping[int, str] = {}
     query: Mapping[str, str] = {}
     open: bool = False
+
+    @property
+    def summary(self) -> str:
+        """What it does: its handler's docstring."""
+        return self.handler.__doc__ or ""
 
 
 async def livez(_request: Request) -> Response:
@@ -226,15 +229,12 @@ def _created(made: Made) -> bodies.Created:
 
 
 OPERATIONS: Final = (
-    Operation(method="GET", path="/livez", handler=livez, summary=livez.__doc__ or "", gives=bodies.Health, open=True),
-    Operation(
-        method="GET", path="/readyz", handler=readyz, summary=readyz.__doc__ or "", gives=bodies.Health, open=True
-    ),
+    Operation(method="GET", path="/livez", handler=livez, gives=bodies.Health, open=True),
+    Operation(method="GET", path="/readyz", handler=readyz, gives=bodies.Health, open=True),
     Operation(
         method="POST",
         path="/v1/briefings",
         handler=create_briefing,
-        summary=create_briefing.__doc__ or "",
         takes=bodies.NewBriefing,
         gives=bodies.Created,
         status=201,
@@ -244,7 +244,6 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/records",
         handler=list_records,
-        summary=list_records.__doc__ or "",
         gives=bodies.RecordList,
         query={
             "kind": f"One of {', '.join(sorted(KINDS))}.",
@@ -257,7 +256,6 @@ OPERATIONS: Final = (
         method="POST",
         path="/v1/records",
         handler=bring_records,
-        summary=bring_records.__doc__ or "",
         takes=bodies.Drafts,
         gives=bodies.DraftsDone,
     ),
@@ -265,21 +263,18 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/records/{record}",
         handler=read_record,
-        summary=read_record.__doc__ or "",
         gives=bodies.RecordBody,
     ),
     Operation(
         method="GET",
         path="/v1/devices",
         handler=list_devices,
-        summary=list_devices.__doc__ or "",
         gives=bodies.DeviceList,
     ),
     Operation(
         method="PUT",
         path="/v1/devices/{device}/grants",
         handler=set_grants,
-        summary=set_grants.__doc__ or "",
         takes=bodies.Audiences,
         gives=bodies.DeviceBody,
     ),
