@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import reread_op, decode_row
+from schemas.codec import decode_row, reread_op
 from schemas.ids import DeviceId, Epoch, Generation, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KINDS
 from schemas.ops import Op

@@ -294,16 +294,21 @@ class World:
                 self._until_quiet()
         self.audit.at_rest(self.server, self.devices)
 
-    def _until_quiet(self) -> None:
+    def come_back(self, who: int) -> None:
+        """One handheld finds the network, and all that follows from it happens; nobody else comes back."""
+        self.connect(who)
+        self._until_quiet(everyone=False)
+
+    def _until_quiet(self, *, everyone: bool = True) -> None:
         for _ in range(ROUNDS_MAX):
-            if not self._round():
+            if not self._round(everyone=everyone):
                 return
         require(0, holds=False, text="the world never comes to rest")
 
-    def _round(self) -> bool:
+    def _round(self, *, everyone: bool) -> bool:
         progress = False
         for who, device in enumerate(self.devices):
-            if device.link is None:
+            if everyone and device.link is None:
                 self.connect(who)
                 progress = True
             while self._act(device.receive):
