@@ -1,6 +1,9 @@
 """The oracles can fail: under each planted bug some course of events breaks the promise that the bug is about."""
 
+import inspect
 from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -28,28 +31,31 @@ def everywhere() -> None:
         list(driver.crash_everywhere(seed, 26))
 
 
+HUNTS: Final[list[tuple[Callable[[], mutants.Planted], Callable[[], None], set[int]]]] = [
+    (mutants.durable_before_the_commit, everywhere, {1}),
+    (mutants.nothing_offered_again, rough, {1}),
+    (mutants.number_given_twice, calm, {1, 2}),
+    (mutants.refusals_forgotten, calm, {1}),
+    (mutants.applied_as_often_as_pushed, rough, {2}),
+    (mutants.entries_kept_twice, calm, {2, 4}),
+    (mutants.batches_applied_in_pieces, everywhere, {1, 2, 4}),
+    (mutants.last_to_arrive_wins, calm, {3, 4}),
+    (mutants.once_overwritten, calm, {3, 4}),
+    (mutants.differing_dropped, calm, {3}),
+    (mutants.gone_ignored, calm, {4}),
+    (mutants.absent_from_a_page_kept, calm, {4}),
+    (mutants.ghosts_stay, calm, {4}),
+    (mutants.settled_by_the_result, calm, {4}),
+    (mutants.older_row_wins, calm, {4}),
+    (mutants.row_outlives_its_scopes, calm, {4}),
+    (mutants.scopes_told_too_early, calm, {4}),
+    (mutants.recent_frames_always, calm, {4}),
+]
+
+
 @pytest.mark.parametrize(
     ("planted", "hunt", "promises"),
-    [
-        (mutants.durable_before_the_commit, everywhere, {1}),
-        (mutants.nothing_offered_again, rough, {1}),
-        (mutants.number_given_twice, calm, {1, 2}),
-        (mutants.refusals_forgotten, calm, {1}),
-        (mutants.applied_as_often_as_pushed, rough, {2}),
-        (mutants.entries_kept_twice, calm, {2, 4}),
-        (mutants.batches_applied_in_pieces, everywhere, {1, 2, 4}),
-        (mutants.last_to_arrive_wins, calm, {3, 4}),
-        (mutants.once_overwritten, calm, {3, 4}),
-        (mutants.differing_dropped, calm, {3}),
-        (mutants.gone_ignored, calm, {4}),
-        (mutants.absent_from_a_page_kept, calm, {4}),
-        (mutants.ghosts_stay, calm, {4}),
-        (mutants.settled_by_the_result, calm, {4}),
-        (mutants.older_row_wins, calm, {4}),
-        (mutants.row_outlives_its_scopes, calm, {4}),
-        (mutants.scopes_told_too_early, calm, {4}),
-        (mutants.recent_frames_always, calm, {4}),
-    ],
+    HUNTS,
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_a_planted_bug_is_caught(
@@ -59,3 +65,16 @@ def test_a_planted_bug_is_caught(
     with planted(), pytest.raises(PromiseBroken) as caught:
         hunt()
     assert caught.value.promise in promises, caught.value
+
+
+def test_every_planted_bug_is_told_and_hunted() -> None:
+    """docs/testing.md names each mutant, and the hunt above leaves none out."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    planted = {
+        name
+        for name, value in vars(mutants).items()
+        if inspect.isfunction(value) and value.__module__ == mutants.__name__
+    }
+    hunted = {planted.__name__ for planted, _, _ in HUNTS}
+    assert planted == hunted
+    assert {name for name in planted if f"`{name}`" not in page} == set()
