@@ -398,13 +398,19 @@ class Replica:
             self._tables.drop_row(record)
 
     def _settle(self) -> None:
-        """Settle the durable ops whose row has come, or can no longer come: the record left this device before it."""
+        """Settle the durable ops whose row has come, or can no longer come: the record left this device before it.
+
+        Of one record they settle in order: none before an earlier one, over which it is laid.
+        """
+        waiting: set[RecordId] = set()
         after = OpNumber(0)
         while ops := self._tables.ops_in([OpState.DURABLE], after, PAGE_ROWS_MAX):
             for op in ops:
-                if not self._waits(op.record, op.seq, op.detail.split()):
-                    state = next_state(op.state, OpEvent.ROW_CAME)
-                    self._tables.put_op(msgspec.structs.replace(op, state=state, detail=""))
+                if op.record in waiting or self._waits(op.record, op.seq, op.detail.split()):
+                    waiting.add(op.record)
+                    continue
+                state = next_state(op.state, OpEvent.ROW_CAME)
+                self._tables.put_op(msgspec.structs.replace(op, state=state, detail=""))
             after = ops[-1].n
 
     def _waits(self, record: RecordId, seq: Seq, scopes: Iterable[str]) -> bool:
@@ -440,13 +446,11 @@ class Replica:
         outcome.touched.add(kept.record)
         state = next_state(kept.state, event)
         if event is OpEvent.RESULT_DURABLE:
-            scopes = {str(scope) for scope in result.scopes}
-            for op in self._tables.pending_ops(kept.record):
-                # An op is never settled before one that it was laid over.
-                scopes.update(op.detail.split() if op.state is OpState.DURABLE and op.n < kept.n else ())
-            if not self._waits(kept.record, result.seq, scopes):
+            pending = self._tables.pending_ops(kept.record)
+            behind = any(op.state is OpState.DURABLE and op.n < kept.n for op in pending)
+            if not behind and not self._waits(kept.record, result.seq, result.scopes):
                 state = next_state(state, OpEvent.ROW_CAME)
-            detail = " ".join(sorted(scopes)) if state is OpState.DURABLE else ""
+            detail = " ".join(result.scopes) if state is OpState.DURABLE else ""
             self._tables.put_op(msgspec.structs.replace(kept, state=state, seq=result.seq, code="", detail=detail))
             if kept.state is OpState.QUEUED:
                 outcome.durable.append(kept.n)

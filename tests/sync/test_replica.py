@@ -510,6 +510,20 @@ def test_an_op_is_not_settled_before_one_that_it_was_laid_over(handheld: Handhel
     assert handheld.summary() is None
 
 
+def test_each_op_waits_for_the_commit_of_its_own(handheld: Handheld) -> None:
+    """A record wanders through two scopes and away; the first one's log ends before the last op's commit."""
+    handheld.stand(NORTH, SOUTH)
+    ops = [handheld.create(), handheld.write(A, {"area": "south"}), handheld.write(A, {"area": "elsewhere"})]
+    handheld.durable(ops[0], 11, NORTH)
+    handheld.durable(ops[1], 12, SOUTH)
+    handheld.durable(ops[2], 13)
+    handheld.replica.batch(batch(SOUTH, 10, 13, gone=(A,)))
+    assert {handheld.state(op) for op in ops} == {OpState.DURABLE}
+    handheld.replica.batch(batch(NORTH, 10, 12, gone=(A,)))
+    assert {handheld.state(op) for op in ops} == {OpState.SETTLED}
+    assert handheld.summary() is None
+
+
 def test_a_refused_op_is_held_in_sight_and_the_rest_goes_on(handheld: Handheld) -> None:
     """With its reason; what was built on it waits in the outbox; another record's op is not touched."""
     handheld.stand(NORTH)
