@@ -1,0 +1,217 @@
+"""What can be typed: every command with its form and meaning in one table, and how a line becomes one of them."""
+
+import difflib
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from schemas.errors import UsageError
+from schemas.ids import SLUG_PATTERN
+from schemas.kinds import Briefing, CustodyBooking, Incident, Kind
+from schemas.kinds.incident import Category
+from sync.device.terminal.values import listed
+
+KIND_WORDS: Final[dict[str, type[Kind]]] = {
+    "incidents": Incident,
+    "briefings": Briefing,
+    "bookings": CustodyBooking,
+}
+"""What the kinds are called here."""
+WAIT_S: Final = 30.0
+"""How long `wait` waits when it is not told."""
+WAIT_S_MAX: Final = 86_400.0
+DEFAULT_CATEGORY: Final = Category.PUBLIC_SAFETY
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """`list`: records of one kind, or of all, that hold every one of some words."""
+
+    kind: type[Kind] | None
+    words: tuple[str, ...]
+
+
+class Show(msgspec.Struct, frozen=True):
+    """`show`: one record with all that is known of it."""
+
+    which: str
+
+
+class New(msgspec.Struct, frozen=True):
+    """`new`: report an incident."""
+
+    summary: str
+    area: str
+    category: Category
+
+
+class Log(msgspec.Struct, frozen=True):
+    """`log`: write in a record's log."""
+
+    which: str
+    text: str
+
+
+class SetField(msgspec.Struct, frozen=True):
+    """`set`: give a field a new value."""
+
+    which: str
+    field: str
+    value: str
+
+
+class Read(msgspec.Struct, frozen=True):
+    """`read`: confirm that a briefing was read."""
+
+    which: str
+
+
+class Offline(msgspec.Struct, frozen=True):
+    """`offline`: cut the connection."""
+
+
+class Online(msgspec.Struct, frozen=True):
+    """`online`: connect again."""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """`status`: how it stands with the server."""
+
+
+class ListHeld(msgspec.Struct, frozen=True):
+    """`held`: own changes that the server refused."""
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """`wait`: until everything is in and nothing waits."""
+
+    seconds: float
+
+
+class Help(msgspec.Struct, frozen=True):
+    """`help`: the commands."""
+
+
+class Quit(msgspec.Struct, frozen=True):
+    """`quit`: end."""
+
+
+Command = Listing | Show | New | Log | SetField | Read | Offline | Online | Status | ListHeld | Wait | Help | Quit
+
+
+class CommandSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One command.
+
+    Attributes:
+        usage: its form; the first word is its name. Capitals stand for what is typed there.
+        meaning: what it does.
+        read: makes the command of what stands behind its name; raises ValueError when that has not its form.
+    """
+
+    usage: str
+    meaning: str
+    read: Callable[[str], Command]
+
+
+def _listing(rest: str) -> Listing:
+    words = rest.split()
+    kind = KIND_WORDS.get(words[0].casefold()) if words else None
+    return Listing(kind, tuple(words if kind is None else words[1:]))
+
+
+def _one(rest: str) -> str:
+    (which,) = rest.split()
+    return which
+
+
+def _new(rest: str) -> New:
+    # The last " in " with one or two words behind it: a summary may well have one of its own.
+    found = re.fullmatch(r"(?P<summary>.+)\s+in\s+(?P<area>\S+)(?:\s+(?P<category>\S+))?", rest, re.DOTALL)
+    if found is None:
+        raise ValueError
+    area = found["area"].casefold()
+    if re.match(SLUG_PATTERN, area) is None:
+        raise UsageError(f"{found['area']!r} is no area: its name has a-z, 0-9 and -, as in birmingham")
+    category = DEFAULT_CATEGORY if found["category"] is None else _category(found["category"])
+    return New(found["summary"].strip(), area, category)
+
+
+def _category(text: str) -> Category:
+    try:
+        return Category(text.casefold())
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no category; there are {listed([category.value for category in Category])}"
+        ) from None
+
+
+def _log(rest: str) -> Log:
+    which, text = rest.split(maxsplit=1)
+    return Log(which, text.rstrip())
+
+
+def _set(rest: str) -> SetField:
+    which, field, value = rest.split(maxsplit=2)
+    return SetField(which, field.casefold(), value.rstrip())
+
+
+def _wait(rest: str) -> Wait:
+    seconds = float(rest) if rest else WAIT_S
+    if not 0 <= seconds <= WAIT_S_MAX:
+        raise ValueError
+    return Wait(seconds)
+
+
+def _alone(command: Command) -> Callable[[str], Command]:
+    def read(rest: str) -> Command:
+        if rest:
+            raise ValueError
+        return command
+
+    return read
+
+
+def _spec(usage: str, meaning: str, read: Callable[[str], Command]) -> CommandSpec:
+    return CommandSpec(usage=usage, meaning=meaning, read=read)
+
+
+_SPECS: Final = (
+    _spec("list [incidents|briefings|bookings] [WORDS…]", "the newest records that hold all of the words", _listing),
+    _spec("show ID", "one record: every field, its log, who said what and when", lambda rest: Show(_one(rest))),
+    _spec("new SUMMARY… in AREA [CATEGORY]", "report an incident", _new),
+    _spec("log ID TEXT…", "write in the log of an incident or a booking", _log),
+    _spec("set ID FIELD VALUE…", "give a field another value; - empties it", _set),
+    _spec("read ID", "confirm that you have read a briefing", lambda rest: Read(_one(rest))),
+    _spec("offline", "cut the connection; everything else goes on working", _alone(Offline())),
+    _spec("online", "connect again", _alone(Online())),
+    _spec("status", "how it stands with the server", _alone(Status())),
+    _spec("held", "your changes that the server refused, and why", _alone(ListHeld())),
+    _spec("wait [SECONDS]", "until everything is in and nothing waits (at most 30 s, or as told)", _wait),
+    _spec("help", "this list", _alone(Help())),
+    _spec("quit", "end; what waits is kept and sent another time", _alone(Quit())),
+)
+
+COMMANDS: Final[dict[str, CommandSpec]] = {spec.usage.partition(" ")[0]: spec for spec in _SPECS}
+"""Name -> command, in the order of `help`."""
+
+
+def parse(line: str) -> Command | None:
+    """The command that a line holds; None for an empty line and for a comment (`# …`).
+
+    Raises:
+        UsageError: there is no such command, or it has another form; the text says what to type.
+    """
+    typed = line.strip()
+    if not typed or typed.startswith("#"):
+        return None
+    name, *rest = typed.split(maxsplit=1)
+    spec = COMMANDS.get(name.casefold())
+    if spec is None:
+        near = difflib.get_close_matches(name.casefold(), COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else "help tells the commands"
+        raise UsageError(f"no command {name!r}: {hint}")
+    try:
+        return spec.read(rest[0] if rest else "")
+    except ValueError:
+        raise UsageError(f"expected: {spec.usage}") from None
