@@ -121,7 +121,10 @@ class Audit(Watch):
                 true = (digest.of(members), len(members))
                 require(4, (held.digest, held.count) == true, f"{device.id}: the digest of {scope} is not its members'")
             place = (device.id, device.replica.epoch, scope, held.gen)
-            if scope in outcome.positions:
+            if held.after is not None:
+                # A snapshot begins where the server says, which is further back while its memory lags behind its disk.
+                self._places[place] = held.seq
+            elif scope in outcome.positions:
                 last = self._places.get(place, Seq(0))
                 require(2, held.seq >= last, f"{device.id}: {scope} went back from {last} to {held.seq}")
                 self._places[place] = held.seq
@@ -195,8 +198,9 @@ class Audit(Watch):
                 if kept.state in {OpState.DURABLE, OpState.SETTLED}:
                     self._durable(server, taken, device, n)
                 elif (device.id, n) in self.told:
-                    # Only a server that was set back takes a word back, and the op is then still here to be seen.
-                    require(1, self.set_back, f"{device.id}: op {n} was called durable, and is {kept.state.value}")
+                    # It may be offered again at any time; only a server that was set back takes its word back.
+                    again = kept.state is OpState.QUEUED or self.set_back
+                    require(1, again, f"{device.id}: op {n} was called durable, and is {kept.state.value}")
             for code in (*device.endings, *server.endings):
                 require(0, code in NO_FAULT, f"a session of honest ends ended with {code}")
 
@@ -240,6 +244,9 @@ class Audit(Watch):
             if kept.state is OpState.QUEUED:
                 before = device.tables.op(reread_op(body).after)
                 waits = before is not None and before.state in {OpState.HELD, OpState.QUEUED}
+                require(
+                    1, self.set_back or (device.id, n) not in self.told, f"{device.id}: op {n} is not durable again"
+                )
                 require(1, waits or lost_right, f"{device.id}: op {n} is never taken in: {kept.code} {kept.detail}")
 
     def _replica_at_rest(self, server: SimServer, device: SimDevice) -> None:
