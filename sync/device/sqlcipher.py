@@ -30,7 +30,7 @@ CREATE TABLE position (
 ) WITHOUT ROWID;
 CREATE TABLE op (
     n INTEGER PRIMARY KEY, record TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
-    body BLOB NOT NULL, seq INTEGER NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL
+    body BLOB NOT NULL, seq INTEGER NOT NULL, scopes TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL
 );
 CREATE INDEX op_by_state ON op (state, n);
 CREATE INDEX op_pending ON op (record, n) WHERE state <> 'settled';
@@ -52,12 +52,13 @@ _MEMBERS_UPTO: Final = (
 )
 _POSITIONS: Final = "SELECT scope, gen, seq, after, digest, count FROM position"
 _POSITION: Final = "SELECT gen, seq, after, digest, count FROM position WHERE scope = ?"
-_OP: Final = "SELECT n, record, kind, state, body, seq, code, detail FROM op WHERE n = ?"
+_OP: Final = "SELECT n, record, kind, state, body, seq, scopes, code, detail FROM op WHERE n = ?"
 _OPS_PENDING: Final = """
-SELECT n, record, kind, state, body, seq, code, detail FROM op WHERE record = ? AND state <> 'settled' ORDER BY n
+SELECT n, record, kind, state, body, seq, scopes, code, detail FROM op
+WHERE record = ? AND state <> 'settled' ORDER BY n
 """
 _OPS_IN_STATE: Final = """
-SELECT n, record, kind, state, body, seq, code, detail FROM op WHERE state = ? AND n > ? ORDER BY n LIMIT ?
+SELECT n, record, kind, state, body, seq, scopes, code, detail FROM op WHERE state = ? AND n > ? ORDER BY n LIMIT ?
 """
 
 
@@ -219,8 +220,8 @@ class SqlTables:
     def put_op(self, op: StoredOp) -> None:
         """See `Tables`."""
         self._execute(
-            "INSERT OR REPLACE INTO op VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (op.n, op.record, op.kind, op.state.value, op.body, op.seq, op.code, op.detail),
+            "INSERT OR REPLACE INTO op VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (op.n, op.record, op.kind, op.state.value, op.body, op.seq, " ".join(op.scopes), op.code, op.detail),
         )
 
     def pending_ops(self, record: RecordId) -> list[StoredOp]:
@@ -247,8 +248,18 @@ def _position(gen: int, seq: int, after: str | None, digest: bytes, count: int) 
 
 
 def _op(*columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statements above
-    n, record, kind, state, body, seq, code, detail = columns
-    return StoredOp(n=n, record=record, kind=kind, state=OpState(state), body=body, seq=seq, code=code, detail=detail)
+    n, record, kind, state, body, seq, scopes, code, detail = columns
+    return StoredOp(
+        n=n,
+        record=record,
+        kind=kind,
+        state=OpState(state),
+        body=body,
+        seq=seq,
+        scopes=tuple(ScopeName(scope) for scope in scopes.split()),
+        code=code,
+        detail=detail,
+    )
 
 
 if frozenset(OpState) - PENDING != {OpState.SETTLED}:

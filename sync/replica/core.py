@@ -374,7 +374,7 @@ class Replica:
         while ops := self._tables.ops_in(settled, after, PAGE_ROWS_MAX):
             for op in ops:
                 state = next_state(op.state, OpEvent.SERVER_SET_BACK)
-                self._tables.put_op(msgspec.structs.replace(op, state=state, seq=Seq(0), code="", detail=""))
+                self._tables.put_op(msgspec.structs.replace(op, state=state, seq=Seq(0), scopes=(), code="", detail=""))
             after = ops[-1].n
 
     def _distrust_versions(self) -> None:
@@ -406,14 +406,14 @@ class Replica:
         after = OpNumber(0)
         while ops := self._tables.ops_in([OpState.DURABLE], after, PAGE_ROWS_MAX):
             for op in ops:
-                if op.record in waiting or self._waits(op.record, op.seq, op.detail.split()):
+                if op.record in waiting or self._waits(op.record, op.seq, op.scopes):
                     waiting.add(op.record)
                     continue
                 state = next_state(op.state, OpEvent.ROW_CAME)
-                self._tables.put_op(msgspec.structs.replace(op, state=state, detail=""))
+                self._tables.put_op(msgspec.structs.replace(op, state=state, scopes=()))
             after = ops[-1].n
 
-    def _waits(self, record: RecordId, seq: Seq, scopes: Iterable[str]) -> bool:
+    def _waits(self, record: RecordId, seq: Seq, scopes: Iterable[ScopeName]) -> bool:
         """Whether an op made durable by that commit must still be laid over what is held of its record.
 
         Args:
@@ -424,7 +424,7 @@ class Replica:
         if version is not None:
             # An older row is replaced, or it leaves with the last scope that holds it.
             return version < seq
-        held = [self._tables.position(ScopeName(scope)) for scope in scopes]
+        held = [self._tables.position(scope) for scope in scopes]
         return any(one is not None and (one.after is not None or one.seq < seq) for one in held)
 
     def _drop_scope(self, scope: ScopeName, gen: Generation, outcome: Outcome) -> None:
@@ -450,8 +450,9 @@ class Replica:
             behind = any(op.state is OpState.DURABLE and op.n < kept.n for op in pending)
             if not behind and not self._waits(kept.record, result.seq, result.scopes):
                 state = next_state(state, OpEvent.ROW_CAME)
-            detail = " ".join(result.scopes) if state is OpState.DURABLE else ""
-            self._tables.put_op(msgspec.structs.replace(kept, state=state, seq=result.seq, code="", detail=detail))
+            scopes = result.scopes if state is OpState.DURABLE else ()
+            durable = msgspec.structs.replace(kept, state=state, seq=result.seq, scopes=scopes, code="", detail="")
+            self._tables.put_op(durable)
             if kept.state is OpState.QUEUED:
                 outcome.durable.append(kept.n)
             return

@@ -22,7 +22,8 @@ class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
         state: where it stands.
         body: the op's bytes, as they are pushed.
         seq: the commit, once it is durable; else 0.
-        code, detail: why it is held; of a durable op, `detail` names the scopes that its row may still come in.
+        scopes: of a durable op: those in which its row may still come.
+        code, detail: why it is held, or waits behind a held one.
     """
 
     n: OpNumber
@@ -31,6 +32,7 @@ class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
     state: OpState
     body: bytes
     seq: Seq = Seq(0)
+    scopes: tuple[ScopeName, ...] = ()
     code: str = ""
     detail: str = ""
 

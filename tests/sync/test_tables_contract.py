@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
 import pytest
 from sqlcipher3 import dbapi2
 
@@ -122,7 +123,12 @@ def test_an_op_is_kept_whole_and_replaced_by_number(tables: Tables) -> None:
         n=OpNumber(1), record=record(1), kind="incident", state=OpState.HELD, body=b"\x81\x00",
         seq=Seq(0), code="op_not_permitted", detail="Perry Barr",
     )  # fmt: skip
+    durable = msgspec.structs.replace(
+        held, state=OpState.DURABLE, seq=Seq(7), scopes=(BIRMINGHAM, WALSALL), code="", detail=""
+    )
     assert tables.op(OpNumber(1)) is None
+    tables.put_op(durable)
+    assert tables.op(OpNumber(1)) == durable
     tables.put_op(op(1, on=1))
     tables.put_op(held)
     assert tables.op(OpNumber(1)) == held
