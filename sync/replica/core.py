@@ -207,12 +207,14 @@ class Replica:
         for plan in message.scopes:
             if plan.action == "drop":
                 self._drop_scope(plan.scope, plan.gen, outcome)
-        set_back = self.epoch not in (None, message.epoch)
+        other_history = self.epoch not in (None, message.epoch)
+        set_back = other_history
         for plan in message.scopes:
             if plan.action != "drop":
                 set_back = self._take_plan(plan, outcome, same_epoch=self.epoch == message.epoch) or set_back
         if set_back:
             self._offer_again()
+        if other_history:
             self._distrust_versions()
         self._tables.set_meta(_EPOCH, message.epoch.encode())
         if message.last_op >= self.next_op:

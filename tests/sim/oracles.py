@@ -100,7 +100,7 @@ class Audit(Watch):
                     state = device.replica.view(record)
                     found[record] = (
                         None if state is None else {str(name): value for name, value in state.values().items()},
-                        device.tables.row_version(record),
+                        _version(device, record),
                         frozenset(op.n for op in pending),
                     )
         return found
@@ -155,7 +155,7 @@ class Audit(Watch):
 
     def wanted_view(self, device: SimDevice, record: RecordId, history: list[Accepted]) -> dict[str, Any] | None:
         """What a device must show: the row at its version, and its own pending ops that the row does not hold."""
-        version = device.tables.row_version(record)
+        version = _version(device, record)
         ops = [] if version is None else model.of_record(history, record, version)
         known = {op.id for op in ops}
         for kept in device.tables.pending_ops(record):
@@ -170,9 +170,9 @@ class Audit(Watch):
         if history is None:
             return
         for record, (shown, version, pending) in before.items():
-            now = device.tables.row_version(record)
-            if shown is None or (now is None and version is not None):
-                continue
+            now = _version(device, record)
+            if shown is None or (version is not None and (now is None or now < version)):
+                continue  # It has left; or it is sent anew, and older rows are believed again.
             came = [one.op for one in history if one.op.record == record and (version or 0) < one.seq <= (now or 0)]
             if all(op.device == device.id and op.n in pending for op in came):
                 ops = [device.tables.op(n) for n in pending]
@@ -273,6 +273,12 @@ class Audit(Watch):
         self._rows_and_views(
             device, [record for spec in KINDS.values() for record in tables.records_of_kind(spec.name)]
         )
+
+
+def _version(device: SimDevice, record: RecordId) -> Seq | None:
+    """The row's own version: the one beside it is 0 while rows are not trusted."""
+    raw = device.tables.row(record)
+    return None if raw is None else decode_row(raw).v
 
 
 def _plain(row: bytes | None) -> object:

@@ -599,3 +599,16 @@ def test_the_same_history_is_offered_nothing_again(handheld: Handheld) -> None:
     handheld.replica.welcome(welcome(plan(NORTH, "resume", 11)))
     assert handheld.replica.queued(OpNumber(0), 10) == []
     assert handheld.replica.count(OpState.DURABLE) == 1
+
+
+def test_a_scope_that_goes_back_in_the_same_history_is_taken_anew(handheld: Handheld) -> None:
+    """The server's memory lagged behind its disk: ops are offered again, and rows of other scopes stay what they are."""
+    handheld.stand(NORTH, SOUTH)
+    op = handheld.create()
+    handheld.durable(op, 12, NORTH)
+    handheld.replica.batch(batch(NORTH, 10, 12, row(version=12)))
+    handheld.replica.batch(batch(SOUTH, 10, 13))
+    handheld.replica.welcome(welcome(plan(NORTH, "resume", 12), plan(SOUTH, "snapshot", 11)))
+    assert [queued.n for queued in handheld.replica.queued(OpNumber(0), 10)] == [op.n]
+    handheld.durable(op, 12, NORTH)
+    assert handheld.state(op) is OpState.SETTLED
