@@ -57,7 +57,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What the demo found; its JSON is `--json`'s.
 
     Attributes:
-        devices: handhelds and desks.
+        devices, desks: officers' handhelds; the custody desk and the control room's.
         ops_made, ops_durable: changes accepted by a handheld; those it was told are on the server's disk.
         ops_lost, ops_twice: of the ops made: not on the server; there more than once.
         replicas_equal: whether replicas with equal grants hold the same as each other and as the server.
@@ -71,6 +71,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     devices: int
+    desks: int
     ops_made: int
     ops_durable: int
     ops_lost: int
@@ -353,7 +354,8 @@ class _Demo:
     def report(self, verdict: Verdict, seconds: float) -> Report:
         counts = self._ledger.count()
         return Report(
-            devices=len(self._actors),
+            devices=self._options.devices,
+            desks=len(self._actors) - self._options.devices,
             ops_made=counts["made"],
             ops_durable=counts["durable"],
             ops_lost=verdict.ops_lost,
@@ -376,7 +378,7 @@ def summary(report: Report, verdict: Verdict) -> Sequence[str]:
     """The outcome in plain words."""
     search = "the same search finds them on the server" if verdict.search_works else "BUT THE SEARCH ITSELF FAILED"
     lines = [
-        f"{report.devices} devices worked {report.incidents} incidents for {report.seconds:.0f} s.",
+        f"{report.devices} handhelds and {report.desks} desks worked {report.incidents} incidents for {report.seconds:.0f} s.",
         f"They made {report.ops_made} changes, {report.ops_without_signal} of them with no signal.",
         f"The server was killed without warning, times: {report.server_kills}.",
         f"Changes lost: {report.ops_lost}. Changes that stand twice: {report.ops_twice}.",
