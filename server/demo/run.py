@@ -378,8 +378,8 @@ def summary(report: Report, verdict: Verdict) -> Sequence[str]:
     """The outcome in plain words."""
     search = "the same search finds them on the server" if verdict.search_works else "BUT THE SEARCH ITSELF FAILED"
     lines = [
-        f"{report.devices} handhelds and {report.desks} desks worked {report.incidents} incidents for {report.seconds:.0f} s.",
-        f"They made {report.ops_made} changes, {report.ops_without_signal} of them with no signal.",
+        f"{report.devices} handhelds and {report.desks} desks worked {report.incidents} incidents.",
+        f"In {report.seconds:.0f} s they made {report.ops_made} changes, {report.ops_without_signal} with no signal.",
         f"The server was killed without warning, times: {report.server_kills}.",
         f"Changes lost: {report.ops_lost}. Changes that stand twice: {report.ops_twice}.",
         f"Live briefings pushed: {report.briefings}. Not arrived at a handheld: {verdict.briefings_missing}.",
