@@ -602,7 +602,7 @@ def test_the_same_history_is_offered_nothing_again(handheld: Handheld) -> None:
 
 
 def test_a_scope_that_goes_back_in_the_same_history_is_taken_anew(handheld: Handheld) -> None:
-    """The server's memory lagged behind its disk: ops are offered again, and rows of other scopes stay what they are."""
+    """The server's memory lagged behind its disk: ops are offered again, and other scopes stay as they are."""
     handheld.stand(NORTH, SOUTH)
     op = handheld.create()
     handheld.durable(op, 12, NORTH)
