@@ -6,9 +6,10 @@ behind a snapshot of the same area's incidents.
 """
 
 import enum
+import re
 from typing import Final
 
-from schemas.ids import ScopeName
+from schemas.ids import SCOPE_PATTERN, ScopeName
 
 BRIEFING: Final = "briefing"
 
@@ -57,6 +58,8 @@ def with_briefings(audiences: frozenset[ScopeName]) -> frozenset[ScopeName]:
 
 def problem(scope: str) -> str | None:
     """Why `scope` cannot be a granted scope or a briefing's audience, or None when it can."""
+    if re.match(SCOPE_PATTERN, scope) is None:
+        return f"{scope!r}: lower-case letters, digits and hyphens, as in area:birmingham"
     family, _, name = scope.partition(":")
     if family not in FAMILIES:
         return f"{scope!r}: no such family of scopes; there are {', '.join(sorted(FAMILIES))}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import socket
@@ -165,9 +166,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise StoreError(
-            f"cannot listen on {host}:{port} ({error.strerror}); is another server running there?"
-        ) from None
+        taken = error.errno == errno.EADDRINUSE
+        remedy = "is another server running there?" if taken else "give an address of this machine with --host"
+        raise StoreError(f"cannot listen on {host}:{port} ({error.strerror}); {remedy}") from None
 
 
 def _announce(data: Path, host: str, listening: socket.socket) -> Address:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -9,7 +10,20 @@ import click
 import msgspec
 from rich.console import Console
 
-from server.demo.run import Options, run, summary
+from server.cli.outputs import writable
+from server.demo.checks import Verdict
+from server.demo.run import Options, Report, run, summary
+
+
+async def _until_told_to_stop(options: Options, console: Console) -> tuple[Report, Verdict]:
+    """Run the demo; a closed terminal or a SIGTERM ends it as Ctrl-C does, with server and folder cleared away."""
+    running = asyncio.ensure_future(run(options, console))
+    for told in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(told, running.cancel)
+    try:
+        return await running
+    except asyncio.CancelledError:
+        raise click.Abort from None
 
 
 @click.command("demo")
@@ -24,8 +38,9 @@ from server.demo.run import Options, run, summary
 )  # fmt: skip
 @click.option("--headless", is_flag=True, help="Plain lines in place of the live view.")
 @click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures to this file."
-)
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), callback=writable,
+    help="Write the figures to this file.",
+)  # fmt: skip
 def command(  # noqa: PLR0917  one parameter per option
     seconds: float, devices: int, seed: int, street: Path | None, headless: bool, json_file: Path | None
 ) -> None:
@@ -38,7 +53,7 @@ def command(  # noqa: PLR0917  one parameter per option
     console = Console()
     live = console.is_terminal and not headless
     options = Options(seconds=seconds, devices=devices, seed=seed, street=street, live=live)
-    report, verdict = asyncio.run(run(options, console))
+    report, verdict = asyncio.run(_until_told_to_stop(options, console))
     console.print()
     for line in summary(report, verdict):
         console.print(line, highlight=False)

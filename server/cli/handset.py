@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from schemas.ids import OFFICER_PATTERN, OfficerId
+from server.cli.outputs import writable
 from sync.device.terminal import Settings, run_handset
 
 
@@ -38,8 +39,9 @@ def _author(_ctx: click.Context, _parameter: click.Parameter, value: str | None)
 @click.option("--offline", is_flag=True, help="Begin without a connection.")
 @click.option("--command", "commands", multiple=True, help="Carry this command out and end. Repeat it for more.")
 @click.option(
-    "--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Write the engine's log to this file."
-)
+    "--log-file", type=click.Path(path_type=Path, dir_okay=False), callback=writable,
+    help="Write the engine's log to this file.",
+)  # fmt: skip
 def command(  # noqa: PLR0917  one parameter per option
     folder: Path,
     server: str,

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from schemas.ids import OfficerId
+from server.cli.outputs import writable
 from server.importing import street
 from server.importing.areas import Areas
 from server.importing.target import open_target
@@ -38,7 +39,7 @@ def command() -> None:
     help="CSV with the columns lsoa11cd and lpa, for a force whose areas do not follow the districts.",
 )  # fmt: skip
 @click.option(
-    "--report", type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    "--report", type=click.Path(path_type=Path, dir_okay=False), callback=writable,
     help="Write every row that could not be used, with line and reason, to this file.",
 )  # fmt: skip
 def street_command(file: Path, data: Path, areas_file: Path | None, report: Path | None) -> None:

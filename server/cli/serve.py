@@ -1,6 +1,10 @@
 """`beatbook serve`: run the sync server on a data folder."""
 
 import logging
+import os
+import signal
+import sys
+import threading
 from pathlib import Path
 
 import click
@@ -24,7 +28,8 @@ from server.serving import TOKEN, Address, run
     show_default=True,
     help="How much is logged, on standard error.",
 )
-def command(data: Path, host: str, port: int, log_level: str) -> None:
+@click.option("--stop-on-eof", is_flag=True, help="Stop when standard input ends, for a program that starts a server.")
+def command(data: Path, host: str, port: int, log_level: str, stop_on_eof: bool) -> None:
     """Run the sync server until it is told to stop (Ctrl-C or SIGTERM)."""
     logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
@@ -34,4 +39,13 @@ def command(data: Path, host: str, port: int, log_level: str) -> None:
         click.echo(f"  HTTP:      {address.http} (description at {address.http}/openapi.json)")
         click.echo(f"  token:     in {data / TOKEN}")
 
+    if stop_on_eof:
+        threading.Thread(target=_stop_on_eof, daemon=True).start()
     run(data, host, port, ready)
+
+
+def _stop_on_eof() -> None:
+    """Wait until whoever holds the other end of standard input has gone, then stop as a signal would."""
+    while os.read(sys.stdin.fileno(), 1_024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

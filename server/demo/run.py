@@ -167,11 +167,11 @@ class _Demo:
         people = self._people()
         for _, person in people:
             self._stage.enrol(person)
-        await self._stage.start()
-        self.view.address = self._stage.base
-        self.view.say(f"the server is up at {self._stage.base}")
         actors: list[Actor] = []
         try:
+            await self._stage.start()
+            self.view.address = self._stage.base
+            self.view.say(f"the server is up at {self._stage.base}")
             for role, person in people:
                 mast = Mast("127.0.0.1", self._stage.port)
                 await mast.open()
@@ -219,7 +219,7 @@ class _Demo:
             await asyncio.sleep(seconds * 0.20)
             await self._search("with signal lost")
             returned = [asyncio.create_task(self._return_signal(actor)) for actor in lost]
-            self.view.say(f"signal returns for {len(lost)} handhelds")
+            self.view.say(f"handhelds whose signal returns: {len(lost)}")
             await asyncio.sleep(seconds * 0.35)
             self._over = True
             await asyncio.gather(*working, *returned)
@@ -239,7 +239,7 @@ class _Demo:
                 actor.mast.hush()
             else:
                 actor.mast.cut()
-        self.view.say(f"{len(lost)} handhelds lose signal; their officers go on")
+        self.view.say(f"handhelds that lose signal: {len(lost)}; their officers go on")
         return lost
 
     async def _kill_server(self) -> None:

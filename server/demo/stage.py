@@ -66,8 +66,8 @@ class Stage:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "server.cli", "serve", "--data", str(self.data), "--port", str(self.port),
-                "--log-level", "warning",
-                stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
+                "--log-level", "warning", "--stop-on-eof",
+                stdout=log, stderr=log, stdin=asyncio.subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
         async with asyncio.timeout(START_TIMEOUT_S):
             while not await asyncio.to_thread(self._is_ready):

@@ -25,6 +25,8 @@ from schemas.errors import ReplicaError
 from sync.device.keys import sync_folder, write_secret
 from sync.device.sqlcipher import FORMAT, check_format
 
+_SERVERS: Final = "beatbook.db"
+"""What a server's data folder holds: a replica beside it would close the folder to the server's own user."""
 _CHECK_WORDS: Final = b"beatbook replica check"
 
 
@@ -61,6 +63,8 @@ class ReplicaFolder:
         Raises:
             ReplicaError: another program has it open, or it cannot be used.
         """
+        if (path / _SERVERS).exists():
+            raise ReplicaError(f"{path} is a server's data folder, no handheld's: name another folder")
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.chmod(0o700)

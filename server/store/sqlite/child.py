@@ -30,10 +30,10 @@ def main(folder: Path, descriptor: int, wait_s: float) -> None:
         signal.signal(ignored, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with (
+        # The server may go at any moment, also while it is being answered; outermost, since closing the stream flushes.
+        contextlib.suppress(BrokenPipeError, ConnectionResetError),
         socket.socket(fileno=descriptor) as link,
         link.makefile("rwb") as stream,
-        # The server may go at any moment, also while it is being answered.
-        contextlib.suppress(BrokenPipeError, ConnectionResetError),
     ):
         _serve(folder, stream, wait_s)
 

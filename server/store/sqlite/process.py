@@ -9,9 +9,9 @@ import logging
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -61,7 +61,7 @@ class _Link:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                process = await asyncio.to_thread(_spawn, command, folder, theirs, wait_s)
+                process = await _spawned(asyncio.to_thread(_spawn, command, folder, theirs, wait_s))
         except BaseException:
             ours.close()
             raise
@@ -220,6 +220,18 @@ class WriterProcess:
         status = await link.end(wait_s)
         if status != 0:
             _log.warning("the writing process of %s ended with status %d", self._folder, status)
+
+
+async def _spawned(spawning: Coroutine[Any, Any, subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """The process, once it is started; a caller that is cancelled meanwhile leaves none behind."""
+    task = asyncio.ensure_future(spawning)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        process = await task
+        process.kill()
+        await asyncio.to_thread(process.wait)
+        raise
 
 
 def _spawn(command: Sequence[str], folder: Path, theirs: socket.socket, wait_s: float) -> subprocess.Popen[bytes]:

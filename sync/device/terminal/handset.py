@@ -14,6 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from schemas.errors import ReplicaError
 from schemas.ids import OfficerId
 from sync.device.handheld import Handheld
 from sync.device.keys import DeviceIdentity, KeyFile
@@ -102,6 +103,11 @@ async def _prompt(settings: Settings, console: Console, ended: "_Ending") -> int
 @contextlib.asynccontextmanager
 async def _opened(settings: Settings, screen: Screen) -> AsyncIterator[Terminal]:
     identity = DeviceIdentity.load(settings.identity)
+    if (settings.folder / "replica.check").exists() and not settings.key_file.exists():
+        raise ReplicaError(
+            f"the key file {settings.key_file} is missing, and the replica in {settings.folder} opens with no other: "
+            "restore the file, or name it with --key-file"
+        )
     opening = Handheld.open(
         settings.folder,
         identity=identity,
