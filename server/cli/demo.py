@@ -44,7 +44,7 @@ async def _until_told_to_stop(options: Options, console: Console) -> tuple[Repor
 def command(  # noqa: PLR0917  one parameter per option
     seconds: float, devices: int, seed: int, street: Path | None, headless: bool, json_file: Path | None
 ) -> None:
-    """Run a real server, a custody desk, a control room and handhelds; cut, kill, restore; check the promises.
+    """Run a real server, a custody desk, a control room and handhelds; cut signal, kill the server, check the promises.
 
     Exits with 1 when a promise does not hold.
     """

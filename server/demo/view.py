@@ -71,7 +71,7 @@ class View:
         table.add_row(
             "briefings pushed", f"{len(self._ledger.briefings)}, median to a handheld {_ms(self._ledger.briefing_ms)}"
         )
-        return Panel(Group(table, Text(), *map(Text, self._events)), title="Beatbook: a shift in a minute")
+        return Panel(Group(table, Text(), *map(Text, self._events)), title="Beatbook demo")
 
 
 def _ms(values: list[float]) -> str:
