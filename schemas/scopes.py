@@ -58,8 +58,6 @@ def with_briefings(audiences: frozenset[ScopeName]) -> frozenset[ScopeName]:
 
 def problem(scope: str) -> str | None:
     """Why `scope` cannot be a granted scope or a briefing's audience, or None when it can."""
-    if re.match(SCOPE_PATTERN, scope) is None:
-        return f"{scope!r}: lower-case letters, digits and hyphens, as in area:birmingham"
     family, _, name = scope.partition(":")
     if family not in FAMILIES:
         return f"{scope!r}: no such family of scopes; there are {', '.join(sorted(FAMILIES))}"
@@ -69,4 +67,6 @@ def problem(scope: str) -> str | None:
         return f"{scope!r}: no audience is named {BRIEFING}; a scope that ends so holds the briefings to an audience"
     if ":" in name:
         return f"{scope!r}: an audience has one name behind its family"
+    if re.match(SCOPE_PATTERN, scope) is None:
+        return f"{scope!r}: lower-case letters, digits and hyphens, as in area:birmingham"
     return None

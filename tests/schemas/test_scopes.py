@@ -36,6 +36,7 @@ def test_every_family_has_an_audience_here() -> None:
         ("moon:base", "no such family of scopes; there are area, force, suite, team"),
         ("Area:x", "no such family"),
         ("area", "needs a name behind it"),
+        ("area:Birmingham", "lower-case letters, digits and hyphens"),
         ("area:", "needs a name behind it"),
         ("force:x", "`force` stands alone"),
         ("force:briefing", "`force` stands alone"),
