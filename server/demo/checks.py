@@ -7,7 +7,7 @@ and the ledger must not be empty.
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from server.demo import content
 from server.demo.actors import Actor
 from server.demo.ledger import Ledger
 
+PIECE_BYTES: Final = 64 * 1024
 PLANTED: Final = re.compile(content.PLANTED_PATTERN.encode())
 PLANTED_UTF16: Final = re.compile(content.PLANTED_PATTERN_UTF16)
 
@@ -142,13 +143,23 @@ def count_words(folder: Path, words: Collection[str]) -> int:
     """How many of the words stand in some file below a folder, as UTF-8 or UTF-16."""
     found: set[str] = set()
     for path in sorted(folder.rglob("*")):
-        try:
-            if not path.is_file():
-                continue
-            raw = path.read_bytes()
-        except FileNotFoundError:
-            # A journal that was there a moment ago.
+        if not path.is_file():
             continue
-        found.update(match.decode() for match in PLANTED.findall(raw))
-        found.update(match.decode("utf-16-le") for match in PLANTED_UTF16.findall(raw))
+        for piece in _pieces(path):
+            found.update(match.decode() for match in PLANTED.findall(piece))
+            found.update(match.decode("utf-16-le") for match in PLANTED_UTF16.findall(piece))
     return len(found.intersection(words))
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """A file in pieces that overlap by a word: one long search would hold the handhelds of this process up."""
+    overlap = 2 * content.PLANTED_CHARS
+    try:
+        with path.open("rb") as file:
+            tail = b""
+            while read := file.read(PIECE_BYTES):
+                yield tail + read
+                tail = (tail + read)[-overlap:]
+    except FileNotFoundError:
+        # A journal that was there a moment ago.
+        return

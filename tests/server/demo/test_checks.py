@@ -128,6 +128,15 @@ def test_a_planted_word_in_a_replicas_file_is_found(tmp_path: Path, encoding: st
     assert not found.holds
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_planted_word_is_found_wherever_it_lies_in_a_large_file(tmp_path: Path, encoding: str) -> None:
+    """Also across the edge of two of the pieces in which a file is read."""
+    word = WORD.encode(encoding)
+    for before in range(checks.PIECE_BYTES - len(word) - 1, checks.PIECE_BYTES + 2):
+        (tmp_path / "replica.db").write_bytes(bytes(before) + word + bytes(100))
+        assert checks.count_words(tmp_path, {WORD}) == 1
+
+
 def test_a_search_that_finds_nothing_where_the_words_must_be_is_no_proof(tmp_path: Path) -> None:
     """The verdict fails when the search does not find the words on the server."""
     verdict = Verdict()
