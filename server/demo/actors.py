@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.ids import Millis, RecordId
-from schemas.kinds import Briefing, CustodyBooking, Incident
+from schemas.kinds import Briefing, Incident
 from schemas.kinds.booking import BookingStatus, Check, ObservationLevel, Response
 from schemas.kinds.common import LogEntry, Receipt
 from schemas.kinds.incident import Grade, IncidentStatus
@@ -186,10 +186,6 @@ class CustodyDesk(Actor):
                 record, status=BookingStatus.DETAINED, observation=self._rng.choice(list(ObservationLevel))
             )
         self._note(made, None)
-
-    async def bookings(self) -> int:
-        """How many people are booked in."""
-        return len(await self.handheld.find(CustodyBooking))
 
 
 class ControlRoomDesk(Actor):

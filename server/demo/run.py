@@ -222,7 +222,8 @@ class _Demo:
             self.view.say(f"handhelds whose signal returns: {len(lost)}")
             await asyncio.sleep(seconds * 0.35)
             self._over = True
-            await asyncio.gather(*working, *returned)
+            # A briefing that is on its way is not broken off: it would be missed where nobody had pushed it.
+            await asyncio.gather(*working, *returned, briefings)
         finally:
             self._over = True
             briefings.cancel()
@@ -256,8 +257,10 @@ class _Demo:
         self._ledger.catchup_ms.append((time.monotonic() - began) * 1_000)
 
     async def _push_briefings(self, every_s: float) -> None:
-        while not self._over:
+        while True:
             await asyncio.sleep(every_s)
+            if self._over:
+                return
             title, body = content.briefing(self._rng, content.planted_word(self._rng))
             there = frozenset(
                 actor.person.device
