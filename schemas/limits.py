@@ -71,6 +71,10 @@ FIELDS_PER_OP_MAX: Final = 64
 ENTRIES_PER_OP_MAX: Final = 64
 """Entries that one op appends to one field."""
 
+SEEN_OPS_MAX: Final = 256
+"""Ops that an op says its author saw in one field: those whose values stood there. More than one stands only where
+people differ, or where a field holds tags."""
+
 OPS_PER_PUSH_MAX: Final = 128
 """Ops in one PUSH: an officer's whole shift offline goes up in a few messages."""
 
@@ -134,6 +138,9 @@ BACKOFF_MAX_MS: Final = 15_000
 
 RETURN_JITTER_MS: Final = 5_000
 """A stopping server spreads its devices' return over this time."""
+
+RESERVATION_MS_MAX: Final = 12 * 60 * 60_000
+"""How long a desk may reserve something scarce: a shift. A desk that is cut off for longer books provisionally."""
 
 CLOCK_SKEW_NOTICE_MS: Final = 60_000
 """A device's clock that is this far off is told so. Its ops are accepted all the same: evidence is never refused for

@@ -4,7 +4,8 @@ An op travels as `bin` (its own MessagePack bytes inside a PUSH) and is kept as 
 signatures are over what was received, never over a re-encoding.
 """
 
-from typing import Annotated, Any, NamedTuple
+import enum
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
@@ -19,12 +20,13 @@ from schemas.ids import (
     OpId,
     OpNumber,
     OpNumberInt,
+    OpText,
     RecordText,
     SeqInt,
     SlugText,
     op_id,
 )
-from schemas.limits import FIELDS_PER_OP_MAX, INT_MAX, REASON_CHARS_MAX
+from schemas.limits import FIELDS_PER_OP_MAX, INT_MAX, REASON_CHARS_MAX, SEEN_OPS_MAX
 
 
 class Hlc(NamedTuple):
@@ -40,6 +42,29 @@ class Hlc(NamedTuple):
 
 
 _Whole = Annotated[int, msgspec.Meta(ge=0, le=INT_MAX)]
+
+AFTER_DIGEST_BYTES: Final = 16
+"""How much of the SHA-256 of the op named in `after` an op bears: enough to tell two ops of one number apart."""
+
+
+class Doubt(enum.IntFlag):
+    """What is doubtful about the time of an op. It is kept, shown and never a reason to refuse (DESIGN section 7).
+
+    A sum of these travels; an unknown bit is kept.
+    """
+
+    EARLIER_OFFSET = 1
+    """The device has met no server since it was started; its time leans on an offset learned before."""
+    NEVER_SET = 2
+    """The device had never met a server: its time is its own wall clock's."""
+    SET_BACK = 4
+    """Its wall clock had been set back since its last op."""
+    CORRECTED = 8
+    """The device told, once it met the server, a better time than the one in the op."""
+    AHEAD = 16
+    """The time is later than the server's clock when the op was recorded."""
+    RENUMBERED = 32
+    """Another device, or a copy of this one, had used its number."""
 
 
 class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,8 +83,15 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         hlc: (ms, tick), later than every value of the record that the device could see.
         occurred_at: when it happened, as the author says, in ms since 1970.
         wall: the device's uncorrected wall clock when it was written, in ms since 1970.
-        changes: field -> new value; for a `grow` field the list of entries to append.
+        changes: field -> new value; for a `grow` field the list of entries to append; for a `tags` field a map with
+            the lists `add` and `remove`.
         why: the author's reason, where one was given.
+        saw: field -> the ops whose values stood there before the author's eyes. Of the changed fields whose policy asks
+            for it, and of those that their declarations name beside. Absent for a field: it saw what its `base` held.
+        after_digest: the first 16 bytes of the SHA-256 of the op named in `after`, when there is one.
+        correct: whether it corrects a value that `once` protects; only who may decide may do so.
+        doubt: what is doubtful about its time: a sum of `Doubt` values.
+        replaces: number of this device's refused op that its author mended with this one; 0 for none.
     """
 
     device: DeviceText
@@ -75,6 +107,14 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     base: SeqInt = 0  # type: ignore[assignment]  # a literal is no NewType; 0 is "before every commit"
     after: Annotated[OpNumber, msgspec.Meta(ge=0, le=INT_MAX)] = OpNumber(0)
     why: Annotated[str, msgspec.Meta(max_length=REASON_CHARS_MAX)] = ""
+    saw: Annotated[
+        dict[FieldText, Annotated[tuple[OpText, ...], msgspec.Meta(max_length=SEEN_OPS_MAX)]],
+        msgspec.Meta(max_length=FIELDS_PER_OP_MAX),
+    ] = {}
+    after_digest: Annotated[bytes, msgspec.Meta(max_length=AFTER_DIGEST_BYTES)] = b""
+    correct: bool = False
+    doubt: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    replaces: Annotated[OpNumber, msgspec.Meta(ge=0, le=INT_MAX)] = OpNumber(0)
 
     @property
     def id(self) -> OpId:
@@ -83,15 +123,18 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
-    """Who wrote a value, on which device, when it happened and when it was recorded. An array of 8 on the wire.
+    """Who wrote a value, on which device, when it happened and when it was recorded.
+
+    An array of 9 on the wire; a reader of an earlier version takes the first 8.
 
     Attributes:
         device, n: the op that wrote the value.
-        ms, tick: that op's hybrid logical clock.
+        ms, tick: that op's hybrid logical clock, as its device corrected it when it met the server.
         author: the officer.
         occurred_at: when it happened, as the author says (ms since 1970).
         recorded_at: when the server made it durable (ms since 1970); 0 while it is only on the device.
         seq: the commit that made it durable; 0 while it is only on the device.
+        doubt: what is doubtful about its time: a sum of `Doubt` values.
     """
 
     # Not matched against their patterns again: the op was, and a row is decoded far more often than made.
@@ -103,6 +146,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     occurred_at: _Whole
     recorded_at: _Whole = 0
     seq: _Whole = 0
+    doubt: _Whole = 0
 
     @property
     def order(self) -> tuple[int, int, str, int]:
@@ -115,12 +159,20 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
         return op_id(self.device, self.n)
 
 
-def stamp_of(op: Op, recorded_at: int = 0, seq: int = 0) -> Stamp:
-    """The stamp that values written by `op` bear."""
-    return Stamp(op.device, op.n, op.hlc[0], op.hlc[1], op.author, op.occurred_at, recorded_at, seq)
+def stamp_of(op: Op, recorded_at: int = 0, seq: int = 0, hlc: Hlc | None = None, doubt: int = 0) -> Stamp:
+    """The stamp that values written by `op` bear.
+
+    Args:
+        op: the op.
+        recorded_at, seq: of its commit; zero while it is only on the device.
+        hlc: a better reading than its own, when there is one.
+        doubt: `Doubt` values beside the op's own.
+    """
+    ms, tick = op.hlc if hlc is None else hlc
+    return Stamp(op.device, op.n, ms, tick, op.author, op.occurred_at, recorded_at, seq, op.doubt | doubt)
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A record as it stands on the server, on the wire and in every store.
 
     Attributes:
@@ -130,8 +182,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         stamps: each op that wrote a value which still stands, once.
         cells: field -> cell. The second element of every cell or entry is an index into `stamps`.
             `latest`: [value, stamp].
-            `once`: [value, stamp, [[value, stamp] ...]] where the third is what was said differently since.
-            `grow`: [[entry, stamp, k] ...] ordered by time; (stamp's op, k) names an entry for ever.
+            `once`, `claim`: [value, stamp, [[value, stamp] ...], op] where the third is what was said differently
+            since and waits for a person, the fourth the decision that last settled the field, or "".
+            `highest`, `state`, `judged`: the same with, third, what stands beside it, written without sight of each
+            other; and, fifth, [[op, op] ...]: endings, each with an entry that it had not seen.
+            Of these, trailing empty elements are left out.
+            `grow`, `tags`: [[entry, stamp, k] ...] ordered by time; (stamp's op, k) names an entry for ever.
+        upto: device -> number of its last op in this record: which ops a device need not lay over the row.
+        trust: field -> [[value, stamp, [op ...] or nil, base] ...]: what newer programs wrote and this server could not
+            read. It is kept for one that can, which merges it by its policy.
     """
 
     id: RecordText
@@ -139,3 +198,5 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     v: SeqInt
     stamps: list[Stamp]
     cells: dict[FieldName, list[Any]]
+    upto: dict[DeviceId, OpNumberInt] = {}
+    trust: dict[FieldName, list[Any]] = {}

@@ -13,7 +13,7 @@ from schemas import ids, limits
 from schemas.errors import ERRORS, RECOVERY_MEANING, ErrorSpec
 from schemas.export import Schema, record_schema
 from schemas.kinds import KINDS, KindSpec
-from schemas.policies import IMPLEMENTED, POLICIES
+from schemas.policies import POLICIES
 
 _GENERATED: Final = "*Written by `make schemas` from `{source}`; change it there.*\n"
 _PATTERN_WORDS: Final = {

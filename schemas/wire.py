@@ -39,8 +39,12 @@ SUBPROTOCOL: Final = "beatbook.v1"
 """The WebSocket subprotocol (RFC 6455 section 1.9) that both sides name in the handshake."""
 PROTO: Final = 1
 """The protocol version that this code speaks."""
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """The version of the record kinds that this code knows."""
+SCHEMA_MIN: Final = 1
+"""The oldest version of the record kinds whose ops this code takes."""
+SCHEMA_MAX: Final = SCHEMA + 1
+"""The newest: what such a device writes and this code cannot read is kept in trust (docs/explanation/schema.md)."""
 PROOF_CONTEXT: Final = b"beatbook.v1 hello\x00"
 """Goes before nonce and HELLO body in what the device signs, so that the signature is good for nothing else."""
 NONCE_BYTES: Final = 32
@@ -103,7 +107,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         n: the op's number.
         status: `durable`: on disk, for good. `refused`: never will be; `code` says why. `waiting`: not taken in,
             because the op named in its `after` is not durable, or because it was made on a version that this server
-            lost when it was restored; it may come again.
+            lost when it was restored, or saw what has not come here, or is of a kind that only a newer server knows;
+            it may come again.
         seq: of `durable`: the commit.
         scopes: of `durable`: those of this device's scopes that the record is in now. Empty: the device drops it.
         stands: of `durable`: field -> the op whose value stands there instead of this op's.
@@ -340,12 +345,15 @@ class Push(_Message, frozen=True, kw_only=True, tag="push"):
 
     Attributes:
         ops: each the MessagePack of an Op.
+        times: [number, ms since 1970] of ops among them that the device made while it was unsure of the time, with the
+            time that it knows better since it met the server.
     """
 
     ops: Annotated[
         tuple[Annotated[bytes, msgspec.Meta(max_length=OP_BYTES_MAX)], ...],
         msgspec.Meta(min_length=1, max_length=OPS_PER_PUSH_MAX),
     ]
+    times: Annotated[tuple[tuple[OpNumberInt, MillisInt], ...], msgspec.Meta(max_length=OPS_PER_PUSH_MAX)] = ()
 
 
 class Ack(_Message, frozen=True, kw_only=True, tag="ack"):

@@ -167,7 +167,7 @@ class Directory:
 def _expanded(audiences: Iterable[ScopeName]) -> frozenset[ScopeName]:
     wanted = frozenset(audiences)
     for audience in sorted(wanted):
-        wrong = scopes.problem(audience)
+        wrong = scopes.grant_problem(audience)
         if wrong is not None:
             raise UsageError(wrong)
     expanded = scopes.with_briefings(wanted)

@@ -15,12 +15,14 @@ from schemas.ids import FieldName, Millis, OfficerId, OpNumber, RecordId
 from schemas.kinds import KindSpec, kind_named
 from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
+from schemas.policies import MANY
 from schemas.wire import Result
 from server.committer import Committer
 from server.identity import OFFICE
 from server.settle import Submission
 from server.store import Store
 from sync import check, clock, merge
+from sync.replica.writing import sight
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +108,7 @@ class Office:
             raise UsageError(f"there is no record kind {draft.kind!r}")
         now = self._now()
         if row is None:
-            changes, seen, base = dict(draft.values), clock.ZERO, 0
+            state, changes, seen, base = None, dict(draft.values), clock.ZERO, 0
         else:
             state = merge.from_row(decode_row(row))
             changes, seen, base = _differing(state, spec, draft.values, author), state.seen(), state.version
@@ -124,6 +126,7 @@ class Office:
             occurred_at=now,
             wall=now,
             changes=changes,
+            saw=sight(spec, state, changes),
         )
         refusal = check.op_alone(op)
         if isinstance(refusal, check.Refusal):
@@ -145,7 +148,7 @@ def _differing(
     changed = {}
     for name, value in values.items():
         field, cell = spec.fields.get(name), state.cells.get(name)
-        if field is None or field.policy.name == "grow" or have.get(name) == _as_read(value):
+        if field is None or field.policy in MANY or have.get(name) == _as_read(value):
             continue
         if cell is None or cell.said is None or cell.said.stamp.author == author:
             changed[name] = value

@@ -135,9 +135,9 @@ class Connection:
         match demand:
             case CheckHello(device):
                 await self._admit(device)
-            case Commit(ops, size):
+            case Commit():
                 await self._services.committer.room()
-                self._submit(ops, size)
+                self._submit(demand)
             case None:
                 pass
 
@@ -165,20 +165,22 @@ class Connection:
         if self.session.device is not None:
             services.hub.enter(device, self)
 
-    def _submit(self, ops: tuple[bytes, ...], size: int) -> None:
+    def _submit(self, demand: Commit) -> None:
         device = self.session.device
         if device is None:
             return
 
         def done(results: tuple[Result, ...]) -> None:
-            self.session.committed(results, size)
+            self.session.committed(results, demand.size)
             self.wake()
 
         def failed(_error: StoreError) -> None:
             self.session.fail(PeerError("internal", retry_after_ms=1_000))
             self.wake()
 
-        submission = Submission(device, frozenset(self.session.scopes), ops)
+        submission = Submission(
+            device, frozenset(self.session.scopes), demand.ops, schema=self.session.schema, times=demand.times
+        )
         self._services.committer.submit(submission, done, failed)
 
     # --- out ---------------------------------------------------------------------------------------------------------

@@ -5,18 +5,21 @@ reach COMMIT_BYTES_SOFT_MAX, so that a scope's batch always fits in a message; t
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
+from schemas import scopes as scope_names
 from schemas.codec import encode, reread_op
-from schemas.ids import DeviceId, Millis, OpNumber, RecordId, ScopeName, Seq
-from schemas.limits import COMMIT_BYTES_SOFT_MAX, OPS_PER_COMMIT_MAX
-from schemas.ops import Op
-from schemas.wire import Result
-from sync import check, digest, merge
+from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, split_op_id
+from schemas.limits import CLOCK_SKEW_NOTICE_MS, COMMIT_BYTES_SOFT_MAX, OPS_PER_COMMIT_MAX, RECORD_BYTES_MAX
+from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Hlc, Op, Stamp, stamp_of
+from schemas.wire import SCHEMA, Result
+from sync import check, clock, digest, history, inbox, merge
+from sync.history import Act
 from sync.merge import RecordState
+from sync.policies import Change, policy_of
 from sync.session import Head
 
 OpKey = tuple[DeviceId, OpNumber]
@@ -33,11 +36,15 @@ class Submission(msgspec.Struct, frozen=True):
         device: who pushed them.
         scopes: what it holds grants for; None for the server's own acts, which may change every record.
         ops: their bytes, in order. They have been decoded and checked to be this device's.
+        schema: the schema version that the device knows.
+        times: number of an op -> a better reading of when it was made than the op itself has (ms since 1970).
     """
 
     device: DeviceId
     scopes: frozenset[ScopeName] | None
     ops: tuple[bytes, ...]
+    schema: int = SCHEMA
+    times: Mapping[OpNumber, Millis] = {}
 
 
 class KnownOp(msgspec.Struct, frozen=True):
@@ -47,6 +54,16 @@ class KnownOp(msgspec.Struct, frozen=True):
     result: Result
 
 
+class Archive(Protocol):
+    """What a commit may have to look up beyond what `needs` foresaw: where people differ, and what they had seen."""
+
+    def state(self, record: RecordId) -> RecordState | None:
+        """A record."""
+
+    def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
+        """The bytes of an op that was made durable."""
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """What the store holds of what a group is about.
 
@@ -54,15 +71,17 @@ class Loaded(msgspec.Struct, frozen=True):
         ops: known results by op, for the group's own ops and the ones named in their `after`.
         states: records by id.
         heads: where every scope stands.
+        archive: everything else.
     """
 
     ops: Mapping[OpKey, KnownOp]
     states: Mapping[RecordId, RecordState]
     heads: Mapping[ScopeName, Head]
+    archive: Archive
 
 
 class NewOp(msgspec.Struct, frozen=True):
-    """An op to keep, with its result. `body` is as it came; a refused one is kept too."""
+    """An op to keep, with its result and what it did. `body` is as it came; a refused one is kept too."""
 
     device: DeviceId
     n: OpNumber
@@ -70,6 +89,7 @@ class NewOp(msgspec.Struct, frozen=True):
     body: bytes
     digest: bytes
     result: Result
+    acts: tuple[Act, ...]
 
 
 class NewRow(msgspec.Struct, frozen=True):
@@ -172,10 +192,11 @@ class _Commit:
         self._seq = seq
         self._now = now
         self._known: dict[OpKey, KnownOp] = dict(loaded.ops)
+        self._before: dict[RecordId, RecordState | None] = dict(loaded.states)
         self._states: dict[RecordId, RecordState] = dict(loaded.states)
         self._bodies: dict[RecordId, bytes] = {}
         self._results: list[tuple[RecordId, Result]] = []
-        self._new_ops: list[NewOp] = []
+        self._new_ops: dict[OpKey, NewOp] = {}
         self.size = 0
         """Bytes of the rows changed so far."""
 
@@ -190,47 +211,132 @@ class _Commit:
             result = known.result if same else _refused(op, check.Refusal("op_reused", op.id))
             self._results.append((op.record, result))
             return
-        if op.after:
-            before = self._known.get((submission.device, op.after))
-            if before is None or before.result.status != "durable":
-                code = "" if before is None else before.result.code
-                waiting = Result(n=op.n, status="waiting", code=code, detail=f"behind op {op.after}")
-                self._results.append((op.record, waiting))
-                return
-        result = self._decide(op, submission)
+        result, acts = self._behind(op, submission) or self._decide(op, submission)
         self._results.append((op.record, result))
         if result.status == "waiting":
             return
         self._known[key] = KnownOp(digest_of_op, result)
-        self._new_ops.append(NewOp(submission.device, op.n, op.record, raw, digest_of_op, result))
+        self._new_ops[key] = NewOp(submission.device, op.n, op.record, raw, digest_of_op, result, acts)
 
-    def _decide(self, op: Op, submission: Submission) -> Result:
-        spec = check.op_alone(op)
+    def _behind(self, op: Op, submission: Submission) -> "_Decided | None":
+        """That the op waits behind the one named in its `after`, if it does."""
+        if not op.after:
+            return None
+        before = self._known.get((submission.device, op.after))
+        if before is not None and before.result.status == "durable":
+            if op.after_digest in (b"", before.digest[:AFTER_DIGEST_BYTES]):
+                return None
+            # A copy of the device used the number for another op; this one's is still to come under a new number.
+            return _waits(op, "op_reused", f"behind another op {op.after}")
+        return _waits(op, "" if before is None else before.result.code, f"behind op {op.after}")
+
+    def _decide(self, op: Op, submission: Submission) -> "_Decided":
+        newer = submission.schema > SCHEMA
+        spec = check.op_alone(op, newer=newer, by_rule=submission.scopes is None)
         if isinstance(spec, check.Refusal):
-            return _refused(op, spec)
-        before = self._states.get(op.record)
-        refusal = check.op_on(before, op, spec)
-        if refusal is None and before is not None and not _may_write(submission, before):
-            refusal = check.Refusal("op_not_permitted", "")
-        if refusal is not None and refusal.code in _CURABLE and op.base > (0 if before is None else before.version):
-            return Result(n=op.n, status="waiting", code=refusal.code, detail=f"made on version {op.base}")
+            if newer and spec.code == "op_kind_unknown":
+                return _waits(op, spec.code, f"{op.kind}: this server is older than the device")
+            return _refused(op, spec), ()
+        before = self._state(op.record)
+        version = Seq(0) if before is None else before.version
+        stamp = self._stamp(op, before, submission)
+        unread = check.unread(op, spec) if newer else merge.NO_FIELDS
+        refusal = self._without_right(submission, op, before) or check.op_on(before, op, spec, stamp, unread)
+        if refusal is not None and refusal.code in _CURABLE and op.base > version:
+            return _waits(op, refusal.code, f"made on version {op.base}")
+        acts: tuple[Act, ...] = ()
+        if refusal is None:
+            missing = self._not_here(op, before)
+            if missing is not None:
+                return _waits(op, "op_saw_unknown", f"its author saw {missing}, which has not come")
+            start = merge.new_state(op, spec) if before is None else before
+            after = merge.apply(start, op, self._now, self._seq, stamp=stamp, unread=unread)
+            refusal, acts = self._adopt(op, before, after, stamp, unread)
         if refusal is not None:
-            return _refused(op, refusal)
-        after = merge.apply(merge.new_state(op, spec) if before is None else before, op, self._now, self._seq)
-        row = merge.to_row(after)
-        refusal = check.outcome(after, row)
-        if refusal is not None:
-            return _refused(op, refusal)
-        body = encode(row)
-        self.size += len(body) - len(self._bodies.get(op.record, b""))
-        self._states[op.record] = after
-        self._bodies[op.record] = body
-        return Result(
-            n=op.n,
-            status="durable",
-            seq=self._seq,
-            stands={str(name): stands for name, stands in merge.displaced(after, op).items()},
-        )
+            return _refused(op, refusal), ()
+        stands = {str(name): op_id for name, op_id in merge.displaced(self._states[op.record], op).items()}
+        return Result(n=op.n, status="durable", seq=self._seq, stands=stands), acts
+
+    def _without_right(self, submission: Submission, op: Op, before: RecordState | None) -> check.Refusal | None:
+        if before is None or submission.scopes is None or before.spec.name != op.kind:
+            return None
+        if submission.scopes.isdisjoint(before.build().writing_scopes()):
+            return check.Refusal("op_not_permitted", "")
+        if op.correct:
+            inboxes = {scope_names.inbox(scope_names.audience(scope)) for scope in before.scopes()}
+            if submission.scopes.isdisjoint(inboxes):
+                return check.Refusal("op_not_entitled", "a correction is made by those who decide")
+        return None
+
+    def _not_here(self, op: Op, before: RecordState | None) -> OpId | None:
+        """An op that the author saw and that this server does not hold: it was set back, or the op is invented."""
+        stamps = set() if before is None else {s.op for cell in before.cells.values() for s in cell.stamps()}
+        for name in sorted({name for names in op.saw.values() for name in names} - stamps):
+            device, n = split_op_id(name)
+            if before is not None and n <= before.upto.get(device, 0):
+                continue
+            if self._body(name) is None:
+                return name
+        return None
+
+    def _stamp(self, op: Op, before: RecordState | None, submission: Submission) -> Stamp:
+        """What the op's values bear: its own reading, or the better one that its device told since."""
+        told = submission.times.get(op.n)
+        if told is None:
+            hlc, doubt = Hlc(*op.hlc), Doubt(0)
+        else:
+            seen = () if before is None else (s for cell in before.cells.values() for s in cell.stamps())
+            names = {name for saw in op.saw.values() for name in saw}
+            mine = (s for s in seen if s.seq <= op.base or s.device == op.device or s.op in names)
+            hlc, doubt = clock.next_hlc(told, clock.latest_seen(mine)), Doubt.CORRECTED
+        if hlc.ms > self._now + CLOCK_SKEW_NOTICE_MS:
+            doubt |= Doubt.AHEAD
+        return stamp_of(op, self._now, self._seq, hlc, doubt)
+
+    # --- what follows from a change ----------------------------------------------------------------------------------
+
+    def _adopt(
+        self, op: Op, before: RecordState | None, after: RecordState, stamp: Stamp, unread: frozenset[FieldName]
+    ) -> tuple[check.Refusal | None, tuple[Act, ...]]:
+        """Take in a changed record and what follows from it by rule; or nothing of it, with the reason."""
+        plan = _Plan(self._state, lambda name: op if name == op.id else self._op(name))
+        changes = {
+            name: merge.change_of(op, name, stamp, after.spec.fields[name]) for name in op.changes if name not in unread
+        }
+        plan.change(before, after, changes, op, stamp)
+        bodies: dict[RecordId, bytes] = {}
+        for state in plan.states.values():
+            row = merge.to_row(state)
+            refusal = check.outcome(state, row)
+            if refusal is not None:
+                return refusal, ()
+            bodies[state.id] = encode(row)
+        if sum(map(len, bodies.values())) > RECORD_BYTES_MAX:
+            # All rows of one op must fit in one page, beside those of a commit that was about to end.
+            return check.Refusal("op_record_full", f"with what people differ about, over {RECORD_BYTES_MAX} bytes"), ()
+        for record, body in bodies.items():
+            self.size += len(body) - len(self._bodies.get(record, b""))
+            self._bodies[record] = body
+            self._states[record] = plan.states[record]
+        return None, tuple(plan.acts)
+
+    def _state(self, record: RecordId) -> RecordState | None:
+        if record in self._states:
+            return self._states[record]
+        if record not in self._before:
+            self._before[record] = self._loaded.archive.state(record)
+        return self._before[record]
+
+    def _body(self, op: OpId) -> bytes | None:
+        device, n = split_op_id(op)
+        new = self._new_ops.get((device, n))
+        if new is not None:
+            return new.body if new.result.status == "durable" else None
+        return self._loaded.archive.body(device, n)
+
+    def _op(self, op: OpId) -> Op | None:
+        body = self._body(op)
+        return None if body is None else reread_op(body)
 
     def finish(self, head: Seq) -> Settled:
         """The plan to write."""
@@ -240,7 +346,7 @@ class _Commit:
         scopes = {record: self._states[record].scopes() for record in told | self._bodies.keys()}
         rows = []
         for record, body in self._bodies.items():
-            before = self._loaded.states.get(record)
+            before = self._before.get(record)
             version = Seq(0) if before is None else before.version
             rows.append(NewRow(record, self._states[record].spec.name, body, scopes[record], version))
         return Settled(
@@ -249,7 +355,8 @@ class _Commit:
             taken=len(self._results),
             results=tuple(_told(result, scopes.get(record)) for record, result in self._results),
             ops=tuple(
-                msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record))) for op in self._new_ops
+                msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record)))
+                for op in self._new_ops.values()
             ),
             rows=tuple(rows),
             scopes=self._scope_changes(rows),
@@ -259,7 +366,7 @@ class _Commit:
         held: dict[ScopeName, list[NewRow]] = {}
         gone: dict[ScopeName, list[NewRow]] = {}
         for row in rows:
-            loaded = self._loaded.states.get(row.record)
+            loaded = self._before.get(row.record)
             for scope in row.scopes:
                 held.setdefault(scope, []).append(row)
             for scope in (loaded.scopes() if loaded is not None else frozenset()) - row.scopes:
@@ -287,12 +394,77 @@ class _Commit:
         )
 
     def _was_in(self, scope: ScopeName, record: RecordId) -> bool:
-        state = self._loaded.states.get(record)
+        state = self._before.get(record)
         return state is not None and scope in state.scopes()
 
 
-def _may_write(submission: Submission, state: RecordState) -> bool:
-    return submission.scopes is None or not submission.scopes.isdisjoint(state.scopes())
+class _Plan:
+    """What one op changes: its record, the inbox items that follow, and what a decision settles."""
+
+    def __init__(self, state: Callable[[RecordId], RecordState | None], author: inbox.Author) -> None:
+        self._state_of = state
+        self._author = author
+        self.states: dict[RecordId, RecordState] = {}
+        self.acts: list[Act] = []
+
+    def change(
+        self,
+        before: RecordState | None,
+        after: RecordState,
+        changes: Mapping[FieldName, Change],
+        op: Op,
+        stamp: Stamp,
+    ) -> None:
+        """Take in a changed record, then what follows from that."""
+        self.states[after.id] = after
+        asked = self._ask(before, after, stamp)
+        for name, change in changes.items():
+            cell = None if before is None else before.cells.get(name)
+            act = history.act(after, name, cell, change, asked.get(name))
+            if after.id != op.record or not act.plain:
+                self.acts.append(act)
+        follows = inbox.consequence(before, after, op, stamp)
+        if follows is None:
+            return
+        subject = self._state(follows.subject)
+        if subject is None:
+            return
+        settled = merge.decide(subject, follows.field, follows.change, Seq(stamp.seq))
+        self.change(subject, settled, {follows.field: follows.change}, op, stamp)
+
+    def _ask(self, before: RecordState | None, after: RecordState, stamp: Stamp) -> dict[FieldName, RecordId]:
+        """Bring the inbox items about a record up to date. Returns field -> the item that asks about it."""
+        asked: dict[FieldName, RecordId] = {}
+        for field in inbox.fields_to_look_at(before, after):
+            policy, cell = policy_of(field), after.cells[field.name]
+            was = None if before is None else before.cells.get(field.name)
+            was_open = was is not None and bool(policy.unsettled(field, was))
+            if was is not None and was_open and was.decided != cell.decided:
+                self._end(inbox.item_id(after.id, field.name, was.decided), stamp)
+            if not (policy.unsettled(field, cell) or (was_open and was is not None and was.decided == cell.decided)):
+                continue
+            item = inbox.item_id(after.id, field.name, cell.decided)
+            brought = inbox.follow(field, after, self._state(item), stamp, self._author)
+            if brought is not None:
+                self.states[item] = brought
+            if policy.unsettled(field, cell):
+                asked[field.name] = item
+        return asked
+
+    def _end(self, item: RecordId, stamp: Stamp) -> None:
+        state = self._state(item)
+        if state is not None and inbox.is_open(state):
+            self.states[item] = inbox.ended(state, stamp)
+
+    def _state(self, record: RecordId) -> RecordState | None:
+        return self.states.get(record) or self._state_of(record)
+
+
+_Decided = tuple[Result, tuple[Act, ...]]
+
+
+def _waits(op: Op, code: str, detail: str) -> _Decided:
+    return Result(n=op.n, status="waiting", code=code, detail=detail[:500]), ()
 
 
 def _told(result: Result, scopes: frozenset[ScopeName] | None) -> Result:

@@ -10,54 +10,105 @@ import msgspec
 from schemas import scopes
 from schemas.codec import encode
 from schemas.ids import FieldName
-from schemas.kinds import FieldSpec, KindSpec, kind_named
-from schemas.limits import (
-    ARRAY_LEN_MAX,
-    ENTRIES_PER_FIELD_MAX,
-    ENTRIES_PER_OP_MAX,
-    RECORD_BYTES_MAX,
-    SCOPES_PER_RECORD_MAX,
-)
-from schemas.ops import Op, Row
-from schemas.policies import grow
-from sync.merge import RecordState
+from schemas.kinds import InboxItem, KindSpec, kind_named
+from schemas.limits import ARRAY_LEN_MAX, ENTRIES_PER_FIELD_MAX, RECORD_BYTES_MAX, SCOPES_PER_RECORD_MAX
+from schemas.ops import Op, Row, Stamp, stamp_of
+from sync.merge import NO_FIELDS, RecordState, change_of
+from sync.policies import policy_of
+from sync.refusal import Refusal
+
+__all__ = ["Refusal", "changed_fields", "op_alone", "op_on", "outcome", "unread"]
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """Why an op is not taken: an entry of the error registry, and what in the op it is about."""
+def op_alone(op: Op, *, newer: bool = False, by_rule: bool = False) -> KindSpec | Refusal:
+    """Check what needs no record: the kind, the fields, each value. Returns the op's kind.
 
-    code: str
-    detail: str
-
-
-def op_alone(op: Op) -> KindSpec | Refusal:
-    """Check what needs no record: the kind, the fields, each value. Returns the op's kind."""
+    Args:
+        op: the op.
+        newer: whether its device knows a newer schema than this program: what cannot be read is kept, not refused.
+        by_rule: whether the rules wrote it, and not a person.
+    """
     spec = kind_named(op.kind)
     if spec is None:
         return Refusal("op_kind_unknown", op.kind)
+    if op.create and spec.by_rule and not by_rule:
+        return Refusal("op_by_rule_only", f"{op.kind}: only the rules make such records")
     for name, value in op.changes.items():
         field = spec.fields.get(name)
         if field is None:
+            if newer:
+                continue
             return Refusal("op_field_unknown", name)
-        wrong = _value_problem(field, value)
-        if wrong is not None:
+        if field.by_rule and not by_rule:
+            return Refusal("op_by_rule_only", f"{name}: only the rules write it")
+        wrong = field.problem(value)
+        if wrong is not None and not newer:
             return Refusal("op_value_wrong", f"{name}: {wrong}")
+        if wrong is None and not newer and not field.reads(value):
+            return Refusal("op_value_wrong", f"{name}: it holds a value that is not in the list")
     if op.create:
-        missing = [name for name, field in spec.fields.items() if field.required and name not in op.changes]
+        absent = unread(op, spec) if newer else NO_FIELDS
+        missing = [
+            name for name, field in spec.fields.items() if field.required and (name not in op.changes or name in absent)
+        ]
         if missing:
             return Refusal("op_field_missing", ", ".join(missing))
     return spec
 
 
-def op_on(state: RecordState | None, op: Op, spec: KindSpec) -> Refusal | None:
-    """Check the op against the record it is about; None when it can be merged."""
+def unread(op: Op, spec: KindSpec) -> frozenset[FieldName]:
+    """The fields of an op from a newer program that this one cannot read: unknown, or with an unknown token."""
+    return frozenset(
+        name for name, value in op.changes.items() if name not in spec.fields or not spec.fields[name].reads(value)
+    )
+
+
+def op_on(
+    state: RecordState | None,
+    op: Op,
+    spec: KindSpec,
+    stamp: Stamp | None = None,
+    skip: frozenset[FieldName] = NO_FIELDS,
+) -> Refusal | None:
+    """Check the op against the record it is about; None when it can be merged.
+
+    Args:
+        state: the record before it, or None when there is none.
+        op, spec: the op and its kind.
+        stamp: what its values will bear; the op's own when it is not recorded yet.
+        skip: fields that are not merged here (`unread`).
+    """
     if state is None:
-        return None if op.create else Refusal("op_record_unknown", op.record)
-    if op.create:
+        if not op.create:
+            return Refusal("op_record_unknown", op.record)
+    elif op.create:
         return Refusal("op_record_exists", op.record)
-    if state.spec.name != spec.name:
+    elif state.spec.name != spec.name:
         return Refusal("op_kind_differs", f"the record is of kind {state.spec.name}")
+    stamp = stamp_of(op) if stamp is None else stamp
+    for name in op.changes:
+        if name in skip:
+            continue
+        field = spec.fields[name]
+        cell = None if state is None else state.cells.get(name)
+        refusal = policy_of(field).refusal(field, cell, change_of(op, name, stamp, field))
+        if refusal is not None:
+            return refusal
+    if state is not None and spec.struct is InboxItem and "decision" in op.changes:
+        return _decision_problem(state, op)
     return None
+
+
+def _decision_problem(item: RecordState, op: Op) -> Refusal | None:
+    """Whether what was decided cannot be a value of the field that the inbox item is about."""
+    about = item.build()
+    decision = op.changes[FieldName("decision")]
+    if not isinstance(about, InboxItem) or decision is None:
+        return Refusal("op_value_wrong", "decision: say what is decided")
+    subject = kind_named(about.subject_kind)
+    field = None if subject is None else subject.fields.get(FieldName(about.field))
+    wrong = "its field is not known here" if field is None else field.problem(decision["value"])
+    return None if wrong is None else Refusal("op_value_wrong", f"decision for {about.field}: {wrong}")
 
 
 def outcome(state: RecordState, row: Row) -> Refusal | None:
@@ -73,27 +124,9 @@ def outcome(state: RecordState, row: Row) -> Refusal | None:
     if len(found) > SCOPES_PER_RECORD_MAX:
         return Refusal("op_scopes_too_many", f"{len(found)}, at most {SCOPES_PER_RECORD_MAX}")
     for scope in sorted(found):
-        wrong = scopes.problem(scope.removesuffix(f":{scopes.BRIEFING}"))
+        wrong = scopes.problem(scopes.audience(scope))
         if wrong is not None:
             return Refusal("op_value_wrong", wrong)
-    return None
-
-
-def _value_problem(field: FieldSpec, value: Any) -> str | None:
-    if field.policy is not grow:
-        return _type_problem(field, value)
-    if not isinstance(value, list) or not value:
-        return "expected a list of entries to append"
-    if len(value) > ENTRIES_PER_OP_MAX:
-        return f"{len(value)} entries, at most {ENTRIES_PER_OP_MAX} at once"
-    return next((wrong for entry in value if (wrong := _type_problem(field, entry)) is not None), None)
-
-
-def _type_problem(field: FieldSpec, value: Any) -> str | None:
-    try:
-        msgspec.convert(value, field.type)
-    except msgspec.ValidationError as wrong:
-        return str(wrong)
     return None
 
 

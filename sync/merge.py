@@ -3,16 +3,36 @@
 There is no merge code per kind: the kind's declaration says which policy each field has, and the policy does the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from schemas.ids import FieldName, Millis, OpId, RecordId, ScopeName, Seq
-from schemas.kinds import Kind, KindSpec, kind_named
+from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, ScopeName, Seq
+from schemas.kinds import FieldSpec, Kind, KindSpec, kind_named
 from schemas.ops import Hlc, Op, Row, Stamp, stamp_of
+from schemas.policies import once
 from sync import clock
-from sync.policies import ENGINE, Cell, Entry, Said
+from sync.policies import Cell, Change, policy_of
+from sync.policies.state import contest, endings
+
+NO_FIELDS: frozenset[FieldName] = frozenset()
+
+
+class Trusted(msgspec.Struct, frozen=True):
+    """A change to a field or with a value that this program cannot read, kept for one that can.
+
+    Attributes:
+        value: as it came.
+        stamp: who, when.
+        saw: what its author saw there; None when the op does not say.
+        base: version of the record that the author was looking at.
+    """
+
+    value: Any
+    stamp: Stamp
+    saw: tuple[OpId, ...] | None
+    base: Seq
 
 
 class RecordState(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,16 +43,21 @@ class RecordState(msgspec.Struct, frozen=True, kw_only=True):
         spec: its kind.
         version: seq of the commit that changed it last; 0 while only this device has it.
         cells: field -> cell; a field never set has none.
+        upto: device -> number of its last op in the record.
+        trust: field -> what newer programs wrote there and this one cannot read.
     """
 
     id: RecordId
     spec: KindSpec
     version: Seq
     cells: Mapping[FieldName, Cell]
+    upto: Mapping[DeviceId, OpNumber] = {}
+    trust: Mapping[FieldName, tuple[Trusted, ...]] = {}
 
     def values(self) -> dict[FieldName, Any]:
         """Field -> plain value."""
-        return {name: ENGINE[self.spec.fields[name].policy.name].value(cell) for name, cell in self.cells.items()}
+        fields = self.spec.fields
+        return {name: policy_of(fields[name]).value(fields[name], cell) for name, cell in self.cells.items()}
 
     def build(self) -> Kind:
         """The typed record."""
@@ -46,25 +71,104 @@ class RecordState(msgspec.Struct, frozen=True, kw_only=True):
         """The latest clock reading among its values."""
         return clock.latest_seen(stamp for cell in self.cells.values() for stamp in cell.stamps())
 
+    def holds(self, op: Op) -> bool:
+        """Whether the op has been taken in: ops of one device on one record are, in their order."""
+        return op.n <= self.upto.get(op.device, 0)
+
 
 def new_state(op: Op, spec: KindSpec) -> RecordState:
     """An empty record, before the op that makes it is merged."""
     return RecordState(id=op.record, spec=spec, version=Seq(0), cells={})
 
 
-def apply(state: RecordState, op: Op, recorded_at: Millis = Millis(0), seq: Seq = Seq(0)) -> RecordState:
-    """The record after an op. Applying the same op again changes nothing but the version.
+def change_of(op: Op, name: FieldName, stamp: Stamp, field: FieldSpec) -> Change:
+    """One field's part of an op, as its policy takes it."""
+    saw = op.saw.get(name)
+    return Change(
+        value=op.changes[name],
+        stamp=stamp,
+        saw=None if saw is None else frozenset(saw),
+        base=op.base,
+        decides=op.correct and field.policy is once,
+        create=op.create,
+    )
+
+
+def apply(
+    state: RecordState,
+    op: Op,
+    recorded_at: Millis = Millis(0),
+    seq: Seq = Seq(0),
+    *,
+    stamp: Stamp | None = None,
+    unread: frozenset[FieldName] = NO_FIELDS,
+) -> RecordState:
+    """The record after an op.
 
     Args:
         state: the record before.
         op: a checked op (`sync.check`) on that record.
         recorded_at, seq: of the commit; zero when the op is only pending on a device.
+        stamp: what its values bear, when it is more than the op itself says.
+        unread: fields that cannot be merged here (`sync.check.unread`) and are kept in trust.
     """
-    stamp = stamp_of(op, recorded_at, seq)
+    stamp = stamp_of(op, recorded_at, seq) if stamp is None else stamp
+    fields = state.spec.fields
     cells = dict(state.cells)
+    trust = dict(state.trust)
     for name, value in op.changes.items():
-        cells[name] = ENGINE[state.spec.fields[name].policy.name].merge(cells.get(name), value, stamp)
-    return RecordState(id=state.id, spec=state.spec, version=max(state.version, seq), cells=cells)
+        if name in unread:
+            kept = Trusted(value, stamp, op.saw.get(name), op.base)
+            trust[name] = (*(one for one in trust.get(name, ()) if one.stamp.op != op.id), kept)
+        else:
+            change = change_of(op, name, stamp, fields[name])
+            cells[name] = policy_of(fields[name]).merge(fields[name], cells.get(name), change)
+    _contest_endings(state.spec, cells, op)
+    upto = {**state.upto, op.device: max(op.n, state.upto.get(op.device, op.n))}
+    return RecordState(
+        id=state.id, spec=state.spec, version=max(state.version, seq), cells=cells, upto=upto, trust=trust
+    )
+
+
+def decide(state: RecordState, name: FieldName, change: Change, seq: Seq) -> RecordState:
+    """The record after a person's decision on one field, made on the inbox item about it."""
+    field = state.spec.fields[name]
+    cells = {**state.cells, name: policy_of(field).merge(field, state.cells.get(name), change)}
+    return msgspec.structs.replace(state, cells=cells, version=max(state.version, seq))
+
+
+def _contest_endings(spec: KindSpec, cells: dict[FieldName, Cell], op: Op) -> None:
+    """Note each ending and each entry of the fields that it must have seen, of which neither author saw the other's.
+
+    Of such a pair one comes second, and then both are here: the outcome does not depend on which.
+    """
+    for name, field in spec.fields.items():
+        if field.flow is None or field.flow.ending is None or name not in cells:
+            continue
+        pairs: list[tuple[OpId, OpId]] = []
+        watched = [FieldName(one) for one in field.flow.ending.unless]
+        if name in op.changes:
+            mine = [ending for ending in endings(field, cells[name]) if ending.stamp.op == op.id]
+            others = {entry.stamp for one in watched if one in cells for entry in cells[one].entries}
+            pairs += [
+                (op.id, stamp.op)
+                for _ in mine
+                for stamp in others
+                if stamp.op != op.id and not _saw(op, stamp, watched)
+            ]
+        elif any(one in op.changes for one in watched):
+            standing = endings(field, cells[name])
+            pairs += [(one.stamp.op, op.id) for one in standing if not _saw(op, one.stamp, [name])]
+        if pairs:
+            cells[name] = contest(field, cells[name], pairs)
+
+
+def _saw(op: Op, stamp: Stamp, fields: Sequence[FieldName]) -> bool:
+    """Whether the author of `op` had that stamp's value before their eyes, in one of the fields."""
+    told = [op.saw[name] for name in fields if name in op.saw]
+    if told:
+        return any(stamp.op in names for names in told)
+    return 0 < stamp.seq <= op.base or (stamp.device == op.device and stamp.n < op.n)
 
 
 def displaced(state: RecordState, op: Op) -> dict[FieldName, OpId]:
@@ -72,7 +176,10 @@ def displaced(state: RecordState, op: Op) -> dict[FieldName, OpId]:
     stamp = stamp_of(op)
     found = {}
     for name in op.changes:
-        stands = ENGINE[state.spec.fields[name].policy.name].stands(state.cells[name], stamp)
+        field, cell = state.spec.fields.get(name), state.cells.get(name)
+        if field is None or cell is None:
+            continue
+        stands = policy_of(field).stands(field, cell, change_of(op, name, stamp, field))
         if stands is not None:
             found[name] = stands.op
     return found
@@ -90,19 +197,24 @@ def to_row(state: RecordState) -> Row:
             stamps.append(stamp)
         return at
 
-    cells: dict[FieldName, list[Any]] = {}
-    for name, cell in state.cells.items():
-        if cell.said is None:
-            cells[name] = [[entry.value, place(entry.stamp), entry.k] for entry in cell.entries]
-        else:
-            cells[name] = [cell.said.value, place(cell.said.stamp)]
-            if cell.differing:
-                cells[name].append([[other.value, place(other.stamp)] for other in cell.differing])
-    return Row(id=state.id, kind=state.spec.name, v=state.version, stamps=stamps, cells=cells)
+    return Row(
+        id=state.id,
+        kind=state.spec.name,
+        v=state.version,
+        stamps=stamps,
+        cells={name: policy_of(state.spec.fields[name]).pack(cell, place) for name, cell in state.cells.items()},
+        upto=dict(state.upto),
+        trust={
+            name: [[one.value, place(one.stamp), None if one.saw is None else list(one.saw), one.base] for one in kept]
+            for name, kept in state.trust.items()
+        },
+    )
 
 
 def from_row(row: Row) -> RecordState:
-    """The record behind a row.
+    """The record behind a row. Of fields that this program does not know it shows nothing; the row keeps them.
+
+    What was kept in trust and can be read here is merged by its policy.
 
     Raises:
         ValueError: the row's kind is not known here, or its cells do not have the form of their policy.
@@ -111,20 +223,45 @@ def from_row(row: Row) -> RecordState:
     if spec is None:
         raise ValueError(f"record {row.id} is of the unknown kind {row.kind!r}")
     cells: dict[FieldName, Cell] = {}
+    trust: dict[FieldName, tuple[Trusted, ...]] = {}
     for name, cell in row.cells.items():
         field = spec.fields.get(name)
         if field is None:
-            raise ValueError(f"record {row.id} has the field {name!r}, which {row.kind!r} has not")
+            continue
         try:
-            if field.policy.name == "grow":
-                cells[name] = Cell(entries=tuple(Entry(value, row.stamps[at], k) for value, at, k in cell))
-            else:
-                stands, stood_at, *differing = cell
-                others = differing[0] if differing else ()
-                cells[name] = Cell(
-                    said=Said(stands, row.stamps[stood_at]),
-                    differing=tuple(Said(value, row.stamps[at]) for value, at in others),
-                )
+            cells[name] = policy_of(field).unpack(cell, row.stamps)
         except (IndexError, TypeError, ValueError):
             raise ValueError(f"record {row.id}: the cell of {name!r} has not the form of {field.policy.name}") from None
-    return RecordState(id=row.id, spec=spec, version=row.v, cells=cells)
+    try:
+        for name, kept in row.trust.items():
+            trust[name] = tuple(
+                Trusted(value, row.stamps[at], None if saw is None else tuple(saw), base)
+                for value, at, saw, base in kept
+            )
+    except (IndexError, TypeError, ValueError):
+        raise ValueError(f"record {row.id}: what is kept in trust has not its form") from None
+    # Rows of version 1 say nothing of what they hold; their stamps do.
+    upto = dict(row.upto)
+    for stamp in row.stamps if not upto else ():
+        upto[stamp.device] = max(stamp.n, upto.get(stamp.device, stamp.n))
+    state = RecordState(id=row.id, spec=spec, version=row.v, cells=cells, upto=upto, trust=trust)
+    return _read_trust(state) if trust else state
+
+
+def _read_trust(state: RecordState) -> RecordState:
+    """Merge what was kept in trust and can be read now, in the order in which it was recorded."""
+    cells, left = dict(state.cells), {}
+    for name, kept in state.trust.items():
+        field = state.spec.fields.get(name)
+        unread = []
+        for one in sorted(kept, key=lambda one: (one.stamp.seq, one.stamp.order)):
+            if field is None or not field.reads(one.value):
+                unread.append(one)
+                continue
+            change = Change(
+                value=one.value, stamp=one.stamp, saw=None if one.saw is None else frozenset(one.saw), base=one.base
+            )
+            cells[name] = policy_of(field).merge(field, cells.get(name), change)
+        if unread:
+            left[name] = tuple(unread)
+    return msgspec.structs.replace(state, cells=cells, trust=left)

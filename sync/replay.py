@@ -20,6 +20,9 @@ def view(row: Row | None, pending: Iterable[Op]) -> RecordState | None:
     """
     state = None if row is None else merge.from_row(row)
     for op in pending:
+        if state is not None and state.holds(op):
+            # The row came before the result that tells so. Laid over it, the op would bring back what was superseded.
+            continue
         spec = check.op_alone(op)
         if isinstance(spec, check.Refusal):
             # Another version of this program wrote it. It is kept, and refused by the server with the reason.

@@ -4,19 +4,36 @@ Two clocks run in custody and confusing them is the classic error, so both start
 `relevant_time` (section 41, the detention clock) and `detention_authorised_at` (section 40, the review clock).
 """
 
-import enum
 from typing import Annotated
 
 import msgspec
 
 from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, SlugText
-from schemas.kinds.base import Kind, record_kind
-from schemas.kinds.common import Line, LogEntry, Note
-from schemas.policies import grow, latest, once
+from schemas.kinds.base import Kind, Token, record_kind
+from schemas.kinds.common import Line, LogEntry, Marker, Note
+from schemas.policies import (
+    SAFE_NOTHING,
+    SAFE_TOGETHER,
+    Asks,
+    Retired,
+    flow,
+    grow,
+    highest,
+    judged,
+    latest,
+    once,
+    rising,
+    safest_first,
+    state,
+    tags,
+)
+from schemas.roles import Role
+
+MINUTE_MS = 60_000
 
 
-class BookingStatus(enum.Enum):
+class BookingStatus(Token):
     """Where the detention stands."""
 
     ARRIVED = "arrived"
@@ -26,7 +43,7 @@ class BookingStatus(enum.Enum):
     RELEASED = "released"
 
 
-class Risk(enum.Enum):
+class Risk(Token):
     """The detainee's assessed risk."""
 
     STANDARD = "standard"
@@ -34,7 +51,7 @@ class Risk(enum.Enum):
     HIGH = "high"
 
 
-class ObservationLevel(enum.Enum):
+class ObservationLevel(Token):
     """Observation levels 1 to 4: general, intermittent, constant, close proximity."""
 
     L1 = "l1"
@@ -43,7 +60,34 @@ class ObservationLevel(enum.Enum):
     L4 = "l4"
 
 
-class Response(enum.Enum):
+class AppropriateAdult(Token):
+    """Whether the detainee must have an appropriate adult (Code C 1.7: under 18, or vulnerable)."""
+
+    NEEDED = "needed"
+    NOT_NEEDED = "not-needed"
+
+
+class Disposal(Token):
+    """How the detention ended (DOMAIN, Custody)."""
+
+    CHARGED_REMANDED = "charged-remanded"
+    CHARGED_BAILED = "charged-bailed"
+    BAIL = "bail"
+    UNDER_INVESTIGATION = "under-investigation"
+    NO_FURTHER_ACTION = "no-further-action"
+    CAUTION = "caution"
+    COMMUNITY_RESOLUTION = "community-resolution"
+    PENALTY_NOTICE = "penalty-notice"
+    RECALL = "recall"
+    COURT = "court"
+    TRANSFER = "transfer"
+    IMMIGRATION = "immigration"
+    HOSPITAL = "hospital"
+    SECTION_136 = "section-136"
+    DEATH = "death"
+
+
+class Response(Token):
     """What the officer met at a check."""
 
     AWAKE = "awake"
@@ -68,6 +112,20 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: Note | None = None
 
 
+_TIME = Asks(
+    roles=(Role.CUSTODY_OFFICER,),
+    within_ms=30 * MINUTE_MS,
+    then=(Role.REVIEWING_OFFICER,),
+    safe_because="The time that was recorded first stands, so that no clock of the detention jumps by itself.",
+)
+_CARE = Asks(
+    roles=(Role.CUSTODY_OFFICER,),
+    within_ms=15 * MINUTE_MS,
+    then=(Role.REVIEWING_OFFICER,),
+    safe_because="Everything that anybody said is shown: care is given as if all of it were true.",
+)
+
+
 @record_kind("custody-booking")
 class CustodyBooking(Kind, frozen=True, kw_only=True):
     """One detention.
@@ -82,29 +140,101 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
         offence: what for.
         arresting_officer: collar number or name.
         status: where the detention stands.
-        cell: which cell.
+        cell: which cell, as older programs wrote it; now the cell's own record says who is in it.
         risk: the assessed risk.
         observation: the observation level.
         checks: the observations made.
         property_items: what was taken into safe keeping, entry by entry.
         log: the custody log.
+        appropriate_adult: whether one is needed.
+        medication: what the detainee takes.
+        allergies: what the detainee must not be given.
+        disposal: how the detention ends.
+        markers: warnings about the detainee.
     """
 
     suite: Annotated[SlugText, latest]
     detainee: Annotated[Line, latest]
-    arrested_at: Annotated[MillisInt, once]
-    arrived_at: Annotated[MillisInt | None, once] = None
-    relevant_time: Annotated[MillisInt | None, once] = None
-    detention_authorised_at: Annotated[MillisInt | None, once] = None
+    arrested_at: Annotated[MillisInt, once, _TIME]
+    arrived_at: Annotated[MillisInt | None, once, _TIME] = None
+    relevant_time: Annotated[MillisInt | None, once, _TIME] = None
+    detention_authorised_at: Annotated[MillisInt | None, once, _TIME] = None
     offence: Annotated[Line | None, latest] = None
-    arresting_officer: Annotated[Line | None, once] = None
-    status: Annotated[BookingStatus, latest] = BookingStatus.ARRIVED
-    cell: Annotated[Line | None, latest] = None
-    risk: Annotated[Risk | None, latest] = None
-    observation: Annotated[ObservationLevel | None, latest] = None
+    arresting_officer: Annotated[
+        Line | None,
+        once,
+        Asks(
+            roles=(Role.CUSTODY_OFFICER,),
+            within_ms=60 * MINUTE_MS,
+            then=(Role.REVIEWING_OFFICER,),
+            safe_because="The officer who was recorded first stands.",
+        ),
+    ] = None
+    status: Annotated[
+        BookingStatus,
+        state,
+        flow(
+            {
+                BookingStatus.ARRIVED: (BookingStatus.DETAINED, BookingStatus.HOSPITAL, BookingStatus.RELEASED),
+                BookingStatus.DETAINED: (BookingStatus.HOSPITAL, BookingStatus.COURT, BookingStatus.RELEASED),
+                BookingStatus.HOSPITAL: (BookingStatus.DETAINED, BookingStatus.RELEASED),
+                BookingStatus.COURT: (BookingStatus.DETAINED, BookingStatus.RELEASED),
+                BookingStatus.RELEASED: (),
+            },
+            # Nobody is released by a merge; and who may be in hospital is looked for there.
+            precedence=(
+                BookingStatus.RELEASED,
+                BookingStatus.ARRIVED,
+                BookingStatus.DETAINED,
+                BookingStatus.COURT,
+                BookingStatus.HOSPITAL,
+            ),
+            asks=(BookingStatus.RELEASED,),
+        ),
+        Asks(
+            roles=(Role.CUSTODY_OFFICER,),
+            within_ms=15 * MINUTE_MS,
+            then=(Role.REVIEWING_OFFICER,),
+            safe_because="The person counts as detained until somebody has looked: the clocks and checks go on.",
+        ),
+    ] = BookingStatus.ARRIVED
+    cell: Annotated[
+        Line | None, latest, Retired(2, "claim the cell's own record: it says who is in it, and is never held twice")
+    ] = None
+    risk: Annotated[Risk | None, highest, rising(Risk.STANDARD, Risk.MEDIUM, Risk.HIGH)] = None
+    observation: Annotated[
+        ObservationLevel | None,
+        highest,
+        rising(ObservationLevel.L1, ObservationLevel.L2, ObservationLevel.L3, ObservationLevel.L4),
+    ] = None
     checks: Annotated[tuple[Check, ...], grow] = ()
     property_items: Annotated[tuple[LogEntry, ...], grow] = ()
     log: Annotated[tuple[LogEntry, ...], grow] = ()
+    appropriate_adult: Annotated[
+        AppropriateAdult | None,
+        judged,
+        safest_first(AppropriateAdult.NEEDED, None, AppropriateAdult.NOT_NEEDED),
+        Asks(
+            roles=(Role.CUSTODY_OFFICER,),
+            within_ms=30 * MINUTE_MS,
+            then=(Role.REVIEWING_OFFICER,),
+            safe_because="An adult called in vain does less harm than a vulnerable person left alone.",
+        ),
+    ] = None
+    medication: Annotated[tuple[Line, ...] | None, judged, SAFE_TOGETHER, _CARE] = None
+    allergies: Annotated[tuple[Line, ...] | None, judged, SAFE_TOGETHER, _CARE] = None
+    disposal: Annotated[
+        Disposal | None,
+        judged,
+        SAFE_NOTHING,
+        Asks(
+            roles=(Role.CUSTODY_OFFICER,),
+            within_ms=30 * MINUTE_MS,
+            then=(Role.REVIEWING_OFFICER,),
+            safe_because="Until somebody decides, nothing has ended: the person is neither released nor charged.",
+        ),
+    ] = None
+    markers: Annotated[tuple[Marker, ...], tags] = ()
 
     def scopes(self) -> frozenset[ScopeName]:
         """The suite that holds the person."""

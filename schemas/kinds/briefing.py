@@ -1,18 +1,18 @@
 """A briefing: what a shift, an area or the whole force must know now (DOMAIN, Briefings and information)."""
 
-import enum
 from typing import Annotated
 
 import msgspec
 
 from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, ScopeText
-from schemas.kinds.base import Kind, record_kind
+from schemas.kinds.base import Kind, Token, record_kind
 from schemas.kinds.common import Body, Line, Receipt
-from schemas.policies import grow, latest, once
+from schemas.policies import Asks, grow, latest, once
+from schemas.roles import Role
 
 
-class Classification(enum.Enum):
+class Classification(Token):
     """Marking of the Government Security Classifications that a briefing may bear."""
 
     OFFICIAL = "official"
@@ -41,7 +41,16 @@ class Briefing(Kind, frozen=True, kw_only=True):
     title: Annotated[Line, latest]
     body: Annotated[Body, latest]
     audience: Annotated[tuple[ScopeText, ...], msgspec.Meta(min_length=1, max_length=32), latest]
-    issued_at: Annotated[MillisInt, once]
+    issued_at: Annotated[
+        MillisInt,
+        once,
+        Asks(
+            roles=(Role.CONTROL_ROOM,),
+            within_ms=24 * 60 * 60_000,
+            then=(Role.SUPERVISOR,),
+            safe_because="The time under which it was first read stands.",
+        ),
+    ]
     classification: Annotated[Classification, latest] = Classification.OFFICIAL
     handling: Annotated[Line | None, latest] = None
     urgent: Annotated[bool, latest] = False

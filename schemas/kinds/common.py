@@ -47,3 +47,31 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     read_at: MillisInt
+
+
+class Marker(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A warning about a person or a place: what officers must know before they knock.
+
+    Attributes:
+        warning: what: `violent`, `dog at address`.
+        source: where it comes from.
+        expires_at: until when it holds (ms since 1970).
+    """
+
+    warning: Line
+    source: Line | None = None
+    expires_at: MillisInt | None = None
+
+
+class Arrest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An arrest made at an incident.
+
+    Attributes:
+        person: who.
+        arrested_at: when (ms since 1970).
+        offence: what for.
+    """
+
+    person: Line
+    arrested_at: MillisInt
+    offence: Line | None = None

@@ -1,18 +1,20 @@
 """An incident: every report is one, crime or not (National Standard for Incident Recording; DOMAIN, Incidents)."""
 
-import enum
 from typing import Annotated
 
 import msgspec
 
 from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, SlugText
-from schemas.kinds.base import Kind, record_kind
-from schemas.kinds.common import Line, LogEntry, Note, Position
-from schemas.policies import grow, latest, once
+from schemas.kinds.base import Kind, Token, record_kind
+from schemas.kinds.common import Arrest, Line, LogEntry, Marker, Note, Position
+from schemas.policies import Asks, Ending, Sees, flow, grow, highest, latest, once, rising, state, tags
+from schemas.roles import Role
+
+HOUR_MS = 60 * 60_000
 
 
-class Category(enum.Enum):
+class Category(Token):
     """The incident's category under the National Standard for Incident Recording."""
 
     TRANSPORT = "transport"
@@ -24,7 +26,7 @@ class Category(enum.Enum):
     ADMINISTRATION = "administration"
 
 
-class Grade(enum.Enum):
+class Grade(Token):
     """How urgently officers are sent (West Midlands: P1 within 15 min, P2 within 60 min)."""
 
     P1 = "p1"
@@ -33,7 +35,7 @@ class Grade(enum.Enum):
     NO_DEPLOYMENT = "no-deployment"
 
 
-class IncidentStatus(enum.Enum):
+class IncidentStatus(Token):
     """Where the incident stands."""
 
     OPEN = "open"
@@ -54,25 +56,73 @@ class Incident(Kind, frozen=True, kw_only=True):
         location: the place in words.
         position: the place on the ground.
         grade: how urgently officers are sent.
-        status: where it stands.
+        status: where it stands. A closing that had not seen an arrest asks a supervisor.
         outcome: how it ended, in words.
         units: call signs of who is assigned, as last set.
         source: where an imported incident comes from.
         log: what happened, entry by entry.
+        arrests: the arrests made.
+        markers: warnings about the people and places in it.
     """
 
-    opened_at: Annotated[MillisInt, once]
+    opened_at: Annotated[
+        MillisInt,
+        once,
+        Asks(
+            roles=(Role.CONTROL_ROOM, Role.SUPERVISOR),
+            within_ms=24 * HOUR_MS,
+            then=(Role.REGISTRAR,),
+            safe_because="The time that was recorded first stands: the time limits counted from it do not move.",
+        ),
+    ]
     area: Annotated[SlugText, latest]
     category: Annotated[Category, latest]
     summary: Annotated[Note, latest]
     location: Annotated[Line | None, latest] = None
     position: Annotated[Position | None, latest] = None
-    grade: Annotated[Grade, latest] = Grade.SCHEDULED
-    status: Annotated[IncidentStatus, latest] = IncidentStatus.OPEN
+    grade: Annotated[Grade, highest, rising(Grade.NO_DEPLOYMENT, Grade.SCHEDULED, Grade.P2, Grade.P1)] = Grade.SCHEDULED
+    status: Annotated[
+        IncidentStatus,
+        state,
+        flow(
+            {
+                IncidentStatus.OPEN: (IncidentStatus.ASSIGNED, IncidentStatus.ATTENDED, IncidentStatus.CLOSED),
+                IncidentStatus.ASSIGNED: (IncidentStatus.OPEN, IncidentStatus.ATTENDED, IncidentStatus.CLOSED),
+                IncidentStatus.ATTENDED: (IncidentStatus.ASSIGNED, IncidentStatus.CLOSED),
+                IncidentStatus.CLOSED: (IncidentStatus.OPEN,),
+            },
+            # Work goes before closing: what one officer still does, another's closing does not end.
+            precedence=(
+                IncidentStatus.CLOSED,
+                IncidentStatus.OPEN,
+                IncidentStatus.ASSIGNED,
+                IncidentStatus.ATTENDED,
+            ),
+            ending=Ending(states=("closed",), unless=("arrests",), shown="attended"),
+        ),
+        Sees(("arrests",)),
+        Asks(
+            roles=(Role.SUPERVISOR, Role.CONTROL_ROOM),
+            within_ms=HOUR_MS,
+            then=(Role.CONTROL_ROOM,),
+            safe_because="An incident with an arrest that the closing officer had not seen stays in sight.",
+        ),
+    ] = IncidentStatus.OPEN
     outcome: Annotated[Line | None, latest] = None
     units: Annotated[tuple[Line, ...], msgspec.Meta(max_length=64), latest] = ()
-    source: Annotated[Line | None, once] = None
+    source: Annotated[
+        Line | None,
+        once,
+        Asks(
+            roles=(Role.CONTROL_ROOM,),
+            within_ms=24 * HOUR_MS,
+            then=(Role.REGISTRAR,),
+            safe_because="The source that was recorded first stands.",
+        ),
+    ] = None
     log: Annotated[tuple[LogEntry, ...], grow] = ()
+    arrests: Annotated[tuple[Arrest, ...], grow, Sees(("status",))] = ()
+    markers: Annotated[tuple[Marker, ...], tags] = ()
 
     def scopes(self) -> frozenset[ScopeName]:
         """The area it lies in."""

@@ -21,7 +21,7 @@ from server.http.problems import beatbook_of, problem, reply, require_token
 from server.identity import Enrolment
 from server.office import Draft, Made
 from sync import merge
-from sync.policies import Cell
+from sync.policies import Cell, policy_of
 
 _Body = TypeVar("_Body")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -202,9 +202,9 @@ def record_body(row: bytes) -> bodies.RecordBody:
         values={str(name): value for name, value in state.values().items()},
         stamps={str(name): _attribution(cell) for name, cell in state.cells.items()},
         differing={
-            str(name): [{"value": other.value, **_stamp(other.stamp)} for other in cell.differing]
+            str(name): [{"value": one.value, **_stamp(one.stamp)} for one in open_values]
             for name, cell in state.cells.items()
-            if cell.differing
+            if (open_values := policy_of(state.spec.fields[name]).unsettled(state.spec.fields[name], cell))
         },
     )
 

@@ -7,14 +7,14 @@ to believe.
 import secrets
 from collections.abc import Iterator, Sequence
 
-from schemas.codec import decode_row
+from schemas.codec import decode_row, reread_op
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import ARRAY_LEN_MAX
 from schemas.wire import Range
 from server.settle import KnownOp, Loaded, Needs, OpKey, Settled, Submission, flatten, needs, settle
 from server.store import paging
-from server.store.port import Changes, Page
+from server.store.port import Changes, KeptOp, Page
 from sync import digest, merge
 from sync.merge import RecordState
 from sync.session import Head
@@ -32,6 +32,8 @@ class MemoryStore:
         self._epoch = Epoch(secrets.token_hex(8)) if epoch is None else epoch
         self._seq = Seq(0)
         self._ops: dict[OpKey, KnownOp] = {}
+        self._kept: list[KeptOp] = []
+        self._places: dict[OpKey, int] = {}
         self._states: dict[RecordId, RecordState] = {}
         self._bodies: dict[RecordId, bytes] = {}
         self._heads: dict[ScopeName, Head] = {}
@@ -63,12 +65,25 @@ class MemoryStore:
             ops={key: self._ops[key] for key in wanted.ops if key in self._ops},
             states={record: self._states[record] for record in wanted.records if record in self._states},
             heads=self._heads,
+            archive=self,
         )
+
+    def state(self, record: RecordId) -> RecordState | None:
+        """See `server.settle.Archive`."""
+        return self._states.get(record)
+
+    def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
+        """See `server.settle.Archive`."""
+        place = self._places.get((device, n))
+        kept = None if place is None else self._kept[place - 1]
+        return None if kept is None or kept.result.status != "durable" else kept.body
 
     def _keep(self, settled: Settled) -> None:
         self._seq = settled.seq
         for op in settled.ops:
             self._ops[op.device, op.n] = KnownOp(op.digest, op.result)
+            place = self._places[op.device, op.n] = len(self._kept) + 1
+            self._kept.append(KeptOp(place, settled.seq, settled.recorded_at, op.body, op.result, op.acts))
         for row in settled.rows:
             self._bodies[row.record] = row.body
             # Read back from the bytes, as every other store must: a row that does not survive that shows here.
@@ -137,6 +152,12 @@ class MemoryStore:
         if len(records) > ARRAY_LEN_MAX:
             raise UsageError(f"existing: {len(records)} records asked at once; ask for at most {ARRAY_LEN_MAX}")
         return {record: self._bodies[record] for record in records if record in self._bodies}
+
+    async def ops(self, record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
+        """Ops in the order in which they were decided; of one record only, when it is given."""
+        paging.require_limit(limit)
+        found = (kept for kept in self._kept if kept.place > after and record in (None, reread_op(kept.body).record))
+        return paging.ops(found, limit)
 
     async def close(self) -> None:
         """End. What was committed goes with the process."""

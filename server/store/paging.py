@@ -11,9 +11,10 @@ from typing import Final
 
 import msgspec
 
+from schemas.errors import UsageError
 from schemas.ids import RecordId, Seq
 from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX, SNAPSHOT_ROWS_MAX
-from server.store.port import Page
+from server.store.port import KeptOp, Page
 
 LogEntry = tuple[Seq, RecordId, bytes | None]
 """(commit, record, its encoded row; None when the commit took it out of the scope)."""
@@ -80,3 +81,30 @@ def page(entries: Iterable[tuple[RecordId, bytes]], rows_max: int = SNAPSHOT_ROW
         size += len(body)
         last = record
     return Page(rows=tuple(rows), upto="")
+
+
+def ops(kept: Iterable[KeptOp], limit: int) -> list[KeptOp]:
+    """As many ops as a page holds, and at least one.
+
+    Args:
+        kept: ops in order of place.
+        limit: at most so many; PAGE_ROWS_MAX holds all the same.
+    """
+    found: list[KeptOp] = []
+    size = 0
+    for one in kept:
+        if found and (len(found) >= min(limit, PAGE_ROWS_MAX) or size + len(one.body) > PAGE_BYTES_MAX):
+            break
+        found.append(one)
+        size += len(one.body)
+    return found
+
+
+def require_limit(limit: int) -> None:
+    """Refuse a limit that asks for nothing.
+
+    Raises:
+        UsageError: it is below 1.
+    """
+    if limit < 1:
+        raise UsageError(f"ops: the limit is {limit}; ask for at least 1")

@@ -6,8 +6,9 @@ from typing import Protocol
 import msgspec
 
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
-from schemas.wire import Range
+from schemas.wire import Range, Result
 from server.settle import Settled, Submission
+from sync.history import Act
 from sync.session import Head
 
 
@@ -37,6 +38,25 @@ class Page(msgspec.Struct, frozen=True):
 
     rows: tuple[bytes, ...]
     upto: str
+
+
+class KeptOp(msgspec.Struct, frozen=True):
+    """An op as the store keeps it.
+
+    Attributes:
+        place: its place in the order in which ops were decided, from 1.
+        seq, recorded_at: its commit, and the server's clock then (ms since 1970).
+        body: its bytes as they came.
+        result: what its device was told.
+        acts: what it did, field by field.
+    """
+
+    place: int
+    seq: Seq
+    recorded_at: Millis
+    body: bytes
+    result: Result
+    acts: tuple[Act, ...]
 
 
 class Store(Protocol):
@@ -91,6 +111,12 @@ class Store(Protocol):
 
     async def existing(self, records: Sequence[RecordId]) -> dict[RecordId, bytes]:
         """Those of the records that are there, with their encoded rows; at most ARRAY_LEN_MAX asked at once."""
+
+    async def ops(self, record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
+        """Ops in the order in which they were decided, refused ones too; of one record only, when it is given.
+
+        At most `limit` (1 to PAGE_ROWS_MAX) with place > after, fewer when they are long; an empty list is the end.
+        """
 
     async def close(self) -> None:
         """End: what was committed is on disk, files and processes are closed."""

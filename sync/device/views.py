@@ -13,6 +13,7 @@ from schemas.ops import Stamp
 from sync.device.store import Held
 from sync.merge import RecordState
 from sync.outbox import OpState
+from sync.policies import policy_of
 from sync.replica import StoredOp
 
 K = TypeVar("K", bound=Kind)
@@ -58,7 +59,8 @@ class RecordView(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
         version: the server's commit that changed it last; 0 while only this handheld has it.
         fields: field -> its value and who said it; of fields with one value that were ever set.
         entries: field -> its entries in order, each with who made it; of `grow` fields.
-        differing: `once` field -> what was said differently since and waits for a person.
+        differing: field -> all that was said, of fields about which people differ and a person decides.
+        unread: field -> what a newer program wrote there and this one cannot read, as plain data.
         pending: own ops on it that the server's row does not hold yet.
         held: own ops on it that were refused.
     """
@@ -69,6 +71,7 @@ class RecordView(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
     fields: Mapping[FieldName, Attributed]
     entries: Mapping[FieldName, tuple[Attributed, ...]]
     differing: Mapping[FieldName, tuple[Attributed, ...]]
+    unread: Mapping[FieldName, tuple[Attributed, ...]]
     pending: tuple[OpId, ...]
     held: tuple[HeldOp, ...]
 
@@ -97,12 +100,14 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
     differing = {}
     for name, cell in state.cells.items():
         field = state.spec.fields[name]
+        policy = policy_of(field)
         if cell.said is None:
             entries[name] = tuple(_attributed(field, entry.value, entry.stamp) for entry in cell.entries)
         else:
-            fields[name] = _attributed(field, cell.said.value, cell.said.stamp)
-        if cell.differing:
-            differing[name] = tuple(_attributed(field, other.value, other.stamp) for other in cell.differing)
+            fields[name] = _attributed(field, policy.value(field, cell), cell.said.stamp)
+        open_values = policy.unsettled(field, cell)
+        if open_values:
+            differing[name] = tuple(_attributed(field, one.value, one.stamp) for one in open_values)
     ops = held.replica.pending(record)
     return RecordView(
         record=record,
@@ -111,6 +116,7 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
         fields=fields,
         entries=entries,
         differing=differing,
+        unread={name: tuple(Attributed(one.value, one.stamp) for one in kept) for name, kept in state.trust.items()},
         pending=tuple(op_id(held.replica.device, op.n) for op in ops if op.state is not OpState.HELD),
         held=tuple(held_op(held, op) for op in ops if op.state is OpState.HELD),
     )

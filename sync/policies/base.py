@@ -1,10 +1,17 @@
-"""What a policy is, and what a field's cell holds."""
+"""What a policy is, what it is given, and what a field's cell holds."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from schemas.ids import OpId, Seq
+from schemas.kinds import FieldSpec
 from schemas.ops import Stamp
+from sync.refusal import Refusal
+
+Place = Callable[[Stamp], int]
+"""Gives a stamp its index in a row's `stamps`."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -15,7 +22,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One entry of a `grow` field. (stamp.device, stamp.n, k) names it for ever."""
+    """One entry of a `grow` or `tags` field. (stamp.device, stamp.n, k) names it for ever."""
 
     value: Any
     stamp: Stamp
@@ -32,45 +39,168 @@ class Entry(msgspec.Struct, frozen=True):
         return (self.stamp.occurred_at, *self.stamp.order, self.k)
 
 
-class Cell(msgspec.Struct, frozen=True):
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """One field of one record with its attribution.
 
     Attributes:
         said: the value that stands, for a policy with one value.
-        differing: what else was said and waits for a person (`once`).
-        entries: the entries, in order (`grow`).
+        beside: what else was said and is not superseded: what waits for a person (`once`, `claim`), or was written
+            without sight of each other (`highest`, `state`, `judged`).
+        decided: the decision or correction that last settled the field, or "".
+        against: (ending, entry) pairs: an ending that stands, and an entry that it had not seen (`state`).
+        entries: the entries, in order (`grow`, `tags`).
     """
 
     said: Said | None = None
-    differing: tuple[Said, ...] = ()
+    beside: tuple[Said, ...] = ()
+    decided: OpId | str = ""
+    against: tuple[tuple[OpId, OpId], ...] = ()
     entries: tuple[Entry, ...] = ()
+
+    def standing(self) -> list[Said]:
+        """Every value with one author that is not superseded."""
+        return [] if self.said is None else [self.said, *self.beside]
 
     def stamps(self) -> list[Stamp]:
         """Every stamp in the cell."""
-        one = [self.said.stamp] if self.said is not None else []
-        return one + [other.stamp for other in self.differing] + [entry.stamp for entry in self.entries]
+        return [one.stamp for one in self.standing()] + [entry.stamp for entry in self.entries]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One change to one field.
+
+    Attributes:
+        value: the new value; for `grow` the list of entries to append; for `tags` {"add": [tag], "remove": [tag]}.
+        stamp: who, when.
+        saw: the ops whose values stood in the field before the author's eyes; None when the op does not say.
+        base: version of the record that the author was looking at.
+        decides: whether it settles what stands open: a person's decision, or an entitled correction.
+        create: whether the op makes the record.
+    """
+
+    value: Any
+    stamp: Stamp
+    saw: frozenset[OpId] | None = None
+    base: Seq = Seq(0)
+    decides: bool = False
+    create: bool = False
+
+    def has_seen(self, other: Stamp) -> bool:
+        """Whether its author had that value before their eyes.
+
+        What the op names is exact. One that names nothing, of an older program, saw what its base held and its own.
+        """
+        if self.saw is not None:
+            return other.op in self.saw
+        return 0 < other.seq <= self.base or (other.device == self.stamp.device and other.n < self.stamp.n)
+
+    @property
+    def at(self) -> int:
+        """When it takes effect (ms since 1970): when it was recorded; on the device, its own corrected time."""
+        return self.stamp.recorded_at or self.stamp.ms
 
 
 class MergePolicy(Protocol):
     """How one field's changes combine. Implementations are pure and keep nothing.
 
-    Merging the same change twice leaves the cell as it was: that is what makes a replayed op, and a pending op on top
-    of a row that already holds it, harmless.
+    Merging a change into a cell that holds it leaves the cell as it was.
     """
 
     name: str
 
-    def merge(self, cell: Cell | None, value: Any, stamp: Stamp) -> Cell:
-        """The cell after a change.
+    def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:
+        """The cell after a change; `cell` is None when the field has no value yet."""
 
-        Args:
-            cell: the cell before; None when the field has no value yet.
-            value: what the change holds: the new value, or the list of entries to append.
-            stamp: who, when.
+    def value(self, field: FieldSpec, cell: Cell) -> Any:
+        """What an application sees."""
+
+    def stands(self, field: FieldSpec, cell: Cell, change: Change) -> Stamp | None:
+        """After `change` was merged: the stamp of what stands instead of it, or None when it took effect."""
+
+    def unsettled(self, field: FieldSpec, cell: Cell) -> tuple[Said, ...]:
+        """What a person must decide between, in the order of time; () when nothing is open."""
+
+    def refusal(self, field: FieldSpec, cell: Cell | None, change: Change) -> Refusal | None:
+        """Why the change cannot be made, its detail in words for the officer; None when it can."""
+
+    def sight(self, field: FieldSpec, cell: Cell) -> tuple[OpId, ...] | None:
+        """The ops that a change by someone who sees this cell names as seen; None when the policy does not ask."""
+
+    def pack(self, cell: Cell, place: Place) -> list[Any]:
+        """The cell's form in a row."""
+
+    def unpack(self, raw: list[Any], stamps: Sequence[Stamp]) -> Cell:
+        """The cell behind its form in a row.
+
+        Raises:
+            IndexError, TypeError, ValueError: it has not that form.
         """
 
-    def stands(self, cell: Cell, stamp: Stamp) -> Stamp | None:
-        """The stamp of what stands instead of the change stamped `stamp`, or None when that change took effect."""
 
-    def value(self, cell: Cell) -> Any:
-        """What an application sees."""
+class OneValue:
+    """What the policies with one value have in common."""
+
+    def value(self, field: FieldSpec, cell: Cell) -> Any:  # noqa: ARG002  the interface's arguments
+        """The value that stands."""
+        return None if cell.said is None else cell.said.value
+
+    def unsettled(self, field: FieldSpec, cell: Cell) -> tuple[Said, ...]:  # noqa: ARG002  as above
+        """Nothing, unless the policy says otherwise."""
+        return ()
+
+    def refusal(self, field: FieldSpec, cell: Cell | None, change: Change) -> Refusal | None:  # noqa: ARG002  as above
+        """Nothing, unless the policy says otherwise."""
+        return None
+
+    def sight(self, field: FieldSpec, cell: Cell) -> tuple[OpId, ...] | None:  # noqa: ARG002  as above
+        """Everything that stands."""
+        return tuple(sorted(one.stamp.op for one in cell.standing()))
+
+    def pack(self, cell: Cell, place: Place) -> list[Any]:
+        """[value, stamp, beside, decided, against], without trailing empty ones."""
+        if cell.said is None:
+            raise ValueError("a cell with one value holds none")
+        raw: list[Any] = [
+            cell.said.value,
+            place(cell.said.stamp),
+            [[other.value, place(other.stamp)] for other in cell.beside],
+            cell.decided,
+            [list(pair) for pair in cell.against],
+        ]
+        while not raw[-1] and len(raw) > _PAIR:
+            raw.pop()
+        return raw
+
+    def unpack(self, raw: list[Any], stamps: Sequence[Stamp]) -> Cell:
+        """See `pack`."""
+        value, at, *rest = raw
+        beside, decided, against, *_newer = (*rest, *_EMPTY[len(rest) :])
+        return Cell(
+            said=Said(value, stamps[at]),
+            beside=tuple(Said(other, stamps[index]) for other, index in beside),
+            decided=decided,
+            against=tuple((ending, entry) for ending, entry in against),
+        )
+
+
+_PAIR = 2
+_EMPTY: tuple[Any, ...] = ((), "", ())
+
+
+def pack_entries(entries: Sequence[Entry], place: Place) -> list[Any]:
+    """[[entry, stamp, k] ...]."""
+    return [[entry.value, place(entry.stamp), entry.k] for entry in entries]
+
+
+def unpack_entries(raw: list[Any], stamps: Sequence[Stamp]) -> tuple[Entry, ...]:
+    """See `pack_entries`."""
+    return tuple(Entry(value, stamps[at], k) for value, at, k in raw)
+
+
+def distinct(values: Sequence[Any]) -> list[Any]:
+    """The values without repetition, in order. They need not be hashable."""
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found

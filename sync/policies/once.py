@@ -1,36 +1,43 @@
-"""`once`: the first commit's value stands. What was said differently since is kept beside it, never over it.
+"""`once`: the first commit's value stands. What was said differently since is kept beside it and goes to a person.
 
 Arrest time, relevant time, detention authorised: times on which a person's liberty hangs. A later officer who says the
-same confirms it; one who says something else is recorded in `differing`, which waits for a person to decide. Nothing
-(None) says nothing: the first value may follow it, and it contests none. Were it kept, replaying an op that said it
-first would contest the value that followed.
+same confirms it; one who says something else asks a question. Only a person's decision, or a correction by someone
+entitled who saw the value, puts another in its place; of two corrections that did not see each other the first stands
+and the second asks again. Nothing (None) says nothing: the first value may follow it, and it contests none. Were it
+kept, replaying an op that said it first would contest the value that followed.
 """
 
-from typing import Any
-
+from schemas.kinds import FieldSpec
 from schemas.ops import Stamp
-from sync.policies.base import Cell, Said
+from sync.policies.base import Cell, Change, OneValue, Said
 
 
-class Once:
+class Once(OneValue):
     """See the module's text."""
 
     name = "once"
 
-    def merge(self, cell: Cell | None, value: Any, stamp: Stamp) -> Cell:
-        """Set the first value; keep a different one beside it."""
-        if cell is None or cell.said is None or (cell.said.value is None and value is not None):
-            return Cell(said=Said(value, stamp), differing=() if cell is None else cell.differing)
-        if value is None or value == cell.said.value or any(other.stamp.op == stamp.op for other in cell.differing):
+    def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:  # noqa: ARG002  the interface's
+        """Set the first value; keep a different one beside it; let a correction replace what it saw."""
+        if cell is None or cell.said is None:
+            return Cell(said=Said(change.value, change.stamp))
+        if any(one.stamp.op == change.stamp.op for one in cell.standing()):
             return cell
-        kept = sorted((*cell.differing, Said(value, stamp)), key=lambda other: other.stamp.order)
-        return Cell(said=cell.said, differing=tuple(kept))
+        if change.decides and change.has_seen(cell.said.stamp):
+            left = tuple(one for one in cell.beside if not change.has_seen(one.stamp) and one.value != change.value)
+            return Cell(said=Said(change.value, change.stamp), beside=left, decided=change.stamp.op)
+        if cell.said.value is None and change.value is not None:
+            return Cell(said=Said(change.value, change.stamp), beside=cell.beside, decided=cell.decided)
+        if change.value is None or change.value == cell.said.value:
+            return cell
+        kept = sorted((*cell.beside, Said(change.value, change.stamp)), key=lambda one: one.stamp.order)
+        return Cell(said=cell.said, beside=tuple(kept), decided=cell.decided)
 
-    def stands(self, cell: Cell, stamp: Stamp) -> Stamp | None:
+    def stands(self, field: FieldSpec, cell: Cell, change: Change) -> Stamp | None:  # noqa: ARG002  the interface's
         """The first value's stamp, when this change said something different."""
-        contested = any(other.stamp.op == stamp.op for other in cell.differing)
+        contested = any(one.stamp.op == change.stamp.op for one in cell.beside)
         return cell.said.stamp if contested and cell.said is not None else None
 
-    def value(self, cell: Cell) -> Any:
-        """The first value."""
-        return None if cell.said is None else cell.said.value
+    def unsettled(self, field: FieldSpec, cell: Cell) -> tuple[Said, ...]:  # noqa: ARG002  the interface's
+        """The value that stands and every different one."""
+        return tuple(cell.standing()) if cell.beside else ()

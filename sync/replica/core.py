@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import decode_row, encode, reread_op
+from schemas.codec import decode_row, reread_op
 from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
@@ -25,7 +25,7 @@ from sync.merge import RecordState
 from sync.outbox import OpEvent, OpState, next_state, takes
 from sync.replica.members import MemberChange
 from sync.replica.tables import StoredOp, StoredPosition, Tables
-from sync.replica.writing import require_writable, sendable
+from sync.replica.writing import require_writable, sendable, sight
 
 _EPOCH: Final = "epoch"
 _NEXT_OP: Final = "next_op"
@@ -192,6 +192,7 @@ class Replica:
             wall=facts.wall,
             changes=dict(changes),
             why=facts.why,
+            saw=sight(spec, state, changes),
         )
         require_writable(op, spec, state)
         body = sendable(op)
@@ -251,7 +252,7 @@ class Replica:
         for raw in message.rows:
             row = decode_row(raw)
             kept = self._tables.row_version(row.id)
-            self._take_row(row, change, outcome, newer=kept is None or kept < row.v)
+            self._take_row(row, raw, change, outcome, newer=kept is None or kept < row.v)
         for record in message.gone:
             change.drop(record)
             self._left(record, outcome)
@@ -282,15 +283,15 @@ class Replica:
                 f"the page at {message.at} after {message.after!r}",
             )
         change = MemberChange(self._tables, message.scope, held)
-        rows = {row.id: row for row in map(decode_row, message.rows)}
+        rows = {row.id: (row, raw) for row, raw in zip(map(decode_row, message.rows), message.rows, strict=True)}
         for record, _ in self._tables.members(message.scope, message.after, message.upto):
             if record not in rows:
                 change.drop(record)
                 self._left(record, outcome)
-        for row in rows.values():
+        for row, raw in rows.values():
             # A page is read after everything sent before it, so it is never older than what is kept, except in number
             # when the server was set back: it always replaces.
-            self._take_row(row, change, outcome, newer=True)
+            self._take_row(row, raw, change, outcome, newer=True)
         ended = message.repair or message.last
         self._tables.put_position(message.scope, change.position(seq=held.seq, after=None if ended else message.upto))
         self._settle()
@@ -387,10 +388,11 @@ class Replica:
                 if raw is not None:
                     self._tables.put_row(record, decode_row(raw).kind, Seq(0), raw)
 
-    def _take_row(self, row: Row, change: MemberChange, outcome: Outcome, *, newer: bool) -> None:
+    def _take_row(self, row: Row, raw: msgspec.Raw, change: MemberChange, outcome: Outcome, *, newer: bool) -> None:
         change.put(row.id, row.v)
         if newer:
-            self._tables.put_row(row.id, row.kind, row.v, encode(row))
+            # As it came: what only a newer program knows stays in it.
+            self._tables.put_row(row.id, row.kind, row.v, bytes(raw))
         outcome.touched.add(row.id)
 
     def _left(self, record: RecordId, outcome: Outcome) -> None:

@@ -88,6 +88,11 @@ class ServerSession:
         return self._machine.state
 
     @property
+    def schema(self) -> int:
+        """The schema version that the device knows; this program's own until HELLO has come."""
+        return wire.SCHEMA if self._hello is None else self._hello[1].schema
+
+    @property
     def scopes(self) -> Mapping[ScopeName, Generation]:
         """The scopes it is subscribed to, with their generations."""
         return self._feeds.generations
@@ -122,7 +127,7 @@ class ServerSession:
                 return self._take_hello(message)
             case wire.Push():
                 self._given.spend(size)
-                return Commit(self._own_ops(message), size)
+                return Commit(self._own_ops(message), size, dict(message.times))
             case wire.Ack():
                 self._credit.add(message.credit)
                 self._note(message.scopes)
@@ -145,8 +150,11 @@ class ServerSession:
         body = decode_hello_body(message.body)
         if body.proto != wire.PROTO:
             raise PeerError("upgrade_required", f"protocol {body.proto}; this server speaks {wire.PROTO}")
-        if body.schema != wire.SCHEMA:
-            raise PeerError("upgrade_required", f"schema {body.schema}; this server takes {wire.SCHEMA}")
+        if not wire.SCHEMA_MIN <= body.schema <= wire.SCHEMA_MAX:
+            raise PeerError(
+                "upgrade_required",
+                f"schema {body.schema}; this server takes {wire.SCHEMA_MIN} to {wire.SCHEMA_MAX}",
+            )
         self._hello = (message, body)
         return CheckHello(body.device)
 
@@ -203,8 +211,8 @@ class ServerSession:
         self._send(
             wire.Welcome(
                 proto=wire.PROTO,
-                schema_min=wire.SCHEMA,
-                schema_max=wire.SCHEMA,
+                schema_min=wire.SCHEMA_MIN,
+                schema_max=wire.SCHEMA_MAX,
                 epoch=admission.epoch,
                 server_time=now,
                 last_op=admission.last_op,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas import wire
-from schemas.ids import DeviceId, Epoch, Generation, OpNumber, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, Generation, Millis, OpNumber, ScopeName, Seq
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -61,10 +61,12 @@ class Commit(msgspec.Struct, frozen=True):
     Attributes:
         ops: their bytes, in order.
         size: payload bytes of the PUSH, to be given back as credit.
+        times: number of an op -> a better reading of when it was made than the op has (ms since 1970).
     """
 
     ops: tuple[bytes, ...]
     size: int
+    times: Mapping[OpNumber, Millis] = {}
 
 
 class Send(msgspec.Struct, frozen=True):

@@ -13,19 +13,23 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiosqlite
+import msgspec
 
 from schemas.errors import StoreError
 from schemas.ids import DeviceId, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import PAGE_ROWS_MAX
-from schemas.wire import Range
+from schemas.wire import Range, Result
 from server.store import paging
-from server.store.port import Changes, Page
+from server.store.port import Changes, KeptOp, Page
 from server.store.sqlite.schema import open_reader
 from server.store.sqlite.trouble import store_error
 from sync import digest
+from sync.history import Act
 from sync.session import Head
 
 _T = TypeVar("_T")
+_RESULT: Final = msgspec.msgpack.Decoder(Result)
+_ACTS: Final = msgspec.msgpack.Decoder(tuple[Act, ...])
 
 READERS: Final = 2
 """Connections: a page that comes from disk does not hold up the next one, and two cores have no use for more."""
@@ -115,6 +119,18 @@ def read_existing(connection: sqlite3.Connection, records: Sequence[RecordId]) -
     """See `server.store.port.Store.existing`."""
     found = ((record, read_record(connection, record)) for record in records)
     return {record: body for record, body in found if body is not None}
+
+
+def read_ops(connection: sqlite3.Connection, record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
+    """See `server.store.port.Store.ops`."""
+    where, values = ("", (after,)) if record is None else (" AND record = ?", (after, record))
+    sql = f"SELECT place, seq, recorded_at, body, result, acts FROM op WHERE place > ?{where} ORDER BY place"  # noqa: S608
+    with closing(connection.execute(sql, values)) as rows:
+        found = (
+            KeptOp(place, seq, recorded_at, body, _RESULT.decode(result), _ACTS.decode(acts))
+            for place, seq, recorded_at, body, result, acts in rows
+        )
+        return paging.ops(found, limit)
 
 
 def _stretch(sql: str, column: str, values: tuple[Any, ...], upto: str) -> tuple[str, tuple[Any, ...]]:

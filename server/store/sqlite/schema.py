@@ -83,7 +83,12 @@ _FIRST: Final = (
     ) STRICT, WITHOUT ROWID
     """,
 )
-MIGRATIONS: Final = (_FIRST,)
+_SECOND: Final = (
+    # What each op did, as MessagePack; an empty array for those of the first version, which did not say.
+    "ALTER TABLE op ADD COLUMN acts BLOB NOT NULL DEFAULT x'90'",
+    "CREATE INDEX op_by_record ON op (record, place)",
+)
+MIGRATIONS: Final = (_FIRST, _SECOND)
 """MIGRATIONS[v] leads from version v of the tables to v + 1. A released one is never changed."""
 VERSION: Final = len(MIGRATIONS)
 """Version of the tables, kept in `user_version`."""

@@ -13,7 +13,8 @@ from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, 
 from schemas.limits import ARRAY_LEN_MAX
 from schemas.wire import Range
 from server.settle import ScopeChange, Settled, Submission
-from server.store.port import Changes, Page
+from server.store import paging
+from server.store.port import Changes, KeptOp, Page
 from server.store.sqlite import reader
 from server.store.sqlite.folder import LOCK_WAIT_S, database_of
 from server.store.sqlite.process import WriterProcess, unheard
@@ -198,6 +199,11 @@ class SqliteStore:
         if len(records) > ARRAY_LEN_MAX:
             raise UsageError(f"existing: {len(records)} records asked at once; ask for at most {ARRAY_LEN_MAX}")
         return await self._readers.read(lambda db: reader.read_existing(db, records))
+
+    async def ops(self, record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
+        """Ops in the order in which they were decided; of one record only, when it is given."""
+        paging.require_limit(limit)
+        return await self._readers.read(lambda db: reader.read_ops(db, record, after, limit))
 
     async def close(self) -> None:
         """End: what was committed is on disk, files and processes are closed."""

@@ -15,7 +15,7 @@ import msgspec
 
 from schemas.codec import decode_row
 from schemas.errors import FrameError, StoreError
-from schemas.ids import Epoch, Millis, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.wire import Result
 from server.settle import KnownOp, Loaded, Needs, OpKey, Settled, Submission, flatten, needs, settle
 from server.store.sqlite import schema
@@ -30,9 +30,11 @@ _RESULT: Final = msgspec.msgpack.Decoder(Result)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 _KNOWN_OP: Final = "SELECT digest, result FROM op WHERE device = ? AND n = ?"
+_OP_BODY: Final = "SELECT body, result FROM op WHERE device = ? AND n = ?"
 _BODY: Final = "SELECT body FROM record WHERE id = ?"
 _ADD_OP: Final = (
-    "INSERT INTO op (device, n, record, seq, digest, body, result, recorded_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO op (device, n, record, seq, digest, body, result, recorded_at, acts)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _PUT_RECORD: Final = (
     "INSERT INTO record (id, kind, version, body) VALUES (?, ?, ?, ?)"
@@ -169,12 +171,25 @@ class SqliteWriter:
                 ops[key] = KnownOp(found[0], _RESULT.decode(found[1]))
         states: dict[RecordId, RecordState] = {}
         for record in wanted.records:
-            found = self._connection.execute(_BODY, (record,)).fetchone()
-            if found is not None:
-                states[record] = self._state(record, found[0])
-        return Loaded(ops=ops, states=states, heads=self._heads)
+            state = self.state(record)
+            if state is not None:
+                states[record] = state
+        return Loaded(ops=ops, states=states, heads=self._heads, archive=self)
 
-    def _state(self, record: RecordId, body: bytes) -> RecordState:
+    def state(self, record: RecordId) -> RecordState | None:
+        """See `server.settle.Archive`."""
+        found = self._connection.execute(_BODY, (record,)).fetchone()
+        return None if found is None else self._read_state(record, found[0])
+
+    def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
+        """See `server.settle.Archive`."""
+        found = self._connection.execute(_OP_BODY, (device, n)).fetchone()
+        if found is None or _RESULT.decode(found[1]).status != "durable":
+            return None
+        body: bytes = found[0]
+        return body
+
+    def _read_state(self, record: RecordId, body: bytes) -> RecordState:
         try:
             return merge.from_row(decode_row(body))
         except (FrameError, ValueError) as error:
@@ -188,7 +203,10 @@ class SqliteWriter:
         write(
             _ADD_OP,
             (
-                (op.device, op.n, op.record, seq, op.digest, op.body, _ENCODER.encode(op.result), settled.recorded_at)
+                (
+                    *(op.device, op.n, op.record, seq, op.digest, op.body),
+                    *(_ENCODER.encode(op.result), settled.recorded_at, _ENCODER.encode(op.acts)),
+                )
                 for op in settled.ops
             ),
         )

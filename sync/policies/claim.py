@@ -1,0 +1,91 @@
+"""`claim`: an exclusive hold on something scarce. The first commit holds it; the displaced claimant is told.
+
+Two desks that book the last cell with no signal both write their claim; the first that reaches the server holds, the
+other is kept beside it and goes to a person with what else is free. Nobody is moved by the software. A hold is
+given up only by someone who saw it. A reservation (`Hold.until`) is a hold for the device that made it, which may turn
+it into a hold with no signal and be sure; when its time has passed it counts for nothing.
+"""
+
+from typing import Any
+
+from schemas.kinds import FieldSpec
+from schemas.limits import RESERVATION_MS_MAX
+from schemas.ops import Stamp
+from sync.policies.base import Cell, Change, OneValue, Said
+from sync.refusal import Refusal
+
+
+class Claim(OneValue):
+    """See the module's text."""
+
+    name = "claim"
+
+    def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:  # noqa: ARG002  the interface's
+        """Hold what is free; keep a claim on what is held beside it; release what the author saw."""
+        mine = Said(change.value, change.stamp)
+        if cell is None or cell.said is None:
+            return Cell(said=mine)
+        if any(one.stamp.op == change.stamp.op for one in cell.standing()):
+            return cell
+        if change.decides and change.has_seen(cell.said.stamp):
+            left = tuple(
+                one
+                for one in cell.beside
+                if not change.has_seen(one.stamp) and _holder(one.value) != _holder(change.value)
+            )
+            return Cell(said=mine, beside=left, decided=change.stamp.op)
+        free = is_free(cell.said, change.at)
+        if change.value is None:
+            return _held(mine, cell, change) if change.has_seen(cell.said.stamp) and not free else cell
+        if free or _turns_reservation(cell.said, change):
+            return _held(mine, cell, change)
+        if _holder(change.value) == _holder(cell.said.value):
+            return cell
+        kept = sorted((*cell.beside, mine), key=lambda one: one.stamp.order)
+        return Cell(said=cell.said, beside=tuple(kept), decided=cell.decided)
+
+    def stands(self, field: FieldSpec, cell: Cell, change: Change) -> Stamp | None:  # noqa: ARG002  the interface's
+        """The hold that stands, when this change did not get what it asked for."""
+        if cell.said is None or cell.said.stamp.op == change.stamp.op:
+            return None
+        return None if _holder(cell.said.value) == _holder(change.value) else cell.said.stamp
+
+    def unsettled(self, field: FieldSpec, cell: Cell) -> tuple[Said, ...]:  # noqa: ARG002  the interface's
+        """The hold and the displaced claims."""
+        return tuple(cell.standing()) if cell.beside else ()
+
+    def refusal(self, field: FieldSpec, cell: Cell | None, change: Change) -> Refusal | None:  # noqa: ARG002  the interface's
+        """Whether it would take what its author saw another hold, or reserve for too long."""
+        until = None if change.value is None else change.value.get("until")
+        if until is not None and until - change.at > RESERVATION_MS_MAX:
+            return Refusal("op_reservation_long", f"at most {RESERVATION_MS_MAX // 60_000} minutes")
+        if cell is None or cell.said is None or change.decides or change.value is None:
+            return None
+        if is_free(cell.said, change.at) or _turns_reservation(cell.said, change):
+            return None
+        if _holder(change.value) == _holder(cell.said.value) or not change.has_seen(cell.said.stamp):
+            return None
+        return Refusal("op_claim_held", f"held for {_holder(cell.said.value)} by {cell.said.stamp.author}")
+
+
+def is_free(said: Said | None, at: int) -> bool:
+    """Whether nobody holds it at that time (ms since 1970)."""
+    if said is None or said.value is None:
+        return True
+    until = said.value.get("until")
+    return until is not None and until <= at
+
+
+def _turns_reservation(said: Said, change: Change) -> bool:
+    """Whether the change is by the device that the standing reservation is for."""
+    return said.value.get("until") is not None and said.stamp.device == change.stamp.device
+
+
+def _held(mine: Said, cell: Cell, change: Change) -> Cell:
+    """`mine` stands; a displaced claim for the same holder has what it asked for."""
+    left = tuple(one for one in cell.beside if mine.value is None or _holder(one.value) != _holder(change.value))
+    return Cell(said=mine, beside=left, decided=cell.decided)
+
+
+def _holder(value: Any) -> str | None:
+    return None if value is None else value["holder"]
