@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import msgspec
 
 from schemas.ids import Millis
-from schemas.ops import Hlc, Stamp
+from schemas.ops import Doubt, Hlc, Stamp
 
 ZERO = Hlc(0, 0)
 
@@ -30,8 +30,60 @@ def latest_seen(stamps: Iterable[Stamp]) -> Hlc:
     return max((Hlc(stamp.ms, stamp.tick) for stamp in stamps), default=ZERO)
 
 
+class Made(msgspec.Struct, frozen=True):
+    """What a device's own clocks said when an op was made.
+
+    Attributes:
+        wall_ms: its wall clock (ms since 1970), uncorrected.
+        mono_ms: its monotonic clock (ms since some start).
+        boot: which run of the monotonic clock that was; readings of two runs cannot be compared.
+    """
+
+    wall_ms: int
+    mono_ms: int
+    boot: str
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """What a server's clock said once, and what the device's own clocks said at that moment.
+
+    Attributes:
+        server_ms: the server's clock (ms since 1970).
+        at: the device's clocks.
+    """
+
+    server_ms: int
+    at: Made
+
+    @property
+    def wall_offset_ms(self) -> int:
+        """Server's clock minus the device's wall clock."""
+        return self.server_ms - self.at.wall_ms
+
+
+def true_time(made: Made, learned: Learned | None) -> tuple[Millis, Doubt]:
+    """The best guess at the true time of a moment, and what is doubtful about it.
+
+    In the same run of the monotonic clock it is exact, before the meeting with the server or after it, whatever was
+    done to the wall clock. Across a restart the wall clock must be believed, with the offset that it had.
+
+    Args:
+        made: the moment, as the device's clocks told it.
+        learned: what a server said, or None when none was ever met.
+    """
+    if learned is None:
+        return Millis(made.wall_ms), Doubt.NEVER_SET
+    if learned.at.boot == made.boot:
+        return Millis(max(0, learned.server_ms + made.mono_ms - learned.at.mono_ms)), Doubt(0)
+    return Millis(max(0, made.wall_ms + learned.wall_offset_ms)), Doubt.EARLIER_OFFSET
+
+
+SET_BACK_MS = 2_000
+"""A wall clock that stands so far before an earlier op's was set back; clocks that are kept in step move by less."""
+
+
 class Offset(msgspec.Struct, frozen=True):
-    """What the server's clock said, against this device's monotonic clock.
+    """What the server's clock said in this session, against this device's monotonic clock.
 
     Attributes:
         server_ms: the server's clock at that moment (ms since 1970).
@@ -40,17 +92,3 @@ class Offset(msgspec.Struct, frozen=True):
 
     server_ms: int
     mono_ms: int
-
-
-def corrected(wall_ms: int, mono_ms: int, offset: Offset | None, wall_offset_ms: int) -> Millis:
-    """The best guess at true time now.
-
-    Args:
-        wall_ms: the device's wall clock (ms since 1970).
-        mono_ms: its monotonic clock (ms).
-        offset: learned from the server since this program started; then the wall clock no longer counts.
-        wall_offset_ms: server minus wall, learned in an earlier run; used until a server was met in this one.
-    """
-    if offset is not None and mono_ms >= offset.mono_ms:
-        return Millis(offset.server_ms + (mono_ms - offset.mono_ms))
-    return Millis(max(0, wall_ms + wall_offset_ms))

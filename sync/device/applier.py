@@ -5,17 +5,20 @@ is mended: by a repair, and when that does not help by a new snapshot.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
+
+import msgspec
 
 from schemas import wire
 from schemas.errors import PeerError
 from schemas.ids import Generation, Millis, OpNumber, ScopeName, Seq, op_id
 from schemas.kinds import kind_named
+from sync.clock import Made
 from sync.device.changes import ChangeFeed, OpDurable, OpHeld, RecordChanged
 from sync.device.clocks import DeviceTime
 from sync.device.status import StatusBoard
-from sync.device.store import SYNCED_KEY, WALL_OFFSET_KEY, Committed, Held, ReplicaStore
+from sync.device.store import LEARNED_KEY, SYNCED_KEY, Committed, Held, ReplicaStore
 from sync.replica import Outcome, StoredOp
 from sync.session import DeviceSession, HelloFacts
 from sync.session.device import DownEvent
@@ -91,6 +94,15 @@ class Applier:
         """Ops to push with numbers above `after`, in order."""
         return await self._store.read(lambda held: held.replica.queued(after, limit))
 
+    async def times(self, ops: Sequence[StoredOp]) -> dict[OpNumber, Millis]:
+        """When some of the ops were made, where the meeting with the server tells it better than they do."""
+
+        def look(held: Held) -> dict[OpNumber, Made]:
+            found = ((op.n, held.replica.made(op.n)) for op in ops)
+            return {n: made for n, made in found if made is not None}
+
+        return {n: self._time.better(made) for n, made in (await self._store.read(look)).items()}
+
     async def resnapshot(self, scope: ScopeName) -> None:
         """Have a scope sent anew at the next connection. What it holds stays until the pages replace it."""
         await self._store.change(lambda held: held.replica.resnapshot(scope), self._tell_nothing)
@@ -156,13 +168,13 @@ class Applier:
         return outcome.positions
 
     async def _welcome(self, message: wire.Welcome, session: DeviceSession) -> Outcome:
-        wall_offset_ms = None if session.offset is None else self._time.learn(session.offset)
+        learned = None if session.offset is None else self._time.learn(session.offset)
 
         def work(held: Held) -> tuple[Outcome, dict[ScopeName, Seq]]:
             stood = {position.scope: position.seq for position in held.replica.positions()}
             outcome = held.replica.welcome(message)
-            if wall_offset_ms is not None:
-                held.set_number(WALL_OFFSET_KEY, wall_offset_ms)
+            if learned is not None:
+                held.tables.set_meta(LEARNED_KEY, msgspec.msgpack.encode(learned))
             return outcome, stood
 
         outcome, stood = await self._store.change(work, lambda _, committed: self._tell(committed))

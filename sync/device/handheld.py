@@ -21,6 +21,7 @@ from schemas.kinds import Kind, KindSpec, spec_of
 from schemas.limits import PAGE_ROWS_MAX
 from schemas.ops import Op
 from schemas.policies import grow
+from sync.clock import Learned
 from sync.device.applier import Applier
 from sync.device.backoff import BackoffLimits
 from sync.device.changes import STREAM_LEN_MAX, ChangeFeed, ChangeStream, RecordChanged
@@ -30,7 +31,7 @@ from sync.device.keys import DeviceIdentity, KeyHolder
 from sync.device.lookups import field_of, get_one, get_some, plain_values, spec_of_record
 from sync.device.opening import Opening
 from sync.device.status import StatusBoard, SyncStatus
-from sync.device.store import WALL_OFFSET_KEY, Committed, Held, ReplicaStore, last_synced
+from sync.device.store import Committed, Held, ReplicaStore, last_learned, last_synced
 from sync.device.views import HeldOp, RecordView, held_op, record_view
 from sync.replica import WriteFacts
 
@@ -123,15 +124,15 @@ class Handheld:
         try:
             board = StatusBoard()
 
-            def look(held: Held) -> tuple[int, Millis | None]:
-                return held.number(WALL_OFFSET_KEY), last_synced(held)
+            def look(held: Held) -> tuple[Learned | None, Millis | None]:
+                return last_learned(held), last_synced(held)
 
             def count(_result: object, committed: Committed) -> None:
                 board.count(committed.revision, committed.waiting, committed.held)
 
-            wall_offset_ms, synced_at = await store.change(look, count)
+            learned, synced_at = await store.change(look, count)
             board.update(last_synced_at=synced_at)
-            time = DeviceTime(clock, wall_offset_ms)
+            time = DeviceTime(clock, learned)
             handheld = cls(store, author, time, rng, board)
             if url is not None:
                 applier = Applier(store, handheld._feed, board, time)
@@ -259,11 +260,13 @@ class Handheld:
         *,
         create: bool = False,
     ) -> Written:
-        now = self._time.now()
+        made, now, doubt = self._time.reading()
         facts = WriteFacts(
             author=self._author,
             now=now,
-            wall=Millis(self._time.clock.wall_ms()),
+            wall=Millis(made.wall_ms),
+            made=made,
+            doubt=doubt,
             occurred_at=now if occurred_at is None else Millis(occurred_at),
             why=why,
         )

@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from schemas.ids import DeviceId, Millis, RecordId
+from sync.clock import Learned
 from sync.device.database import EncryptedDatabase, uninterrupted
 from sync.device.keys import KeyHolder
 from sync.device.sqlcipher import Sql, SqlTables
@@ -116,8 +117,8 @@ class ReplicaStore:
         await self._database.close()
 
 
-WALL_OFFSET_KEY = "wall_offset_ms"
-"""Server's clock minus the device's, as learned last."""
+LEARNED_KEY = "learned"
+"""What the server's clock said last: MessagePack of a `sync.clock.Learned`."""
 SYNCED_KEY = "last_synced_at"
 """When the replica last held all that the server had (ms since 1970)."""
 
@@ -125,3 +126,9 @@ SYNCED_KEY = "last_synced_at"
 def last_synced(held: Held) -> Millis | None:
     """When the replica last held all that the server had, as far as it was written down."""
     return Millis(held.number(SYNCED_KEY)) or None
+
+
+def last_learned(held: Held) -> Learned | None:
+    """What the server's clock said last, as far as it was written down."""
+    raw = held.tables.meta(LEARNED_KEY)
+    return None if raw is None else msgspec.msgpack.decode(raw, type=Learned)

@@ -18,9 +18,10 @@ from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
 from schemas.limits import PAGE_ROWS_MAX, REPAIR_RANGES_MAX
-from schemas.ops import Hlc, Op, Row
+from schemas.ops import Doubt, Hlc, Op, Row
 from schemas.wire import Batch, Plan, Position, Range, Result, Results, Retract, ScopeAdd, Snapshot, Welcome
 from sync import clock, digest, replay
+from sync.clock import Made
 from sync.merge import RecordState
 from sync.outbox import OpEvent, OpState, next_state, takes
 from sync.replica.members import MemberChange
@@ -30,6 +31,7 @@ from sync.replica.writing import require_writable, sendable, sight
 _EPOCH: Final = "epoch"
 _NEXT_OP: Final = "next_op"
 _DEVICE: Final = "device"
+_MADE: Final = "made/{n}"
 _REPAIR_RANGE_MIN: Final = 16
 """Records in a range of a REPAIR, at least: below it the range costs more than its records."""
 _EVENT_OF_STATUS: Final = {
@@ -48,6 +50,8 @@ class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
         wall: the device's uncorrected clock (ms since 1970).
         occurred_at: when it happened, as the author says (ms since 1970).
         why: the author's reason, or "".
+        made: what the device's own clocks said; None where nothing better can be told later.
+        doubt: what is doubtful about `now`.
     """
 
     author: OfficerId
@@ -55,6 +59,8 @@ class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
     wall: Millis
     occurred_at: Millis
     why: str = ""
+    made: Made | None = None
+    doubt: Doubt = Doubt(0)
 
 
 class Outcome(msgspec.Struct):
@@ -193,12 +199,26 @@ class Replica:
             changes=dict(changes),
             why=facts.why,
             saw=sight(spec, state, changes),
+            doubt=facts.doubt | self._set_back(facts),
         )
         require_writable(op, spec, state)
         body = sendable(op)
         self._tables.put_op(StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body))
         self._tables.set_meta(_NEXT_OP, str(op.n + 1).encode())
+        if facts.made is not None and (op.doubt or op.hlc[0] > facts.now):
+            self._tables.set_meta(_MADE.format(n=op.n), msgspec.msgpack.encode(facts.made))
         return op
+
+    def made(self, n: OpNumber) -> Made | None:
+        """What the device's clocks said when an op was made whose time may be told better; None for every other op."""
+        raw = self._tables.meta(_MADE.format(n=n))
+        return None if raw is None else msgspec.msgpack.decode(raw, type=Made)
+
+    def _set_back(self, facts: WriteFacts) -> Doubt:
+        """Whether the wall clock stands before what it said at the op before."""
+        last = self._tables.op(OpNumber(self.next_op - 1))
+        earlier = last is not None and facts.wall < reread_op(last.body).wall - clock.SET_BACK_MS
+        return Doubt.SET_BACK if earlier else Doubt(0)
 
     # --- what the server sends ---------------------------------------------------------------------------------------
 

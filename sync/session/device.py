@@ -9,14 +9,15 @@ The shell feeds it what the socket brought and what the replica holds, and sends
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
 from schemas import wire
 from schemas.codec import decode_down, encode, error_message
 from schemas.errors import ERRORS, PeerError, Recovery
-from schemas.ids import DeviceId, Epoch, Generation, OpNumber, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, Generation, Millis, OpNumber, ScopeName, Seq
 from schemas.limits import (
     CREDIT_BYTES,
     HELLO_TIMEOUT_MS,
@@ -30,9 +31,12 @@ from sync.session.meter import Credit
 from sync.session.table import DEVICE_TABLE, DeviceState, Local, Machine
 
 PUSH_OVERHEAD_BYTES = 64
-"""Of a PUSH around its ops, at most: map, keys, array head."""
+"""Of a PUSH around its ops, at most: map, keys, array heads."""
 OP_OVERHEAD_BYTES = 5
 """Of each op in it: the `bin` head."""
+TIME_BYTES = 19
+"""Of each better time in it: an array of two integers."""
+NO_TIMES: Mapping[OpNumber, Millis] = MappingProxyType({})
 
 DownEvent = (
     wire.Welcome | wire.Batch | wire.Snapshot | wire.Results | wire.Retract | wire.ScopeAdd | wire.Notice | wire.Error
@@ -167,11 +171,12 @@ class DeviceSession:
 
     # --- what the replica did ----------------------------------------------------------------------------------------
 
-    def push(self, ops: Sequence[tuple[OpNumber, bytes]]) -> int:
+    def push(self, ops: Sequence[tuple[OpNumber, bytes]], times: Mapping[OpNumber, Millis] = NO_TIMES) -> int:
         """Send as many of these ops as one message and the credit hold.
 
         Args:
             ops: (number, bytes) in order of number, all above `pushed_upto`.
+            times: when some of them were made, where that is known better by now (ms since 1970).
 
         Returns:
             How many were taken.
@@ -180,13 +185,17 @@ class DeviceSession:
             return 0
         taken: list[bytes] = []
         size = PUSH_OVERHEAD_BYTES
-        for _, body in ops[:OPS_PER_PUSH_MAX]:
-            if size + len(body) + OP_OVERHEAD_BYTES > min(MESSAGE_BYTES_MAX, self._credit.bytes):
+        told: list[tuple[OpNumber, Millis]] = []
+        for n, body in ops[:OPS_PER_PUSH_MAX]:
+            cost = len(body) + OP_OVERHEAD_BYTES + (TIME_BYTES if n in times else 0)
+            if size + cost > min(MESSAGE_BYTES_MAX, self._credit.bytes):
                 break
-            size += len(body) + OP_OVERHEAD_BYTES
+            size += cost
             taken.append(body)
+            if n in times:
+                told.append((n, times[n]))
         if taken:
-            self._credit.spend(self._send(wire.Push(ops=tuple(taken))))
+            self._credit.spend(self._send(wire.Push(ops=tuple(taken), times=tuple(told))))
             self._pushed_upto = ops[len(taken) - 1][0]
         return len(taken)
 

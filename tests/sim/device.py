@@ -12,7 +12,7 @@ from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
 from schemas.ops import Op
-from sync.clock import Offset, corrected
+from sync.clock import Learned, Made, Offset, true_time
 from sync.replica import Replica
 from sync.replica.core import Outcome, WriteFacts
 from sync.session import DeviceSession, HelloFacts
@@ -78,7 +78,7 @@ class SimDevice:
         wall = Millis(self._now() + self.skew_ms)
         facts = WriteFacts(
             author=OfficerId(f"O-{self.id}"),
-            now=corrected(wall, self._now(), self._offset, 0),
+            now=true_time(self._clocks(wall), self._learned())[0],
             wall=wall,
             occurred_at=Millis(occurred_at),
         )
@@ -93,6 +93,15 @@ class SimDevice:
         self._fuse.point(self.id, "after transaction")
         self.flush()
         return op
+
+    def _clocks(self, wall: Millis) -> Made:
+        return Made(wall, self._now(), "boot")
+
+    def _learned(self) -> Learned | None:
+        """What the server said of the time in this run of the program."""
+        if self._offset is None:
+            return None
+        return Learned(self._offset.server_ms, Made(0, self._offset.mono_ms, "boot"))
 
     # --- the link ----------------------------------------------------------------------------------------------------
 

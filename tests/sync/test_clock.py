@@ -1,15 +1,16 @@
-"""Time that lies: readings only rise along what was seen, and the corrected clock trusts the server while it can."""
+"""Time that lies: readings only rise along what was seen, and the true time is told from whatever can be trusted."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.ids import Millis
 from schemas.limits import INT_MAX
-from schemas.ops import Hlc
-from sync.clock import ZERO, Offset, corrected, latest_seen, next_hlc
+from schemas.ops import Doubt, Hlc
+from sync.clock import ZERO, Learned, Made, latest_seen, next_hlc, true_time
 from tests.examples import HANDHELD, OTHER, stamp
 
 times = st.integers(min_value=0, max_value=2**45)
+skews = st.integers(min_value=-(2**44), max_value=2**44)
 readings = st.builds(Hlc, times, st.integers(min_value=0, max_value=1_000))
 
 
@@ -47,22 +48,40 @@ def test_the_latest_seen_is_the_latest_of_all() -> None:
     assert latest_seen([stamp(HANDHELD, 3), stamp(OTHER, 9), stamp(HANDHELD, 1)]) == Hlc(stamp(OTHER, 9).ms, 0)
 
 
-@given(wall=times, mono=times, server=times, later=times)
-def test_the_server_is_believed_over_the_wall_clock(wall: int, mono: int, server: int, later: int) -> None:
-    """Once a server was met, only its clock and the monotonic one count: a wall clock that is set does not matter."""
-    assert corrected(wall, mono + later, Offset(server, mono), wall_offset_ms=12_345) == server + later
+@given(server=times, mono=times, passed=times, wall=times, later_wall=times)
+def test_in_one_run_the_wall_clock_does_not_matter(
+    server: int, mono: int, passed: int, wall: int, later_wall: int
+) -> None:
+    """Once a server was met, only its clock and the monotonic one count, whatever is done to the wall clock."""
+    learned = Learned(server, Made(wall, mono, "b"))
+    assert true_time(Made(later_wall, mono + passed, "b"), learned) == (server + passed, Doubt(0))
 
 
-@given(wall=times, offset=st.integers(min_value=-(2**45), max_value=2**45))
-def test_without_a_server_the_last_known_offset_is_used(wall: int, offset: int) -> None:
-    """Offline after a restart, the wall clock corrected as in the earlier run is the best guess; never below zero."""
-    assert corrected(wall, 7, None, offset) == max(0, wall + offset)
+@given(server=times, passed=times, mono=times, skew=skews)
+def test_a_meeting_tells_the_time_of_what_was_made_before_it(server: int, passed: int, mono: int, skew: int) -> None:
+    """An op made before the first meeting, on a clock that is days off, gets its true time from it."""
+    true_at_op = max(0, server - passed)
+    made = Made(max(0, true_at_op + skew), mono, "b")
+    learned = Learned(server, Made(0, mono + (server - true_at_op), "b"))
+    assert true_time(made, learned) == (true_at_op, Doubt(0))
 
 
-def test_a_monotonic_clock_that_started_anew_is_noticed() -> None:
-    """An offset from before the machine restarted says nothing about now."""
-    assert corrected(1_000, 5, Offset(9_000, 50), wall_offset_ms=10) == 1_010
-    assert corrected(1_000, 50, Offset(9_000, 50), wall_offset_ms=10) == 9_000
+@given(wall=times, true=times, passed=times)
+def test_after_a_restart_the_wall_clock_is_believed_with_the_offset_it_had(wall: int, true: int, passed: int) -> None:
+    """The monotonic clock has started anew: the wall clock, corrected as last known, is the best guess, and doubted."""
+    learned = Learned(true, Made(wall, 5_000, "first"))
+    assert true_time(Made(wall + passed, 7, "second"), learned) == (true + passed, Doubt.EARLIER_OFFSET)
+
+
+def test_a_device_that_never_met_a_server_has_only_its_wall_clock() -> None:
+    """Its time is what it shows, and is doubted."""
+    assert true_time(Made(1_234, 7, "b"), None) == (1_234, Doubt.NEVER_SET)
+
+
+def test_no_time_lies_before_1970() -> None:
+    """A correction never leads below zero, which the wire cannot carry."""
+    assert true_time(Made(5, 1, "b"), Learned(10, Made(0, 1_000, "b")))[0] == 0
+    assert true_time(Made(5, 1, "c"), Learned(10, Made(1_000, 1_000, "b")))[0] == 0
 
 
 def test_the_largest_moment_still_has_a_successor() -> None:

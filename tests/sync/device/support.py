@@ -32,6 +32,7 @@ class VirtualClock:
         self._naps = 0
         self._wall_ms = wall_ms
         self._mono_ms = 1_000
+        self._boots = 1
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._watches: list[tuple[int, int, asyncio.Future[None]]] = []
 
@@ -42,6 +43,15 @@ class VirtualClock:
     def mono_ms(self) -> int:
         """See `Clock`."""
         return self._mono_ms
+
+    def boot(self) -> str:
+        """See `Clock`."""
+        return f"boot-{self._boots}"
+
+    def reboot(self) -> None:
+        """Start the machine anew: its monotonic clock begins again."""
+        self._boots += 1
+        self._mono_ms = 10
 
     async def sleep(self, ms: int) -> None:
         """See `Clock`."""
