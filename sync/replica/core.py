@@ -167,6 +167,7 @@ class Replica:
         facts: WriteFacts,
         *,
         create: bool = False,
+        correct: bool = False,
     ) -> Op:
         """Record a change: the op and what is shown change together.
 
@@ -176,6 +177,7 @@ class Replica:
             changes: field -> plain value (`sync.check.changed_fields`).
             facts: who and when.
             create: whether it makes the record.
+            correct: whether it corrects what `once` protects (`Op.correct`).
 
         Raises:
             UsageError: the change cannot be made; the text says why. Nothing was written.
@@ -199,6 +201,7 @@ class Replica:
             changes=dict(changes),
             why=facts.why,
             saw=sight(spec, state, changes),
+            correct=correct,
             doubt=facts.doubt | self._set_back(facts),
         )
         require_writable(op, spec, state)
