@@ -5,7 +5,7 @@ A field declares in its type how concurrent changes to it combine, and what the 
     risk: Annotated[Risk | None, highest, rising(Risk.STANDARD, Risk.MEDIUM, Risk.HIGH)]
 
 Merge, validation, history, the inbox, JSON Schema, docs and property tests derive from that declaration. This module
-only names things; `sync.policies` carries them out, and `schemas.kinds.base` reads the declarations.
+only names things; `sync.policies` carries them out, and `schemas.kinds.declare` reads the declarations.
 """
 
 import enum

@@ -10,8 +10,10 @@ import msgspec
 
 from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, SlugText
-from schemas.kinds.base import Kind, Token, record_kind
+from schemas.kinds.base import Kind
 from schemas.kinds.common import Line, LogEntry, Marker, Note
+from schemas.kinds.registry import record_kind
+from schemas.kinds.tokens import Token
 from schemas.policies import (
     SAFE_NOTHING,
     SAFE_TOGETHER,

@@ -10,8 +10,9 @@ import msgspec
 
 from schemas import scopes
 from schemas.ids import MillisInt, OpText, RecordText, ScopeName, ScopeText, SeqInt, SlugText
-from schemas.kinds.base import Kind, record_kind
+from schemas.kinds.base import Kind
 from schemas.kinds.common import Line, Note
+from schemas.kinds.registry import record_kind
 from schemas.limits import SEEN_OPS_MAX
 from schemas.policies import Asks, ByRule, Sees, grow, latest, once
 from schemas.roles import Role

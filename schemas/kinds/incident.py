@@ -6,8 +6,10 @@ import msgspec
 
 from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, SlugText
-from schemas.kinds.base import Kind, Token, record_kind
+from schemas.kinds.base import Kind
 from schemas.kinds.common import Arrest, Line, LogEntry, Marker, Note, Position
+from schemas.kinds.registry import record_kind
+from schemas.kinds.tokens import Token
 from schemas.policies import Asks, Ending, Sees, flow, grow, highest, latest, once, rising, state, tags
 from schemas.roles import Role
 

@@ -4,9 +4,11 @@ from typing import Annotated
 
 from schemas import scopes
 from schemas.ids import ScopeName, ScopeText
-from schemas.kinds.base import Kind, Token, record_kind
+from schemas.kinds.base import Kind
 from schemas.kinds.claims import Hold
 from schemas.kinds.common import Line, LogEntry
+from schemas.kinds.registry import record_kind
+from schemas.kinds.tokens import Token
 from schemas.policies import Asks, claim, grow, latest, once
 from schemas.roles import Role
 

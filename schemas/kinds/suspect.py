@@ -4,9 +4,10 @@ from typing import Annotated
 
 from schemas import scopes
 from schemas.ids import ScopeName, SlugText
-from schemas.kinds.base import Kind, record_kind
+from schemas.kinds.base import Kind
 from schemas.kinds.claims import Hold
 from schemas.kinds.common import Line, LogEntry, Marker, Note
+from schemas.kinds.registry import record_kind
 from schemas.policies import Asks, claim, grow, latest, tags
 from schemas.roles import Role
 

@@ -1,0 +1,58 @@
+"""The record kinds that there are, by their names on the wire.
+
+`Kind.__init_subclass__` cannot see a Struct's fields yet, so the decorator `record_kind` reads the finished class.
+"""
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from schemas.kinds.base import Kind, KindSpec
+from schemas.kinds.declare import read_fields
+
+KINDS: Final[dict[str, KindSpec]] = {}
+_BY_STRUCT: Final[dict[type[Kind], KindSpec]] = {}
+_K = TypeVar("_K", bound=Kind)
+
+
+def record_kind(name: str, *, by_rule: bool = False) -> Callable[[type[_K]], type[_K]]:
+    """Register the decorated Struct as the record kind `name`.
+
+    Args:
+        name: its name on the wire.
+        by_rule: whether only the rules make such records.
+
+    Raises:
+        TypeError: at import, when a field's declaration cannot be carried out; the text names kind, field and remedy.
+    """
+
+    def register(struct: type[_K]) -> type[_K]:
+        if name in KINDS:
+            raise TypeError(
+                f"record kind {name!r} is declared twice: {KINDS[name].struct.__name__} and {struct.__name__}"
+            )
+        fields = read_fields(name, struct)
+        spec = KindSpec(name=name, struct=struct, fields=MappingProxyType(fields), by_rule=by_rule)
+        KINDS[name] = spec
+        _BY_STRUCT[struct] = spec
+        return struct
+
+    return register
+
+
+def kind_named(name: str) -> KindSpec | None:
+    """The kind of that name, or None when there is none."""
+    return KINDS.get(name)
+
+
+def spec_of(struct: type[Kind]) -> KindSpec:
+    """The declaration behind a kind's Struct.
+
+    Raises:
+        TypeError: `struct` is not a registered record kind.
+    """
+    try:
+        return _BY_STRUCT[struct]
+    except KeyError:
+        known = ", ".join(sorted(spec.struct.__name__ for spec in KINDS.values()))
+        raise TypeError(f"{struct.__name__} is not a record kind; there are {known}") from None
