@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.errors import UsageError
 from schemas.ids import SLUG_PATTERN
-from schemas.kinds import Briefing, CustodyBooking, Incident, Kind
+from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, Resource, Suspect
 from schemas.kinds.incident import Category
 from sync.device.terminal.values import listed
 
@@ -17,6 +17,9 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "incidents": Incident,
     "briefings": Briefing,
     "bookings": CustodyBooking,
+    "resources": Resource,
+    "suspects": Suspect,
+    "decisions": InboxItem,
 }
 """What the kinds are called here."""
 WAIT_S: Final = 30.0
@@ -138,12 +141,11 @@ def _new(rest: str) -> New:
 
 
 def _category(text: str) -> Category:
-    try:
-        return Category(text.casefold())
-    except ValueError:
-        raise UsageError(
-            f"{text!r} is no category; there are {listed([category.value for category in Category])}"
-        ) from None
+    # By looking through them: a token takes any text for a value that a newer program may know.
+    for category in Category:
+        if category.value == text.casefold():
+            return category
+    raise UsageError(f"{text!r} is no category; there are {listed([str(category.value) for category in Category])}")
 
 
 def _log(rest: str) -> Log:
@@ -177,7 +179,11 @@ def _spec(usage: str, meaning: str, read: Callable[[str], Command]) -> CommandSp
 
 
 _SPECS: Final = (
-    _spec("list [incidents|briefings|bookings] [WORDS…]", "the newest records that hold all of the words", _listing),
+    _spec(
+        f"list [{'|'.join(KIND_WORDS)}] [WORDS…]",
+        "the newest records that hold all of the words",
+        _listing,
+    ),
     _spec("show ID", "one record: every field, its log, who said what and when", lambda rest: Show(_one(rest))),
     _spec("new SUMMARY… in AREA [CATEGORY]", "report an incident", _new),
     _spec("log ID TEXT…", "write in the log of an incident or a booking", _log),

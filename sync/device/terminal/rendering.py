@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.ids import FieldName, Millis, RecordId
-from schemas.kinds import Briefing, CustodyBooking, Incident, Kind, KindSpec, spec_of
+from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, KindSpec, Resource, Suspect, spec_of
 from schemas.kinds.common import LogEntry
-from schemas.policies import grow
+from schemas.policies import MANY
 from sync.device.status import SyncStatus
 from sync.device.terminal.commands import COMMANDS
 from sync.device.terminal.sight import News
@@ -32,7 +32,7 @@ class _Line(msgspec.Struct, frozen=True):
     """How a kind stands in a list.
 
     Attributes:
-        columns: fields in columns; the first one is a moment, and orders the list, newest on top.
+        columns: fields in columns; the first one orders the list: a moment the newest on top, a text by the alphabet.
         gist: fields that say together what the record is about.
     """
 
@@ -43,14 +43,19 @@ class _Line(msgspec.Struct, frozen=True):
 _LINES: Final[dict[type[Kind], _Line]] = {
     Incident: _Line(("opened_at", "grade", "status", "area"), ("summary", "location")),
     Briefing: _Line(("issued_at", "classification", "audience"), ("title",)),
-    CustodyBooking: _Line(("arrested_at", "suite", "cell", "status", "risk"), ("detainee", "offence")),
+    CustodyBooking: _Line(("arrested_at", "suite", "status", "risk", "observation"), ("detainee", "offence")),
+    Resource: _Line(("home", "category", "service", "hold"), ("name", "note")),
+    Suspect: _Line(("area", "claimed"), ("name", "wanted_for")),
+    InboxItem: _Line(("opened_at", "due_at", "subject_kind", "field"), ("safe_because",)),
 }
 
 
 def ordered(kind: type[Kind], found: Iterable[tuple[RecordId, Kind]]) -> list[RecordId]:
-    """The ids of found records, the newest first."""
-    by = _LINES[kind].columns[0]
-    return [record for record, _ in sorted(found, key=lambda one: (getattr(one[1], by), one[0]), reverse=True)]
+    """The ids of found records: the newest first, or by their place and what they are called."""
+    by, gist = _LINES[kind].columns[0], _LINES[kind].gist[0]
+    if by.endswith("_at"):
+        return [record for record, _ in sorted(found, key=lambda one: (getattr(one[1], by), one[0]), reverse=True)]
+    return [record for record, _ in sorted(found, key=lambda one: (getattr(one[1], by), getattr(one[1], gist), one[0]))]
 
 
 def holds(value: Kind, words: Sequence[str]) -> bool:
@@ -94,7 +99,8 @@ def listing(kind: type[Kind], views: Sequence[RecordView[Kind]], first: int, rea
     # The last column is the one that gives way in a narrow terminal.
     table.add_column()
     for number, view in enumerate(views, first):
-        made = Text(reader.time.brief(getattr(view.value, names[0]), reader.now))
+        first_of = getattr(view.value, names[0])
+        made = Text(reader.time.brief(first_of, reader.now) if names[0].endswith("_at") else safe(first_of))
         others = [Text(shown(getattr(view.value, name), fields[name].type, reader.time)) for name in names[1:]]
         gist = Text.assemble(_marks(view, reader), gist_of(view.value), no_wrap=True, overflow="ellipsis")
         table.add_row(str(number), short(view.record), made, *others, gist)
@@ -165,7 +171,7 @@ def record(view: RecordView[Kind], reader: Reader) -> RenderableType:
     ]
     table = _grid()
     for name, field in spec.fields.items():
-        if field.policy is grow:
+        if field.policy in MANY and name in view.entries:
             continue
         # A field never set has its default, and nobody who said so.
         item = view.fields.get(name)
