@@ -47,12 +47,14 @@ def op_alone(op: Op, *, newer: bool = False, by_rule: bool = False) -> KindSpec 
         if wrong is None and not newer and not field.reads(value):
             return Refusal("op_value_wrong", f"{name}: it holds a value that is not in the list")
     if op.create:
-        absent = unread(op, spec) if newer else NO_FIELDS
-        missing = [
-            name for name, field in spec.fields.items() if field.required and (name not in op.changes or name in absent)
-        ]
+        required = [name for name, field in spec.fields.items() if field.required]
+        missing = [name for name in required if name not in op.changes]
         if missing:
             return Refusal("op_field_missing", ", ".join(missing))
+        absent = unread(op, spec) if newer else NO_FIELDS
+        beyond = [name for name in required if name in absent]
+        if beyond:
+            return Refusal("op_value_newer", ", ".join(beyond))
     return spec
 
 
@@ -94,7 +96,7 @@ def op_on(
         refusal = policy_of(field).refusal(field, cell, change_of(op, name, stamp, field))
         if refusal is not None:
             return refusal
-    if state is not None and spec.struct is InboxItem and "decision" in op.changes:
+    if state is not None and spec.struct is InboxItem and "decision" in op.changes and "decision" not in skip:
         return _decision_problem(state, op)
     return None
 
