@@ -119,6 +119,12 @@ class Sees(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
 
 
+class Means(msgspec.Struct, frozen=True):
+    """The parts of this field's value by which two people say the same; what else is in it (a reason) may differ."""
+
+    parts: tuple[str, ...]
+
+
 class Retired(msgspec.Struct, frozen=True):
     """A field that older programs still write. It is kept and shown, and no longer written by this one.
 

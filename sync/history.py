@@ -38,35 +38,42 @@ class Act(msgspec.Struct, frozen=True, omit_defaults=True):
         return not (self.over or self.stands or self.met or self.item)
 
 
-def act(after: RecordState, field: FieldName, before: Cell | None, change: Change, item: RecordId | None) -> Act:
+def act(before: RecordState | None, after: RecordState, field: FieldName, change: Change, item: RecordId | None) -> Act:
     """What a change did to a field.
 
     Args:
-        after: the record with the change.
+        before, after: the record without the change, and with it.
         field: the field.
-        before: its cell without the change.
         change: the change.
         item: the inbox item that asks about the field now, if one does.
     """
     cell = after.cells[field]
-    left = {stamp.op for stamp in cell.stamps()}
-    was = [] if before is None else before.stamps()
+    was = None if before is None else before.cells.get(field)
     mine = change.stamp.op
     shown = cell.said
     stands = shown.stamp.op if shown is not None and shown.stamp.op != mine else ""
     met = [
         one.stamp.op
-        for one in ([] if before is None else before.standing())
-        if one.stamp.op != mine and one.value != change.value and not change.has_seen(one.stamp)
+        for one in ([] if was is None else was.standing())
+        if one.stamp.op != mine
+        and not after.spec.fields[field].same(one.value, change.value)
+        and not change.has_seen(one.stamp)
     ]
     return Act(
         record=after.id,
         field=field,
-        over=tuple(sorted({stamp.op for stamp in was} - left - {mine})),
+        over=tuple(sorted(_kept_in(before, field) - _kept_in(after, field) - {mine})),
         stands=stands,
         met=tuple(met),
         item="" if item is None else item,
     )
+
+
+def _kept_in(state: RecordState | None, field: FieldName) -> set[OpId]:
+    """The ops whose values a record still holds in a field, those included that only a newer program can read."""
+    cell = Cell() if state is None else state.cells.get(field, Cell())
+    trusted = () if state is None else state.trust.get(field, ())
+    return {stamp.op for stamp in cell.stamps()} | {one.stamp.op for one in trusted}
 
 
 def acts_on(record: RecordId, op: Op, acts: Sequence[Act]) -> list[Act]:
@@ -94,11 +101,7 @@ def unaccounted(state: RecordState, acts: Mapping[OpId, Sequence[Act]]) -> list[
     lost = []
     for op, done in acts.items():
         for one in done:
-            cell = state.cells.get(one.field)
-            if cell is None:
-                current = any(kept.stamp.op == op for kept in state.trust.get(one.field, ()))
-            else:
-                current = op in {stamp.op for stamp in cell.stamps()}
+            current = op in _kept_in(state, one.field)
             if not (current or (op, one.field) in superseded or one.stands or one.over):
                 lost.append((op, one.field))
     return lost

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from schemas.ids import FieldName, ScopeName
-from schemas.kinds.tokens import all_known
 from schemas.limits import ENTRIES_PER_OP_MAX
 from schemas.policies import Asks, Flow, Policy, Ranks, Retired, Safe, grow, tags
+from schemas.tokens import all_known
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +40,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
         asks: who decides what the policy does not, if it can leave anything open.
         sees: fields of which a change to this one says what its author saw.
         retired: since when, and what to do instead, if it is no longer written.
+        means: the parts of its value by which two people say the same; () for the whole of it.
         by_rule: whether only the rules write it.
         default: the plain value of a record that does not say it; None for none.
     """
@@ -54,6 +55,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     asks: Asks | None = None
     sees: tuple[FieldName, ...] = ()
     retired: Retired | None = None
+    means: tuple[str, ...] = ()
     by_rule: bool = False
     default: Any = None
 
@@ -67,6 +69,12 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
             return 'expected a map with the lists "add" and "remove"'
         parts = (_entries_problem(self.type, part, f"{way}: expected a list of tags") for way, part in value.items())
         return next((wrong for wrong in parts if wrong is not None), None)
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Whether two values of this field say the same."""
+        if not self.means or one is None or other is None:
+            return bool(one == other)
+        return all(one.get(part) == other.get(part) for part in self.means)
 
     def reads(self, value: Any) -> bool:
         """Whether this program can read a change to this field: its form, and every token in it."""

@@ -13,12 +13,12 @@ import msgspec
 from schemas.ids import FieldName
 from schemas.kinds.base import FieldSpec, Kind
 from schemas.kinds.claims import Hold
-from schemas.kinds.tokens import Token
 from schemas.policies import (
     MANY,
     Asks,
     ByRule,
     Flow,
+    Means,
     Policy,
     Ranks,
     Retired,
@@ -31,8 +31,9 @@ from schemas.policies import (
     once,
     state,
 )
+from schemas.tokens import Token
 
-_DECLARATIONS: Final = (Ranks, Flow, Safe, Asks, Sees, Retired, ByRule)
+_DECLARATIONS: Final = (Ranks, Flow, Safe, Asks, Means, Sees, Retired, ByRule)
 _NEEDS: Final = {
     highest.name: (Ranks, "the ranks of its values, as in rising(Risk.STANDARD, Risk.HIGH)"),
     state.name: (Flow, "what may follow what, as in flow({...}, precedence=...)"),
@@ -82,7 +83,7 @@ def _field_spec(where: str, hint: Any, info: msgspec.structs.FieldInfo) -> Field
     else:
         value_type = typing.Annotated[(inner, *others)] if others else inner
     _require_fit(where, policy, inner, given)
-    sees = given.get(Sees)
+    sees, means = given.get(Sees), given.get(Means)
     return FieldSpec(
         name=FieldName(info.name),
         policy=policy,
@@ -93,6 +94,7 @@ def _field_spec(where: str, hint: Any, info: msgspec.structs.FieldInfo) -> Field
         safe=given.get(Safe),
         asks=given.get(Asks),
         sees=() if sees is None else tuple(map(FieldName, sees.fields)),
+        means=() if means is None else means.parts,
         retired=given.get(Retired),
         by_rule=ByRule in given,
         default=None if info.required else msgspec.to_builtins(info.default),

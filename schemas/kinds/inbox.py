@@ -14,7 +14,7 @@ from schemas.kinds.base import Kind
 from schemas.kinds.common import Line, Note
 from schemas.kinds.registry import record_kind
 from schemas.limits import SEEN_OPS_MAX
-from schemas.policies import Asks, ByRule, Sees, grow, latest, once
+from schemas.policies import Asks, ByRule, Means, Sees, grow, latest, once
 from schemas.roles import Role
 
 _OpList = Annotated[tuple[OpText, ...], msgspec.Meta(max_length=SEEN_OPS_MAX)]
@@ -98,6 +98,7 @@ class InboxItem(Kind, frozen=True, kw_only=True):
     decision: Annotated[
         Decision | None,
         once,
+        Means(("value",)),
         Sees(("candidates",)),
         Asks(
             roles=(Role.REVIEWING_OFFICER, Role.CONTROL_ROOM),

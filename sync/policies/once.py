@@ -17,18 +17,20 @@ class Once(OneValue):
 
     name = "once"
 
-    def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:  # noqa: ARG002  the interface's
+    def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:
         """Set the first value; keep a different one beside it; let a correction replace what it saw."""
         if cell is None or cell.said is None:
             return Cell(said=Said(change.value, change.stamp))
         if any(one.stamp.op == change.stamp.op for one in cell.standing()):
             return cell
         if change.decides and change.has_seen(cell.said.stamp):
-            left = tuple(one for one in cell.beside if not change.has_seen(one.stamp) and one.value != change.value)
+            left = tuple(
+                one for one in cell.beside if not change.has_seen(one.stamp) and not field.same(one.value, change.value)
+            )
             return Cell(said=Said(change.value, change.stamp), beside=left, decided=change.stamp.op)
         if cell.said.value is None and change.value is not None:
             return Cell(said=Said(change.value, change.stamp), beside=cell.beside, decided=cell.decided)
-        if change.value is None or change.value == cell.said.value:
+        if change.value is None or field.same(change.value, cell.said.value):
             return cell
         kept = sorted((*cell.beside, Said(change.value, change.stamp)), key=lambda one: one.stamp.order)
         return Cell(said=cell.said, beside=tuple(kept), decided=cell.decided)
