@@ -252,6 +252,13 @@ _SPECS: Final = (
         "Nothing: the change is sent again when the other one has come.",
     ),
     _spec(
+        "op_value_newer",
+        None,
+        _R.RETRY,
+        "A new record must have this value, and the server, older than the device, does not know it yet.",
+        "Nothing: the change is sent again, and taken once the server is updated.",
+    ),
+    _spec(
         "op_by_rule_only",
         None,
         _R.QUARANTINE,

@@ -190,7 +190,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             `grow`, `tags`: [[entry, stamp, k] ...] ordered by time; (stamp's op, k) names an entry for ever.
         upto: device -> number of its last op in this record: which ops a device need not lay over the row.
         trust: field -> [[value, stamp, [op ...] or nil, base] ...]: what newer programs wrote and this server could not
-            read. It is kept for one that can, which merges it by its policy.
+            read, with true behind the rest of a correction. It is kept for one that can, which merges it by its policy.
     """
 
     id: RecordText

@@ -27,6 +27,8 @@ OpKey = tuple[DeviceId, OpNumber]
 _CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
 """Refusals that a server set back must not give for good to an op made on a version that it has lost: the ops that led
 to that version are offered again too, by other devices, and in any order."""
+_OF_NEWER: Final = frozenset({"op_kind_unknown", "op_value_newer"})
+"""Refusals that an older server must not give for good to a newer device: once it is updated, it takes the op."""
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -234,8 +236,8 @@ class _Commit:
         newer = submission.schema > SCHEMA
         spec = check.op_alone(op, newer=newer, by_rule=submission.scopes is None)
         if isinstance(spec, check.Refusal):
-            if newer and spec.code == "op_kind_unknown":
-                return _waits(op, spec.code, f"{op.kind}: this server is older than the device")
+            if newer and spec.code in _OF_NEWER:
+                return _waits(op, spec.code, f"{spec.detail}: this server is older than the device")
             return _refused(op, spec), ()
         before = self._state(op.record)
         version = Seq(0) if before is None else before.version
@@ -419,8 +421,7 @@ class _Plan:
         self.states[after.id] = after
         asked = self._ask(before, after, stamp)
         for name, change in changes.items():
-            cell = None if before is None else before.cells.get(name)
-            act = history.act(after, name, cell, change, asked.get(name))
+            act = history.act(before, after, name, change, asked.get(name))
             if after.id != op.record or not act.plain:
                 self.acts.append(act)
         follows = inbox.consequence(before, after, op, stamp)

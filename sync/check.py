@@ -46,16 +46,18 @@ def op_alone(op: Op, *, newer: bool = False, by_rule: bool = False) -> KindSpec 
             return Refusal("op_value_wrong", f"{name}: {wrong}")
         if wrong is None and not newer and not field.reads(value):
             return Refusal("op_value_wrong", f"{name}: it holds a value that is not in the list")
-    if op.create:
-        required = [name for name, field in spec.fields.items() if field.required]
-        missing = [name for name in required if name not in op.changes]
-        if missing:
-            return Refusal("op_field_missing", ", ".join(missing))
-        absent = unread(op, spec) if newer else NO_FIELDS
-        beyond = [name for name in required if name in absent]
-        if beyond:
-            return Refusal("op_value_newer", ", ".join(beyond))
-    return spec
+    return (_making_problem(op, spec, newer=newer) if op.create else None) or spec
+
+
+def _making_problem(op: Op, spec: KindSpec, *, newer: bool) -> Refusal | None:
+    """What a new record lacks."""
+    required = [name for name, field in spec.fields.items() if field.required]
+    missing = [name for name in required if name not in op.changes]
+    if missing:
+        return Refusal("op_field_missing", ", ".join(missing))
+    absent = unread(op, spec) if newer else NO_FIELDS
+    beyond = [name for name in required if name in absent]
+    return Refusal("op_value_newer", ", ".join(beyond)) if beyond else None
 
 
 def unread(op: Op, spec: KindSpec) -> frozenset[FieldName]:

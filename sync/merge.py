@@ -4,19 +4,22 @@ There is no merge code per kind: the kind's declaration says which policy each f
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
+from schemas import policies
 from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import FieldSpec, Kind, KindSpec, kind_named
 from schemas.ops import Hlc, Op, Row, Stamp, stamp_of
-from schemas.policies import once
 from sync import clock
 from sync.policies import Cell, Change, policy_of
+from sync.policies.base import Place
 from sync.policies.state import contest, endings
 
-NO_FIELDS: frozenset[FieldName] = frozenset()
+NO_FIELDS: Final[frozenset[FieldName]] = frozenset()
+SEEN_IS_SUPERSEDED: Final = (policies.highest, policies.state, policies.judged)
+"""The policies under which a change supersedes whatever its author saw."""
 
 
 class Trusted(msgspec.Struct, frozen=True):
@@ -27,12 +30,20 @@ class Trusted(msgspec.Struct, frozen=True):
         stamp: who, when.
         saw: what its author saw there; None when the op does not say.
         base: version of the record that the author was looking at.
+        correct: whether it corrects what `once` protects.
     """
 
     value: Any
     stamp: Stamp
     saw: tuple[OpId, ...] | None
     base: Seq
+    correct: bool = False
+
+    def change(self, field: FieldSpec) -> Change:
+        """As the field's policy takes it."""
+        saw = None if self.saw is None else frozenset(self.saw)
+        decides = self.correct and field.policy is policies.once
+        return Change(value=self.value, stamp=self.stamp, saw=saw, base=self.base, decides=decides)
 
 
 class RecordState(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +100,7 @@ def change_of(op: Op, name: FieldName, stamp: Stamp, field: FieldSpec) -> Change
         stamp=stamp,
         saw=None if saw is None else frozenset(saw),
         base=op.base,
-        decides=op.correct and field.policy is once,
+        decides=op.correct and field.policy is policies.once,
         create=op.create,
     )
 
@@ -118,16 +129,40 @@ def apply(
     trust = dict(state.trust)
     for name, value in op.changes.items():
         if name in unread:
-            kept = Trusted(value, stamp, op.saw.get(name), op.base)
+            kept = Trusted(value, stamp, op.saw.get(name), op.base, op.correct)
             trust[name] = (*(one for one in trust.get(name, ()) if one.stamp.op != op.id), kept)
-        else:
-            change = change_of(op, name, stamp, fields[name])
-            cells[name] = policy_of(fields[name]).merge(fields[name], cells.get(name), change)
+            continue
+        change = change_of(op, name, stamp, fields[name])
+        if name in trust and (change.decides or fields[name].policy in SEEN_IS_SUPERSEDED):
+            change, left = _over_trust(fields[name], change, trust.pop(name), cells.get(name, Cell()))
+            if left:
+                trust[name] = left
+        cells[name] = policy_of(fields[name]).merge(fields[name], cells.get(name), change)
     _contest_endings(state.spec, cells, op)
     upto = {**state.upto, op.device: max(op.n, state.upto.get(op.device, op.n))}
     return RecordState(
         id=state.id, spec=state.spec, version=max(state.version, seq), cells=cells, upto=upto, trust=trust
     )
+
+
+def _over_trust(
+    field: FieldSpec, change: Change, kept: tuple[Trusted, ...], cell: Cell
+) -> tuple[Change, tuple[Trusted, ...]]:
+    """A change by someone who saw values that are kept in trust, and what is left of those.
+
+    It supersedes them: left where they are, they would come back on the day they can be read. And it comes after
+    whatever their authors saw. Only an op that names them has seen them: a base says nothing of what is not shown.
+    """
+    seen: list[Trusted] = []
+    names = set(change.saw or ())
+    for one in sorted(kept, key=lambda one: one.stamp.seq, reverse=True):
+        if one.stamp.op in names:
+            seen.append(one)
+            names |= set(one.saw or ())
+    names |= {stamp.op for stamp in cell.stamps() for one in seen if one.change(field).has_seen(stamp)}
+    if not seen:
+        return change, kept
+    return msgspec.structs.replace(change, saw=frozenset(names)), tuple(one for one in kept if one not in seen)
 
 
 def decide(state: RecordState, name: FieldName, change: Change, seq: Seq) -> RecordState:
@@ -177,7 +212,7 @@ def displaced(state: RecordState, op: Op) -> dict[FieldName, OpId]:
     found = {}
     for name in op.changes:
         field, cell = state.spec.fields.get(name), state.cells.get(name)
-        if field is None or cell is None:
+        if field is None or cell is None or any(one.stamp.op == op.id for one in state.trust.get(name, ())):
             continue
         stands = policy_of(field).stands(field, cell, change_of(op, name, stamp, field))
         if stands is not None:
@@ -204,11 +239,20 @@ def to_row(state: RecordState) -> Row:
         stamps=stamps,
         cells={name: policy_of(state.spec.fields[name]).pack(cell, place) for name, cell in state.cells.items()},
         upto=dict(state.upto),
-        trust={
-            name: [[one.value, place(one.stamp), None if one.saw is None else list(one.saw), one.base] for one in kept]
-            for name, kept in state.trust.items()
-        },
+        trust={name: [_pack_trusted(one, place) for one in kept] for name, kept in state.trust.items()},
     )
+
+
+def _pack_trusted(one: Trusted, place: Place) -> list[Any]:
+    """[value, stamp, [op ...] or nil, base], and true behind them when it is a correction."""
+    raw: list[Any] = [one.value, place(one.stamp), None if one.saw is None else list(one.saw), one.base]
+    return [*raw, True] if one.correct else raw
+
+
+def _unpack_trusted(raw: list[Any], stamps: Sequence[Stamp]) -> Trusted:
+    """See `_pack_trusted`."""
+    value, at, saw, base, *rest = raw
+    return Trusted(value, stamps[at], None if saw is None else tuple(saw), base, bool(rest and rest[0]))
 
 
 def from_row(row: Row) -> RecordState:
@@ -234,10 +278,7 @@ def from_row(row: Row) -> RecordState:
             raise ValueError(f"record {row.id}: the cell of {name!r} has not the form of {field.policy.name}") from None
     try:
         for name, kept in row.trust.items():
-            trust[name] = tuple(
-                Trusted(value, row.stamps[at], None if saw is None else tuple(saw), base)
-                for value, at, saw, base in kept
-            )
+            trust[name] = tuple(_unpack_trusted(one, row.stamps) for one in kept)
     except (IndexError, TypeError, ValueError):
         raise ValueError(f"record {row.id}: what is kept in trust has not its form") from None
     # Rows of version 1 say nothing of what they hold; their stamps do.
@@ -255,13 +296,10 @@ def _read_trust(state: RecordState) -> RecordState:
         field = state.spec.fields.get(name)
         unread = []
         for one in sorted(kept, key=lambda one: (one.stamp.seq, one.stamp.order)):
-            if field is None or not field.reads(one.value):
+            if field is None or field.by_rule or not field.reads(one.value):
                 unread.append(one)
-                continue
-            change = Change(
-                value=one.value, stamp=one.stamp, saw=None if one.saw is None else frozenset(one.saw), base=one.base
-            )
-            cells[name] = policy_of(field).merge(field, cells.get(name), change)
+            else:
+                cells[name] = policy_of(field).merge(field, cells.get(name), one.change(field))
         if unread:
             left[name] = tuple(unread)
     return msgspec.structs.replace(state, cells=cells, trust=left)

@@ -61,6 +61,9 @@ class State(OneValue):
             return None
         start = field.default if not seen else _pick(flow, seen, () if cell is None else cell.against).value
         shown = {start} if cell is None else {start, self.value(field, cell)}
+        if start not in flow.moves and start is not None:
+            # A state that only a newer program knows: so does it know what may follow.
+            return None
         if change.value in shown or any(change.value in flow.moves.get(one, ()) for one in shown if one is not None):
             return None
         allowed = ", ".join(flow.moves.get(start, ())) or "nothing: it is final"
