@@ -13,10 +13,12 @@ from starlette.websockets import WebSocket
 from schemas.ids import Millis
 from schemas.wire import SUBPROTOCOL
 from server.committer import Committer
+from server.escalation import Escalations
 from server.hub import Hub
 from server.identity import Directory
 from server.office import Office
 from server.pump import Connection, Services
+from server.settle import Settled
 from server.store import Store
 
 TICK_S: Final = 1.0
@@ -29,7 +31,7 @@ def wall_clock() -> Millis:
 
 
 class Beatbook:
-    """Store, committer, hub and office of one running server.
+    """Store, committer, hub, office and escalations of one running server.
 
     `start` and `stop` bracket its life; the ASGI application calls them. Tests and tools use it without a socket.
     """
@@ -48,16 +50,19 @@ class Beatbook:
         self.token = token
         self.now = now
         self.hub = Hub()
-        self.committer = Committer(store, now, self.hub.publish)
+        self.committer = Committer(store, now, self._publish)
         self.office = Office(store, self.committer, now)
-        self._tasks: list[asyncio.Task[None]] = []
+        self.escalations = Escalations(store, self.office, now)
+        self._commits: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
         self.ready = False
 
     async def start(self) -> None:
         """Begin to commit and to serve."""
         self.hub.stand_at(await self.store.heads())
         await self.office.start()
-        self._tasks = [asyncio.create_task(self.committer.run()), asyncio.create_task(self._tick())]
+        self._commits = asyncio.create_task(self.committer.run())
+        self._beside = [asyncio.create_task(self._tick()), asyncio.create_task(self.escalations.run())]
         # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
         gc.collect()
         gc.freeze()
@@ -74,12 +79,17 @@ class Beatbook:
     async def stop(self) -> None:
         """Commit what has arrived, then close the store."""
         self.ready = False
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         self.committer.close()
-        if self._tasks:
-            commits, ticks = self._tasks
-            ticks.cancel()
-            await asyncio.gather(commits, ticks, return_exceptions=True)
+        if self._commits is not None:
+            await asyncio.gather(self._commits, return_exceptions=True)
         await self.store.close()
+
+    def _publish(self, settled: Settled) -> None:
+        self.hub.publish(settled)
+        self.escalations.published(settled)
 
     async def _tick(self) -> None:
         while True:

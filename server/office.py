@@ -1,28 +1,46 @@
-"""The server's own acts: records that the control room makes over HTTP, and imports.
+"""The server's own acts: records that the control room makes over HTTP, its decisions, escalations, and imports.
 
 They are ops like any other, of the device `control-room`, so that they have an author, a place in the order, and a
 replay that changes nothing.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from schemas.codec import decode_op, decode_row, encode
 from schemas.errors import FrameError, UsageError
-from schemas.ids import FieldName, Millis, OfficerId, OpNumber, RecordId
-from schemas.kinds import KindSpec, kind_named
-from schemas.limits import OPS_PER_PUSH_MAX
+from schemas.ids import FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, Seq
+from schemas.kinds import Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
+from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX
 from schemas.ops import Op
-from schemas.policies import MANY
+from schemas.policies import MANY, tags
 from schemas.wire import Result
+from server import alternatives
 from server.committer import Committer
 from server.identity import OFFICE
 from server.settle import Submission
 from server.store import Store
-from sync import check, clock, merge
+from sync import check, clock, inbox, merge
+from sync.merge import RecordState
 from sync.replica.writing import sight
+
+NUMBERS_PER_MS: Final = 1_024
+"""The first number of a run is the clock's reading (ms since 1970) times this: more ops than a server makes in a ms.
+
+A server that was set back to a backup does not know how far its lost history had counted, and a number must never name
+two ops. Counting on from the clock, it begins above every number that any earlier run can have come to."""
+_ESCALATIONS: Final = FieldName("escalations")
+
+
+class NotFoundError(UsageError):
+    """There is no such inbox item."""
+
+
+class SettledError(UsageError):
+    """The inbox item waits for nobody any more."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +71,43 @@ class Made(msgspec.Struct, frozen=True):
     seq: int
 
 
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person decides on an inbox item.
+
+    Attributes:
+        value: the value that stands from now on.
+        reason: why, in words.
+        author: who decides.
+        seen: the ops of the candidates that they looked at; None for all that are there when the decision is made.
+            What is not among them is not decided.
+        instead: displaced claimant (a candidate's holder) -> the free resource that they get.
+    """
+
+    value: Any
+    reason: str
+    author: OfficerId
+    seen: frozenset[OpId] | None = None
+    instead: Mapping[str, RecordId] = {}
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision that is durable.
+
+    Attributes:
+        op: it.
+        seq: its commit.
+        subject, field: what it was about.
+        given: holder -> the resource that they hold now instead. One that somebody else claimed in the same moment is
+            not among them; then another inbox item asks about that.
+    """
+
+    op: OpId
+    seq: Seq
+    subject: RecordId
+    field: FieldName
+    given: Mapping[str, RecordId]
+
+
 class Office:
     """Makes records on the server's behalf."""
 
@@ -62,10 +117,14 @@ class Office:
         self._committer = committer
         self._now = now
         self._next = OpNumber(1)
+        self._one_at_a_time = asyncio.Lock()
+        """Of what reads an inbox item and then writes to it: whoever comes second sees what the first has done."""
 
     async def start(self) -> None:
-        """Go on behind the last op of an earlier run."""
-        self._next = OpNumber(await self._store.last_op(OFFICE) + 1)
+        """Number its ops behind those of every earlier run, also one whose history was lost."""
+        behind = await self._store.last_op(OFFICE) + 1
+        by_clock = self._now() * NUMBERS_PER_MS
+        self._next = OpNumber(max(behind, by_clock) if by_clock < INT_MAX else behind)
 
     async def bring(self, drafts: Sequence[Draft], author: OfficerId) -> list[Made]:
         """Make records, or change those that are there and differ; what is the same is left alone.
@@ -98,6 +157,105 @@ class Office:
                 made[op.record] = Made(op.record, "created" if op.create else "changed", result.seq)
         return [made[draft.record] for draft in drafts]
 
+    async def decide(self, item: RecordId, choice: Choice) -> Decided:
+        """Settle what an inbox item asks, on behalf of the person who decided.
+
+        A value that has come in unseen meanwhile is not swept away: it is a new question.
+
+        Raises:
+            NotFoundError: there is no such item.
+            SettledError: it is decided already, or nothing is left to decide.
+            UsageError: the decision cannot be; the text says why. Nothing was committed.
+            StoreError: the store failed; what was asked may or may not have been done.
+        """
+        async with self._one_at_a_time:
+            state, about = await self._item(item)
+            if not about.open:
+                raise SettledError(_settled(item, state, about))
+            changes = {inbox.DECISION: msgspec.to_builtins(Decision(value=choice.value, reason=choice.reason))}
+            saw = sight(state.spec, state, changes)
+            if choice.seen is not None:
+                strange = choice.seen - set(saw[inbox.CANDIDATES])
+                if strange:
+                    raise UsageError(f"inbox item {item}: {', '.join(sorted(strange))} is none of its candidates")
+                saw[inbox.CANDIDATES] = tuple(sorted(choice.seen))
+            ops = [self._op(item, state.spec, state, changes, choice.author, saw)]
+            ops += await self._instead(item, about, choice)
+            results = await self._commit(ops)
+        for op, result in zip(ops, results, strict=True):
+            if result.status != "durable":
+                raise UsageError(f"{op.kind} {op.record}: {result.code}: {result.detail}")
+        return Decided(
+            op=ops[0].id,
+            seq=results[0].seq,
+            subject=about.subject,
+            field=FieldName(about.field),
+            given={
+                holder: resource
+                for (holder, resource), result in zip(choice.instead.items(), results[1:], strict=True)
+                if not result.stands
+            },
+        )
+
+    async def escalate(
+        self, item: RecordId, asked: Callable[[InboxItem], Sequence[Escalation]], author: OfficerId
+    ) -> Sequence[Escalation]:
+        """Ask more people about an inbox item.
+
+        Args:
+            item: it.
+            asked: who is to be asked as well, as the item stands now; () for nobody.
+            author: on whose behalf.
+
+        Returns:
+            what was asked.
+
+        Raises:
+            NotFoundError, UsageError: it cannot be.
+            StoreError: the store failed; the same call again asks nobody twice.
+        """
+        async with self._one_at_a_time:
+            state, about = await self._item(item)
+            fresh = asked(about)
+            if fresh:
+                changes = {_ESCALATIONS: msgspec.to_builtins(fresh)}
+                op = self._op(item, state.spec, state, changes, author)
+                (result,) = await self._commit([op])
+                if result.status != "durable":
+                    raise UsageError(f"{op.kind} {op.record}: {result.code}: {result.detail}")
+        return fresh
+
+    async def _item(self, item: RecordId) -> tuple[RecordState, InboxItem]:
+        row = await self._store.record(item)
+        state = None if row is None else merge.from_row(decode_row(row))
+        about = None if state is None else state.build()
+        if state is None or not isinstance(about, InboxItem):
+            raise NotFoundError(f"there is no inbox item {item!r}")
+        return state, about
+
+    async def _instead(self, item: RecordId, about: InboxItem, choice: Choice) -> list[Op]:
+        """The claims of those who get another resource."""
+        ops = []
+        holders = {_holder(one.value) for one in about.candidates} - {_holder(choice.value), None}
+        for holder, resource in choice.instead.items():
+            if about.policy != "claim" or holder not in holders:
+                whom = ", ".join(sorted(filter(None, holders))) if about.policy == "claim" else ""
+                raise UsageError(
+                    f"inbox item {item}: {holder!r} is not displaced by this decision; {whom or 'nobody'} is"
+                )
+            row = await self._store.record(resource)
+            if row is None:
+                raise UsageError(f"instead: there is no resource {resource}")
+            state = merge.from_row(decode_row(row))
+            wrong = alternatives.why_not(state, self._now())
+            if wrong is not None:
+                raise UsageError(f"instead: {resource} cannot be had: {wrong}")
+            changes = {alternatives.HOLD: msgspec.to_builtins(Hold(holder=holder))}
+            ops.append(self._op(resource, state.spec, state, changes, choice.author))
+        if len(set(choice.instead.values())) != len(choice.instead):
+            raise UsageError("instead: one resource cannot be given to two")
+        return ops
+
     async def _commit(self, ops: Sequence[Op]) -> tuple[Result, ...]:
         bodies = tuple(encode(op) for op in ops)
         return await self._committer.commit(Submission(OFFICE, None, bodies))
@@ -106,38 +264,77 @@ class Office:
         spec = kind_named(draft.kind)
         if spec is None:
             raise UsageError(f"there is no record kind {draft.kind!r}")
-        now = self._now()
         if row is None:
-            state, changes, seen, base = None, dict(draft.values), clock.ZERO, 0
-        else:
-            state = merge.from_row(decode_row(row))
-            changes, seen, base = _differing(state, spec, draft.values, author), state.seen(), state.version
-            if not changes:
-                return None
+            return self._op(draft.record, spec, None, _as_said(spec, draft.values), author)
+        state = merge.from_row(decode_row(row))
+        changes = _differing(state, spec, draft.values, author)
+        if not changes:
+            return None
+        if state.spec is not spec:
+            raise UsageError(f"{draft.kind} {draft.record}: op_kind_differs: the record is of kind {state.spec.name}")
+        return self._op(draft.record, spec, state, changes, author)
+
+    def _op(  # noqa: PLR0917  the parts of one op, in its order
+        self,
+        record: RecordId,
+        spec: KindSpec,
+        state: RecordState | None,
+        changes: Mapping[FieldName, Any],
+        author: OfficerId,
+        saw: Mapping[FieldName, tuple[OpId, ...]] | None = None,
+    ) -> Op:
+        """An op of the office, checked: what a device could not read would end every session that has to carry it.
+
+        Raises:
+            UsageError: it cannot be.
+        """
+        now = self._now()
         op = Op(
             device=OFFICE,
             n=self._next,
-            record=draft.record,
-            kind=draft.kind,
+            record=record,
+            kind=spec.name,
             author=author,
-            create=row is None,
-            base=base,  # type: ignore[arg-type]  # a version or 0
-            hlc=clock.next_hlc(now, seen),
+            create=state is None,
+            base=Seq(0) if state is None else state.version,
+            hlc=clock.next_hlc(now, clock.ZERO if state is None else state.seen()),
             occurred_at=now,
             wall=now,
-            changes=changes,
-            saw=sight(spec, state, changes),
+            changes=dict(changes),
+            saw=dict(sight(spec, state, changes) if saw is None else saw),
         )
-        refusal = check.op_alone(op)
-        if isinstance(refusal, check.Refusal):
-            raise UsageError(f"{draft.kind} {draft.record}: {refusal.code}: {refusal.detail}")
+        found = check.op_alone(op, by_rule=spec.by_rule)
+        refusal = found if isinstance(found, check.Refusal) else check.op_on(state, op, spec)
+        if refusal is not None:
+            raise UsageError(f"{spec.name} {record}: {refusal.code}: {refusal.detail}")
         try:
-            # With the eyes of a device: what it cannot read would end every session that has to carry it.
             decode_op(encode(op))
         except (FrameError, OverflowError) as error:
-            raise UsageError(f"{draft.kind} {draft.record}: cannot be sent to devices: {error}") from None
+            raise UsageError(f"{spec.name} {record}: cannot be sent to devices: {error}") from None
         self._next = OpNumber(self._next + 1)
         return op
+
+
+def _as_said(spec: KindSpec, values: Mapping[FieldName, Any]) -> dict[FieldName, Any]:
+    """The changes that give a new record these values: tags are added."""
+    adding = {name for name, field in spec.fields.items() if field.policy is tags}
+    return {
+        name: {"add": value} if name in adding and isinstance(value, (list, tuple)) else value
+        for name, value in values.items()
+    }
+
+
+def _holder(value: Any) -> str | None:  # noqa: ANN401  a value is of the type that its field declares
+    return value.get("holder") if isinstance(value, dict) else None
+
+
+def _settled(item: RecordId, state: RecordState, about: InboxItem) -> str:
+    """Why there is nothing to decide, in words."""
+    if about.decision is None:
+        return f"inbox item {item} asks nothing any more: op {about.ended_by} left nothing to decide"
+    said = state.cells[inbox.DECISION].said
+    who = "" if said is None else f" by {said.stamp.author} (op {said.stamp.op})"
+    return f"inbox item {item} is decided already{who}: {about.decision.reason}"
 
 
 def _differing(
