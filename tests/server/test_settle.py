@@ -2,25 +2,12 @@
 
 from typing import Any, Final
 
-import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.codec import decode_down, decode_row, encode
-from schemas.ids import (
-    DeviceId,
-    Epoch,
-    FieldName,
-    Generation,
-    Millis,
-    OfficerId,
-    OpNumber,
-    RecordId,
-    ScopeName,
-    Seq,
-    named_record_id,
-)
+from schemas.codec import decode_down
+from schemas.ids import DeviceId, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import (
     COMMIT_BYTES_SOFT_MAX,
     MESSAGE_BYTES_MAX,
@@ -28,82 +15,16 @@ from schemas.limits import (
     PAGE_BYTES_MAX,
     RECORD_BYTES_MAX,
 )
-from schemas.ops import Op
 from schemas.wire import Batch
-from server.settle import ScopeChange, Settled, Submission, flatten
+from server.settle import Submission
 from sync import digest
-from tests.sim.store import SimStore, decide
-
-NOW: Final = Millis(1_700_000_000_000)
-NORTH, SOUTH = ScopeName("area:north"), ScopeName("area:south")
-BOTH: Final = frozenset({NORTH, SOUTH})
-
-
-def record(number: int) -> RecordId:
-    """The number-th record."""
-    return named_record_id("settle", str(number))
-
-
-def op(n: int, on: int, changes: dict[str, Any] | None = None, *, device: str = "hh-1", **more: Any) -> bytes:  # noqa: ANN401  fields of Op
-    """An op as it travels; without `changes` it makes an incident in the north."""
-    made: dict[str, Any] = {"opened_at": 1, "area": "north", "category": "crime", "summary": "made"}
-    fields: dict[str, Any] = {"kind": "incident", "create": changes is None, "hlc": (NOW, n), "occurred_at": NOW}
-    return encode(
-        Op(
-            device=DeviceId(device),
-            n=OpNumber(n),
-            record=record(on),
-            author=OfficerId("WM1"),
-            wall=NOW,
-            changes={FieldName(name): value for name, value in (made if changes is None else changes).items()},
-            **(fields | more),
-        )
-    )
-
-
-class Desk:
-    """A store and the commits made in it."""
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.store = SimStore(Epoch("0" * 16))
-
-    def submit(self, *ops: bytes, device: str = "hh-1", scopes: frozenset[ScopeName] | None = BOTH) -> Settled:
-        """Settle and keep one commit."""
-        settled = decide(self.store, flatten([Submission(DeviceId(device), scopes, ops)]), NOW)
-        self.store.keep(settled)
-        return settled
-
-    def values(self, on: int) -> dict[str, Any]:
-        """What a record holds, field by field."""
-        return {name: cell[0] for name, cell in decode_row(self.store.rows[record(on)]).cells.items()}
+from tests.server.settle.desk import BOTH, NORTH, SOUTH, Desk, frame_of, op, record, statuses
 
 
 @pytest.fixture
 def desk() -> Desk:
     """An empty store."""
     return Desk()
-
-
-def statuses(settled: Settled) -> list[tuple[str, str]]:
-    """Status and code of each result."""
-    return [(result.status, result.code) for result in settled.results]
-
-
-def frame_of(change: ScopeChange) -> bytes:
-    """The BATCH that a commit makes in one scope."""
-    return encode(
-        Batch(
-            scope=change.scope,
-            gen=Generation(1),
-            frm=change.frm,
-            to=change.head.seq,
-            rows=tuple(map(msgspec.Raw, change.rows)),
-            gone=change.gone,
-            digest=change.head.digest,
-            count=change.head.count,
-        )
-    )
 
 
 # --- once, and only once ---------------------------------------------------------------------------------------------
@@ -122,7 +43,7 @@ def test_the_same_op_twice_in_one_group_is_applied_once(desk: Desk) -> None:
     settled = desk.submit(op(1, 1), op(2, 1, {"log": [{"text": "seen"}]}), op(2, 1, {"log": [{"text": "seen"}]}))
     assert settled.results[1] == settled.results[2]
     assert len(settled.ops) == 2
-    assert len(decode_row(desk.store.rows[record(1)]).cells[FieldName("log")]) == 1
+    assert desk.values(1)["log"] == [{"text": "seen"}]
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -135,7 +56,7 @@ def test_another_op_under_a_known_number_is_refused_and_leaves_the_first(desk: D
         desk.submit(op(1, 1))
         assert statuses(desk.submit(op(1, 2))) == [("refused", "op_reused")]
     assert statuses(desk.submit(op(1, 1))) == [("durable", "")]
-    assert record(2) not in desk.store.rows
+    assert desk.row(2) is None
 
 
 def test_the_same_number_of_another_device_is_another_op(desk: Desk) -> None:
@@ -286,7 +207,7 @@ def test_a_refused_outcome_leaves_the_record_as_it_was(desk: Desk) -> None:
     codes = [code for each in grown for _, code in statuses(desk.submit(each))]
     assert codes == ["", "", "", "", "op_record_full", "op_record_full"]
     assert desk.values(1)["outcome"] == "at 5"
-    assert len(desk.store.rows[record(1)]) <= RECORD_BYTES_MAX
+    assert len(desk.row(1) or b"") <= RECORD_BYTES_MAX
 
 
 # --- bounds ----------------------------------------------------------------------------------------------------------
@@ -294,11 +215,10 @@ def test_a_refused_outcome_leaves_the_record_as_it_was(desk: Desk) -> None:
 
 def test_a_commit_takes_a_bounded_number_of_ops(desk: Desk) -> None:
     """What is left comes next; nothing is skipped."""
-    ops = flatten([Submission(DeviceId("hh-1"), BOTH, tuple(op(n, n) for n in range(1, OPS_PER_COMMIT_MAX + 3)))])
-    settled = decide(desk.store, ops, NOW)
+    submission = Submission(DeviceId("hh-1"), BOTH, tuple(op(n, n) for n in range(1, OPS_PER_COMMIT_MAX + 3)))
+    settled = desk.decide(submission)
     assert settled.taken == OPS_PER_COMMIT_MAX
-    desk.store.keep(settled)
-    rest = decide(desk.store, ops[settled.taken :], NOW)
+    rest = desk.decide(submission, skip=settled.taken)
     assert [kept.n for kept in rest.ops] == [OPS_PER_COMMIT_MAX + 1, OPS_PER_COMMIT_MAX + 2]
 
 
@@ -331,13 +251,12 @@ def test_every_scopes_batch_of_every_commit_fits_in_a_message(
                 changes = {"body": text or "x"}
         raws.append(op(n, on, changes, kind="briefing", create=on not in made))
         made.add(on)
-    left = flatten([Submission(DeviceId("hh-1"), None, tuple(raws))])
+    submission, done = Submission(DeviceId("hh-1"), None, tuple(raws)), 0
     members: dict[ScopeName, dict[RecordId, Seq]] = {}
-    while left:
-        settled = decide(desk.store, left, NOW)
+    while done < len(raws):
+        settled = desk.decide(submission, skip=done)
         assert settled.taken > 0
-        desk.store.keep(settled)
-        left = left[settled.taken :]
+        done += settled.taken
         assert sum(len(row.body) for row in settled.rows) <= COMMIT_BYTES_SOFT_MAX + RECORD_BYTES_MAX
         for change in settled.scopes:
             frame = frame_of(change)
