@@ -2,7 +2,8 @@
 
 `schemas/json/` holds what this gives, written by `python -m schemas.jsonschema`. The schemas describe the JSON form of
 a MessagePack value: `bin` becomes base64 text, marked with `x-msgpack-type: bin` and its length in bytes. What the
-types cannot say of a `Row` (a cell's shape is its field's policy) is added here from the kinds' declarations.
+types cannot say of a `Row` (a cell's shape is its field's policy) is added here from the kinds' declarations, and what
+a field declares is told in `x-` annotations (`schemas.declared`).
 """
 
 import enum
@@ -14,10 +15,12 @@ from typing import Any, Final, get_args
 import msgspec
 
 from schemas import wire
-from schemas.kinds import KINDS, KindSpec
-from schemas.limits import ARRAY_LEN_MAX, ENTRIES_PER_OP_MAX, FIELDS_PER_OP_MAX
+from schemas.declared import annotations
+from schemas.ids import OP_PATTERN
+from schemas.kinds import KINDS, FieldSpec, KindSpec, Token
+from schemas.limits import ARRAY_LEN_MAX, ENTRIES_PER_OP_MAX, FIELDS_PER_OP_MAX, INT_MAX, SEEN_OPS_MAX
 from schemas.ops import Op, Row, Stamp
-from schemas.policies import Policy, grow, once
+from schemas.policies import MANY, POLICIES, Policy, claim, grow, highest, judged, latest, once, state
 
 Schema = dict[str, Any]
 
@@ -45,6 +48,31 @@ _ENTRY_NUMBER: Final[Schema] = {
     "minimum": 0,
     "description": "The entry's place in its op; (op, k) names it for ever.",
 }
+_OP: Final[Schema] = {"type": "string", "pattern": OP_PATTERN}
+_NO_OP: Final[Schema] = {"const": ""}
+_TRUSTED: Final[Schema] = {
+    "type": "array",
+    "prefixItems": [
+        {"description": "The change as it came."},
+        _INDEX,
+        {
+            "description": "What its author saw in the field, if the op says so.",
+            "anyOf": [{"type": "array", "items": _OP, "maxItems": SEEN_OPS_MAX}, {"type": "null"}],
+        },
+        {"type": "integer", "minimum": 0, "maximum": INT_MAX, "description": "The version that its author looked at."},
+    ],
+    "minItems": 4,
+    "items": False,
+}
+_PARTS_OF_CELL: Final = {
+    latest.name: 2,
+    highest.name: 3,
+    once.name: 4,
+    claim.name: 4,
+    judged.name: 4,
+    state.name: 5,
+}
+"""How many elements a cell of a policy with one value has at most; trailing empty ones are left out."""
 _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*)$")
 
 
@@ -69,21 +97,23 @@ def part_schema(part: type[msgspec.Struct]) -> Schema:
 def record_schema(spec: KindSpec) -> Schema:
     """The schema of one record kind's values; `$defs` tells what an op may change and what a row's cells hold."""
     schema = _document(f"v{wire.SCHEMA}:record:{spec.name}", spec.struct)
+    schema["x-schema-version"] = wire.SCHEMA
+    if spec.by_rule:
+        schema["x-by-rule"] = True
     changes: Schema = {}
     cells: Schema = {}
     for name, field in spec.fields.items():
         value = {key: kept for key, kept in schema["properties"][name].items() if key not in ("default", "description")}
-        schema["properties"][name]["x-merge-policy"] = field.policy.name
-        if field.policy is grow:
-            changes[name] = {"type": "array", "items": value["items"], "minItems": 1, "maxItems": ENTRIES_PER_OP_MAX}
-            cells[name] = cell_schema(grow, value["items"])
-        else:
-            changes[name] = value
-            cells[name] = cell_schema(field.policy, value)
+        schema["properties"][name] |= annotations(field)
+        if field.retired is not None:
+            schema["properties"][name]["deprecated"] = True
+        if not field.by_rule:
+            changes[name] = change_schema(field, value)
+        cells[name] = cell_schema(field.policy, value["items"] if field.policy in MANY else value)
     schema["$defs"]["Changes"] = {
         "title": "Changes",
-        "description": "What `changes` of an op on this kind may hold: field -> new value, or the entries to append. "
-        "An op that makes the record sets every required field.",
+        "description": "What `changes` of an op on this kind may hold: field -> new value, the entries to append, or "
+        "the tags to add and to remove. An op that makes the record sets every required field.",
         "type": "object",
         "properties": changes,
         "additionalProperties": False,
@@ -98,16 +128,42 @@ def record_schema(spec: KindSpec) -> Schema:
     return schema
 
 
+def change_schema(field: FieldSpec, value: Schema) -> Schema:
+    """The schema of what an op holds for a field, around the schema of the field's value."""
+    if field.policy not in MANY:
+        return value
+    entries = {"type": "array", "items": value["items"], "minItems": 1, "maxItems": ENTRIES_PER_OP_MAX}
+    if field.policy is grow:
+        return entries
+    return {
+        "type": "object",
+        "properties": {"add": entries, "remove": entries},
+        "additionalProperties": False,
+        "minProperties": 1,
+    }
+
+
 def cell_schema(policy: Policy, value: Schema) -> Schema:
-    """The schema of a row's cell under `policy`, around the schema of its value (for `grow`: of one entry)."""
-    if policy is grow:
-        entry = {"type": "array", "prefixItems": [value, _INDEX, _ENTRY_NUMBER], "minItems": 3, "items": False}
+    """The schema of a row's cell under `policy`, around the schema of its value (of `grow` and `tags`: of an entry)."""
+    if policy in MANY:
+        entry = _tuple(value, _INDEX, _ENTRY_NUMBER)
         return {"type": "array", "items": entry, "maxItems": ARRAY_LEN_MAX}
-    stands: Schema = {"type": "array", "prefixItems": [value, _INDEX], "minItems": 2, "items": False}
-    if policy is once:
-        other = {"type": "array", "prefixItems": [value, _INDEX], "minItems": 2, "items": False}
-        stands["prefixItems"].append({"type": "array", "items": other, "minItems": 1})
-    return stands
+    other = _tuple(value, _INDEX)
+    beside: Schema = {"type": "array", "items": other, "description": "What was said besides, by whom."}
+    against: Schema = {"type": "array", "items": _tuple(_OP, _OP), "minItems": 1, "description": "[ending, entry] ops."}
+    # Each form ends with something that is not empty: trailing empty elements are left out.
+    forms = [
+        _tuple(value, _INDEX),
+        _tuple(value, _INDEX, {**beside, "minItems": 1}),
+        _tuple(value, _INDEX, beside, _OP),
+        _tuple(value, _INDEX, beside, {"anyOf": [_OP, _NO_OP]}, against),
+    ]
+    fitting = forms[: _PARTS_OF_CELL[policy.name] - 1]
+    return fitting[0] if len(fitting) == 1 else {"anyOf": fitting}
+
+
+def _tuple(*items: Schema) -> Schema:
+    return {"type": "array", "prefixItems": list(items), "minItems": len(items), "items": False}
 
 
 def described(struct: type) -> tuple[str, dict[str, str]]:
@@ -146,6 +202,9 @@ def _completed(schema: Schema, described_type: type) -> Schema:
     schema["description"] = text
     if issubclass(described_type, enum.Enum):
         schema["enum"] = [member.value for member in described_type]
+        if issubclass(described_type, Token):
+            # A newer program may send another one, to be kept and shown as it is.
+            schema["x-open"] = True
         return schema
     info = msgspec.inspect.type_info(described_type)
     if not isinstance(info, msgspec.inspect.StructType):
@@ -160,8 +219,9 @@ def _completed(schema: Schema, described_type: type) -> Schema:
     if described_type is Row:
         anything: Schema = {}
         schema["properties"]["cells"]["additionalProperties"] = {
-            "anyOf": [{"title": policy.name, **cell_schema(policy, anything)} for policy in _cell_policies()]
+            "anyOf": [{"title": policy.name, **cell_schema(policy, anything)} for policy in POLICIES]
         }
+        schema["properties"]["trust"]["additionalProperties"] = {"type": "array", "items": _TRUSTED}
     return schema
 
 
@@ -183,12 +243,6 @@ def _mark_binary(schema: Schema, info: msgspec.inspect.Type) -> None:
             _mark_binary(schema["items"], info.item_type)
         case _:
             return
-
-
-def _cell_policies() -> list[Policy]:
-    """The policies whose cells differ in shape, in order of name."""
-    used = {field.policy.name: field.policy for spec in KINDS.values() for field in spec.fields.values()}
-    return [used[name] for name in sorted(used)]
 
 
 def _holds_rows(root: type[msgspec.Struct]) -> bool:

@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from schemas import ids, limits
+from schemas.declared import Declared, declared
 from schemas.errors import ERRORS, RECOVERY_MEANING, ErrorSpec
 from schemas.export import Schema, record_schema
-from schemas.kinds import KINDS, KindSpec
+from schemas.kinds import KINDS, FieldSpec, KindSpec
 from schemas.policies import POLICIES
 
 _GENERATED: Final = "*Written by `make schemas` from `{source}`; change it there.*\n"
 _PATTERN_WORDS: Final = {
+    ids.RECORD_PATTERN: "record id",
     ids.SCOPE_PATTERN: "scope name",
     ids.SLUG_PATTERN: "slug (`a-z`, `0-9`, `-`; up to 40 characters)",
     ids.OP_PATTERN: "op id (`device/number`)",
@@ -26,9 +28,14 @@ _RECORDS_INTRO: Final = (
     "an op may hold, `Cells` what a row holds.\n"
 )
 _POLICIES_INTRO: Final = (
-    "Two changes are concurrent when neither author saw the other's. A field may declare only a policy that is carried "
-    "out.\n"
+    "Two changes are concurrent when neither author saw the other's. What a policy needs beside its name, and who "
+    "decides what it leaves open, is told below each kind.\n"
 )
+_BESIDE_INTRO: Final = "What the fields declare beside their policy:\n"
+_WAYS: Final = {
+    "together": "all that was said",
+    "nothing": "nothing",
+}
 _UNITS: Final = {
     "BYTES": "bytes",
     "MS": "ms",
@@ -63,12 +70,11 @@ def pages(limits_source: str) -> dict[str, str]:
 def records_page() -> str:
     """Every record kind with its fields, their types and merge policies."""
     schemas = {spec.name: record_schema(spec) for spec in KINDS.values()}
-    parts: dict[str, Schema] = {}
+    parts: dict[str, tuple[Schema, dict[str, Schema]]] = {}
     for schema in schemas.values():
-        parts |= {name: each for name, each in schema["$defs"].items() if _is_part(name, each)}
-    policies = (
-        (f"`{policy.name}`", policy.meaning, "yes" if policy.name in IMPLEMENTED else "not yet") for policy in POLICIES
-    )
+        defs = schema["$defs"]
+        parts |= {name: (each, defs) for name, each in defs.items() if _is_part(name, each)}
+    policies = ((f"`{policy.name}`", policy.meaning) for policy in POLICIES)
     return "\n".join(
         [
             "# Record kinds\n",
@@ -76,10 +82,10 @@ def records_page() -> str:
             _RECORDS_INTRO,
             "## Merge policies\n",
             _POLICIES_INTRO,
-            _table(("policy", "what concurrent changes lead to", "carried out"), policies),
+            _table(("policy", "what concurrent changes lead to"), policies),
             *(_kind_section(KINDS[name], schemas[name]) for name in sorted(schemas)),
             "## Parts of fields\n",
-            *(_part_section(name, parts[name], parts) for name in sorted(parts)),
+            *(_part_section(name, *parts[name]) for name in sorted(parts)),
         ]
     )
 
@@ -141,6 +147,8 @@ def in_words(schema: Schema, defs: dict[str, Schema]) -> str:
             return _either(values) if values else f"[{name}](#{name.lower()})"
         case {"anyOf": [first, {"type": "null"}]}:
             return f"{in_words(first, defs)}, or nothing"
+        case {} if _is_anything(schema):
+            return "any value"
         case {"type": "array", "prefixItems": list() as items}:
             return f"[{'; '.join(in_words(item, defs) for item in items)}]"
         case {"type": "array"}:
@@ -165,6 +173,10 @@ def _scalar_in_words(schema: Schema) -> str:
             raise ValueError(f"no words for the schema {schema}: add them to schemas/reference.py")
 
 
+def _is_anything(schema: Schema) -> bool:
+    return not schema.keys() & {"type", "anyOf", "$ref"}
+
+
 def _is_part(name: str, schema: Schema) -> bool:
     return name not in ("Changes", "Cells") and schema.get("type") == "object"
 
@@ -177,22 +189,89 @@ def _kind_section(spec: KindSpec, schema: Schema) -> str:
         words = in_words(each, schema["$defs"])
         rows.append((f"`{name}`", words, f"`{field.policy.name}`", default, each["description"]))
     head = ("field", "type", "policy", "when absent", "meaning")
-    return f"## {spec.name}\n\n{schema['description']}\n\n{_table(head, rows)}"
+    made = "\n\nOnly the rules make such records." if spec.by_rule else ""
+    return f"## {spec.name}\n\n{schema['description']}{made}\n\n{_table(head, rows)}{_beside_section(spec)}"
+
+
+def _beside_section(spec: KindSpec) -> str:
+    """What a kind's fields declare beside their policy, as a list of lists; "" when it is nothing."""
+    lines = []
+    for name, field in spec.fields.items():
+        told = beside_in_words(field)
+        lines += [f"- `{name}`\n", *(f"  - {text}\n" for text in told)] if told else []
+    by_rule = [name for name, field in spec.fields.items() if field.by_rule]
+    lines += [f"- Only the rules write {_listed(by_rule)}.\n"] if by_rule else []
+    return f"\n{_BESIDE_INTRO}\n{''.join(lines)}" if lines else ""
+
+
+def beside_in_words(field: FieldSpec) -> list[str]:
+    """What a field declares beside its policy, a sentence each, for a reader."""
+    says = declared(field)
+    told = []
+    if "ranks" in says:
+        told.append(f"From the lowest to the highest: {_listed(says['ranks'])}; no value is below them all.")
+    if "transitions" in says:
+        told += _flow_in_words(says)
+    if "safe" in says:
+        told.append(f"Shown while people differ: {_safe_in_words(says['safe'])}.")
+    if "decides" in says:
+        told += _asks_in_words(says["decides"])
+    if "sees" in says:
+        told.append(f"A change also says what its author saw of {_listed(says['sees'])}.")
+    if "retired" in says:
+        retired = says["retired"]
+        told.append(f"No longer written since version {retired['since']} of the kinds. Instead: {retired['instead']}.")
+    return told
+
+
+def _flow_in_words(says: Declared) -> list[str]:
+    moves = (f"`{one}` to {_listed(after) if after else 'nothing'}" for one, after in says["transitions"].items())
+    told = [
+        f"Steps: {'; '.join(moves)}.",
+        f"Of concurrent states the one further on stands: {_listed(says['precedence'])}.",
+    ]
+    if "asks_when" in says:
+        told.append(f"Concurrent with another state, {_listed(says['asks_when'])} asks a person.")
+    if "ending" in says:
+        ending = says["ending"]
+        told.append(
+            f"A person is asked about {_listed(ending['states'])} when its author had not seen an entry of "
+            f"{_listed(ending['unless'])}; meanwhile `{ending['shown']}` is shown."
+        )
+    return told
+
+
+def _safe_in_words(safe: Declared) -> str:
+    if safe["way"] != "first":
+        return _WAYS[safe["way"]]
+    order = ", ".join("nothing" if value is None else f"`{value}`" for value in safe["order"])
+    return f"what comes first among {order}"
+
+
+def _asks_in_words(asks: Declared) -> list[str]:
+    first, then = _listed(asks["roles"], " or "), _listed(asks["then"], " or ")
+    time = _time_in_words(asks["within_ms"])
+    return [
+        f"What is left open is decided by {first} within {time}; then {then} is asked as well.",
+        f"What is shown meanwhile is safe: {asks['safe_because']}",
+    ]
+
+
+def _time_in_words(ms: int) -> str:
+    minutes = ms // 60_000
+    return f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
+
+
+def _listed(values: Iterable[str], joint: str = ", ") -> str:
+    return joint.join(f"`{value}`" for value in values)
 
 
 def _part_section(name: str, schema: Schema, defs: dict[str, Schema]) -> str:
     rows = []
     for field, each in schema["properties"].items():
         default = "required" if field in schema["required"] else _default(each["default"])
-        rows.append((f"`{field}`", in_words(each, _with_enums(defs)), default, each["description"]))
+        rows.append((f"`{field}`", in_words(each, defs), default, each["description"]))
     return f"### {name}\n\n{schema['description']}\n\n{_table(('field', 'type', 'when absent', 'meaning'), rows)}"
-
-
-def _with_enums(defs: dict[str, Schema]) -> dict[str, Schema]:
-    found = dict(defs)
-    for spec in KINDS.values():
-        found |= record_schema(spec)["$defs"]
-    return found
 
 
 def _default(value: object) -> str:

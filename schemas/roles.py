@@ -1,9 +1,9 @@
 """The roles that people have. A declaration names those who may decide what no rule should settle."""
 
-import enum
+from schemas.tokens import Token
 
 
-class Role(enum.Enum):
+class Role(Token):
     """What a person is to a record, beyond their scopes."""
 
     OFFICER = "officer"

@@ -1,8 +1,7 @@
 """The record kinds, one module each, and the registry of them. A kind is data: there is no merge code here.
 
-Adding a kind is one module with one Struct, imported below. `base` says what a kind and a field are, `tokens` what an
-enumeration is, `declare` reads a field's declarations, `registry` keeps the kinds; the other modules are kinds, or what
-several of them share.
+Adding a kind is one module with one Struct, imported below. `base` says what a kind and a field are, `declare` reads a
+field's declarations, `registry` keeps the kinds; the other modules are kinds, or what several of them share.
 """
 
 from schemas.kinds.base import FieldSpec, Kind, KindSpec
@@ -14,7 +13,7 @@ from schemas.kinds.incident import Incident
 from schemas.kinds.registry import KINDS, kind_named, spec_of
 from schemas.kinds.resource import Resource
 from schemas.kinds.suspect import Suspect
-from schemas.kinds.tokens import Token
+from schemas.tokens import Token
 
 __all__ = [
     "KINDS",

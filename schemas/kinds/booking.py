@@ -13,7 +13,6 @@ from schemas.ids import MillisInt, ScopeName, SlugText
 from schemas.kinds.base import Kind
 from schemas.kinds.common import Line, LogEntry, Marker, Note
 from schemas.kinds.registry import record_kind
-from schemas.kinds.tokens import Token
 from schemas.policies import (
     SAFE_NOTHING,
     SAFE_TOGETHER,
@@ -31,6 +30,7 @@ from schemas.policies import (
     tags,
 )
 from schemas.roles import Role
+from schemas.tokens import Token
 
 MINUTE_MS = 60_000
 

@@ -9,9 +9,9 @@ from schemas.ids import MillisInt, ScopeName, ScopeText
 from schemas.kinds.base import Kind
 from schemas.kinds.common import Body, Line, Receipt
 from schemas.kinds.registry import record_kind
-from schemas.kinds.tokens import Token
 from schemas.policies import Asks, grow, latest, once
 from schemas.roles import Role
+from schemas.tokens import Token
 
 
 class Classification(Token):

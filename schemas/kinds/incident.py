@@ -9,9 +9,9 @@ from schemas.ids import MillisInt, ScopeName, SlugText
 from schemas.kinds.base import Kind
 from schemas.kinds.common import Arrest, Line, LogEntry, Marker, Note, Position
 from schemas.kinds.registry import record_kind
-from schemas.kinds.tokens import Token
 from schemas.policies import Asks, Ending, Sees, flow, grow, highest, latest, once, rising, state, tags
 from schemas.roles import Role
+from schemas.tokens import Token
 
 HOUR_MS = 60 * 60_000
 

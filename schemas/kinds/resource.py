@@ -8,9 +8,9 @@ from schemas.kinds.base import Kind
 from schemas.kinds.claims import Hold
 from schemas.kinds.common import Line, LogEntry
 from schemas.kinds.registry import record_kind
-from schemas.kinds.tokens import Token
 from schemas.policies import Asks, claim, grow, latest, once
 from schemas.roles import Role
+from schemas.tokens import Token
 
 MINUTE_MS = 60_000
 

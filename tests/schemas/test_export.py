@@ -8,10 +8,13 @@ import jsonschema
 import msgspec
 import pytest
 
-from schemas import reference
+from schemas import reference, wire
+from schemas.declared import ANNOTATIONS, declared
 from schemas.errors import ERRORS
-from schemas.export import MESSAGES, PARTS, described, message_schema, record_schema, schema_files, tag_of
+from schemas.export import MESSAGES, PARTS, described, message_schema, part_schema, record_schema, schema_files, tag_of
+from schemas.ids import FieldName
 from schemas.kinds import KINDS
+from schemas.ops import Row
 from schemas.policies import POLICIES
 from schemas.wire import Hello, Push, Range
 
@@ -24,7 +27,8 @@ def test_a_file_is_a_valid_schema_that_stands_alone(name: str) -> None:
     schema = FILES[name]
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert re.fullmatch(r"urn:beatbook:v1:(message|part|record):[a-z_-]+", schema["$id"])
+    version = wire.SCHEMA if name.startswith("record") else wire.PROTO
+    assert re.fullmatch(rf"urn:beatbook:v{version}:(message|part|record):[a-z_-]+", schema["$id"])
     text = json.dumps(schema)
     assert text.count("://") == 1
     assert set(re.findall(r'"\$ref": "#/\$defs/(\w+)"', text)) <= set(schema["$defs"])
@@ -56,13 +60,34 @@ def test_every_field_is_explained(name: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_kind_tells_its_policies(kind: str) -> None:
-    """Each property bears its policy; an op's changes and a row's cells have every field and no other."""
+    """Each property bears its policy and all that is declared beside it; changes and cells have the kind's fields.
+
+    What only the rules write is in no op.
+    """
+    fields = KINDS[kind].fields
     schema = record_schema(KINDS[kind])
-    declared = {name: field.policy.name for name, field in KINDS[kind].fields.items()}
-    assert {name: each["x-merge-policy"] for name, each in schema["properties"].items()} == declared
-    assert set(schema["$defs"]["Changes"]["properties"]) == set(declared)
-    assert set(schema["$defs"]["Cells"]["properties"]) == set(declared)
-    assert set(schema["required"]) == {name for name, field in KINDS[kind].fields.items() if field.required}
+    for name, field in fields.items():
+        each = schema["properties"][name]
+        told = {key: value for key, value in each.items() if key.startswith("x-")}
+        assert told == {ANNOTATIONS[key]: value for key, value in declared(field).items()}
+        assert each["x-merge-policy"] == field.policy.name
+        assert each.get("deprecated", False) is (field.retired is not None)
+    assert set(schema["$defs"]["Changes"]["properties"]) == {
+        name for name, field in fields.items() if not field.by_rule
+    }
+    assert set(schema["$defs"]["Cells"]["properties"]) == set(fields)
+    assert set(schema["required"]) == {name for name, field in fields.items() if field.required}
+    assert schema.get("x-by-rule", False) is KINDS[kind].by_rule
+    assert schema["x-schema-version"] == wire.SCHEMA
+
+
+def test_an_enumeration_of_a_record_is_open() -> None:
+    """Whoever reads the schema learns that a newer program may send another word."""
+    enums = [
+        each for name in FILES if name.startswith("record") for each in FILES[name]["$defs"].values() if "enum" in each
+    ]
+    assert len(enums) > len(KINDS)
+    assert all(each["x-open"] for each in enums)
 
 
 def test_binary_is_told_from_text() -> None:
@@ -77,31 +102,95 @@ def test_binary_is_told_from_text() -> None:
     assert marked == json.dumps(FILES).count('"contentEncoding": "base64"') > 0
 
 
+STATUS = ["closed", 0, [["attended", 1]], "", [["hh-1/4", "hh-2/9"]]]
+
+
 @pytest.mark.parametrize(
-    ("cells", "fits"),
+    ("kind", "cells", "fits"),
     [
-        ({"area": ["birmingham", 0]}, True),
-        ({"area": ["birmingham"]}, False),
-        ({"area": ["birmingham", 0, []]}, False),
-        ({"area": ["Birmingham", 0]}, False),
-        ({"opened_at": [5, 0]}, True),
-        ({"opened_at": [5, 0, [[6, 1]]]}, True),
-        ({"opened_at": [5, 0, []]}, False),
-        ({"opened_at": [5, 0, [[6]]]}, False),
-        ({"opened_at": [5, 0, [["six", 1]]]}, False),
-        ({"log": []}, True),
-        ({"log": [[{"text": "x"}, 0, 0]]}, True),
-        ({"log": [[{"text": "x"}, 0]]}, False),
-        ({"log": [[{"text": "x"}, 0, -1]]}, False),
-        ({"log": [[{}, 0, 0]]}, False),
+        ("incident", {"area": ["birmingham", 0]}, True),
+        ("incident", {"area": ["birmingham"]}, False),
+        ("incident", {"area": ["birmingham", 0, []]}, False),
+        ("incident", {"area": ["Birmingham", 0]}, False),
+        ("incident", {"opened_at": [5, 0]}, True),
+        ("incident", {"opened_at": [5, 0, [[6, 1]]]}, True),
+        ("incident", {"opened_at": [5, 0, [], "hh-1/4"]}, True),
+        ("incident", {"opened_at": [5, 0, []]}, False),
+        ("incident", {"opened_at": [5, 0, [[6]]]}, False),
+        ("incident", {"opened_at": [5, 0, [["six", 1]]]}, False),
+        ("incident", {"opened_at": [5, 0, [[6, 1]], ""]}, False),
+        ("incident", {"opened_at": [5, 0, [], "hh-1/4", []]}, False),
+        ("incident", {"grade": ["p1", 0]}, True),
+        ("incident", {"grade": ["p1", 0, [["p2", 1]]]}, True),
+        ("incident", {"grade": ["p1", 0, [], "hh-1/4"]}, False),
+        ("incident", {"status": ["open", 0]}, True),
+        ("incident", {"status": STATUS}, True),
+        ("incident", {"status": [*STATUS[:3], "hh-1/4", *STATUS[4:]]}, True),
+        ("incident", {"status": [*STATUS[:4], []]}, False),
+        ("incident", {"status": [*STATUS[:4], [["hh-1/4"]]]}, False),
+        ("custody-booking", {"allergies": [["nuts"], 0, [[None, 1]], "hh-1/4"]}, True),
+        ("custody-booking", {"allergies": ["nuts", 0]}, False),
+        ("resource", {"hold": [{"holder": "x"}, 0, [[{"holder": "y"}, 1]]]}, True),
+        ("resource", {"hold": [None, 0]}, True),
+        ("resource", {"hold": ["x", 0]}, False),
+        ("incident", {"log": []}, True),
+        ("incident", {"log": [[{"text": "x"}, 0, 0]]}, True),
+        ("incident", {"log": [[{"text": "x"}, 0]]}, False),
+        ("incident", {"log": [[{"text": "x"}, 0, -1]]}, False),
+        ("incident", {"log": [[{}, 0, 0]]}, False),
+        ("incident", {"markers": [[{"warning": "x"}, 0, 0]]}, True),
+        ("incident", {"markers": {"add": [{"warning": "x"}]}}, False),
     ],
     ids=str,
 )
-def test_the_shape_of_a_cell_is_its_policys(cells: dict[str, Any], fits: bool) -> None:  # noqa: FBT001 - a parameter
-    """A kind's `Cells` takes the three shapes, each where it belongs."""
-    schema = record_schema(KINDS["incident"])
+def test_the_shape_of_a_cell_is_its_policys(kind: str, cells: dict[str, Any], fits: bool) -> None:  # noqa: FBT001 - a parameter
+    """A kind's `Cells` takes each policy's shapes where they belong, without trailing empty elements."""
+    schema = record_schema(KINDS[kind])
     validator = jsonschema.Draft202012Validator({**schema["$defs"]["Cells"], "$defs": schema["$defs"]})
     assert validator.is_valid(cells) is fits
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({"markers": {"add": [{"warning": "x"}]}}, True),
+        ({"markers": {"remove": [{"warning": "x"}], "add": [{"warning": "y"}]}}, True),
+        ({"markers": {}}, False),
+        ({"markers": {"add": []}}, False),
+        ({"markers": {"set": [{"warning": "x"}]}}, False),
+        ({"markers": [{"warning": "x"}]}, False),
+        ({"log": [{"text": "x"}]}, True),
+        ({"log": []}, False),
+        ({"claimed": {"holder": "WM20417", "until": 5}}, True),
+        ({"claimed": None}, True),
+        ({"claimed": {"until": 5}}, False),
+        ({"colour": "red"}, False),
+    ],
+    ids=str,
+)
+def test_a_change_has_the_form_of_its_policy(changes: dict[str, Any], fits: bool) -> None:  # noqa: FBT001 - a parameter
+    """Tags are added and removed, entries are appended, everything else is set."""
+    schema = record_schema(KINDS["suspect"])
+    validator = jsonschema.Draft202012Validator({**schema["$defs"]["Changes"], "$defs": schema["$defs"]})
+    assert validator.is_valid(changes) is fits
+
+
+@pytest.mark.parametrize(
+    ("trusted", "fits"),
+    [
+        (["x", 0, None, 0], True),
+        ([{"any": 1}, 3, ["hh-1/4"], 7], True),
+        (["x", 0, None], False),
+        (["x", 0, ["not an op"], 0], False),
+        (["x", -1, None, 0], False),
+    ],
+    ids=str,
+)
+def test_what_is_kept_in_trust_has_one_form(trusted: list[Any], fits: bool) -> None:  # noqa: FBT001 - a parameter
+    """Whatever the value is, its stamp, what its author saw and the base are told in the same way."""
+    row = {"id": "0199c8a1-7c00-7a11-8b22-0000000000a1", "kind": "incident", "v": 1, "stamps": [], "cells": {}}
+    validator = jsonschema.Draft202012Validator(part_schema(Row))
+    assert validator.is_valid({**row, "upto": {"hh-1": 4}, "trust": {"colour": [trusted]}}) is fits
 
 
 def test_a_docstring_is_taken_apart() -> None:
@@ -135,8 +224,58 @@ def test_the_page_of_kinds_tells_every_field() -> None:
             assert re.search(
                 rf"^\| `{name}` \| [^|]+ \| `{field.policy.name}` \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE
             )
+            for text in reference.beside_in_words(field):
+                assert f"\n- `{name}`\n  - " in page
+                assert f"\n  - {text}\n" in page
     for policy in POLICIES:
         assert f"| `{policy.name}` | {policy.meaning} |" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "told"),
+    [
+        ("custody-booking", "risk", ["From the lowest to the highest: `standard`, `medium`, `high`"]),
+        (
+            "custody-booking",
+            "status",
+            [
+                "`arrived` to `detained`, `hospital`, `released`;",
+                "`released` to nothing.",
+                "the one further on stands: `released`, `arrived`, `detained`, `court`, `hospital`.",
+                "Concurrent with another state, `released` asks a person.",
+                "by `custody-officer` within 15 min; then `reviewing-officer`",
+                "is safe: The person counts as detained",
+            ],
+        ),
+        (
+            "incident",
+            "status",
+            [
+                "about `closed` when its author had not seen an entry of `arrests`; meanwhile `attended` is shown.",
+                "A change also says what its author saw of `arrests`.",
+                "by `supervisor` or `control-room` within 1 h; then `control-room`",
+            ],
+        ),
+        ("incident", "arrests", ["A change also says what its author saw of `status`."]),
+        ("custody-booking", "appropriate_adult", ["what comes first among `needed`, nothing, `not-needed`."]),
+        ("custody-booking", "allergies", ["Shown while people differ: all that was said."]),
+        ("custody-booking", "disposal", ["Shown while people differ: nothing."]),
+        ("custody-booking", "cell", ["since version 2 of the kinds. Instead: claim the cell's own record"]),
+        ("custody-booking", "suite", []),
+    ],
+)
+def test_what_a_field_declares_is_told_in_words(kind: str, field: str, told: list[str]) -> None:
+    """Ranks, steps, precedence, the safe value, who decides and by when, what is seen, what is retired."""
+    text = "\n".join(reference.beside_in_words(KINDS[kind].fields[FieldName(field)]))
+    assert [each for each in told if each not in text] == []
+    assert bool(text) is bool(told)
+
+
+def test_what_only_the_rules_write_is_told() -> None:
+    """Nobody looks for a way to write an inbox item by hand."""
+    page = reference.records_page().partition("\n## inbox-item\n")[2].partition("\n## ")[0]
+    assert "\nOnly the rules make such records.\n" in page
+    assert "\n- Only the rules write `subject`, `subject_kind`, `field`, " in page
 
 
 def test_the_page_of_errors_tells_every_code() -> None:
@@ -160,6 +299,7 @@ def test_the_page_of_errors_tells_every_code() -> None:
         ({"type": "array", "items": {"type": "boolean"}, "maxItems": 3}, "list of true or false, at most 3"),
         ({"$ref": "#/$defs/Colour"}, "one of `red`, `blue`"),
         ({"$ref": "#/$defs/Entry"}, "[Entry](#entry)"),
+        ({"default": None, "description": "x"}, "any value"),
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""A record kind's declaration is read once and whole, and one that could not be carried out fails at import."""
+"""The record kinds: which there are, what policy each field has, and that scopes are a pure function of the fields."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -6,42 +6,50 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from schemas.ids import FieldName
-from schemas.kinds import KINDS, Briefing, CustodyBooking, Incident, Kind, KindSpec, base, kind_named, spec_of
-from schemas.kinds.base import record_kind
+from schemas import scopes
+from schemas.ids import FieldName, RecordId
+from schemas.kinds import (
+    KINDS,
+    Briefing,
+    CustodyBooking,
+    InboxItem,
+    Incident,
+    Kind,
+    Resource,
+    Suspect,
+    kind_named,
+    registry,
+    spec_of,
+)
 from schemas.kinds.incident import Category
-from schemas.policies import IMPLEMENTED, POLICIES, Policy, grow, highest, latest, once
+from schemas.kinds.registry import record_kind
+from schemas.policies import POLICIES, Policy, claim, grow, highest, judged, latest, once, state, tags
 from sync.policies import ENGINE
 
-STRUCTS: list[type[Kind]] = [Incident, Briefing, CustodyBooking]
-NOT_YET = [policy for policy in POLICIES if policy.name not in IMPLEMENTED]
+STRUCTS: list[type[Kind]] = [Incident, Briefing, CustodyBooking, Resource, Suspect, InboxItem]
 
 
 @pytest.fixture(autouse=True)
-def registry() -> Iterator[None]:
-    """Put the registry back as it was: a test may declare kinds."""
-    kinds, structs = dict(KINDS), dict(base._BY_STRUCT)
+def registry_as_it_was() -> Iterator[None]:
+    """Put the registry back: a test may declare kinds."""
+    kinds, structs = dict(KINDS), dict(registry._BY_STRUCT)
     yield
-    for held, kept in ((KINDS, kinds), (base._BY_STRUCT, structs)):
+    for held, kept in ((KINDS, kinds), (registry._BY_STRUCT, structs)):
         held.clear()
         held.update(kept)  # type: ignore[arg-type]  # each gets its own back
 
 
-def declare(annotation: object, default: object = msgspec.NODEFAULT, name: str = "planted") -> KindSpec:
-    """Declare a kind with one field, `colour`, of that annotation."""
-    field = ("colour", annotation) if default is msgspec.NODEFAULT else ("colour", annotation, default)
-    struct = msgspec.defstruct("Planted", [field], bases=(Kind,), frozen=True, kw_only=True)
-    assert issubclass(struct, Kind)
-    return spec_of(record_kind(name)(struct))
-
-
 def test_the_kinds_are_those_of_the_design() -> None:
-    """Incidents, briefings and custody bookings, by their names on the wire."""
+    """Incidents, briefings, custody bookings, what is scarce, who is wanted, and what waits for a person."""
     assert {name: spec.struct for name, spec in KINDS.items()} == {
         "incident": Incident,
         "briefing": Briefing,
         "custody-booking": CustodyBooking,
+        "resource": Resource,
+        "suspect": Suspect,
+        "inbox-item": InboxItem,
     }
+    assert [name for name, spec in KINDS.items() if spec.by_rule] == ["inbox-item"]
 
 
 @pytest.mark.parametrize("struct", STRUCTS)
@@ -51,7 +59,7 @@ def test_every_field_is_read_with_its_policy(struct: type[Kind]) -> None:
     assert list(spec.fields) == [field.name for field in msgspec.structs.fields(struct)]
     for name, field in spec.fields.items():
         assert field.name == name
-        assert field.policy.name in IMPLEMENTED
+        assert field.policy.name in ENGINE
 
 
 @pytest.mark.parametrize(
@@ -62,95 +70,58 @@ def test_every_field_is_read_with_its_policy(struct: type[Kind]) -> None:
         (CustodyBooking, "detention_authorised_at", once),
         (CustodyBooking, "checks", grow),
         (CustodyBooking, "log", grow),
+        (CustodyBooking, "property_items", grow),
+        (CustodyBooking, "risk", highest),
+        (CustodyBooking, "observation", highest),
+        (CustodyBooking, "status", state),
+        (CustodyBooking, "appropriate_adult", judged),
+        (CustodyBooking, "medication", judged),
+        (CustodyBooking, "allergies", judged),
+        (CustodyBooking, "disposal", judged),
+        (CustodyBooking, "markers", tags),
+        (Incident, "grade", highest),
+        (Incident, "status", state),
         (Incident, "log", grow),
+        (Incident, "arrests", grow),
+        (Incident, "markers", tags),
         (Incident, "summary", latest),
         (Briefing, "receipts", grow),
+        (Resource, "hold", claim),
+        (Suspect, "claimed", claim),
+        (InboxItem, "decision", once),
     ],
 )
-def test_what_liberty_hangs_on_has_the_policy_it_must_have(struct: type[Kind], field: str, policy: Policy) -> None:
-    """Clocks of detention are never overwritten, logs never lose an entry."""
+def test_what_matters_has_the_policy_it_must_have(struct: type[Kind], field: str, policy: Policy) -> None:
+    """Clocks of detention are never overwritten, risks not lowered blindly, logs never lose an entry."""
     assert spec_of(struct).fields[FieldName(field)].policy is policy
 
 
-@pytest.mark.parametrize(
-    ("annotation", "found"),
-    [
-        (str, "none"),
-        (Annotated[str, msgspec.Meta(max_length=9)], "none"),
-        (Annotated[str, "latest"], "none"),
-        (Annotated[str, latest, once], "latest, once"),
-        (Annotated[str, latest, latest], "latest, latest"),
-    ],
-    ids=["bare", "only-a-bound", "a-word", "two", "the-same-twice"],
-)
-def test_a_field_declares_exactly_one_policy(annotation: object, found: str) -> None:
-    """None or two fails at import; the text names kind, field, what was found and what to write."""
-    with pytest.raises(TypeError) as caught:
-        declare(annotation)
-    assert str(caught.value) == (
-        "field 'colour' of record kind 'planted' must declare exactly one merge policy in its type, "
-        f"as in Annotated[str, latest]; found {found}"
-    )
-    assert "planted" not in KINDS
-
-
-@pytest.mark.parametrize("policy", NOT_YET, ids=lambda policy: policy.name)
-def test_a_policy_that_is_not_carried_out_cannot_be_declared(policy: Policy) -> None:
-    """Nothing pretends: `highest` and its like fail at import, and the text names what there is."""
-    with pytest.raises(TypeError) as caught:
-        declare(Annotated[str, policy])
-    assert str(caught.value) == (
-        f"field 'colour' of record kind 'planted' declares the policy {policy.name!r}, which the merge engine does not "
-        "carry out yet; it carries out grow, latest, once"
-    )
-    assert "planted" not in KINDS
-
-
-def test_highest_is_not_carried_out_yet() -> None:
-    """The test above meets the policy that grades and risks will need first."""
-    assert highest in NOT_YET
+def test_only_a_persons_decision_is_written_by_hand_on_an_inbox_item() -> None:
+    """All else in it is the rules' account of the disagreement."""
+    assert [name for name, field in KINDS["inbox-item"].fields.items() if not field.by_rule] == ["decision"]
+    others = [field for spec in KINDS.values() if not spec.by_rule for field in spec.fields.values()]
+    assert not any(field.by_rule for field in others)
 
 
 def test_the_names_and_the_engine_agree() -> None:
-    """What may be declared is what `sync.policies` carries out, and every name is known."""
-    assert ENGINE.keys() == IMPLEMENTED
-    assert {policy.name for policy in POLICIES} >= IMPLEMENTED
+    """What may be declared is what `sync.policies` carries out, and every policy is declared somewhere."""
+    assert ENGINE.keys() == {policy.name for policy in POLICIES}
+    assert {field.policy.name for spec in KINDS.values() for field in spec.fields.values()} == ENGINE.keys()
     assert all(policy.meaning.endswith(".") for policy in POLICIES)
 
 
-@pytest.mark.parametrize("inner", [list[str], str, tuple[str], tuple[str, str], tuple[str, ...] | None, frozenset[str]])
-def test_grow_needs_a_tuple_of_entries(inner: object) -> None:
-    """A growing field of another type fails at import."""
-    with pytest.raises(TypeError, match=r"'colour' of record kind 'planted' declares `grow`.* tuple\[Entry, \.\.\.\]"):
-        declare(Annotated[inner, grow], None)
-
-
-def test_grow_needs_its_default() -> None:
-    """A growing field cannot be required: a new record has no entries."""
-    with pytest.raises(TypeError, match=r"'colour' of record kind 'planted' declares `grow`.* default \(\)"):
-        declare(Annotated[tuple[str, ...], grow])
-
-
-def test_a_growing_field_takes_entries() -> None:
-    """Its spec tells the type of one entry, and it is never required."""
-    spec = declare(Annotated[tuple[int, ...], grow], ())
-    field = spec.fields[FieldName("colour")]
-    assert (field.type, field.required, field.policy) == (int, False, grow)
-
-
-def test_bounds_beside_the_policy_are_kept() -> None:
-    """The policy is taken out of the type; a bound next to it still holds for every change."""
-    field = declare(Annotated[str, msgspec.Meta(max_length=3), latest]).fields[FieldName("colour")]
-    assert msgspec.convert("red", field.type) == "red"
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert("green", field.type)
-    assert field.required
+def planted(name: str) -> type[Kind]:
+    """A kind of that name with one field, `colour`."""
+    fields = [("colour", Annotated[str, latest])]
+    struct = msgspec.defstruct("Planted", fields, bases=(Kind,), frozen=True, kw_only=True)
+    assert issubclass(struct, Kind)
+    return record_kind(name)(struct)
 
 
 def test_a_name_is_given_once() -> None:
     """A second kind of a name fails at import, and the first one stays."""
     with pytest.raises(TypeError, match="record kind 'incident' is declared twice: Incident and Planted"):
-        declare(Annotated[str, latest], name="incident")
+        planted("incident")
     assert KINDS["incident"].struct is Incident
 
 
@@ -162,15 +133,18 @@ def test_an_unknown_kind_is_none() -> None:
 
 def test_a_struct_that_is_no_kind_is_refused_clearly() -> None:
     """An application that passes the wrong class is told what there is."""
-    with pytest.raises(TypeError, match="Kind is not a record kind; there are Briefing, CustodyBooking, Incident"):
+    with pytest.raises(
+        TypeError, match="Kind is not a record kind; there are Briefing, CustodyBooking, InboxItem, Incident, R"
+    ):
         spec_of(Kind)
 
 
 def test_a_kind_must_say_its_scopes() -> None:
     """A record without scopes would replicate to nobody."""
-    spec = declare(Annotated[str, latest])
-    with pytest.raises(TypeError, match="Planted does not say its scopes"):
-        spec.build({FieldName("colour"): "red"}).scopes()
+    record = spec_of(planted("planted")).build({FieldName("colour"): "red"})
+    for ask in (record.scopes, record.writing_scopes):
+        with pytest.raises(TypeError, match="Planted does not say its scopes"):
+            ask()
 
 
 FULL: dict[str, dict[str, Any]] = {
@@ -187,6 +161,8 @@ FULL: dict[str, dict[str, Any]] = {
         "units": ["BW31"],
         "source": "solihull",
         "log": [{"text": "solihull"}],
+        "arrests": [{"person": "Robin Example", "arrested_at": 2, "offence": "theft"}],
+        "markers": [{"warning": "dog at address", "source": "solihull", "expires_at": 9}],
     },
     "custody-booking": {
         "suite": "perry-barr",
@@ -204,6 +180,11 @@ FULL: dict[str, dict[str, Any]] = {
         "checks": [{"checked_at": 5, "where": "m7", "response": "awake"}],
         "property_items": [{"text": "a watch"}],
         "log": [{"text": "m7"}],
+        "appropriate_adult": "needed",
+        "medication": ["insulin"],
+        "allergies": ["nuts"],
+        "disposal": "bail",
+        "markers": [{"warning": "violent"}],
     },
     "briefing": {
         "title": "x",
@@ -219,11 +200,47 @@ FULL: dict[str, dict[str, Any]] = {
         "withdrawn": True,
         "receipts": [{"read_at": 5}],
     },
+    "resource": {
+        "category": "vehicle",
+        "name": "BX-21",
+        "home": "area:birmingham",
+        "hold": {"holder": "area:solihull", "until": 5},
+        "service": "out-of-service",
+        "note": "area:solihull",
+        "log": [{"text": "area:solihull"}],
+    },
+    "suspect": {
+        "name": "Robin Example",
+        "wanted_for": "theft",
+        "area": "birmingham",
+        "claimed": {"holder": "WM20417"},
+        "markers": [{"warning": "violent"}],
+        "log": [{"text": "solihull"}],
+    },
+    "inbox-item": {
+        "subject": "0199c8a1-7c00-7a11-8b22-0000000000a1",
+        "subject_kind": "custody-booking",
+        "field": "relevant_time",
+        "policy": "once",
+        "places": ["suite:perry-barr"],
+        "roles": ["custody-officer"],
+        "opened_at": 1,
+        "due_at": 2,
+        "safe_because": "x",
+        "shown": 3,
+        "candidates": [{"value": 3}, {"value": 4, "base": 2, "saw": ["hh-1/4"], "why": "x", "wall": 5}],
+        "escalations": [],
+        "decision": None,
+        "ended_by": None,
+    },
 }
 SCOPES = {
     "incident": {"area:birmingham"},
     "custody-booking": {"suite:perry-barr"},
     "briefing": {"area:birmingham:briefing", "force:briefing"},
+    "resource": {"area:birmingham"},
+    "suspect": {"area:birmingham"},
+    "inbox-item": {"suite:perry-barr", "suite:perry-barr:inbox"},
 }
 
 
@@ -286,3 +303,72 @@ def test_a_kind_is_data() -> None:
         spec.fields[FieldName("colour")] = spec.fields[FieldName("area")]  # type: ignore[index]
     with pytest.raises(AttributeError):
         spec.name = "other"  # type: ignore[misc]
+
+
+def item(**changes: object) -> InboxItem:
+    """An inbox item."""
+    made = KINDS["inbox-item"].build(FULL["inbox-item"] | changes)
+    assert isinstance(made, InboxItem)
+    return made
+
+
+DECISION = {"value": 3, "reason": "Seen on the film."}
+
+
+def test_an_open_item_is_in_the_inboxes_of_its_places() -> None:
+    """Who may decide finds it there; the place itself shows that something is open."""
+    found = item(places=["suite:perry-barr", "force"])
+    assert found.open
+    assert found.scopes() == {"suite:perry-barr", "suite:perry-barr:inbox", "force", "force:inbox"}
+    assert found.writing_scopes() == {"suite:perry-barr:inbox", "force:inbox"}
+
+
+@pytest.mark.parametrize("end", [{"decision": DECISION}, {"ended_by": "hh-1/4"}], ids=["decided", "ended"])
+def test_an_item_that_is_settled_leaves_the_inbox(end: dict[str, Any]) -> None:
+    """It stays with its subject; a late decision by somebody entitled still comes in, to be seen as late."""
+    found = item(**end)
+    assert not found.open
+    assert found.scopes() == {"suite:perry-barr"}
+    assert found.writing_scopes() == {"suite:perry-barr:inbox"}
+
+
+def test_an_overdue_item_is_in_the_inbox_of_the_force_too() -> None:
+    """Escalation asks more people, and they may decide."""
+    found = item(escalations=[{"to": "superintendent", "overdue_ms": 5}])
+    assert found.scopes() == {"suite:perry-barr", "suite:perry-barr:inbox", "force:inbox"}
+    assert found.writing_scopes() == {"suite:perry-barr:inbox", "force:inbox"}
+
+
+@pytest.mark.parametrize("kind", sorted(set(FULL) - {"inbox-item"}))
+def test_who_may_see_a_record_may_write_it(kind: str) -> None:
+    """Only an inbox item asks for more."""
+    record = built(kind)
+    assert record.writing_scopes() == record.scopes()
+
+
+def test_a_cell_is_known_to_every_custody_desk() -> None:
+    """One suite that is full finds a free cell in another; vehicles and call signs stay at home."""
+    values = FULL["resource"] | {"home": "suite:perry-barr"}
+    assert KINDS["resource"].build(values | {"category": "cell"}).scopes() == {"suite:perry-barr", "custody"}
+    assert KINDS["resource"].build(values | {"category": "call-sign"}).scopes() == {"suite:perry-barr"}
+
+
+def test_a_record_with_an_unknown_word_is_built_all_the_same() -> None:
+    """An older program shows what a newer one wrote, in its scopes, with the word as it is."""
+    record = KINDS["resource"].build(FULL["resource"] | {"category": "drone", "service": "charging"})
+    assert isinstance(record, Resource)
+    assert (record.category.value, record.category.known, record.service.value) == ("drone", False, "charging")
+    assert record.scopes() == {"area:birmingham"}
+    assert item(roles=["custody-officer", "duty-governor"]).roles[1].value == "duty-governor"
+
+
+def test_every_scope_of_a_record_belongs_to_an_audience() -> None:
+    """What a kind makes of its fields can be granted, as itself or along with its audience."""
+    for kind in FULL:
+        for scope in built(kind).scopes():
+            assert scopes.problem(scopes.audience(scope)) is None
+
+
+def test_the_record_of_an_item_is_named_like_any_other() -> None:
+    """The subject of the item above is a record id."""
+    assert item().subject == RecordId("0199c8a1-7c00-7a11-8b22-0000000000a1")

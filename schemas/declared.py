@@ -1,0 +1,66 @@
+"""What a field declares, as plain data: one source for JSON Schema, the reference and the protocol's page."""
+
+from typing import Any, Final
+
+import msgspec
+
+from schemas.kinds import FieldSpec
+
+Declared = dict[str, Any]
+
+ANNOTATIONS: Final = {
+    "policy": "x-merge-policy",
+    "ranks": "x-merge-ranks",
+    "transitions": "x-merge-transitions",
+    "precedence": "x-merge-precedence",
+    "asks_when": "x-merge-asks-when",
+    "ending": "x-merge-ending",
+    "safe": "x-merge-safe",
+    "decides": "x-decides",
+    "sees": "x-sees",
+    "retired": "x-retired",
+    "by_rule": "x-by-rule",
+}
+"""What `declared` gives -> its JSON Schema annotation."""
+
+
+def declared(field: FieldSpec) -> Declared:
+    """A field's policy and all that is declared beside it; what is not declared is left out.
+
+    Keys: `policy`; of `highest` `ranks`, the lowest first; of `state` `transitions` (state -> what may follow),
+    `precedence` (of concurrent states the later one stands), `asks_when` (states that ask a person when concurrent) and
+    `ending` {states, unless, shown}; of `judged` `safe` {way, order}; `decides` {roles, within_ms, then, safe_because};
+    `sees`; `retired` {since, instead}; `by_rule`.
+    """
+    found: Declared = {"policy": field.policy.name}
+    if field.ranks is not None:
+        found["ranks"] = list(field.ranks.order)
+    if field.flow is not None:
+        found["transitions"] = {state: list(after) for state, after in field.flow.moves.items()}
+        found["precedence"] = list(field.flow.precedence)
+        if field.flow.asks:
+            found["asks_when"] = list(field.flow.asks)
+        if field.flow.ending is not None:
+            found["ending"] = _plain(field.flow.ending)
+    if field.safe is not None:
+        found["safe"] = _plain(field.safe) if field.safe.order else {"way": field.safe.way}
+    if field.asks is not None:
+        found["decides"] = _plain(field.asks)
+    if field.sees:
+        found["sees"] = list(field.sees)
+    if field.retired is not None:
+        found["retired"] = _plain(field.retired)
+    if field.by_rule:
+        found["by_rule"] = True
+    return found
+
+
+def annotations(field: FieldSpec) -> Declared:
+    """The same as JSON Schema annotations."""
+    return {ANNOTATIONS[name]: value for name, value in declared(field).items()}
+
+
+def _plain(part: msgspec.Struct) -> Declared:
+    # There and back: lists, as whoever reads the JSON has them.
+    plain: Declared = msgspec.json.decode(msgspec.json.encode(part))
+    return plain
