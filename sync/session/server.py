@@ -49,7 +49,7 @@ class ServerSession:
 
     __slots__ = (
         "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_leaving", "_machine", "_nonce", "_out", "_pace",
-        "_verify", "acked", "device", "ending", "repairs",
+        "_verify", "acked", "device", "ending", "repairs", "schema",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -74,6 +74,8 @@ class ServerSession:
         self._leaving: dict[ScopeName, Generation] = {}
         self.device: DeviceId | None = None
         """Who it is, once admitted."""
+        self.schema: int = wire.SCHEMA
+        """The schema version that the device knows; this program's own until HELLO has come."""
         self.acked: dict[ScopeName, Seq] = {}
         """What the device says is on its disk."""
         self.repairs = 0
@@ -86,11 +88,6 @@ class ServerSession:
     def state(self) -> ServerState:
         """Where the session stands."""
         return self._machine.state
-
-    @property
-    def schema(self) -> int:
-        """The schema version that the device knows; this program's own until HELLO has come."""
-        return wire.SCHEMA if self._hello is None else self._hello[1].schema
 
     @property
     def scopes(self) -> Mapping[ScopeName, Generation]:
@@ -156,6 +153,7 @@ class ServerSession:
                 f"schema {body.schema}; this server takes {wire.SCHEMA_MIN} to {wire.SCHEMA_MAX}",
             )
         self._hello = (message, body)
+        self.schema = body.schema
         return CheckHello(body.device)
 
     def _own_ops(self, message: wire.Push) -> tuple[bytes, ...]:
