@@ -272,6 +272,8 @@ class _Commit:
 
     def _not_here(self, op: Op, before: RecordState | None) -> OpId | None:
         """An op that the author saw and that this server does not hold: it was set back, or the op is invented."""
+        if not op.saw:
+            return None
         stamps = set() if before is None else {s.op for cell in before.cells.values() for s in cell.stamps()}
         for name in sorted({name for names in op.saw.values() for name in names} - stamps):
             device, n = split_op_id(name)

@@ -3,6 +3,7 @@
 There is no merge code per kind: the kind's declaration says which policy each field has, and the policy does the rest.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -46,7 +47,7 @@ class Trusted(msgspec.Struct, frozen=True):
         return Change(value=self.value, stamp=self.stamp, saw=saw, base=self.base, decides=decides)
 
 
-class RecordState(msgspec.Struct, frozen=True, kw_only=True):
+class RecordState(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One record with the attribution of every value.
 
     Attributes:
@@ -72,6 +73,11 @@ class RecordState(msgspec.Struct, frozen=True, kw_only=True):
 
     def build(self) -> Kind:
         """The typed record."""
+        return self._built
+
+    @functools.cached_property
+    def _built(self) -> Kind:
+        # Asked for its scopes several times while one op is settled.
         return self.spec.build(self.values())
 
     def scopes(self) -> frozenset[ScopeName]:
