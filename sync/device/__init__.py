@@ -10,10 +10,11 @@ came, into the store). On top `handheld`, the API for applications, with `status
 from sync.device.changes import Change, ChangeStream, Missed, OpDurable, OpHeld, RecordChanged
 from sync.device.clocks import Clock, SystemClock
 from sync.device.database import set_aside
-from sync.device.handheld import Handheld, Written
+from sync.device.handheld import Handheld
 from sync.device.keys import DeviceIdentity, HeldKey, KeyFile, KeyHolder
 from sync.device.status import SyncStatus
 from sync.device.views import Attributed, HeldOp, RecordView
+from sync.device.writing import Written
 
 __all__ = [
     "Attributed",

@@ -11,29 +11,26 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
-
-import msgspec
+from typing import Final, Self, TypeVar
 
 from schemas.errors import UsageError
-from schemas.ids import UUID_RANDOM_BYTES, FieldName, Millis, OfficerId, OpId, RecordId, new_record_id
-from schemas.kinds import Kind, KindSpec, spec_of
+from schemas.ids import FieldName, Millis, OfficerId, RecordId
+from schemas.kinds import Kind, spec_of
 from schemas.limits import PAGE_ROWS_MAX
-from schemas.ops import Op
-from schemas.policies import grow
 from sync.clock import Learned
 from sync.device.applier import Applier
 from sync.device.backoff import BackoffLimits
-from sync.device.changes import STREAM_LEN_MAX, ChangeFeed, ChangeStream, RecordChanged
+from sync.device.changes import STREAM_LEN_MAX, ChangeStream
+from sync.device.claiming import Claiming
 from sync.device.client import SyncClient, sync_url
 from sync.device.clocks import Clock, DeviceTime, SystemClock
+from sync.device.deciding import Deciding
 from sync.device.keys import DeviceIdentity, KeyHolder
-from sync.device.lookups import field_of, get_one, get_some, plain_values, spec_of_record
+from sync.device.lookups import field_of, get_one, get_some
 from sync.device.opening import Opening
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import Committed, Held, ReplicaStore, last_learned, last_synced
 from sync.device.views import HeldOp, RecordView, held_op, record_view
-from sync.replica import WriteFacts
 
 K = TypeVar("K", bound=Kind)
 
@@ -41,32 +38,8 @@ _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
 
 
-class Written(msgspec.Struct, frozen=True):
-    """A change that is on this device's disk.
-
-    Attributes:
-        record: the record that was made or changed.
-        op: the change's own name, as `OpDurable` and `OpHeld` tell it.
-    """
-
-    record: RecordId
-    op: OpId
-
-
-class Handheld:
+class Handheld(Claiming, Deciding):
     """One officer's handheld: a replica, and the connection that keeps it in step. Make one with `open`."""
-
-    def __init__(
-        self, store: ReplicaStore, author: OfficerId, time: DeviceTime, rng: random.Random, board: StatusBoard
-    ) -> None:
-        """Use `open`."""
-        self._store = store
-        self._author = author
-        self._time = time
-        self._rng = rng
-        self._board = board
-        self._feed = ChangeFeed()
-        self._client: SyncClient | None = None
 
     @classmethod
     def open(
@@ -162,128 +135,6 @@ class Handheld:
             self._board.close()
             self._feed.close()
             await self._store.close()
-
-    # --- writing -----------------------------------------------------------------------------------------------------
-
-    async def create(self, record: Kind, *, occurred_at: int | None = None, why: str = "") -> Written:
-        """Make a record. Fields that hold their default are left unsaid; entries of `grow` fields are appended.
-
-        Args:
-            record: its values, as an `Incident`, `Briefing` or `CustodyBooking`.
-            occurred_at: when it happened (ms since 1970); now by default.
-            why: the author's reason, if there is one to give.
-
-        Returns:
-            The new record's id and the op's, once both are on this device's disk.
-
-        Raises:
-            UsageError: the server would refuse it; the text says what is wrong. Nothing was written.
-            ReplicaError: the database failed. Nothing was written.
-        """
-        spec = spec_of(type(record))
-        changes = {
-            FieldName(field.name): getattr(record, field.name)
-            for field in msgspec.structs.fields(record)
-            if field.required or getattr(record, field.name) != field.default
-        }
-        plain = plain_values(changes)
-        new = new_record_id(self._time.now(), self._rng.randbytes(UUID_RANDOM_BYTES))
-        return await self._write(lambda _held: (new, spec, plain), occurred_at, why, create=True)
-
-    async def edit(
-        self,
-        record: RecordId,
-        /,
-        *,
-        occurred_at: int | None = None,
-        why: str = "",
-        **changes: Any,  # noqa: ANN401  each is of the type that its field declares
-    ) -> Written:
-        """Change fields of a record to new values.
-
-        Args:
-            record: which.
-            occurred_at: when it happened (ms since 1970); now by default.
-            why: the author's reason, if there is one to give.
-            changes: field=value, typed as in the record.
-
-        Raises:
-            UsageError: there is no such record or field here, the field only grows (use `append`), or the server would
-                refuse the change. Nothing was written.
-            ReplicaError: the database failed. Nothing was written.
-        """
-        if not changes:
-            raise UsageError(f"nothing to change in {record}: give fields, as in edit(record, summary=…)")
-        plain = plain_values({FieldName(name): value for name, value in changes.items()})
-
-        def prepare(held: Held) -> tuple[RecordId, KindSpec, dict[FieldName, Any]]:
-            spec = spec_of_record(held, record)
-            for name in plain:
-                if field_of(spec, name).policy is grow:
-                    raise UsageError(f"{name} only grows: append(record, {name!r}, entry) adds to it")
-            return record, spec, plain
-
-        return await self._write(prepare, occurred_at, why)
-
-    async def append(
-        self, record: RecordId, field: str, entry: object, /, *, occurred_at: int | None = None, why: str = ""
-    ) -> Written:
-        """Add an entry to a field that grows: a log, checks, receipts.
-
-        Args:
-            record: which.
-            field: its name, as in `log`.
-            entry: the entry, typed as in the record: `LogEntry(text=…)`.
-            occurred_at: when it happened (ms since 1970), which decides its place; now by default.
-            why: the author's reason, if there is one to give.
-
-        Raises:
-            UsageError: there is no such record or field here, the field does not grow (use `edit`), or the server would
-                refuse the entry. Nothing was written.
-            ReplicaError: the database failed. Nothing was written.
-        """
-        plain = plain_values({FieldName(field): [entry]})
-
-        def prepare(held: Held) -> tuple[RecordId, KindSpec, dict[FieldName, Any]]:
-            spec = spec_of_record(held, record)
-            if field_of(spec, FieldName(field)).policy is not grow:
-                raise UsageError(f"{field} holds one value: edit(record, {field}=…) changes it")
-            return record, spec, plain
-
-        return await self._write(prepare, occurred_at, why)
-
-    async def _write(
-        self,
-        prepare: Callable[[Held], tuple[RecordId, KindSpec, dict[FieldName, Any]]],
-        occurred_at: int | None,
-        why: str,
-        *,
-        create: bool = False,
-    ) -> Written:
-        made, now, doubt = self._time.reading()
-        facts = WriteFacts(
-            author=self._author,
-            now=now,
-            wall=Millis(made.wall_ms),
-            made=made,
-            doubt=doubt,
-            occurred_at=now if occurred_at is None else Millis(occurred_at),
-            why=why,
-        )
-
-        def work(held: Held) -> tuple[Op, KindSpec]:
-            record, spec, changes = prepare(held)
-            return held.replica.write(record, spec, changes, facts, create=create), spec
-
-        def told(written: tuple[Op, KindSpec], committed: Committed) -> None:
-            op, spec = written
-            self._board.count(committed.revision, committed.waiting, committed.held)
-            self._feed.tell(RecordChanged(op.record, spec.struct, "local"))
-            if self._client is not None:
-                self._client.wake()
-
-        op, _ = await self._store.change(work, told)
-        return Written(op.record, op.id)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

@@ -1,10 +1,12 @@
 """What the API asks before it reads and writes: which field, kind, record. With clear words for what is not there."""
 
+import typing
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from schemas.errors import UsageError
-from schemas.ids import FieldName, RecordId, is_record_id
-from schemas.kinds import FieldSpec, Kind, KindSpec, kind_named
+from schemas.ids import FieldName, RecordId, ScopeName, is_record_id
+from schemas.kinds import FieldSpec, Kind, KindSpec, Token, kind_named
 from sync.check import changed_fields
 from sync.device.store import Held
 from sync.device.views import typed
@@ -37,6 +39,27 @@ def field_of(spec: KindSpec, name: FieldName) -> FieldSpec:
     return field
 
 
+def require_known(field: FieldSpec, plain: object) -> None:
+    """See that every token in a change is one that this program knows: what it writes, it must understand.
+
+    Args:
+        field: the field.
+        plain: the change, as it travels.
+
+    Raises:
+        UsageError: one is not; the text says which there are.
+    """
+    if field.problem(plain) is None and not field.reads(plain):
+        choices = [one for each in (field.type, *typing.get_args(field.type)) for one in _choices(each)]
+        among = f": it is one of {', '.join(choices)}" if choices else ": it holds a value that is not in the list"
+        raise UsageError(f"{field.name} cannot be {plain!r}{among}")
+
+
+def _choices(declared: object) -> list[str]:
+    is_list = isinstance(declared, type) and issubclass(declared, Token)
+    return [str(one.value) for one in declared] if is_list else []  # type: ignore[attr-defined]  # a list of tokens
+
+
 def spec_of_record(held: Held, record: RecordId) -> KindSpec:
     """The kind of a record of this handheld.
 
@@ -50,6 +73,29 @@ def spec_of_record(held: Held, record: RecordId) -> KindSpec:
         hint = "" if is_record_id(record) else " (and a record id looks like 01890a5d-ac96-774b-bcce-b302099a8057)"
         raise UsageError(f"there is no record {record!r} on this handheld{hint}")
     return spec
+
+
+def may_decide(held: Held, inboxes: AbstractSet[ScopeName]) -> bool:
+    """Whether this handheld holds one of these inboxes, as far as the server has told it."""
+    return not inboxes.isdisjoint(held.tables.positions())
+
+
+def require_inbox(held: Held, inboxes: AbstractSet[ScopeName], to: str) -> None:
+    """See that this handheld holds one of these inboxes.
+
+    Args:
+        held: the replica.
+        inboxes: those whose holders may do it.
+        to: what is to be done, as in `to correct an Incident`.
+
+    Raises:
+        UsageError: it holds none.
+    """
+    if not may_decide(held, inboxes):
+        raise UsageError(
+            f"{to}, a device must hold {' or '.join(sorted(inboxes))}, and this one does not: "
+            "say in the log what differs; it is for those who decide"
+        )
 
 
 def get_one(kind: type[K], record: RecordId, held: Held) -> K | None:

@@ -155,7 +155,7 @@ Act = Callable[[Handheld, RecordId], Any]
         (lambda h, r: h.append(r, "log", "plain text"), "log: Expected `object`, got `str`"),
         (lambda h, r: h.append(r, "log", LogEntry(text="")), "length >= 1"),
         (lambda h, r: h.edit(r, summary=""), "summary: Expected `str` of length >= 1"),
-        (lambda h, r: h.edit(r, grade="p9"), "grade: Invalid enum value 'p9'"),
+        (lambda h, r: h.edit(r, grade="p9"), "grade cannot be 'p9': it is one of p1, p2, scheduled"),
         (lambda h, r: h.edit(r, grade=1), "grade"),
         (lambda h, r: h.edit(r, summary="x" * 5_000), "length <= 4000"),
         (lambda h, r: h.edit(r, summary=object()), "summary cannot be written"),
