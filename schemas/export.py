@@ -60,6 +60,7 @@ _TRUSTED: Final[Schema] = {
             "anyOf": [{"type": "array", "items": _OP, "maxItems": SEEN_OPS_MAX}, {"type": "null"}],
         },
         {"type": "integer", "minimum": 0, "maximum": INT_MAX, "description": "The version that its author looked at."},
+        {"const": True, "description": "There when it is a correction."},
     ],
     "minItems": 4,
     "items": False,

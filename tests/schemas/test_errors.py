@@ -71,14 +71,15 @@ def test_codes_are_unique() -> None:
 def test_an_error_of_an_op_leaves_the_connection_open() -> None:
     """What is about one op has no close code and quarantines; everything else closes and never quarantines.
 
-    One is never a refusal: an op that saw what has not come waits, and comes again by itself.
+    Two are never refusals: the op waits for what has not come, or for a newer server, and comes again by itself.
     """
+    waits = {"op_saw_unknown", "op_value_newer"}
     for spec in ERRORS.values():
         about_an_op = spec.code.startswith("op_")
         assert (spec.close is None) == about_an_op, spec.code
-        refuses = about_an_op and spec.code != "op_saw_unknown"
+        refuses = about_an_op and spec.code not in waits
         assert (spec.recovery is Recovery.QUARANTINE) == refuses, spec.code
-    assert ERRORS["op_saw_unknown"].recovery is Recovery.RETRY
+    assert all(ERRORS[code].recovery is Recovery.RETRY for code in waits)
 
 
 def test_every_recovery_has_a_meaning_and_travels() -> None:

@@ -180,6 +180,8 @@ def test_a_change_has_the_form_of_its_policy(changes: dict[str, Any], fits: bool
     [
         (["x", 0, None, 0], True),
         ([{"any": 1}, 3, ["hh-1/4"], 7], True),
+        (["x", 0, None, 0, True], True),
+        (["x", 0, None, 0, False], False),
         (["x", 0, None], False),
         (["x", 0, ["not an op"], 0], False),
         (["x", -1, None, 0], False),

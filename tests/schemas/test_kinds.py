@@ -305,9 +305,14 @@ def test_a_kind_is_data() -> None:
         spec.name = "other"  # type: ignore[misc]
 
 
+def named(values: dict[str, Any]) -> dict[FieldName, Any]:
+    """Plain values by field."""
+    return {FieldName(name): value for name, value in values.items()}
+
+
 def item(**changes: object) -> InboxItem:
     """An inbox item."""
-    made = KINDS["inbox-item"].build(FULL["inbox-item"] | changes)
+    made = KINDS["inbox-item"].build(named(FULL["inbox-item"] | changes))
     assert isinstance(made, InboxItem)
     return made
 
@@ -349,13 +354,13 @@ def test_who_may_see_a_record_may_write_it(kind: str) -> None:
 def test_a_cell_is_known_to_every_custody_desk() -> None:
     """One suite that is full finds a free cell in another; vehicles and call signs stay at home."""
     values = FULL["resource"] | {"home": "suite:perry-barr"}
-    assert KINDS["resource"].build(values | {"category": "cell"}).scopes() == {"suite:perry-barr", "custody"}
-    assert KINDS["resource"].build(values | {"category": "call-sign"}).scopes() == {"suite:perry-barr"}
+    assert KINDS["resource"].build(named(values | {"category": "cell"})).scopes() == {"suite:perry-barr", "custody"}
+    assert KINDS["resource"].build(named(values | {"category": "call-sign"})).scopes() == {"suite:perry-barr"}
 
 
 def test_a_record_with_an_unknown_word_is_built_all_the_same() -> None:
     """An older program shows what a newer one wrote, in its scopes, with the word as it is."""
-    record = KINDS["resource"].build(FULL["resource"] | {"category": "drone", "service": "charging"})
+    record = KINDS["resource"].build(named(FULL["resource"] | {"category": "drone", "service": "charging"}))
     assert isinstance(record, Resource)
     assert (record.category.value, record.category.known, record.service.value) == ("drone", False, "charging")
     assert record.scopes() == {"area:birmingham"}

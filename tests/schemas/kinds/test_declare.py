@@ -1,6 +1,7 @@
 """A field's declaration is read whole, and one that could not be carried out fails at import with the remedy."""
 
-from collections.abc import Iterator
+import enum
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -45,7 +46,11 @@ class Light(Token):
 
 ASKS = Asks(roles=(Role.SUPERVISOR,), within_ms=60_000, then=(Role.CONTROL_ROOM,), safe_because="It is red.")
 RISING = rising(Light.GREEN, Light.AMBER, Light.RED)
-MOVES = {Light.RED: (Light.AMBER, Light.GREEN), Light.AMBER: (Light.RED,), Light.GREEN: (Light.AMBER,)}
+MOVES: Mapping[enum.Enum, tuple[enum.Enum, ...]] = {
+    Light.RED: (Light.AMBER, Light.GREEN),
+    Light.AMBER: (Light.RED,),
+    Light.GREEN: (Light.AMBER,),
+}
 PRECEDENCE = (Light.GREEN, Light.AMBER, Light.RED)
 FLOW = flow(MOVES, precedence=PRECEDENCE)
 ENDING = flow(MOVES, precedence=PRECEDENCE, ending=Ending(states=("green",), unless=("log",), shown="red"))
