@@ -17,6 +17,7 @@ from schemas.ids import (
     OpNumber,
     RecordId,
     ScopeName,
+    Seq,
     named_record_id,
 )
 from schemas.kinds import InboxItem
@@ -163,9 +164,13 @@ class Desk(MemoryStore):
         assert isinstance(built, InboxItem)
         return built
 
-    def members(self, scope: ScopeName) -> dict[RecordId, int]:
+    def members(self, scope: ScopeName) -> dict[RecordId, Seq]:
         """The records of a scope with their versions, by its log."""
         return {one: seq for one, (seq, held) in self._members.get(scope, {}).items() if held}
+
+    def items(self) -> list[RecordId]:
+        """Every inbox item that was ever made, by id."""
+        return [one for one in sorted(self._bodies) if isinstance(self.held(one).build(), InboxItem)]
 
     def acts(self, device: str, n: int) -> tuple[Act, ...]:
         """What is kept of what an op did."""
