@@ -1,10 +1,12 @@
 """What a field declares, as plain data: one source for JSON Schema, the reference and the protocol's page."""
 
+import typing
 from typing import Any, Final
 
 import msgspec
 
 from schemas.kinds import FieldSpec
+from schemas.tokens import Token
 
 Declared = dict[str, Any]
 
@@ -18,6 +20,7 @@ ANNOTATIONS: Final = {
     "safe": "x-merge-safe",
     "decides": "x-decides",
     "sees": "x-sees",
+    "means": "x-means",
     "retired": "x-retired",
     "by_rule": "x-by-rule",
 }
@@ -30,7 +33,7 @@ def declared(field: FieldSpec) -> Declared:
     Keys: `policy`; of `highest` `ranks`, the lowest first; of `state` `transitions` (state -> what may follow),
     `precedence` (of concurrent states the later one stands), `asks_when` (states that ask a person when concurrent) and
     `ending` {states, unless, shown}; of `judged` `safe` {way, order}; `decides` {roles, within_ms, then, safe_because};
-    `sees`; `retired` {since, instead}; `by_rule`.
+    `sees`; `means`; `retired` {since, instead}; `by_rule`.
     """
     found: Declared = {"policy": field.policy.name}
     if field.ranks is not None:
@@ -48,6 +51,8 @@ def declared(field: FieldSpec) -> Declared:
         found["decides"] = _plain(field.asks)
     if field.sees:
         found["sees"] = list(field.sees)
+    if field.means:
+        found["means"] = list(field.means)
     if field.retired is not None:
         found["retired"] = _plain(field.retired)
     if field.by_rule:
@@ -58,6 +63,19 @@ def declared(field: FieldSpec) -> Declared:
 def annotations(field: FieldSpec) -> Declared:
     """The same as JSON Schema annotations."""
     return {ANNOTATIONS[name]: value for name, value in declared(field).items()}
+
+
+def words(of: object) -> Declared:
+    """The words of the enumerations in a type: `values` of the value or each in a list; `parts`: part -> its words."""
+    found: Declared = {}
+    for choice in (of, *typing.get_args(of)):
+        if isinstance(choice, type) and issubclass(choice, Token):
+            found["values"] = [member.value for member in choice]
+        elif isinstance(choice, type) and issubclass(choice, msgspec.Struct):
+            parts = {part.encode_name: words(part.type).get("values") for part in msgspec.structs.fields(choice)}
+            known = {name: values for name, values in parts.items() if values is not None}
+            found |= {"parts": known} if known else {}
+    return found
 
 
 def _plain(part: msgspec.Struct) -> Declared:

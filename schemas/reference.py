@@ -218,6 +218,8 @@ def beside_in_words(field: FieldSpec) -> list[str]:
         told += _asks_in_words(says["decides"])
     if "sees" in says:
         told.append(f"A change also says what its author saw of {_listed(says['sees'])}.")
+    if "means" in says:
+        told.append(f"Two people say the same when these agree: {_listed(says['means'])}.")
     if "retired" in says:
         retired = says["retired"]
         told.append(f"No longer written since version {retired['since']} of the kinds. Instead: {retired['instead']}.")

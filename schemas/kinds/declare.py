@@ -120,6 +120,7 @@ def _require_fit(where: str, policy: Policy, inner: Any, given: _Given) -> None:
         if kind_of in given and owner != policy.name:
             raise TypeError(f"{where} declares {kind_of.__name__}, which belongs to `{owner}`, not `{policy.name}`")
     _require_asks(where, policy, given)
+    _require_parts(where, policy, inner, given.get(Means))
     choices = (inner, *typing.get_args(inner))
     _require_values(where, {member.value for choice in choices for member in _members(choice)}, inner, given)
     if policy is claim and Hold not in choices:
@@ -137,6 +138,18 @@ def _require_asks(where: str, policy: Policy, given: _Given) -> None:
         )
     if asks is not None and not (asks.roles and asks.then and asks.within_ms > 0):
         raise TypeError(f"{where}: Asks(...) must name who decides, a time of more than 0 ms, and who is asked then")
+
+
+def _require_parts(where: str, policy: Policy, inner: Any, means: Means | None) -> None:
+    """What people mean by a value is told only where it is asked for, and by parts that the value has."""
+    if means is None:
+        return
+    if policy is not once:
+        raise TypeError(f"{where} declares Means, which belongs to `{once.name}`, not `{policy.name}`")
+    structs = [each for each in (inner, *typing.get_args(inner)) if msgspec.inspect.is_struct_type(each)]
+    parts = {field.name for struct in structs for field in msgspec.structs.fields(struct)}
+    if not means.parts or not set(means.parts) <= parts:
+        raise TypeError(f"{where}: Means(...) must name parts of its value; there are {sorted(parts)}")
 
 
 def _require_values(where: str, members: set[str], inner: Any, given: _Given) -> None:

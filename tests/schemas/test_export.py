@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from schemas import reference, wire
-from schemas.declared import ANNOTATIONS, declared
+from schemas.declared import ANNOTATIONS, declared, words
 from schemas.errors import ERRORS
 from schemas.export import MESSAGES, PARTS, described, message_schema, part_schema, record_schema, schema_files, tag_of
 from schemas.ids import FieldName
@@ -263,6 +263,7 @@ def test_the_page_of_kinds_tells_every_field() -> None:
         ("custody-booking", "allergies", ["Shown while people differ: all that was said."]),
         ("custody-booking", "disposal", ["Shown while people differ: nothing."]),
         ("custody-booking", "cell", ["since version 2 of the kinds. Instead: claim the cell's own record"]),
+        ("inbox-item", "decision", ["Two people say the same when these agree: `value`.", "saw of `candidates`."]),
         ("custody-booking", "suite", []),
     ],
 )
@@ -271,6 +272,16 @@ def test_what_a_field_declares_is_told_in_words(kind: str, field: str, told: lis
     text = "\n".join(reference.beside_in_words(KINDS[kind].fields[FieldName(field)]))
     assert [each for each in told if each not in text] == []
     assert bool(text) is bool(told)
+
+
+def test_the_words_of_an_enumeration_are_told() -> None:
+    """Of a value, of each in a list, and of the parts of an entry."""
+    kinds = {name: spec.fields for name, spec in KINDS.items()}
+    assert words(kinds["custody-booking"][FieldName("risk")].type) == {"values": ["standard", "medium", "high"]}
+    assert "custody-officer" in words(kinds["inbox-item"][FieldName("roles")].type)["values"]
+    checks = words(kinds["custody-booking"][FieldName("checks")].type)
+    assert checks == {"parts": {"response": ["awake", "roused", "asleep", "no-response"]}}
+    assert words(kinds["incident"][FieldName("position")].type) == {}
 
 
 def test_what_only_the_rules_write_is_told() -> None:

@@ -94,3 +94,26 @@ def test_what_does_not_fit_is_told_in_words(name: str, value: object, wrong: str
 def test_a_program_reads_what_has_the_form_and_no_unknown_token(name: str, value: object, reads: bool) -> None:  # noqa: FBT001 - a parameter
     """One unknown token anywhere in a change, or another form, and the change is for a newer program."""
     assert field(name).reads(value) is reads
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"value": 3, "reason": "film"}, {"value": 3, "reason": "witness"}, True),
+        ({"value": 3, "reason": "film"}, {"value": 4, "reason": "film"}, False),
+        ({"value": 3, "reason": "film"}, None, False),
+        (None, None, True),
+    ],
+    ids=str,
+)
+def test_two_decisions_are_the_same_by_what_they_decide(one: object, other: object, same: bool) -> None:  # noqa: FBT001 - a parameter
+    """Whatever the reasons: people who agree need not be asked again."""
+    decision = KINDS["inbox-item"].fields[FieldName("decision")]
+    assert decision.same(one, other) is same
+
+
+def test_values_without_declared_parts_are_compared_whole() -> None:
+    """Elsewhere a difference anywhere is a difference."""
+    hold = KINDS["resource"].fields[FieldName("hold")]
+    assert not hold.same({"holder": "x"}, {"holder": "x", "until": 5})
+    assert hold.same({"holder": "x"}, {"holder": "x"})

@@ -17,6 +17,7 @@ from schemas.policies import (
     ByRule,
     Ending,
     Flow,
+    Means,
     Ranks,
     Retired,
     Safe,
@@ -216,6 +217,19 @@ WRONG = {
     ),
     "a claim on text": (Annotated[str | None, claim, ASKS], r"declares `claim`, so its type must be Hold \| None"),
     "sight of nothing": (Annotated[int, latest, Sees(("shape",))], "names 'shape', which it has not"),
+    "means of another policy": (
+        Annotated[Hold | None, latest, Means(("holder",))],
+        "declares Means, which belongs to `once`, not `latest`",
+    ),
+    "means by an unknown part": (
+        Annotated[Hold | None, once, ASKS, Means(("shape",))],
+        r"Means\(...\) must name parts of its value; there are \['holder', 'until'\]",
+    ),
+    "means by nothing": (Annotated[Hold | None, once, ASKS, Means(())], r"Means\(...\) must name parts"),
+    "means of a value without parts": (
+        Annotated[int, once, ASKS, Means(("holder",))],
+        r"Means\(...\).* there are \[\]",
+    ),
     "a declaration twice": (Annotated[int, latest, Sees(()), Sees(())], "declares Sees twice"),
 }
 
@@ -297,6 +311,7 @@ def test_an_ending_that_sees_is_taken() -> None:
         (Annotated[str, latest, Retired(2, "nothing")], {"retired": Retired(2, "nothing")}),
         (Annotated[str, latest, ByRule()], {"by_rule": True}),
         (Annotated[str, latest, Sees(("colour",))], {"sees": ("colour",)}),
+        (Annotated[Hold | None, once, ASKS, Means(("holder",))], {"means": ("holder",)}),
         (
             Annotated[str, latest],
             {"ranks": None, "flow": None, "safe": None, "asks": None, "sees": (), "by_rule": False},
