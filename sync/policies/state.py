@@ -29,7 +29,8 @@ class State(OneValue):
 
     def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:
         """Supersede what the author saw; show what takes precedence among what is left."""
-        return join(cell, change, lambda standing: _pick(_flow(field), standing, ()))
+        against = () if cell is None else cell.against
+        return join(cell, change, lambda standing: _pick(_flow(field), standing, against))
 
     def value(self, field: FieldSpec, cell: Cell) -> Any:
         """The state that stands; the declared one when it is an ending that is contested."""
