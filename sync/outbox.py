@@ -1,4 +1,8 @@
-"""The life of one op on the device that made it, as one table. Nothing else changes an op's state."""
+"""The life of one op on the device that made it, as one table. Nothing else changes an op's state.
+
+An op that was mended, withdrawn or issued again has ended: its number is never offered to a server again, and what
+still comes for it is taken in silence. The op that took its place, if one did, has a life of its own.
+"""
 
 import enum
 from typing import Final
@@ -11,12 +15,21 @@ class OpState(enum.Enum):
 
     QUEUED = "queued"
     """On disk here, not known to be on the server's. It is pushed in every session until there is a result."""
+    WAITING = "waiting"
+    """The server has not taken it in, because something that it builds on is not there. It is offered again when that
+    may have come, and in the next session."""
     DURABLE = "durable"
     """On the server's disk; the row that holds it has not come yet, so it is still laid over the older row."""
     SETTLED = "settled"
     """In the row (or the record is not for this device any more). Kept, to be offered again to a restored server."""
     HELD = "held"
     """Refused. Kept, shown to the officer with the reason; later ops on the same record wait behind it."""
+    MENDED = "mended"
+    """Refused, then put right by its author: another op stands in its place. Kept, with a pointer to that one."""
+    WITHDRAWN = "withdrawn"
+    """Refused, then given up by its author, or built on one that was. Kept, with the author's reason."""
+    REISSUED = "reissued"
+    """The same change stands under another number. Kept, with a pointer to that one."""
 
 
 class OpEvent(enum.Enum):
@@ -24,16 +37,33 @@ class OpEvent(enum.Enum):
 
     RESULT_DURABLE = "result: durable"
     RESULT_REFUSED = "result: refused"
+    RESULT_REUSED = "result: refused, the number is used"
     RESULT_WAITING = "result: waiting"
+    MAY_GO_ON = "what it waits for may have come"
     ROW_CAME = "row holds it"
     SERVER_SET_BACK = "server was set back"
+    MENDED = "its author mends it"
+    WITHDRAWN = "its author withdraws it"
+    ISSUED_AGAIN = "issued again under a new number"
 
 
 TRANSITIONS: Final = {
     (OpState.QUEUED, OpEvent.RESULT_DURABLE): OpState.DURABLE,
     (OpState.QUEUED, OpEvent.RESULT_REFUSED): OpState.HELD,
-    (OpState.QUEUED, OpEvent.RESULT_WAITING): OpState.QUEUED,
+    (OpState.QUEUED, OpEvent.RESULT_REUSED): OpState.REISSUED,
+    (OpState.QUEUED, OpEvent.RESULT_WAITING): OpState.WAITING,
     (OpState.QUEUED, OpEvent.SERVER_SET_BACK): OpState.QUEUED,
+    (OpState.QUEUED, OpEvent.WITHDRAWN): OpState.WITHDRAWN,
+    (OpState.QUEUED, OpEvent.ISSUED_AGAIN): OpState.REISSUED,
+    (OpState.WAITING, OpEvent.MAY_GO_ON): OpState.QUEUED,
+    # It was pushed twice, and the second answer differs.
+    (OpState.WAITING, OpEvent.RESULT_DURABLE): OpState.DURABLE,
+    (OpState.WAITING, OpEvent.RESULT_REFUSED): OpState.HELD,
+    (OpState.WAITING, OpEvent.RESULT_REUSED): OpState.REISSUED,
+    (OpState.WAITING, OpEvent.RESULT_WAITING): OpState.WAITING,
+    (OpState.WAITING, OpEvent.SERVER_SET_BACK): OpState.QUEUED,
+    (OpState.WAITING, OpEvent.WITHDRAWN): OpState.WITHDRAWN,
+    (OpState.WAITING, OpEvent.ISSUED_AGAIN): OpState.REISSUED,
     (OpState.DURABLE, OpEvent.ROW_CAME): OpState.SETTLED,
     # A result is said again when the op was pushed again; it is the stored one.
     (OpState.DURABLE, OpEvent.RESULT_DURABLE): OpState.DURABLE,
@@ -43,10 +73,31 @@ TRANSITIONS: Final = {
     (OpState.SETTLED, OpEvent.SERVER_SET_BACK): OpState.QUEUED,
     (OpState.HELD, OpEvent.RESULT_REFUSED): OpState.HELD,
     (OpState.HELD, OpEvent.SERVER_SET_BACK): OpState.QUEUED,
+    (OpState.HELD, OpEvent.MENDED): OpState.MENDED,
+    (OpState.HELD, OpEvent.WITHDRAWN): OpState.WITHDRAWN,
+    (OpState.HELD, OpEvent.ISSUED_AGAIN): OpState.REISSUED,
+    # Late results of a push that was on its way. A server that was set back is never asked about the old number: it
+    # might take that one in beside the op in its place.
+    (OpState.MENDED, OpEvent.RESULT_REFUSED): OpState.MENDED,
+    (OpState.MENDED, OpEvent.RESULT_REUSED): OpState.MENDED,
+    (OpState.MENDED, OpEvent.RESULT_WAITING): OpState.MENDED,
+    (OpState.MENDED, OpEvent.SERVER_SET_BACK): OpState.MENDED,
+    (OpState.WITHDRAWN, OpEvent.RESULT_REFUSED): OpState.WITHDRAWN,
+    (OpState.WITHDRAWN, OpEvent.RESULT_REUSED): OpState.WITHDRAWN,
+    (OpState.WITHDRAWN, OpEvent.RESULT_WAITING): OpState.WITHDRAWN,
+    (OpState.WITHDRAWN, OpEvent.SERVER_SET_BACK): OpState.WITHDRAWN,
+    (OpState.REISSUED, OpEvent.RESULT_REFUSED): OpState.REISSUED,
+    (OpState.REISSUED, OpEvent.RESULT_REUSED): OpState.REISSUED,
+    (OpState.REISSUED, OpEvent.RESULT_WAITING): OpState.REISSUED,
+    (OpState.REISSUED, OpEvent.SERVER_SET_BACK): OpState.REISSUED,
 }
 
-PENDING: Final = frozenset({OpState.QUEUED, OpState.DURABLE, OpState.HELD})
+PENDING: Final = frozenset({OpState.QUEUED, OpState.WAITING, OpState.DURABLE, OpState.HELD})
 """Ops that are laid over the row: what their author wrote stays in their sight, held or not."""
+UNSENT: Final = frozenset({OpState.QUEUED, OpState.WAITING})
+"""Ops that are on this device's disk and not known to be on the server's, and that nobody need look after."""
+ENDED: Final = frozenset({OpState.MENDED, OpState.WITHDRAWN, OpState.REISSUED})
+"""Ops that will never be the server's under their number."""
 
 
 def takes(state: OpState, event: OpEvent) -> bool:

@@ -17,7 +17,7 @@ from sqlcipher3 import dbapi2
 from schemas.errors import ReplicaError
 from sync.device.folder import ReplicaFolder
 from sync.device.keys import KEY_BYTES, KeyHolder
-from sync.device.sqlcipher import Sql, check_format, make_tables
+from sync.device.sqlcipher import FORMAT, Sql, check_format, make_tables, upgrade_tables
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -253,7 +253,7 @@ def _connect_keyed(path: Path, key: bytes) -> Sql:
 
 
 def _connect_checked(folder: ReplicaFolder, key: bytes) -> Sql:
-    """A connection to a replica whose pages are all intact.
+    """A connection to a replica whose pages are all intact, and whose tables are this program's.
 
     Raises:
         _Damaged: they are not.
@@ -265,7 +265,9 @@ def _connect_checked(folder: ReplicaFolder, key: bytes) -> Sql:
     try:
         connection = _connect_keyed(folder.database, key)
         try:
-            _check_pages(connection, str(folder.path))
+            version = _check_pages(connection, str(folder.path))
+            if version < FORMAT:
+                _transaction(connection, lambda sql: upgrade_tables(sql, version))
         except BaseException:
             connection.close()
             raise
@@ -276,8 +278,9 @@ def _connect_checked(folder: ReplicaFolder, key: bytes) -> Sql:
     return connection
 
 
-def _check_pages(connection: Sql, where: str) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def _check_pages(connection: Sql, where: str) -> int:
+    """Look at every page. Returns the version of the tables."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     check_format(version, where)
     if version == 0:
         raise _Damaged("the database has no tables")
@@ -286,6 +289,7 @@ def _check_pages(connection: Sql, where: str) -> None:
     broken = connection.execute("PRAGMA cipher_integrity_check").fetchall()
     if broken:
         raise _Damaged(f"{len(broken)} pages fail their check, the first: {broken[0][0]}")
+    return version
 
 
 def _is_damage(error: Exception) -> bool:

@@ -12,10 +12,17 @@ from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
 from sync.outbox import PENDING, OpState
 from sync.replica.tables import StoredOp, StoredPosition
 
-FORMAT: Final = 1
-"""Version of the tables below, kept in the database's `user_version` and in the key check beside it."""
+FORMAT: Final = 2
+"""Version of the tables below, kept in the database's `user_version`. The key check beside it says with which version
+it was made. A replica of an earlier version is brought up to this one when it is opened (`upgrade_tables`)."""
 
-_SCHEMA: Final = """
+# These two leave out the ops that are not pending (`sync.outbox.PENDING`): those are kept for ever, are most of the
+# table, and nobody asks for them by record. An index serves a statement that has these very words.
+_OP_INDEXES: Final = """
+CREATE INDEX op_pending ON op (record, n) WHERE state NOT IN ('settled', 'mended', 'withdrawn', 'reissued');
+CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE state NOT IN ('settled', 'mended', 'withdrawn', 'reissued');
+"""
+_SCHEMA: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE row (record TEXT PRIMARY KEY, kind TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX row_by_kind ON row (kind, record);
@@ -30,35 +37,53 @@ CREATE TABLE position (
 ) WITHOUT ROWID;
 CREATE TABLE op (
     n INTEGER PRIMARY KEY, record TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
-    body BLOB NOT NULL, seq INTEGER NOT NULL, scopes TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL
+    body BLOB NOT NULL, seq INTEGER NOT NULL, scopes TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL,
+    became INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX op_by_state ON op (state, n);
-CREATE INDEX op_pending ON op (record, n) WHERE state <> 'settled';
-CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE state <> 'settled';
+{_OP_INDEXES}
 """
-# The last two indexes leave settled ops out: those are kept for ever, are most of the table, and nobody asks for them
-# by record.
+_UPGRADES: Final = {
+    # 2: ops that were mended, withdrawn or issued again.
+    2: f"""
+ALTER TABLE op ADD COLUMN became INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE op ADD COLUMN why TEXT NOT NULL DEFAULT '';
+DROP INDEX op_pending;
+DROP INDEX op_pending_by_kind;
+{_OP_INDEXES}
+""",
+}
+"""Version -> what leads there from the one before."""
 _ROW_PUT: Final = """
 INSERT INTO row VALUES (?, ?, ?, ?)
 ON CONFLICT (record) DO UPDATE SET kind = excluded.kind, version = excluded.version, body = excluded.body
 """
 _RECORDS_OF_KIND: Final = """
 SELECT record FROM row WHERE kind = ?1
-UNION SELECT record FROM op WHERE kind = ?1 AND state <> 'settled' ORDER BY record
+UNION SELECT record FROM op WHERE kind = ?1 AND state NOT IN ('settled', 'mended', 'withdrawn', 'reissued')
+ORDER BY record
 """
+_KIND_PENDING: Final = (
+    "SELECT kind FROM op WHERE record = ? AND state NOT IN ('settled', 'mended', 'withdrawn', 'reissued') LIMIT 1"
+)
 _MEMBERS: Final = "SELECT record, version FROM member WHERE scope = ? AND record > ? ORDER BY record"
 _MEMBERS_UPTO: Final = (
     "SELECT record, version FROM member WHERE scope = ? AND record > ? AND record <= ? ORDER BY record"
 )
 _POSITIONS: Final = "SELECT scope, gen, seq, after, digest, count FROM position"
 _POSITION: Final = "SELECT gen, seq, after, digest, count FROM position WHERE scope = ?"
-_OP: Final = "SELECT n, record, kind, state, body, seq, scopes, code, detail FROM op WHERE n = ?"
+_OP: Final = "SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op WHERE n = ?"
 _OPS_PENDING: Final = """
-SELECT n, record, kind, state, body, seq, scopes, code, detail FROM op
-WHERE record = ? AND state <> 'settled' ORDER BY n
+SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op
+WHERE record = ? AND state NOT IN ('settled', 'mended', 'withdrawn', 'reissued') ORDER BY n
 """
 _OPS_IN_STATE: Final = """
-SELECT n, record, kind, state, body, seq, scopes, code, detail FROM op WHERE state = ? AND n > ? ORDER BY n LIMIT ?
+SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op
+WHERE state = ? AND n > ? ORDER BY n LIMIT ?
+"""
+_OP_PUT: Final = """
+INSERT OR REPLACE INTO op (n, record, kind, state, body, seq, scopes, code, detail, became, why)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -86,10 +111,20 @@ class Sql(Protocol):
 
 def make_tables(connection: Sql) -> None:
     """Lay out an empty database. The caller's transaction makes it all or nothing."""
+    _run(connection, _SCHEMA, FORMAT)
+
+
+def upgrade_tables(connection: Sql, found: int) -> None:
+    """Bring a database of version `found` up to this program's. The caller's transaction makes it all or nothing."""
+    for version in range(found + 1, FORMAT + 1):
+        _run(connection, _UPGRADES[version], version)
+
+
+def _run(connection: Sql, statements: str, version: int) -> None:
     # One by one: executescript would commit that transaction first.
-    for statement in _SCHEMA.split(";"):
+    for statement in statements.split(";"):
         connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute(f"PRAGMA user_version = {version}")
 
 
 def check_format(found: int, where: str) -> None:
@@ -163,7 +198,7 @@ class SqlTables:
     def kind_of(self, record: RecordId) -> str | None:
         """The kind of a record that has a row or a pending op."""
         kind: str | None = self._one("SELECT kind FROM row WHERE record = ?", record) or self._one(
-            "SELECT kind FROM op WHERE record = ? AND state <> 'settled' LIMIT 1", record
+            _KIND_PENDING, record
         )
         return kind
 
@@ -220,9 +255,12 @@ class SqlTables:
     def put_op(self, op: StoredOp) -> None:
         """See `Tables`."""
         self._execute(
-            "INSERT OR REPLACE INTO op VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (op.n, op.record, op.kind, op.state.value, op.body, op.seq, " ".join(op.scopes), op.code, op.detail),
-        )
+            _OP_PUT,
+            (
+                op.n, op.record, op.kind, op.state.value, op.body, op.seq, " ".join(op.scopes), op.code, op.detail,
+                op.became, op.why,
+            ),
+        )  # fmt: skip
 
     def pending_ops(self, record: RecordId) -> list[StoredOp]:
         """See `Tables`."""
@@ -248,7 +286,7 @@ def _position(gen: int, seq: int, after: str | None, digest: bytes, count: int) 
 
 
 def _op(*columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statements above
-    n, record, kind, state, body, seq, scopes, code, detail = columns
+    n, record, kind, state, body, seq, scopes, code, detail, became, why = columns
     return StoredOp(
         n=n,
         record=record,
@@ -259,8 +297,10 @@ def _op(*columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statemen
         scopes=tuple(ScopeName(scope) for scope in scopes.split()),
         code=code,
         detail=detail,
+        became=became,
+        why=why,
     )
 
 
-if frozenset(OpState) - PENDING != {OpState.SETTLED}:
-    raise TypeError("these statements take every op that is not settled for pending; sync.outbox disagrees")
+if frozenset(OpState) - PENDING != {OpState.SETTLED, OpState.MENDED, OpState.WITHDRAWN, OpState.REISSUED}:
+    raise TypeError("these statements and sync.outbox disagree about which ops are pending")

@@ -8,78 +8,33 @@ Invariants (the reference model in tests/ checks them after every step):
 - a durable op waits for its row only as long as a scope that may bring it has not come past the op's commit.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import decode_row, reread_op
+from schemas.codec import decode_row
 from schemas.errors import PeerError, UsageError
-from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
-from schemas.limits import PAGE_ROWS_MAX, REPAIR_RANGES_MAX
-from schemas.ops import Doubt, Hlc, Op, Row
-from schemas.wire import Batch, Plan, Position, Range, Result, Results, Retract, ScopeAdd, Snapshot, Welcome
-from sync import clock, digest, replay
+from schemas.limits import REPAIR_RANGES_MAX
+from schemas.ops import Op, Row
+from schemas.wire import Batch, Plan, Position, Range, Results, Retract, ScopeAdd, Snapshot, Welcome
+from sync import digest
 from sync.clock import Made
 from sync.merge import RecordState
-from sync.outbox import OpEvent, OpState, next_state, takes
+from sync.outbox import OpState
+from sync.replica.facts import Dependants, Outcome, WriteFacts
 from sync.replica.members import MemberChange
+from sync.replica.mending import Mending
+from sync.replica.ownops import OwnOps
+from sync.replica.results import ResultTaker
 from sync.replica.tables import StoredOp, StoredPosition, Tables
-from sync.replica.writing import require_writable, sendable, sight
 
 _EPOCH: Final = "epoch"
-_NEXT_OP: Final = "next_op"
 _DEVICE: Final = "device"
-_MADE: Final = "made/{n}"
 _REPAIR_RANGE_MIN: Final = 16
 """Records in a range of a REPAIR, at least: below it the range costs more than its records."""
-_EVENT_OF_STATUS: Final = {
-    "durable": OpEvent.RESULT_DURABLE,
-    "refused": OpEvent.RESULT_REFUSED,
-    "waiting": OpEvent.RESULT_WAITING,
-}
-
-
-class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the core cannot know of a write: who, and the time.
-
-    Attributes:
-        author: the officer.
-        now: the corrected clock (ms since 1970).
-        wall: the device's uncorrected clock (ms since 1970).
-        occurred_at: when it happened, as the author says (ms since 1970).
-        why: the author's reason, or "".
-        made: what the device's own clocks said; None where nothing better can be told later.
-        doubt: what is doubtful about `now`.
-    """
-
-    author: OfficerId
-    now: Millis
-    wall: Millis
-    occurred_at: Millis
-    why: str = ""
-    made: Made | None = None
-    doubt: Doubt = Doubt(0)
-
-
-class Outcome(msgspec.Struct):
-    """What a transaction did, for whoever tells the application and the server.
-
-    Attributes:
-        touched: records whose view may have changed.
-        positions: scope -> seq that is now held.
-        removed: (scope, generation, records that left with it) for each scope that was dropped.
-        differ: scopes whose digest is not the server's.
-        durable, held: numbers of this device's ops that became so.
-    """
-
-    touched: set[RecordId] = msgspec.field(default_factory=set)
-    positions: dict[ScopeName, Seq] = msgspec.field(default_factory=dict)
-    removed: list[tuple[ScopeName, Generation, int]] = msgspec.field(default_factory=list)
-    differ: list[ScopeName] = msgspec.field(default_factory=list)
-    durable: list[OpNumber] = msgspec.field(default_factory=list)
-    held: list[OpNumber] = msgspec.field(default_factory=list)
 
 
 class Replica:
@@ -92,6 +47,9 @@ class Replica:
             UsageError: the tables belong to another device.
         """
         self._tables = tables
+        self._own = OwnOps(tables, device)
+        self._mending = Mending(tables, self._own)
+        self._results = ResultTaker(tables, self._own, self._mending)
         self.device = device
         known = tables.meta(_DEVICE)
         if known is None:
@@ -112,8 +70,7 @@ class Replica:
     @property
     def next_op(self) -> OpNumber:
         """The number that the next op gets."""
-        raw = self._tables.meta(_NEXT_OP)
-        return OpNumber(1 if raw is None else int(raw))
+        return self._own.next_op
 
     def positions(self) -> tuple[Position, ...]:
         """Where it stands in each scope, as HELLO says it."""
@@ -130,9 +87,7 @@ class Replica:
 
     def view(self, record: RecordId) -> RecordState | None:
         """The record as this device shows it: the server's row with pending ops laid over it."""
-        raw = self._tables.row(record)
-        row = None if raw is None else decode_row(raw)
-        return replay.view(row, [reread_op(op.body) for op in self._tables.pending_ops(record)])
+        return self._own.shown(record, self._tables.pending_ops(record))
 
     def views(self, spec: KindSpec) -> Iterable[RecordState]:
         """Every record of a kind that this device shows, in order of id."""
@@ -182,46 +137,68 @@ class Replica:
         Raises:
             UsageError: the change cannot be made; the text says why. Nothing was written.
         """
-        pending = self._tables.pending_ops(record)
-        state = self.view(record)
-        # The row's own version: the one beside it is 0 while the rows of a server that was set back are not trusted.
-        raw = self._tables.row(record)
-        op = Op(
-            device=self.device,
-            n=self.next_op,
-            record=record,
-            kind=spec.name,
-            author=facts.author,
-            create=create,
-            base=Seq(0) if raw is None else decode_row(raw).v,
-            after=max((op.n for op in pending if op.state is not OpState.DURABLE), default=OpNumber(0)),
-            hlc=clock.next_hlc(facts.now, Hlc(0, 0) if state is None else state.seen()),
-            occurred_at=facts.occurred_at,
-            wall=facts.wall,
-            changes=dict(changes),
-            why=facts.why,
-            saw=sight(spec, state, changes),
-            correct=correct,
-            doubt=facts.doubt | self._set_back(facts),
-        )
-        require_writable(op, spec, state)
-        body = sendable(op)
-        self._tables.put_op(StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body))
-        self._tables.set_meta(_NEXT_OP, str(op.n + 1).encode())
-        if facts.made is not None and (op.doubt or op.hlc[0] > facts.now):
-            self._tables.set_meta(_MADE.format(n=op.n), msgspec.msgpack.encode(facts.made))
-        return op
+        seen = self._tables.pending_ops(record)
+        return self._own.write(record, spec, changes, facts, seen, create=create, correct=correct)
 
     def made(self, n: OpNumber) -> Made | None:
         """What the device's clocks said when an op was made whose time may be told better; None for every other op."""
-        raw = self._tables.meta(_MADE.format(n=n))
-        return None if raw is None else msgspec.msgpack.decode(raw, type=Made)
+        return self._own.made(n)
 
-    def _set_back(self, facts: WriteFacts) -> Doubt:
-        """Whether the wall clock stands before what it said at the op before."""
-        last = self._tables.op(OpNumber(self.next_op - 1))
-        earlier = last is not None and facts.wall < reread_op(last.body).wall - clock.SET_BACK_MS
-        return Doubt.SET_BACK if earlier else Doubt(0)
+    def dependants(self, n: OpNumber) -> Dependants:
+        """What waits behind a refused op, and what would become of it if that one were withdrawn.
+
+        Raises:
+            UsageError: there is no such op, or it is not held.
+        """
+        return self._mending.dependants(n)
+
+    def mend(
+        self,
+        n: OpNumber,
+        changes: Mapping[FieldName, Any],
+        facts: WriteFacts,
+        *,
+        without: Collection[FieldName] = (),
+        occurred_at: Millis | None = None,
+    ) -> Op:
+        """Put a refused op right: a new op takes its place, and what waited behind it is issued again behind that.
+
+        Args:
+            n: the held op.
+            changes: field -> plain value, of what is put right; every other value stays as it was.
+            facts: who mends, and when; an empty `why` keeps the reason given before. `facts.occurred_at` is not used.
+            without: fields that are no longer changed.
+            occurred_at: when it happened (ms since 1970); None keeps what the refused op says.
+
+        Returns:
+            The new op. `became` tells the new numbers of what waited.
+
+        Raises:
+            UsageError: there is no such op, it is not held, or the server would refuse the new one; the text says why.
+                Nothing was written.
+        """
+        outcome = Outcome()
+        return self._mending.mend(n, changes, facts, without=without, occurred_at=occurred_at, outcome=outcome)
+
+    def withdraw(self, n: OpNumber, why: str) -> Outcome:
+        """Give a refused op up: it leaves the view, and is kept with the reason.
+
+        What waited behind it is issued again; or withdrawn with it, when it is the op that makes the record
+        (`dependants` tells before).
+
+        Raises:
+            UsageError: there is no such op, it is not held, or no reason is given. Nothing was written.
+        """
+        outcome = Outcome()
+        self._mending.withdraw(n, why, outcome)
+        return outcome
+
+    def became(self, n: OpNumber) -> StoredOp | None:
+        """The op that stands in the place of op `n` now: itself, the last that it was mended or issued again as."""
+        kept = self._tables.op(n)
+        while kept is not None and kept.became:
+            kept = self._tables.op(kept.became)
+        return kept
 
     # --- what the server sends ---------------------------------------------------------------------------------------
 
@@ -236,14 +213,14 @@ class Replica:
         for plan in message.scopes:
             if plan.action != "drop":
                 set_back = self._take_plan(plan, outcome, same_epoch=self.epoch == message.epoch) or set_back
+        self._own.number_above(message.last_op)
         if set_back:
-            self._offer_again()
+            self._own.offer_all_again()
+        self._own.begin_session()
         if other_history:
             self._distrust_versions()
         self._tables.set_meta(_EPOCH, message.epoch.encode())
-        if message.last_op >= self.next_op:
-            # The replica was copied or set back: never give a number to two ops.
-            self._tables.set_meta(_NEXT_OP, str(message.last_op + 1).encode())
+        self._mending.free_held(outcome)
         return outcome
 
     def scope_add(self, message: ScopeAdd) -> Outcome:
@@ -280,7 +257,8 @@ class Replica:
             change.drop(record)
             self._left(record, outcome)
         self._tables.put_position(message.scope, change.position(seq=message.to, after=None))
-        self._settle()
+        self._own.settle()
+        self._own.changed(outcome.touched, outcome)
         outcome.positions[message.scope] = message.to
         if message.digest is not None and message.count is not None:
             self._compare(message.scope, message.digest, message.count, outcome)
@@ -317,7 +295,8 @@ class Replica:
             self._take_row(row, raw, change, outcome, newer=True)
         ended = message.repair or message.last
         self._tables.put_position(message.scope, change.position(seq=held.seq, after=None if ended else message.upto))
-        self._settle()
+        self._own.settle()
+        self._own.changed(outcome.touched, outcome)
         if message.last and not message.repair:
             outcome.positions[message.scope] = held.seq
         return outcome
@@ -329,7 +308,7 @@ class Replica:
             kept = self._tables.op(result.n)
             if kept is None:
                 raise PeerError("not_welcome", f"a result for op {result.n}, which this device never made")
-            self._take_result(kept, result, outcome)
+            self._results.take(kept, result, outcome)
         return outcome
 
     def repair_ranges(self, scope: ScopeName) -> tuple[Range, ...]:
@@ -393,16 +372,6 @@ class Replica:
         if (true.digest, true.count) != (theirs, count):
             outcome.differ.append(scope)
 
-    def _offer_again(self) -> None:
-        """Queue every op anew: the server knows those it still has and answers with their stored results."""
-        settled = (OpState.DURABLE, OpState.SETTLED, OpState.HELD)
-        after = OpNumber(0)
-        while ops := self._tables.ops_in(settled, after, PAGE_ROWS_MAX):
-            for op in ops:
-                state = next_state(op.state, OpEvent.SERVER_SET_BACK)
-                self._tables.put_op(msgspec.structs.replace(op, state=state, seq=Seq(0), scopes=(), code="", detail=""))
-            after = ops[-1].n
-
     def _distrust_versions(self) -> None:
         """Let the first row that comes replace each kept one: their versions count another history's commits."""
         for scope in self._tables.positions():
@@ -424,36 +393,6 @@ class Replica:
         if not self._tables.is_member_of_any(record):
             self._tables.drop_row(record)
 
-    def _settle(self) -> None:
-        """Settle the durable ops whose row has come, or can no longer come: the record left this device before it.
-
-        Of one record they settle in order: none before an earlier one, over which it is laid.
-        """
-        waiting: set[RecordId] = set()
-        after = OpNumber(0)
-        while ops := self._tables.ops_in([OpState.DURABLE], after, PAGE_ROWS_MAX):
-            for op in ops:
-                if op.record in waiting or self._waits(op.record, op.seq, op.scopes):
-                    waiting.add(op.record)
-                    continue
-                state = next_state(op.state, OpEvent.ROW_CAME)
-                self._tables.put_op(msgspec.structs.replace(op, state=state, scopes=()))
-            after = ops[-1].n
-
-    def _waits(self, record: RecordId, seq: Seq, scopes: Iterable[ScopeName]) -> bool:
-        """Whether an op made durable by that commit must still be laid over what is held of its record.
-
-        Args:
-            record, seq: the record and the commit.
-            scopes: those in which the record was after it, as the server said.
-        """
-        version = self._tables.row_version(record)
-        if version is not None:
-            # An older row is replaced, or it leaves with the last scope that holds it.
-            return version < seq
-        held = [self._tables.position(scope) for scope in scopes]
-        return any(one is not None and (one.after is not None or one.seq < seq) for one in held)
-
     def _drop_scope(self, scope: ScopeName, gen: Generation, outcome: Outcome) -> None:
         members = self._tables.members(scope, "", "")
         for record, _ in members:
@@ -463,26 +402,5 @@ class Replica:
         for record, _ in members:
             self._left(record, outcome)
             gone += self._tables.row_version(record) is None
-        self._settle()
+        self._own.settle()
         outcome.removed.append((scope, gen, gone))
-
-    def _take_result(self, kept: StoredOp, result: Result, outcome: Outcome) -> None:
-        event = _EVENT_OF_STATUS[result.status]
-        if not takes(kept.state, event):
-            raise PeerError("not_welcome", f"op {result.n} is {kept.state.value}, yet the server says {result.status}")
-        outcome.touched.add(kept.record)
-        state = next_state(kept.state, event)
-        if event is OpEvent.RESULT_DURABLE:
-            pending = self._tables.pending_ops(kept.record)
-            behind = any(op.state is OpState.DURABLE and op.n < kept.n for op in pending)
-            if not behind and not self._waits(kept.record, result.seq, result.scopes):
-                state = next_state(state, OpEvent.ROW_CAME)
-            scopes = result.scopes if state is OpState.DURABLE else ()
-            durable = msgspec.structs.replace(kept, state=state, seq=result.seq, scopes=scopes, code="", detail="")
-            self._tables.put_op(durable)
-            if kept.state is OpState.QUEUED:
-                outcome.durable.append(kept.n)
-            return
-        self._tables.put_op(msgspec.structs.replace(kept, state=state, code=result.code, detail=result.detail))
-        if event is OpEvent.RESULT_REFUSED:
-            outcome.held.append(kept.n)

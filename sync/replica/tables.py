@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
-from sync.outbox import OpState
+from sync.outbox import PENDING, OpState
 
 
 class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +23,9 @@ class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
         body: the op's bytes, as they are pushed.
         seq: the commit, once it is durable; else 0.
         scopes: of a durable op: those in which its row may still come.
-        code, detail: why it is held, or waits behind a held one.
+        code, detail: why it is held, or was before it was mended or withdrawn; or why it waits.
+        became: number of the op that stands in its place, once it was mended or issued again; else 0.
+        why: what its author said when they mended or withdrew it, or "".
     """
 
     n: OpNumber
@@ -35,6 +37,8 @@ class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[ScopeName, ...] = ()
     code: str = ""
     detail: str = ""
+    became: OpNumber = OpNumber(0)
+    why: str = ""
 
 
 class StoredPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +116,7 @@ class Tables(Protocol):
         """Keep or replace an op."""
 
     def pending_ops(self, record: RecordId) -> list[StoredOp]:
-        """The record's ops that are queued, durable or held, in order of number."""
+        """The record's ops in the states `sync.outbox.PENDING`, in order of number."""
 
     def ops_in(self, states: Iterable[OpState], after: OpNumber, limit: int) -> list[StoredOp]:
         """Ops in one of these states with a number above `after`, in order of number."""
@@ -175,7 +179,7 @@ class MemoryTables:
     def records_of_kind(self, kind: str) -> list[RecordId]:
         """See `Tables`."""
         rows = {record for record, kept in self._rows.items() if kept[0] == kind}
-        pending = {op.record for op in self._ops.values() if op.kind == kind and op.state is not OpState.SETTLED}
+        pending = {op.record for op in self._ops.values() if op.kind == kind and op.state in PENDING}
         return sorted(rows | pending)
 
     def member(self, scope: ScopeName, record: RecordId) -> Seq | None:
@@ -227,7 +231,7 @@ class MemoryTables:
 
     def pending_ops(self, record: RecordId) -> list[StoredOp]:
         """See `Tables`."""
-        found = [op for op in self._ops.values() if op.record == record and op.state is not OpState.SETTLED]
+        found = [op for op in self._ops.values() if op.record == record and op.state in PENDING]
         return sorted(found, key=lambda op: op.n)
 
     def ops_in(self, states: Iterable[OpState], after: OpNumber, limit: int) -> list[StoredOp]:

@@ -9,7 +9,7 @@ The shell feeds it what the socket brought and what the replica holds, and sends
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -81,6 +81,7 @@ class DeviceSession:
         self._pinged_ms: int | None = None
         self._ping_id = 0
         self._pushed_upto = OpNumber(0)
+        self._unanswered: set[OpNumber] = set()
         self.offset: Offset | None = None
         """The server's clock against ours, once learned."""
         self.ending: PeerError | None = None
@@ -93,7 +94,7 @@ class DeviceSession:
 
     @property
     def pushed_upto(self) -> OpNumber:
-        """Highest number among the ops pushed in this session."""
+        """Up to this number the ops of this session have been pushed; those above are next."""
         return self._pushed_upto
 
     def outgoing(self) -> list[bytes]:
@@ -134,6 +135,7 @@ class DeviceSession:
                 return message
             case wire.Results():
                 self._credit.add(message.credit)
+                self._unanswered.difference_update(result.n for result in message.results)
                 return message
             case wire.AddCredit():
                 self._credit.add(message.bytes)
@@ -179,25 +181,41 @@ class DeviceSession:
             times: when some of them were made, where that is known better by now (ms since 1970).
 
         Returns:
-            How many were taken.
+            How many were taken. Of these, what is on its way already is not sent twice.
         """
         if self.state is not DeviceState.LIVE:
             return 0
         taken: list[bytes] = []
         size = PUSH_OVERHEAD_BYTES
         told: list[tuple[OpNumber, Millis]] = []
+        dealt_with = 0
         for n, body in ops[:OPS_PER_PUSH_MAX]:
+            if n in self._unanswered:
+                dealt_with += 1
+                continue
             cost = len(body) + OP_OVERHEAD_BYTES + (TIME_BYTES if n in times else 0)
             if size + cost > min(MESSAGE_BYTES_MAX, self._credit.bytes):
                 break
             size += cost
+            dealt_with += 1
             taken.append(body)
             if n in times:
                 told.append((n, times[n]))
         if taken:
             self._credit.spend(self._send(wire.Push(ops=tuple(taken), times=tuple(told))))
-            self._pushed_upto = ops[len(taken) - 1][0]
-        return len(taken)
+            self._unanswered.update(n for n, _ in ops[:dealt_with])
+        if dealt_with:
+            self._pushed_upto = ops[dealt_with - 1][0]
+        return dealt_with
+
+    def offer_again(self, ops: Collection[OpNumber]) -> None:
+        """Let ops that were pushed and sent to wait be pushed once more: `pushed_upto` falls below them.
+
+        Args:
+            ops: their numbers (`sync.replica.Outcome.again`).
+        """
+        if ops:
+            self._pushed_upto = min(self._pushed_upto, OpNumber(min(ops) - 1))
 
     def applied(self, positions: dict[ScopeName, Seq], size: int) -> None:
         """Tell that what came is on disk, and give its credit back.

@@ -1,24 +1,31 @@
 """The table of an op's life is complete: every pair of state and event is decided, and nothing leaves the outbox."""
 
 import itertools
+from typing import Final
 
 import pytest
 
 from schemas.errors import UsageError
-from sync.outbox import PENDING, TRANSITIONS, OpEvent, OpState, next_state, takes
+from sync.outbox import ENDED, PENDING, TRANSITIONS, UNSENT, OpEvent, OpState, next_state, takes
 
-CANNOT = {
+NOT_REFUSED: Final = set(OpState) - {OpState.HELD}
+CANNOT: Final = {
     # The row is looked at only for ops whose commit is known.
-    (OpState.QUEUED, OpEvent.ROW_CAME),
+    *((state, OpEvent.ROW_CAME) for state in set(OpState) - {OpState.DURABLE, OpState.SETTLED}),
     # The server keeps the first result for ever; a durable op is never refused or sent to wait later.
-    (OpState.DURABLE, OpEvent.RESULT_REFUSED),
-    (OpState.DURABLE, OpEvent.RESULT_WAITING),
-    (OpState.SETTLED, OpEvent.RESULT_REFUSED),
-    (OpState.SETTLED, OpEvent.RESULT_WAITING),
+    *itertools.product(
+        (OpState.DURABLE, OpState.SETTLED), (OpEvent.RESULT_REFUSED, OpEvent.RESULT_REUSED, OpEvent.RESULT_WAITING)
+    ),
     # Nor does a refused one become durable, unless the server was set back and is asked anew.
-    (OpState.HELD, OpEvent.RESULT_DURABLE),
-    (OpState.HELD, OpEvent.RESULT_WAITING),
-    (OpState.HELD, OpEvent.ROW_CAME),
+    *itertools.product((OpState.HELD,), (OpEvent.RESULT_DURABLE, OpEvent.RESULT_REUSED, OpEvent.RESULT_WAITING)),
+    # What ended was refused, or stands behind such an op: were it durable, its change would be made twice.
+    *((state, OpEvent.RESULT_DURABLE) for state in ENDED),
+    *((state, OpEvent.MAY_GO_ON) for state in set(OpState) - {OpState.WAITING}),
+    # Only what was refused is put right or given up, with what waits behind it.
+    *((state, OpEvent.MENDED) for state in NOT_REFUSED),
+    *((state, OpEvent.WITHDRAWN) for state in NOT_REFUSED - UNSENT),
+    # The server may hold it, or it has its successor.
+    *((state, OpEvent.ISSUED_AGAIN) for state in NOT_REFUSED - UNSENT),
 }
 
 
@@ -37,12 +44,13 @@ def test_what_cannot_be_is_told(state: OpState, event: OpEvent) -> None:
 
 
 def test_every_state_can_be_reached_and_left() -> None:
-    """From QUEUED an op can get anywhere, and a server that was set back brings every op into the queue again."""
+    """From QUEUED an op can get anywhere; a server that was set back is offered every op that has not ended."""
     reached = {OpState.QUEUED}
     while more := {next_state(state, event) for state, event in TRANSITIONS if state in reached} - reached:
         reached |= more
     assert reached == set(OpState)
-    assert {next_state(state, OpEvent.SERVER_SET_BACK) for state in OpState} == {OpState.QUEUED}
+    for state in OpState:
+        assert next_state(state, OpEvent.SERVER_SET_BACK) is (state if state in ENDED else OpState.QUEUED)
 
 
 def test_a_repeated_result_changes_nothing() -> None:
@@ -54,5 +62,19 @@ def test_a_repeated_result_changes_nothing() -> None:
 
 def test_only_what_the_row_holds_is_no_longer_laid_over_it() -> None:
     """What an officer wrote stays in their sight until the row shows it."""
-    assert set(OpState) - PENDING == {OpState.SETTLED}
+    assert set(OpState) - PENDING == {OpState.SETTLED, *ENDED}
     assert {state for (state, event) in TRANSITIONS if event is OpEvent.ROW_CAME} == {OpState.DURABLE, OpState.SETTLED}
+
+
+def test_what_has_ended_stays_so() -> None:
+    """Nothing brings an op back whose change stands under another number, or was given up."""
+    for state, event in itertools.product(ENDED, OpEvent):
+        if takes(state, event):
+            assert next_state(state, event) is state, (state, event)
+
+
+def test_a_change_is_never_offered_under_two_numbers() -> None:
+    """An op gets a successor only from a state in which the server has not taken it in."""
+    for (state, event), target in TRANSITIONS.items():
+        if target in ENDED and state not in ENDED:
+            assert state in {*UNSENT, OpState.HELD}, (state, event)

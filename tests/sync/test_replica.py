@@ -538,7 +538,7 @@ def test_a_refused_op_is_held_in_sight_and_the_rest_goes_on(handheld: Handheld) 
     assert (outcome.held, outcome.durable) == ([first.n], [other.n])
     (held,) = handheld.replica.held(10)
     assert (held.n, held.code, held.detail) == (first.n, "op_not_permitted", "why")
-    assert handheld.state(behind) is OpState.QUEUED
+    assert handheld.state(behind) is OpState.WAITING
     assert handheld.summary() == "x"
     assert handheld.write(A, {"summary": "y"}).after == behind.n
 

@@ -1,0 +1,201 @@
+"""This device's own ops: how they get their numbers, when they are pushed again, when the row holds them."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from schemas.codec import decode_row, reread_op
+from schemas.ids import DeviceId, FieldName, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.kinds import KindSpec
+from schemas.limits import PAGE_ROWS_MAX
+from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Hlc, Op
+from sync import clock, replay
+from sync.clock import Made
+from sync.merge import RecordState
+from sync.outbox import OpEvent, OpState, next_state, takes
+from sync.replica.facts import Outcome, WriteFacts
+from sync.replica.tables import StoredOp, Tables
+from sync.replica.writing import require_writable, sendable, sight
+
+_NEXT_OP: Final = "next_op"
+_MADE: Final = "made/{n}"
+
+
+class OwnOps:
+    """The outbox over its tables."""
+
+    def __init__(self, tables: Tables, device: DeviceId) -> None:
+        """Bind them."""
+        self._tables = tables
+        self.device = device
+
+    # --- numbers -----------------------------------------------------------------------------------------------------
+
+    @property
+    def next_op(self) -> OpNumber:
+        """The number that the next op gets."""
+        raw = self._tables.meta(_NEXT_OP)
+        return OpNumber(1 if raw is None else int(raw))
+
+    def number_above(self, used: OpNumber) -> None:
+        """See that no number up to `used` is given to an op from here on."""
+        if used >= self.next_op:
+            self._tables.set_meta(_NEXT_OP, str(used + 1).encode())
+
+    def made(self, n: OpNumber) -> Made | None:
+        """What the device's clocks said when an op was made whose time may be told better; None for every other op."""
+        raw = self._tables.meta(_MADE.format(n=n))
+        return None if raw is None else msgspec.msgpack.decode(raw, type=Made)
+
+    def keep(self, op: StoredOp, made: Made | None) -> None:
+        """Put a new op on disk under the number that comes next."""
+        self._tables.put_op(op)
+        self.number_above(op.n)
+        if made is not None:
+            self._tables.set_meta(_MADE.format(n=op.n), msgspec.msgpack.encode(made))
+
+    def digest(self, n: OpNumber) -> bytes:
+        """What a later op bears of op `n` (`Op.after_digest`); nothing when there is none of that number."""
+        kept = self._tables.op(n)
+        return b"" if kept is None else hashlib.sha256(kept.body).digest()[:AFTER_DIGEST_BYTES]
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def shown(self, record: RecordId, laid_over: Iterable[StoredOp]) -> RecordState | None:
+        """The record as it is with these ops laid over the server's row."""
+        raw = self._tables.row(record)
+        return replay.view(None if raw is None else decode_row(raw), [reread_op(op.body) for op in laid_over])
+
+    def write(
+        self,
+        record: RecordId,
+        spec: KindSpec,
+        changes: Mapping[FieldName, Any],
+        facts: WriteFacts,
+        seen: Sequence[StoredOp],
+        *,
+        create: bool = False,
+        correct: bool = False,
+        replaces: OpNumber = OpNumber(0),
+    ) -> Op:
+        """Check a change with the server's own checks, and queue the op that makes it.
+
+        Args:
+            record, spec: the record to change or make, and its kind.
+            changes: field -> plain value.
+            facts: who and when.
+            seen: the pending ops on that record that come before this one, in order.
+            create, correct, replaces: as in the op.
+
+        Raises:
+            UsageError: the change cannot be made; the text says why. Nothing was written.
+        """
+        state = self.shown(record, seen)
+        # The row's own version: the one beside it is 0 while the rows of a server that was set back are not trusted.
+        raw = self._tables.row(record)
+        after = max((op.n for op in seen if op.state is not OpState.DURABLE), default=OpNumber(0))
+        op = Op(
+            device=self.device,
+            n=self.next_op,
+            record=record,
+            kind=spec.name,
+            author=facts.author,
+            create=create,
+            base=Seq(0) if raw is None else decode_row(raw).v,
+            after=after,
+            after_digest=self.digest(after) if after else b"",
+            hlc=clock.next_hlc(facts.now, Hlc(0, 0) if state is None else state.seen()),
+            occurred_at=facts.occurred_at,
+            wall=facts.wall,
+            changes=dict(changes),
+            why=facts.why,
+            saw=sight(spec, state, changes),
+            correct=correct,
+            doubt=facts.doubt | self._set_back(facts.wall),
+            replaces=replaces,
+        )
+        require_writable(op, spec, state)
+        body = sendable(op)
+        told_better = op.doubt or op.hlc[0] > facts.now
+        kept = StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body)
+        self.keep(kept, facts.made if told_better else None)
+        return op
+
+    def _set_back(self, wall: Millis) -> Doubt:
+        """Whether the wall clock stands before what it said at the op before."""
+        last = self._tables.op(OpNumber(self.next_op - 1))
+        earlier = last is not None and wall < reread_op(last.body).wall - clock.SET_BACK_MS
+        return Doubt.SET_BACK if earlier else Doubt(0)
+
+    # --- offering them -----------------------------------------------------------------------------------------------
+
+    def offer_all_again(self) -> None:
+        """The server was set back: it knows the ops that it still has and answers with their stored results."""
+        self._queue_again(OpEvent.SERVER_SET_BACK, (OpState.WAITING, OpState.DURABLE, OpState.SETTLED, OpState.HELD))
+
+    def begin_session(self) -> None:
+        """What was sent to wait is offered anew."""
+        self._queue_again(OpEvent.MAY_GO_ON, (OpState.WAITING,))
+
+    def _queue_again(self, event: OpEvent, states: Collection[OpState]) -> None:
+        after = OpNumber(0)
+        while ops := self._tables.ops_in(states, after, PAGE_ROWS_MAX):
+            for op in ops:
+                state = next_state(op.state, event)
+                self._tables.put_op(msgspec.structs.replace(op, state=state, seq=Seq(0), scopes=(), code="", detail=""))
+            after = ops[-1].n
+
+    def changed(self, records: Collection[RecordId], outcome: Outcome) -> None:
+        """Something of these records has come: what waits on them may go on."""
+        after = OpNumber(0)
+        found: dict[RecordId, None] = {}
+        while records and (ops := self._tables.ops_in((OpState.WAITING,), after, PAGE_ROWS_MAX)):
+            found |= dict.fromkeys(op.record for op in ops if op.record in records)
+            after = ops[-1].n
+        for record in found:
+            self.let_go_on(self._tables.pending_ops(record), outcome)
+
+    def let_go_on(self, pending: Iterable[StoredOp], outcome: Outcome) -> None:
+        """Offer again what waits among one record's pending ops, but for what waits behind a refused one."""
+        for op in pending:
+            if op.state is OpState.HELD:
+                # Whatever comes, only its author's mending or withdrawing it lets the rest go on.
+                return
+            if takes(op.state, OpEvent.MAY_GO_ON):
+                state = next_state(op.state, OpEvent.MAY_GO_ON)
+                self._tables.put_op(msgspec.structs.replace(op, state=state, code="", detail=""))
+                outcome.again.append(op.n)
+
+    # --- and the row that holds them ---------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Settle the durable ops whose row has come, or can no longer come: the record left this device before it.
+
+        Of one record they settle in order: none before an earlier one, over which it is laid.
+        """
+        waiting: set[RecordId] = set()
+        after = OpNumber(0)
+        while ops := self._tables.ops_in([OpState.DURABLE], after, PAGE_ROWS_MAX):
+            for op in ops:
+                if op.record in waiting or self.awaits_row(op.record, op.seq, op.scopes):
+                    waiting.add(op.record)
+                    continue
+                state = next_state(op.state, OpEvent.ROW_CAME)
+                self._tables.put_op(msgspec.structs.replace(op, state=state, scopes=()))
+            after = ops[-1].n
+
+    def awaits_row(self, record: RecordId, seq: Seq, scopes: Iterable[ScopeName]) -> bool:
+        """Whether an op made durable by that commit must still be laid over what is held of its record.
+
+        Args:
+            record, seq: the record and the commit.
+            scopes: those in which the record was after it, as the server said.
+        """
+        version = self._tables.row_version(record)
+        if version is not None:
+            # An older row is replaced, or it leaves with the last scope that holds it.
+            return version < seq
+        held = [self._tables.position(scope) for scope in scopes]
+        return any(one is not None and (one.after is not None or one.seq < seq) for one in held)
