@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from schemas.ids import FieldName, OpId, RecordId
+from schemas.kinds import kind_named
 from schemas.ops import Op
+from schemas.policies import tags
 from sync.merge import RecordState
-from sync.policies import Cell, Change
+from sync.policies import Cell, Change, policy_of
 
 
 class Act(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,15 +52,19 @@ def act(before: RecordState | None, after: RecordState, field: FieldName, change
     cell = after.cells[field]
     was = None if before is None else before.cells.get(field)
     mine = change.stamp.op
-    shown = cell.said
-    stands = shown.stamp.op if shown is not None and shown.stamp.op != mine else ""
-    met = [
-        one.stamp.op
-        for one in ([] if was is None else was.standing())
-        if one.stamp.op != mine
-        and not after.spec.fields[field].same(one.value, change.value)
-        and not change.has_seen(one.stamp)
-    ]
+    spec = after.spec.fields[field]
+    if cell.said is None:
+        # Of many values each stands; only a removal can meet one that stays, because its author had not seen it.
+        stays = policy_of(spec).stands(spec, cell, change)
+        stands = "" if stays is None else stays.op
+        met = [] if stays is None else [stays.op]
+    else:
+        stands = "" if cell.said.stamp.op == mine else cell.said.stamp.op
+        met = [
+            one.stamp.op
+            for one in ([] if was is None else was.standing())
+            if one.stamp.op != mine and not spec.same(one.value, change.value) and not change.has_seen(one.stamp)
+        ]
     return Act(
         record=after.id,
         field=field,
@@ -79,6 +85,8 @@ def _kept_in(state: RecordState | None, field: FieldName) -> set[OpId]:
 def acts_on(record: RecordId, op: Op, acts: Sequence[Act]) -> list[Act]:
     """What an op did to a record, field by field; plain changes, of which nothing is kept, included.
 
+    Left out is a removal that found nothing to remove: there is nothing of it that could be lost.
+
     Args:
         record: the record.
         op: the op.
@@ -86,8 +94,16 @@ def acts_on(record: RecordId, op: Op, acts: Sequence[Act]) -> list[Act]:
     """
     kept = [one for one in acts if one.record == record]
     told = {one.field for one in kept}
-    plain = op.changes.keys() - told if op.record == record else ()
+    plain = [name for name in op.changes.keys() - told if not _only_removes(op, name)] if op.record == record else ()
     return [*kept, *(Act(record=record, field=name) for name in sorted(plain))]
+
+
+def _only_removes(op: Op, name: FieldName) -> bool:
+    spec = kind_named(op.kind)
+    field = None if spec is None else spec.fields.get(name)
+    if field is None or field.policy is not tags or field.problem(op.changes[name]) is not None:
+        return False
+    return not op.changes[name].get("add")
 
 
 def unaccounted(state: RecordState, acts: Mapping[OpId, Sequence[Act]]) -> list[tuple[OpId, FieldName]]:
