@@ -70,7 +70,8 @@ def sight(spec: KindSpec, state: RecordState | None, changes: Iterable[FieldName
     for name in asked:
         field, cell = spec.fields[name], state.cells.get(name, Cell())
         seen = tuple(sorted({stamp.op for stamp in cell.stamps()}))
-        if name in known and policy_of(field).sight(field, cell) is None:
+        beside = any(name in spec.fields[one].sees for one in known)
+        if not beside and policy_of(field).sight(field, cell) is None:
             continue
         if len(seen) > SEEN_OPS_MAX:
             raise UsageError(
