@@ -4,27 +4,47 @@ From the disk up: `folder` (files, lock, key check), `database` (one SQLCipher c
 (the replica's tables in it), `store` (the replica as transactions). Beside them `keys` and `clocks`, the ports that an
 application may fill itself. From the network down: `client` (when to connect), `link` (one connection), `applier` (what
 came, into the store). On top `handheld`, the API for applications, with `status`, `changes` and `views`, what it tells,
-`lookups` and `opening`.
+`lookups`, `describing` and `opening`: `writing` is what it writes, `claiming` (on `claims`) is for what is scarce,
+`deciding` (on `items`) for the inbox; `notices` is what an officer must hear of.
 """
 
-from sync.device.changes import Change, ChangeStream, Missed, OpDurable, OpHeld, RecordChanged
+from sync.device.changes import (
+    Change,
+    ChangeStream,
+    ClaimConfirmed,
+    ClaimDisplaced,
+    InboxArrived,
+    Missed,
+    OpDurable,
+    OpHeld,
+    RecordChanged,
+)
+from sync.device.claims import Alternative, ClaimState, Standing
 from sync.device.clocks import Clock, SystemClock
 from sync.device.database import set_aside
 from sync.device.handheld import Handheld
+from sync.device.items import CandidateView, InboxEntry
 from sync.device.keys import DeviceIdentity, HeldKey, KeyFile, KeyHolder
 from sync.device.status import SyncStatus
 from sync.device.views import Attributed, HeldOp, RecordView
 from sync.device.writing import Written
 
 __all__ = [
+    "Alternative",
     "Attributed",
+    "CandidateView",
     "Change",
     "ChangeStream",
+    "ClaimConfirmed",
+    "ClaimDisplaced",
+    "ClaimState",
     "Clock",
     "DeviceIdentity",
     "Handheld",
     "HeldKey",
     "HeldOp",
+    "InboxArrived",
+    "InboxEntry",
     "KeyFile",
     "KeyHolder",
     "Missed",
@@ -32,6 +52,7 @@ __all__ = [
     "OpHeld",
     "RecordChanged",
     "RecordView",
+    "Standing",
     "SyncStatus",
     "SystemClock",
     "Written",

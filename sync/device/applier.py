@@ -238,6 +238,8 @@ class Applier:
             # A kind that only a newer program knows is kept for it, and is nothing to show here.
             if spec is not None:
                 self._feed.tell(RecordChanged(record, spec.struct, "server"))
+        for notice in committed.notices:
+            self._feed.tell(notice)
 
     def _tell_nothing(self, _result: object, committed: Committed) -> None:
         self._board.count(committed.revision, committed.waiting, committed.held)

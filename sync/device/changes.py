@@ -8,7 +8,7 @@ from weakref import WeakSet
 import msgspec
 
 from schemas.errors import UsageError
-from schemas.ids import OpId, RecordId
+from schemas.ids import FieldName, Millis, OpId, RecordId
 from schemas.kinds import Kind
 
 STREAM_LEN_MAX: Final = 1_024
@@ -48,6 +48,49 @@ class OpHeld(msgspec.Struct, frozen=True):
     detail: str
 
 
+class InboxArrived(msgspec.Struct, frozen=True):
+    """Something waits for a person: it came to this handheld, or it is open again. `Handheld.inbox` has all of it.
+
+    Attributes:
+        item: the inbox item.
+        subject, field: what it is about.
+        due_at: by when to decide (ms since 1970).
+    """
+
+    item: RecordId
+    subject: RecordId
+    field: FieldName
+    due_at: Millis
+
+
+class ClaimConfirmed(msgspec.Struct, frozen=True):
+    """An own claim or reservation holds: the server has it, and nobody was there first.
+
+    Attributes:
+        record, field: of what.
+        op: the op that claimed it.
+    """
+
+    record: RecordId
+    field: FieldName
+    op: OpId
+
+
+class ClaimDisplaced(msgspec.Struct, frozen=True):
+    """An own claim does not hold: another was there first. A person is asked; `Handheld.alternatives` has what is free.
+
+    Attributes:
+        record, field: of what.
+        op: the op that claimed it.
+        item: the inbox item that asks.
+    """
+
+    record: RecordId
+    field: FieldName
+    op: OpId
+    item: RecordId
+
+
 class Missed(msgspec.Struct, frozen=True):
     """This reader was too slow: changes were dropped at this place. Read anew whatever is on the screen.
 
@@ -58,7 +101,7 @@ class Missed(msgspec.Struct, frozen=True):
     count: int
 
 
-Change = RecordChanged | OpDurable | OpHeld | Missed
+Change = RecordChanged | OpDurable | OpHeld | InboxArrived | ClaimConfirmed | ClaimDisplaced | Missed
 
 
 class ChangeStream:

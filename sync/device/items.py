@@ -108,6 +108,8 @@ def entries_about(held: Held, state: RecordState, now: Millis) -> dict[FieldName
     """Field -> the open item about it, of those that this handheld holds."""
     found = {}
     for name, cell in state.cells.items():
+        if state.spec.fields[name].asks is None:
+            continue
         item = held.replica.view(inbox.item_id(state.id, name, cell.decided))
         entry = None if item is None else entry_of(held, item, now)
         if entry is not None:

@@ -10,7 +10,8 @@ from schemas.ids import DeviceId, Millis, RecordId
 from sync.clock import Learned
 from sync.device.database import EncryptedDatabase, uninterrupted
 from sync.device.keys import KeyHolder
-from sync.device.sqlcipher import Sql, SqlTables
+from sync.device.notices import Notice, WatchedTables
+from sync.device.sqlcipher import Sql
 from sync.outbox import OpState
 from sync.replica import Replica
 
@@ -21,7 +22,7 @@ class Held(msgspec.Struct, frozen=True):
     """What a transaction works on. Use it only inside the function that got it."""
 
     replica: Replica
-    tables: SqlTables
+    tables: WatchedTables
 
     def number(self, key: str) -> int:
         """A whole number among the tables' meta values; 0 when it is not there."""
@@ -40,12 +41,14 @@ class Committed(msgspec.Struct, frozen=True):
         revision: counts transactions; a later one has a higher number.
         waiting, held: how many ops are so.
         kinds: kind of each record whose row came, changed or went, or whose last pending op is in a row now.
+        notices: what an officer must hear of.
     """
 
     revision: int
     waiting: int
     held: int
     kinds: dict[RecordId, str]
+    notices: tuple[Notice, ...]
 
 
 class ReplicaStore:
@@ -69,7 +72,7 @@ class ReplicaStore:
         database = await EncryptedDatabase.open(folder, keys)
 
         def bind(connection: Sql) -> Held:
-            tables = SqlTables(connection)
+            tables = WatchedTables(connection)
             return Held(Replica(tables, device), tables)
 
         try:
@@ -98,11 +101,12 @@ class ReplicaStore:
 
     def _work(self, work: Callable[[Held], _T]) -> tuple[_T, Committed]:
         held = self._held
-        held.tables.kinds.clear()
+        held.tables.begin()
         result = work(held)
         self._revision += 1
         counts = (held.replica.count(OpState.QUEUED), held.replica.count(OpState.HELD))
-        return result, Committed(self._revision, *counts, dict(held.tables.kinds))
+        notices = tuple(held.tables.notices(held.replica))
+        return result, Committed(self._revision, *counts, dict(held.tables.kinds), notices)
 
     async def read(self, work: Callable[[Held], _T]) -> _T:
         """Run `work` on the database's thread; it sees a committed state and changes nothing.

@@ -10,8 +10,10 @@ from rich.text import Text
 
 from schemas.ids import FieldName, OpId, RecordId
 from schemas.kinds import Briefing, Kind, kind_named
-from sync.device.changes import Missed, OpDurable, OpHeld, RecordChanged
+from sync.device.changes import ClaimConfirmed, ClaimDisplaced, InboxArrived, Missed, OpDurable, OpHeld, RecordChanged
+from sync.device.describing import called
 from sync.device.handheld import Handheld
+from sync.device.notices import Notice
 from sync.device.status import SyncStatus
 from sync.device.terminal import rendering
 from sync.device.terminal.rendering import Reader
@@ -38,6 +40,7 @@ class Teller:
         self._awake = asyncio.Event()
         self._changed: dict[RecordId, type[Kind]] = {}
         self._held: list[OpId] = []
+        self._notices: list[Notice] = []
         self._look_again = False
 
     async def begin(self) -> None:
@@ -55,6 +58,8 @@ class Teller:
                     self._changed[change.record] = change.kind
                 case OpHeld():
                     self._held.append(change.op)
+                case InboxArrived() | ClaimConfirmed() | ClaimDisplaced():
+                    self._notices.append(change)
                 case Missed():
                     self._look_again = True
                 case RecordChanged() | OpDurable():
@@ -69,6 +74,7 @@ class Teller:
             self._awake.clear()
             changed, self._changed = self._changed, {}
             held, self._held = self._held, []
+            notices, self._notices = self._notices, []
             if self._look_again:
                 self._look_again = False
                 changed |= dict.fromkeys(self._sight.watched(), Kind)
@@ -82,6 +88,10 @@ class Teller:
                 self._screen.tell(text)
             if len(told) > TOLD_MAX:
                 self._screen.tell(Text(f"… and {len(told) - TOLD_MAX} more; list shows them"))
+            for notice in notices[:TOLD_MAX]:
+                self._screen.tell(await self._notice(notice))
+            if len(notices) > TOLD_MAX:
+                self._screen.tell(Text(f"… and {len(notices) - TOLD_MAX} more; inbox shows what waits"))
             if held:
                 await self._tell_refused(frozenset(held))
 
@@ -98,6 +108,21 @@ class Teller:
             return None if over else rendering.briefing_came(view, reader)
         news = [one for one in self._sight.news(view) if one.field != _RECEIPTS]
         return rendering.changed(view, news, reader) if news else None
+
+    async def _notice(self, notice: Notice) -> Text:
+        record = notice.subject if isinstance(notice, InboxArrived) else notice.record
+        view = await self._handheld.inspect(record)
+        what = f"record {short(record)}" if view is None else safe(called(view.value))
+        match notice:
+            case InboxArrived():
+                by = self._reader().time.text(notice.due_at)
+                text = f"{what}: people differ about {notice.field.replace('_', ' ')}, decide by {by}; inbox has it"
+                return Text.assemble(("To decide", rendering.BAD), f" {short(notice.item)}  {text}")
+            case ClaimConfirmed():
+                return Text(f"Your claim holds: {what}")
+            case ClaimDisplaced():
+                text = f": {what}; another was there first. free {short(record)} shows what else there is"
+                return Text.assemble(("Your claim was displaced", rendering.BAD), text)
 
     async def _tell_refused(self, ops: frozenset[OpId]) -> None:
         refused = [one for one in await self._handheld.held() if one.op in ops]
