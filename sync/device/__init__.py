@@ -17,6 +17,7 @@ from sync.device.changes import (
     Missed,
     OpDurable,
     OpHeld,
+    OpReissued,
     RecordChanged,
 )
 from sync.device.claims import Alternative, ClaimState, Standing
@@ -50,6 +51,7 @@ __all__ = [
     "Missed",
     "OpDurable",
     "OpHeld",
+    "OpReissued",
     "RecordChanged",
     "RecordView",
     "Standing",

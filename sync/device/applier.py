@@ -15,7 +15,7 @@ from schemas.errors import PeerError
 from schemas.ids import Generation, Millis, OpNumber, ScopeName, Seq, op_id
 from schemas.kinds import kind_named
 from sync.clock import Made
-from sync.device.changes import ChangeFeed, OpDurable, OpHeld, RecordChanged
+from sync.device.changes import ChangeFeed, OpDurable, OpHeld, OpReissued, RecordChanged
 from sync.device.clocks import DeviceTime
 from sync.device.status import StatusBoard
 from sync.device.store import LEARNED_KEY, SYNCED_KEY, Committed, Held, ReplicaStore
@@ -144,9 +144,7 @@ class Applier:
                 if event.repair and event.last and event.scope in self._repairs:
                     self._repairs[event.scope].pages_done = True
             case wire.Results():
-                outcome = await self._change(
-                    lambda held: held.replica.results(event), lambda done: self._tell_results(event, done)
-                )
+                outcome = await self._results(event)
             case wire.Retract():
                 outcome = await self._change(lambda held: held.replica.retract(event))
             case wire.ScopeAdd():
@@ -164,6 +162,7 @@ class Applier:
             session.retracted(scope, gen, removed)
         for scope in outcome.differ:
             await self._mend(scope, session)
+        session.offer_again(outcome.again)
         self._show_progress()
         return outcome.positions
 
@@ -177,7 +176,11 @@ class Applier:
                 held.tables.set_meta(LEARNED_KEY, msgspec.msgpack.encode(learned))
             return outcome, stood
 
-        outcome, stood = await self._store.change(work, lambda _, committed: self._tell(committed))
+        def told(done: tuple[Outcome, dict[ScopeName, Seq]], committed: Committed) -> None:
+            self._tell(committed)
+            self._tell_reissued(done[0])
+
+        outcome, stood = await self._store.change(work, told)
         self._behind = {
             plan.scope
             for plan in message.scopes
@@ -185,6 +188,23 @@ class Applier:
         }
         self._welcomed = True
         self._board.update(connected=True, last_error="")
+        return outcome
+
+    async def _results(self, message: wire.Results) -> Outcome:
+        def work(held: Held) -> tuple[Outcome, list[StoredOp]]:
+            outcome = held.replica.results(message)
+            return outcome, [op for n in outcome.held if (op := held.tables.op(n)) is not None]
+
+        def told(done: tuple[Outcome, list[StoredOp]], committed: Committed) -> None:
+            outcome, refused = done
+            self._tell(committed)
+            self._tell_reissued(outcome)
+            for n in outcome.durable:
+                self._feed.tell(OpDurable(op_id(self._store.device, n)))
+            for op in refused:
+                self._feed.tell(OpHeld(op_id(self._store.device, op.n), op.code, op.detail))
+
+        outcome, _ = await self._store.change(work, told)
         return outcome
 
     def _took_batch(self, batch: wire.Batch, outcome: Outcome) -> None:
@@ -223,13 +243,8 @@ class Applier:
 
     # --- what is told ------------------------------------------------------------------------------------------------
 
-    async def _change(self, work: Callable[[Held], Outcome], then: Callable[[Outcome], None] | None = None) -> Outcome:
-        def told(outcome: Outcome, committed: Committed) -> None:
-            self._tell(committed)
-            if then is not None:
-                then(outcome)
-
-        return await self._store.change(work, told)
+    async def _change(self, work: Callable[[Held], Outcome]) -> Outcome:
+        return await self._store.change(work, lambda _, committed: self._tell(committed))
 
     def _tell(self, committed: Committed) -> None:
         self._board.count(committed.revision, committed.waiting, committed.held)
@@ -244,13 +259,9 @@ class Applier:
     def _tell_nothing(self, _result: object, committed: Committed) -> None:
         self._board.count(committed.revision, committed.waiting, committed.held)
 
-    def _tell_results(self, message: wire.Results, outcome: Outcome) -> None:
-        results = {result.n: result for result in message.results}
-        device = self._store.device
-        for n in outcome.durable:
-            self._feed.tell(OpDurable(op_id(device, n)))
-        for n in outcome.held:
-            self._feed.tell(OpHeld(op_id(device, n), results[n].code, results[n].detail))
+    def _tell_reissued(self, outcome: Outcome) -> None:
+        for old, new in outcome.reissued.items():
+            self._feed.tell(OpReissued(op_id(self._store.device, old), op_id(self._store.device, new)))
 
     def _show_progress(self) -> None:
         if self._welcomed:

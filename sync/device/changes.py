@@ -34,6 +34,20 @@ class OpDurable(msgspec.Struct, frozen=True):
     op: OpId
 
 
+class OpReissued(msgspec.Struct, frozen=True):
+    """An own op goes on under another name; what else is told of it is told of that one.
+
+    An op that it waited behind was mended or withdrawn, or a copy of this device had used its number.
+
+    Attributes:
+        op: the name that `Written` gave, or an earlier one of these.
+        now: its name from here on.
+    """
+
+    op: OpId
+    now: OpId
+
+
 class OpHeld(msgspec.Struct, frozen=True):
     """An own op was refused. It stays on the device, with what depends on it.
 
@@ -101,7 +115,7 @@ class Missed(msgspec.Struct, frozen=True):
     count: int
 
 
-Change = RecordChanged | OpDurable | OpHeld | InboxArrived | ClaimConfirmed | ClaimDisplaced | Missed
+Change = RecordChanged | OpDurable | OpReissued | OpHeld | InboxArrived | ClaimConfirmed | ClaimDisplaced | Missed
 
 
 class ChangeStream:

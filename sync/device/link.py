@@ -146,12 +146,14 @@ class Link:
     async def _apply(self) -> None:
         while True:
             event, size = await self._inbox.get()
+            pushed_upto = self.session.pushed_upto
             try:
                 positions = await self._applier.apply(event, self.session)
             except PeerError as error:
                 self.session.fail(error)
                 return
-            if isinstance(event, wire.Welcome):
+            if isinstance(event, wire.Welcome | wire.Results) or self.session.pushed_upto < pushed_upto:
+                # It let ops be pushed: all of them, those issued again, or those that need not wait any longer.
                 self._to_push.set()
             if isinstance(event, wire.Retract):
                 # It is answered by RETRACTED; an ACK behind that would name a scope that is no longer ours.

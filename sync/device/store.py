@@ -12,7 +12,7 @@ from sync.device.database import EncryptedDatabase, uninterrupted
 from sync.device.keys import KeyHolder
 from sync.device.notices import Notice, WatchedTables
 from sync.device.sqlcipher import Sql
-from sync.outbox import OpState
+from sync.outbox import UNSENT, OpState
 from sync.replica import Replica
 
 _T = TypeVar("_T")
@@ -104,7 +104,7 @@ class ReplicaStore:
         held.tables.begin()
         result = work(held)
         self._revision += 1
-        counts = (held.replica.count(OpState.QUEUED), held.replica.count(OpState.HELD))
+        counts = (sum(map(held.replica.count, UNSENT)), held.replica.count(OpState.HELD))
         notices = tuple(held.tables.notices(held.replica))
         return result, Committed(self._revision, *counts, dict(held.tables.kinds), notices)
 

@@ -10,7 +10,16 @@ from rich.text import Text
 
 from schemas.ids import FieldName, OpId, RecordId
 from schemas.kinds import Briefing, Kind, kind_named
-from sync.device.changes import ClaimConfirmed, ClaimDisplaced, InboxArrived, Missed, OpDurable, OpHeld, RecordChanged
+from sync.device.changes import (
+    ClaimConfirmed,
+    ClaimDisplaced,
+    InboxArrived,
+    Missed,
+    OpDurable,
+    OpHeld,
+    OpReissued,
+    RecordChanged,
+)
 from sync.device.describing import called
 from sync.device.handheld import Handheld
 from sync.device.notices import Notice
@@ -62,7 +71,7 @@ class Teller:
                     self._notices.append(change)
                 case Missed():
                     self._look_again = True
-                case RecordChanged() | OpDurable():
+                case RecordChanged() | OpDurable() | OpReissued():
                     # Own work: it was answered when it was done, and the prompt counts what waits.
                     continue
             self._awake.set()
