@@ -1,4 +1,4 @@
-"""Claims on what is scarce, over real sockets: what a desk can be sure of with no signal, and what becomes of others."""
+"""Claims on what is scarce, over real sockets: what a desk can be sure of with no signal, and what becomes of it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
