@@ -10,7 +10,10 @@ from schemas.errors import ERRORS, UsageError
 from schemas.ids import FieldName, OpId, RecordId, Seq, op_id
 from schemas.kinds import FieldSpec, Kind
 from schemas.ops import Stamp
+from schemas.tokens import all_known
+from sync import inbox
 from sync.device.store import Held
+from sync.explain import values as wording
 from sync.merge import RecordState
 from sync.outbox import OpState
 from sync.policies import policy_of
@@ -29,6 +32,16 @@ class Attributed(msgspec.Struct, frozen=True):
 
     value: Any
     stamp: Stamp
+
+    @property
+    def known(self) -> bool:
+        """Whether this program knows the value: one that only a newer program does is shown as it came."""
+        return all_known(self.value)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What is doubtful about the times, in words; nothing where they are sound."""
+        return wording.doubts(self.stamp.doubt)
 
 
 class HeldOp(msgspec.Struct, frozen=True):
@@ -59,7 +72,9 @@ class RecordView(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
         version: the server's commit that changed it last; 0 while only this handheld has it.
         fields: field -> its value and who said it; of fields with one value that were ever set.
         entries: field -> its entries in order, each with who made it; of `grow` fields.
+        beside: field -> what stands beside the value that is shown, said without sight of it.
         differing: field -> all that was said, of fields about which people differ and a person decides.
+        items: field -> the open inbox item about it, where this handheld holds it.
         unread: field -> what a newer program wrote there and this one cannot read, as plain data.
         pending: own ops on it that the server's row does not hold yet.
         held: own ops on it that were refused.
@@ -70,7 +85,9 @@ class RecordView(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
     version: Seq
     fields: Mapping[FieldName, Attributed]
     entries: Mapping[FieldName, tuple[Attributed, ...]]
+    beside: Mapping[FieldName, tuple[Attributed, ...]]
     differing: Mapping[FieldName, tuple[Attributed, ...]]
+    items: Mapping[FieldName, RecordId]
     unread: Mapping[FieldName, tuple[Attributed, ...]]
     pending: tuple[OpId, ...]
     held: tuple[HeldOp, ...]
@@ -97,7 +114,9 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
         return None
     fields = {}
     entries = {}
+    beside = {}
     differing = {}
+    items = {}
     for name, cell in state.cells.items():
         field = state.spec.fields[name]
         policy = policy_of(field)
@@ -105,9 +124,15 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
             entries[name] = tuple(_attributed(field, entry.value, entry.stamp) for entry in cell.entries)
         else:
             fields[name] = _attributed(field, policy.value(field, cell), cell.said.stamp)
+        if cell.beside:
+            beside[name] = tuple(_attributed(field, one.value, one.stamp) for one in cell.beside)
         open_values = policy.unsettled(field, cell)
         if open_values:
             differing[name] = tuple(_attributed(field, one.value, one.stamp) for one in open_values)
+        item = inbox.item_id(record, name, cell.decided)
+        about = None if field.asks is None else held.replica.view(item)
+        if about is not None and inbox.is_open(about):
+            items[name] = item
     ops = held.replica.pending(record)
     return RecordView(
         record=record,
@@ -115,7 +140,9 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
         version=state.version,
         fields=fields,
         entries=entries,
+        beside=beside,
         differing=differing,
+        items=items,
         unread={name: tuple(Attributed(one.value, one.stamp) for one in kept) for name, kept in state.trust.items()},
         pending=tuple(op_id(held.replica.device, op.n) for op in ops if op.state is not OpState.HELD),
         held=tuple(held_op(held, op) for op in ops if op.state is OpState.HELD),
