@@ -14,6 +14,7 @@ from server.demo.stage import Person, Stage
 from sync.device import Handheld, HeldKey, SyncStatus
 
 OpenHandheld = Callable[..., Awaitable[Handheld]]
+OpenMast = Callable[[], Awaitable[Mast]]
 
 
 def at_rest(status: SyncStatus) -> bool:
@@ -39,8 +40,10 @@ async def open_handheld(stage: Stage, tmp_path: Path) -> AsyncIterator[OpenHandh
     """Enrol a device and open its handheld, over a mast where one is given. All are closed at the end."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(device: str, *audiences: str, mast: Mast | None = None) -> Handheld:
-            person = Person(device, "WM21877", audiences or ("area:birmingham", "force"))
+        async def open_one(
+            device: str, *audiences: str, mast: Mast | None = None, officer: str = "WM21877"
+        ) -> Handheld:
+            person = Person(device, officer, audiences or ("area:birmingham", "force"))
             stage.enrol(person)
             port = stage.port if mast is None else mast.port
             opening = Handheld.open(
@@ -51,6 +54,20 @@ async def open_handheld(stage: Stage, tmp_path: Path) -> AsyncIterator[OpenHandh
                 server=f"ws://127.0.0.1:{port}",
             )
             return await stack.enter_async_context(opening)
+
+        yield open_one
+
+
+@pytest.fixture
+async def open_mast(stage: Stage) -> AsyncIterator[OpenMast]:
+    """Radio links to the server, each of which can be cut by itself."""
+    async with AsyncExitStack() as stack:
+
+        async def open_one() -> Mast:
+            mast = Mast("127.0.0.1", stage.port)
+            await mast.open()
+            stack.push_async_callback(mast.close)
+            return mast
 
         yield open_one
 
