@@ -3,12 +3,12 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.plain_merge import GROW, Cell, digest, in_place, merged, stamps_of
+from tests.plain_merge import digest
+from tests.plain_outbox import PENDING, RENUMBERED, Message, PlainOutbox, Value, unpack
 
 MESSAGE_BYTES_MAX = 262_144
 OPS_PER_PUSH_MAX = 128
@@ -16,11 +16,9 @@ CREDIT_BYTES = 1_048_576
 RANGES_MAX = 64
 RANGE_RECORDS_MIN = 16
 REPAIRS_MAX = 3
+SCHEMA = 2
 LIVE = {"batch", "snapshot", "results", "retract", "scope_add", "notice", "pong", "credit", "error"}
 EXPECTED = {"connected": {"challenge", "error"}, "greeted": {"welcome", "error"}, "live": LIVE, "closed": set[str]()}
-
-Value = Any
-Message = dict[str, Any]
 
 
 class ProtocolError(Exception):
@@ -42,39 +40,29 @@ class Place:
     members: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass
-class OwnOp:
-    """An op of this device, with the exact bytes that are pushed."""
-
-    body: bytes
-    state: str = "queued"
-    result: Message = field(default_factory=dict)
-    awaits: set[str] = field(default_factory=set)
-
-    @property
-    def op(self) -> Message:
-        """The op's fields."""
-        return unpack(self.body)
-
-
-def unpack(data: bytes) -> Message:
-    """One MessagePack map."""
-    found: Message = msgpack.unpackb(data)
-    return found
-
-
-class PlainDevice:
+class PlainDevice(PlainOutbox):
     """One device: its replica, its outbox and its end of the session."""
 
-    def __init__(self, name: str, key: Ed25519PrivateKey, wall: Callable[[], int], mono: Callable[[], int]) -> None:
-        """Begin with an empty replica. `wall` and `mono` give milliseconds."""
-        self.name, self._key, self._wall, self._mono = name, key, wall, mono
+    def __init__(
+        self,
+        name: str,
+        key: Ed25519PrivateKey,
+        wall: Callable[[], int],
+        mono: Callable[[], int],
+        kept_offset: int | None = None,
+    ) -> None:
+        """Begin with an empty replica.
+
+        Args:
+            name, key: who it is.
+            wall, mono: give milliseconds.
+            kept_offset: server's clock minus wall clock, kept from an earlier run.
+        """
+        super().__init__(name, wall, mono, kept_offset)
+        self._key = key
         self.epoch: str | None = None
-        self.rows: dict[str, Message] = {}
         self.places: dict[str, Place] = {}
-        self.ops: dict[int, OwnOp] = {}
-        self.next_op = 1
-        self._offset: tuple[int, int] | None = None
+        self._distrusted: set[str] = set()
         self.opened()
 
     def opened(self) -> None:
@@ -85,74 +73,10 @@ class PlainDevice:
         self.failed: ProtocolError | None = None
         self._out: list[bytes] = []
         self._credit = 0
-        self._pushed_upto = 0
+        self._pushed = set()
         self._dealt_with = 0
         self._reached: dict[str, int] = {}
         self._repairs: dict[str, int] = {}
-
-    # --- the officer -------------------------------------------------------------------------------------------------
-
-    def create(self, record: str, kind: str, author: str, changes: Message) -> int:
-        """Make a record; returns the op's number."""
-        return self._write(record, kind, author, changes, create=True)
-
-    def edit(self, record: str, author: str, changes: Message, kind: str | None = None) -> int:
-        """Change a record; returns the op's number. `kind` is needed only for one that this device does not show."""
-        shown = [self.rows[record]] if record in self.rows else self._pending(record)
-        return self._write(record, kind or shown[0]["kind"], author, changes, create=False)
-
-    def _write(self, record: str, kind: str, author: str, changes: Message, *, create: bool) -> int:
-        n, wall = self.next_op, self._wall()
-        stamps = [stamp for name, cell in self.cells(record).items() for stamp in stamps_of(name, cell)]
-        ms, tick = max(((stamp[2], stamp[3]) for stamp in stamps), default=(0, 0))
-        now = self._now()
-        waits_for = [each["n"] for each in self._pending(record) if self.ops[each["n"]].state != "durable"]
-        op = {
-            "device": self.name,
-            "n": n,
-            "record": record,
-            "kind": kind,
-            "author": author,
-            "hlc": [now, 0] if now > ms else [ms, tick + 1],
-            "occurred_at": now,
-            "wall": wall,
-            "changes": changes,
-        }
-        extra = {"create": create, "base": self.rows.get(record, {}).get("v", 0), "after": max(waits_for, default=0)}
-        op |= {name: value for name, value in extra.items() if value}
-        self.ops[n] = OwnOp(msgpack.packb(op))
-        self.next_op = n + 1
-        return n
-
-    def _now(self) -> int:
-        if self._offset is None:
-            return self._wall()
-        server_ms, mono_ms = self._offset
-        return server_ms + self._mono() - mono_ms
-
-    def _pending(self, record: str) -> list[Message]:
-        return [own.op for own in self.ops.values() if own.state != "settled" and own.op["record"] == record]
-
-    def cells(self, record: str) -> dict[str, Cell]:
-        """What the device shows: the server's row with its pending ops laid over it, stamps in place."""
-        row = self.rows.get(record)
-        cells = (
-            {} if row is None else {name: in_place(name, cell, row["stamps"]) for name, cell in row["cells"].items()}
-        )
-        shown = row is not None
-        for op in self._pending(record):
-            shown = shown or op.get("create", False)
-            if shown:
-                stamp = [op["device"], op["n"], *op["hlc"], op["author"], op["occurred_at"], 0, 0]
-                for name, value in op["changes"].items():
-                    cells[name] = merged(name, cells.get(name), value, stamp)
-        return cells
-
-    def values(self, record: str) -> Message:
-        """Field -> plain value; empty when there is nothing to show."""
-        return {
-            name: [entry[0] for entry in cell] if name in GROW else cell[0] for name, cell in self.cells(record).items()
-        }
 
     # --- the session -------------------------------------------------------------------------------------------------
 
@@ -192,17 +116,22 @@ class PlainDevice:
         self._send(t="ping", id=number)
 
     def _push(self) -> bool:
-        waiting = [n for n, own in self.ops.items() if own.state == "queued" and n > self._pushed_upto]
-        bodies: list[bytes] = []
-        for n in waiting[:OPS_PER_PUSH_MAX]:
-            bodies.append(self.ops[n].body)
-            if len(msgpack.packb({"t": "push", "ops": bodies})) > min(MESSAGE_BYTES_MAX, self._credit):
-                bodies.pop()
+        waiting = [n for n, own in self.ops.items() if own.state == "queued" and n not in self._pushed]
+        message: Message = {}
+        for count in range(1, min(OPS_PER_PUSH_MAX, len(waiting)) + 1):
+            larger = self._pushing(waiting[:count])
+            if len(msgpack.packb(larger)) > min(MESSAGE_BYTES_MAX, self._credit):
                 break
-        if bodies:
-            self._credit -= self._send(t="push", ops=bodies)
-            self._pushed_upto = waiting[len(bodies) - 1]
-        return bool(bodies)
+            message = larger
+        if message:
+            self._credit -= self._send(**message)
+            self._pushed |= set(waiting[: len(message["ops"])])
+        return bool(message)
+
+    def _pushing(self, numbers: list[int]) -> Message:
+        unsure = {n: self.ops[n].mono for n in numbers}
+        times = [[n, self._true_time(mono)] for n, mono in unsure.items() if mono is not None]
+        return {"t": "push", "ops": [self.ops[n].body for n in numbers]} | ({"times": times} if times else {})
 
     def _send(self, **message: Value) -> int:
         frame: bytes = msgpack.packb(message)
@@ -219,7 +148,7 @@ class PlainDevice:
             position: Message = {"scope": scope, "gen": place.gen, "seq": place.seq}
             position |= {"digest": digest(place.members.items())} if place.after is None else {"after": place.after}
             positions.append(position)
-        body: Message = {"proto": 1, "schema": 1, "device": self.name}
+        body: Message = {"proto": 1, "schema": SCHEMA, "device": self.name}
         body |= {} if self.epoch is None else {"epoch": self.epoch}
         body |= {"scopes": positions} if positions else {}
         body |= {"next_op": self.next_op, "wall": self._wall(), "mono": self._mono(), "credit": CREDIT_BYTES}
@@ -242,10 +171,10 @@ class PlainDevice:
                 and place.seq > plan.get("seq", 0)
             )
             self._take_plan(plan, same_epoch=self.epoch == message["epoch"])
-        if set_back:
-            for row in self.rows.values():
-                row["v"] = 0
-            for own in self.ops.values():
+        if self.epoch not in {None, message["epoch"]}:
+            self._distrusted = set(self.rows)
+        for own in self.ops.values():
+            if own.state == "waiting" or (set_back and own.state in PENDING | {"settled"}):
                 own.state = "queued"
         self.epoch = message["epoch"]
         self.next_op = max(self.next_op, message["last_op"] + 1)
@@ -290,8 +219,7 @@ class PlainDevice:
         if place.after is not None or place.seq != message["from"] or message["to"] < message["from"]:
             raise ProtocolError("gap", 4440, "retry", message["scope"])
         for row in message.get("rows", []):
-            held = self.rows.get(row["id"])
-            self._take_row(place, row, replace=held is None or held["v"] < row["v"])
+            self._take_row(place, row, replace=self._version(row["id"]) < row["v"])
         for record in message.get("gone", []):
             place.members.pop(record, None)
             self._left(record)
@@ -327,6 +255,12 @@ class PlainDevice:
         place.members[row["id"]] = row["v"]
         if replace:
             self.rows[row["id"]] = row
+            self._distrusted.discard(row["id"])
+            self._let_go_on(row["id"])
+
+    def _version(self, record: str) -> int:
+        """The version of the kept row; 0 without one, and of one that another history's commits count."""
+        return 0 if record in self._distrusted else self.rows.get(record, {}).get("v", 0)
 
     def _left(self, record: str) -> None:
         if all(record not in place.members for place in self.places.values()):
@@ -355,13 +289,21 @@ class PlainDevice:
             own = self.ops.get(result["n"])
             if own is None:
                 raise ProtocolError("not_welcome", 4441, "stop", f"a result for op {result['n']}")
+            if own.state in {"mended", "reissued"}:
+                continue
             own.result = result
-            if result["status"] == "refused":
+            if result["status"] == "durable":
+                if own.state in {"queued", "waiting"}:
+                    own.state = "durable"
+                    holding = {scope for scope, place in self.places.items() if own.op["record"] in place.members}
+                    own.awaits = holding | set(result.get("scopes", []))
+                    self._let_go_on(own.op["record"])
+            elif result["status"] == "waiting":
+                own.state = "waiting"
+            elif result["code"] == "op_reused":
+                self._reissue([result["n"], *self._behind(result["n"])], RENUMBERED, {})
+            else:
                 own.state = "held"
-            elif result["status"] == "durable" and own.state == "queued":
-                own.state = "durable"
-                holding = {scope for scope, place in self.places.items() if own.op["record"] in place.members}
-                own.awaits = holding | set(result.get("scopes", []))
         self._settle()
 
     def _settle(self) -> None:
@@ -373,7 +315,7 @@ class PlainDevice:
             record, seq = own.op["record"], own.result["seq"]
             places = [self.places[scope] for scope in own.awaits if scope in self.places]
             passed = all(place.after is None and place.seq >= seq for place in places)
-            if self.rows.get(record, {}).get("v", 0) >= seq or (passed and record not in earlier):
+            if self._version(record) >= seq or (passed and record not in earlier):
                 own.state = "settled"
             else:
                 earlier.add(record)

@@ -10,9 +10,10 @@ stands outside the marks is written by hand, and the same test checks it against
 
 import ast
 import enum
+import json
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,15 +36,16 @@ from msgspec.inspect import (
     VarTupleType,
 )
 
-from schemas import ids, limits, scopes
+from schemas import ids, limits, ops, scopes
+from schemas.declared import declared, words
 from schemas.errors import ERRORS, RECOVERY_MEANING
-from schemas.kinds import KINDS, KindSpec
+from schemas.kinds import KINDS, FieldSpec
 from schemas.limits import INT_MAX
-from schemas.policies import grow, latest, once
+from schemas.policies import MANY
 from sync import outbox
 from sync.session import table
 from sync.session.table import DEVICE_TABLE, SERVER_TABLE, Local
-from tests import protocol_examples
+from tests import plain_merge, protocol_examples
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "protocol.md"
@@ -60,7 +62,7 @@ PATTERN_NAMES: Final = {
     ids.FIELD_PATTERN: "field name",
     ids.OP_PATTERN: "op id",
 }
-WORDS: Final = {RawType: "Row", BoolType: "bool", NoneType: "nil", AnyType: "any"}
+PLAIN_WORDS: Final = {RawType: "Row", BoolType: "bool", NoneType: "nil", AnyType: "any"}
 
 
 # --- types as the page writes them -------------------------------------------------------------------------------
@@ -94,7 +96,7 @@ def _plain_text(kind: msgspec.inspect.Type) -> str:
         case LiteralType(values=values):
             return " or ".join(f'"{value}"' for value in values)
         case _:
-            return WORDS[type(kind)]
+            return PLAIN_WORDS[type(kind)]
 
 
 def _str_text(kind: StrType) -> str:
@@ -136,6 +138,8 @@ def default_text(field: Field) -> str:
             return str(value).lower()
         case str():
             return f'"{value}"'
+        case bytes():
+            return "no bytes"
         case tuple() | list():
             return "[]"
         case dict():
@@ -234,25 +238,31 @@ def _amount(name: str) -> str:
     return f"{value}{kib}"
 
 
-def _kinds() -> str:
+def _fields() -> str:
+    kinds = []
+    for spec in KINDS.values():
+        lines = [f'    "{name}": {json.dumps(_field(field))}' for name, field in spec.fields.items()]
+        kinds.append(f'  "{spec.name}": {{\n' + ",\n".join(lines) + "\n  }")
+    return "```json\n{\n" + ",\n".join(kinds) + "\n}\n```\n"
+
+
+def _field(field: FieldSpec) -> dict[str, Any]:
+    """What a device must know of a field. Who decides, and by when, comes with the inbox item."""
+    found = declared(field) | words(field.type)
+    found.pop("decides", None)
+    if field.required:
+        found["required"] = True
+    if field.default is not None and field.policy not in MANY:
+        found["default"] = field.default
+    return found
+
+
+def _doubt() -> str:
+    said = meanings(ops, ops.Doubt.__name__)
     return rows_text(
-        ["kind", *(f"`{policy.name}`" for policy in (latest, once, grow)), "must be there when it is made"],
-        ([f"`{spec.name}`", *_fields_by_policy(spec), _names(_required(spec))] for spec in KINDS.values()),
+        ["bit", "name", "meaning"],
+        ([str(each.value), f"`{each.name}`", said[each.name]] for each in ops.Doubt if each.name),
     )
-
-
-def _fields_by_policy(spec: KindSpec) -> list[str]:
-    return [
-        _names(name for name, field in spec.fields.items() if field.policy is policy) for policy in (latest, once, grow)
-    ]
-
-
-def _required(spec: KindSpec) -> list[str]:
-    return [name for name, field in spec.fields.items() if field.required]
-
-
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def _families() -> str:
@@ -268,7 +278,8 @@ def _patterns() -> str:
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "patterns": _patterns,
     "families": _families,
-    "kinds": _kinds,
+    "fields": _fields,
+    "doubt": _doubt,
     "device-states": _device_states,
     "server-states": _server_states,
     "outbox": _outbox,
@@ -292,10 +303,23 @@ def part(name: str) -> str:
     return PARTS[name]()
 
 
-def renewed(text: str) -> str:
-    """The page with every marked part written anew."""
-    return MARKED.sub(lambda found: f"<!-- begin: {found[1]} -->\n{part(found[1])}<!-- end: {found[1]} -->", text)
+def renewed(text: str, names: Container[str] | None = None) -> str:
+    """The page with every marked part written anew, or only those of these names."""
+
+    def write(found: re.Match[str]) -> str:
+        body = part(found[1]) if names is None or found[1] in names else found[2]
+        return f"<!-- begin: {found[1]} -->\n{body}<!-- end: {found[1]} -->"
+
+    return MARKED.sub(write, text)
+
+
+def write(page: Path) -> None:
+    """Write the page anew; its fields first, for the plain client that speaks in the session is made from the page."""
+    text = renewed(page.read_text(encoding="utf-8"), {"fields"})
+    plain_merge.FIELDS.clear()
+    plain_merge.FIELDS.update(plain_merge.told_in(text))
+    page.write_text(renewed(text), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    write(PAGE)

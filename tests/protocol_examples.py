@@ -28,8 +28,9 @@ from schemas.ids import (
     RecordId,
     ScopeName,
     Seq,
+    op_id,
 )
-from schemas.ops import Op
+from schemas.ops import Doubt, Op
 from server.hub import batch_frame
 from server.settle import Submission
 from server.store.memory import MemoryStore
@@ -84,8 +85,8 @@ class Server:
                 self.session.admit(
                     Admission(public_key=key, grants=grants, epoch=self.store.epoch, last_op=last_op), self.now
                 )
-            case Commit(ops, size):
-                group = [Submission(DEVICE, frozenset(self.session.scopes), ops)]
+            case Commit(ops, size, times):
+                group = [Submission(DEVICE, frozenset(self.session.scopes), ops, self.session.schema, times)]
                 done = await self.store.commit(group, self.now)
                 self.session.committed(tuple(result for settled in done for result in settled.results), size)
                 for settled in done:
@@ -275,7 +276,7 @@ def examples() -> dict[str, Message]:
     position = wire.Position(scope=AREA, gen=Generation(1), seq=Seq(7), digest=d)
     body = wire.HelloBody(
         proto=1,
-        schema=1,
+        schema=wire.SCHEMA,
         device=DEVICE,
         epoch=EPOCH,
         scopes=(position,),
@@ -292,7 +293,7 @@ def examples() -> dict[str, Message]:
     durable = wire.Result(
         n=OpNumber(1), status="durable", seq=Seq(8), scopes=(AREA,), stands={"status": OpId("hh-0007/12")}
     )
-    refused = wire.Result(n=OpNumber(2), status="refused", code="op_value_wrong", detail="status: Invalid enum value")
+    refused = wire.Result(n=OpNumber(2), status="refused", code="op_value_wrong", detail="grade: Expected `str`")
     waiting = wire.Result(n=OpNumber(3), status="waiting", code="op_value_wrong", detail="behind op 2")
     return {
         tag_of(type(message)): message
@@ -301,8 +302,8 @@ def examples() -> dict[str, Message]:
             wire.Hello(body=raw, proof=KEY.sign(wire.PROOF_CONTEXT + NONCE + raw)),
             wire.Welcome(
                 proto=1,
-                schema_min=1,
-                schema_max=1,
+                schema_min=wire.SCHEMA_MIN,
+                schema_max=wire.SCHEMA_MAX,
                 epoch=EPOCH,
                 server_time=NOON,
                 last_op=OpNumber(2),
@@ -320,7 +321,7 @@ def examples() -> dict[str, Message]:
             wire.Pong(id=17, server_time=NOON),
             wire.AddCredit(bytes=65_536),
             wire.Error(code="server_stopping", recovery="retry", retry_after_ms=3_100, detail=""),
-            wire.Push(ops=(encode(incident(1, RECORD)),)),
+            wire.Push(ops=(encode(closing()),), times=((OpNumber(2), Millis(NOON - 45_000)),)),
             wire.Ack(scopes={AREA: Seq(9)}, credit=2_048),
             wire.Retracted(scope=AREA, gen=Generation(1), removed=2),
             wire.Ping(id=17),
@@ -329,18 +330,52 @@ def examples() -> dict[str, Message]:
     }
 
 
+def closing() -> Op:
+    """An op that tells of everything: what its author saw, which op it follows, and that its time is doubtful."""
+    return Op(
+        device=DEVICE,
+        n=OpNumber(2),
+        record=RECORD,
+        kind="incident",
+        author=OFFICER,
+        hlc=(NOON - 3_600_000, 0),
+        occurred_at=Millis(NOON - 3_600_000),
+        wall=Millis(NOON - 3_600_000),
+        changes={
+            FieldName("status"): "closed",
+            FieldName("markers"): {"add": [{"warning": "glass"}], "remove": [{"warning": "crowd"}]},
+        },
+        base=Seq(1),
+        after=OpNumber(1),
+        after_digest=bytes(range(16)),
+        saw={
+            FieldName("status"): (op_id(DEVICE, OpNumber(1)),),
+            FieldName("arrests"): (),
+            FieldName("markers"): (op_id(DESK, OpNumber(1)),),
+        },
+        doubt=int(Doubt.NEVER_SET),
+    )
+
+
 def encode_row() -> bytes:
-    """A row in which every policy's cell is seen."""
+    """A row in which the cells of most policies are seen, some of them in dispute."""
     stamps = [
-        [DESK, 1, NOON - 60_000, 0, "WM30008", NOON - 60_000, NOON - 59_900, 1],
-        [DEVICE, 1, NOON, 0, "WM20417", NOON, NOON + 300, 9],
+        [DESK, 1, NOON - 60_000, 0, "WM30008", NOON - 60_000, NOON - 59_900, 1, 0],
+        [DEVICE, 1, NOON, 0, "WM20417", NOON, NOON + 300, 9, int(Doubt.CORRECTED)],
+        ["hh-0007", 12, NOON - 5_000, 0, "WM21877", NOON - 5_000, NOON - 4_800, 8, 0],
     ]
     cells = {
         "summary": ["Shop window broken", 0],
         "opened_at": [NOON - 60_000, 0, [[NOON - 90_000, 1]]],
+        "grade": ["p1", 1, [["p2", 2]]],
+        "status": ["closed", 2, [], "", [["hh-0007/12", "hh-0042/1"]]],
         "log": [[{"text": "On scene."}, 1, 0]],
+        "arrests": [[{"person": "Robin Example", "arrested_at": NOON}, 1, 0]],
+        "markers": [[{"warning": "glass"}, 0, 0]],
     }
-    packed: bytes = msgpack.packb({"id": RECORD, "kind": "incident", "v": 9, "stamps": stamps, "cells": cells})
+    upto = {DESK: 1, DEVICE: 1, "hh-0007": 12}
+    row = {"id": RECORD, "kind": "incident", "v": 9, "stamps": stamps, "cells": cells, "upto": upto}
+    packed: bytes = msgpack.packb(row)
     return packed
 
 

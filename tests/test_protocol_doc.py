@@ -3,6 +3,7 @@
 import hashlib
 import re
 import typing
+from pathlib import Path
 
 import msgpack
 import pytest
@@ -11,13 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from schemas import limits, ops, wire
 from schemas.codec import decode_down, decode_hello_body, decode_op, decode_row, decode_up, encode
+from schemas.declared import declared, words
 from schemas.errors import ERRORS, FrameError, Recovery
 from schemas.ids import Millis, new_record_id
 from schemas.kinds import KINDS
+from schemas.policies import POLICIES
 from sync import clock
 from sync.session.table import DEVICE_TABLE, SERVER_TABLE
 from tests import protocol_doc as doc
 from tests import protocol_examples as shown
+from tests.plain_merge import FIELDS
 
 TEXT = doc.PAGE.read_text(encoding="utf-8")
 DOWN: tuple[type, ...] = typing.get_args(wire.Down)
@@ -136,12 +140,75 @@ def test_every_code_that_the_page_names_exists() -> None:
     """A word in code marks that looks like a limit, an error code, a message or a field is one."""
     prose = re.sub(r"<!-- begin.*?<!-- end: \S+ -->", "", TEXT, flags=re.DOTALL)
     for name in re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", prose):
-        assert hasattr(limits, name), name
+        assert hasattr(limits, name) or name in ops.Doubt.__members__, name
     structs = {*STRUCTS, *(spec.struct for spec in KINDS.values())}
     known = {field.encode_name for each in structs for field in doc.struct_fields(each)}
     known |= {shown.tag_of(each) for each in {*DOWN, *UP}} | ERRORS.keys()
+    known |= {key for told in FIELDS.values() for field in told.values() for key in field}
     for word in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", prose):
         assert word in known, word
+
+
+def test_every_field_is_told_with_what_it_declares() -> None:
+    """The JSON of the page has the kinds, their fields and all that a device must know of them, each key explained."""
+    assert {kind: list(told) for kind, told in FIELDS.items()} == {
+        name: list(spec.fields) for name, spec in KINDS.items()
+    }
+    for name, spec in KINDS.items():
+        for field in spec.fields.values():
+            told = FIELDS[name][field.name]
+            without = {key: value for key, value in declared(field).items() if key != "decides"}
+            assert {key: told[key] for key in without} == without
+            assert told.get("required", False) is field.required
+            assert told.get("values") == words(field.type).get("values")
+    keys = {key for told in FIELDS.values() for field in told.values() for key in field} - {"policy"}
+    text = section("Merge") + section("What the author saw")
+    assert [key for key in keys if f"`{key}`" not in text] == []
+
+
+def test_every_policy_is_explained_and_its_cell_told() -> None:
+    """A device that does not know how a policy merges, or reads its cell, shows something else than the others."""
+    explained = re.findall(r"^- (\*\*`.*?):", section("Policies"), re.MULTILINE)
+    names = {policy.name for policy in POLICIES}
+    assert {name for each in explained for name in re.findall(r"`(\w+)`", each)} == names
+    cells = [re.findall(r"`(\w+)`", row[0]) for row in table(section("Cells"))]
+    assert sorted(name for row in cells for name in row) == sorted(names)
+
+
+def test_every_bit_of_doubt_is_told() -> None:
+    """Bit, name and meaning of each."""
+    rows = table(section("Clock").partition("begin: doubt")[2])
+    assert [(int(bit), name.strip("`")) for bit, name, _ in rows] == [(each.value, each.name) for each in ops.Doubt]
+
+
+def test_every_recoverable_refusal_of_a_change_is_foretold() -> None:
+    """What a policy refuses stands in the table of what to look at before an op is written."""
+    policies = Path(shown.__file__).parent.parent / "sync" / "policies"
+    given = {
+        code for module in policies.glob("*.py") for code in re.findall(r'Refusal\("(\w+)"', module.read_text("utf-8"))
+    }
+    told = {code for row in table(section("Before an op is written")) for code in re.findall(r"`(op_\w+)`", row[1])}
+    assert len(given) > 3
+    assert given <= told <= ERRORS.keys()
+
+
+def test_every_version_that_the_page_names_is_the_code_s() -> None:
+    """Whoever raises the version of the kinds changes the page, and its examples show the window."""
+    assert f"this page is of version {wire.SCHEMA}." in " ".join(section("Versions").split())
+    (welcome,) = hex_blocks(section("`welcome`"))
+    shown_window = [msgpack.unpackb(welcome)[key] for key in ("schema_min", "schema_max")]
+    assert shown_window == [wire.SCHEMA_MIN, wire.SCHEMA_MAX]
+
+
+def test_the_page_is_written_from_its_fields_on(tmp_path: Path) -> None:
+    """A page whose fields are stale is brought up to date in one go, the session that leans on them included."""
+    page = tmp_path / "protocol.md"
+    kept = dict(FIELDS)
+    page.write_text(re.sub(r'    "status": \{"policy": "state".*\n', "", TEXT), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") != TEXT
+    doc.write(page)
+    assert page.read_text(encoding="utf-8") == TEXT
+    assert kept == FIELDS
 
 
 def test_every_limit_is_told_with_its_number() -> None:

@@ -310,10 +310,11 @@ class ToyServer:
         match demand:
             case CheckHello(device):
                 await self._admit(connection, device)
-            case Commit(ops, size):
-                pusher = connection.session.device
+            case Commit(ops, size, times):
+                session = connection.session
+                pusher = session.device
                 assert pusher is not None
-                group = [Submission(pusher, frozenset(connection.session.scopes), ops)]
+                group = [Submission(pusher, frozenset(session.scopes), ops, session.schema, times)]
                 settled = await self._commit(group)
                 results = tuple(result for each in settled for result in each.results)
                 connection.session.committed(results, size)
