@@ -16,7 +16,6 @@ from typing import Final, Self, TypeVar
 from schemas.errors import UsageError
 from schemas.ids import FieldName, Millis, OfficerId, RecordId
 from schemas.kinds import Kind, spec_of
-from schemas.limits import PAGE_ROWS_MAX
 from sync.clock import Learned
 from sync.device.applier import Applier
 from sync.device.backoff import BackoffLimits
@@ -25,12 +24,13 @@ from sync.device.claiming import Claiming
 from sync.device.client import SyncClient, sync_url
 from sync.device.clocks import Clock, DeviceTime, SystemClock
 from sync.device.deciding import Deciding
+from sync.device.holding import Holding
 from sync.device.keys import DeviceIdentity, KeyHolder
 from sync.device.lookups import field_of, get_one, get_some
 from sync.device.opening import Opening
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import Committed, Held, ReplicaStore, last_learned, last_synced
-from sync.device.views import HeldOp, RecordView, held_op, record_view
+from sync.device.views import RecordView, record_view
 
 K = TypeVar("K", bound=Kind)
 
@@ -38,7 +38,7 @@ _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
 
 
-class Handheld(Claiming, Deciding):
+class Handheld(Claiming, Deciding, Holding):
     """One officer's handheld: a replica, and the connection that keeps it in step. Make one with `open`."""
 
     @classmethod
@@ -194,14 +194,6 @@ class Handheld(Claiming, Deciding):
                 ):
                     found.append((record, value))
         return found
-
-    async def held(self) -> list[HeldOp]:
-        """Own ops that the server refused, the oldest first, with the reason and what to do; at most PAGE_ROWS_MAX.
-
-        Raises:
-            ReplicaError: the database failed.
-        """
-        return await self._store.read(lambda held: [held_op(held, op) for op in held.replica.held(PAGE_ROWS_MAX)])
 
     # --- what happens ------------------------------------------------------------------------------------------------
 

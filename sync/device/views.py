@@ -7,11 +7,12 @@ import msgspec
 
 from schemas.codec import decode_op
 from schemas.errors import ERRORS, UsageError
-from schemas.ids import FieldName, OpId, RecordId, Seq, op_id
+from schemas.ids import FieldName, Millis, OpId, RecordId, Seq, op_id
 from schemas.kinds import FieldSpec, Kind
 from schemas.ops import Stamp
 from schemas.tokens import all_known
 from sync import inbox
+from sync.device.reasons import reason
 from sync.device.store import Held
 from sync.explain import values as wording
 from sync.merge import RecordState
@@ -50,8 +51,12 @@ class HeldOp(msgspec.Struct, frozen=True):
     Attributes:
         op, record, kind: which, on what.
         code, detail: why: an entry of the error registry, and what in the op it is about.
+        reason: the same in words for the officer.
         action: what to do about it, in words for the officer.
         changes: field -> plain value that the op holds.
+        occurred_at: when it happened, as the author says (ms since 1970).
+        behind: own ops on the same record that wait for it to be mended or withdrawn, in order.
+        go_with_it: whether withdrawing it withdraws those too, because it is the op that makes their record.
     """
 
     op: OpId
@@ -59,8 +64,12 @@ class HeldOp(msgspec.Struct, frozen=True):
     kind: str
     code: str
     detail: str
+    reason: str
     action: str
     changes: Mapping[FieldName, Any]
+    occurred_at: Millis
+    behind: tuple[OpId, ...]
+    go_with_it: bool
 
 
 class RecordView(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
@@ -152,14 +161,20 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
 def held_op(held: Held, op: StoredOp) -> HeldOp:
     """A refused op as an application sees it."""
     spec = ERRORS.get(op.code)
+    body = decode_op(op.body)
+    behind = held.replica.dependants(op.n)
     return HeldOp(
         op=op_id(held.replica.device, op.n),
         record=op.record,
         kind=op.kind,
         code=op.code,
         detail=op.detail,
+        reason=reason(op.code, op.detail),
         action="Update this program: it does not know this reason." if spec is None else spec.action,
-        changes=decode_op(op.body).changes,
+        changes=body.changes,
+        occurred_at=Millis(body.occurred_at),
+        behind=tuple(op_id(held.replica.device, one.n) for one in behind.ops),
+        go_with_it=behind.go_with_it,
     )
 
 

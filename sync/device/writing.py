@@ -278,8 +278,22 @@ class Writer:
 
     async def _write_all(self, prepare: Prepare, occurred_at: int | None, why: str) -> tuple[Written, ...]:
         """Several changes in one transaction: all of them, or none."""
+        facts = self._facts(occurred_at, why)
+
+        def write(held: Held, each: Draft) -> Op:
+            return held.replica.write(
+                each.record, each.spec, each.changes, facts, create=each.create, correct=each.correct
+            )
+
+        def work(held: Held) -> list[tuple[Op, KindSpec]]:
+            return [(write(held, each), each.spec) for each in prepare(held, facts.now)]
+
+        return await self._change(work)
+
+    def _facts(self, occurred_at: int | None, why: str) -> WriteFacts:
+        """Who writes, and the time."""
         made, now, doubt = self._time.reading()
-        facts = WriteFacts(
+        return WriteFacts(
             author=self._author,
             now=now,
             wall=Millis(made.wall_ms),
@@ -288,18 +302,6 @@ class Writer:
             occurred_at=now if occurred_at is None else Millis(occurred_at),
             why=why,
         )
-
-        def work(held: Held) -> list[tuple[Op, KindSpec]]:
-            write = held.replica.write
-            return [
-                (
-                    write(each.record, each.spec, each.changes, facts, create=each.create, correct=each.correct),
-                    each.spec,
-                )
-                for each in prepare(held, now)
-            ]
-
-        return await self._change(work)
 
     async def _change(self, work: Callable[[Held], list[tuple[Op, KindSpec]]]) -> tuple[Written, ...]:
         """Run what writes ops as one transaction, tell of it, and have it sent."""
