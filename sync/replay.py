@@ -4,23 +4,26 @@ The same merge runs here and on the server, and merging an op into a row that al
 view is the same just before and just after the row with the op arrives: an edit never flickers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from schemas.ids import OpNumber
 from schemas.ops import Op, Row
 from sync import check, merge
 from sync.merge import RecordState
 
 
-def view(row: Row | None, pending: Iterable[Op]) -> RecordState | None:
+def view(row: Row | None, pending: Iterable[Op], not_taken: Collection[OpNumber] = ()) -> RecordState | None:
     """The record as this device shows it, or None when there is nothing to show.
 
     Args:
         row: the server's row, or None when this device holds none.
         pending: this device's ops on the record that the row may not hold yet, in order of number.
+        not_taken: numbers of those of them that the server has said it has not taken in. The row may hold later ops of
+            this device all the same: a copy of it made them.
     """
     state = None if row is None else merge.from_row(row)
     for op in pending:
-        if state is not None and state.holds(op):
+        if state is not None and state.holds(op) and op.n not in not_taken:
             # The row came before the result that tells so. Laid over it, the op would bring back what was superseded.
             continue
         spec = check.op_alone(op)

@@ -21,11 +21,9 @@ from schemas.limits import PAGE_ROWS_MAX, REASON_CHARS_MAX, SEEN_OPS_MAX
 from schemas.ops import Doubt, Hlc, Op
 from sync.outbox import ENDED, OpEvent, OpState, next_state
 from sync.replica.facts import Dependants, Outcome, WriteFacts
-from sync.replica.ownops import OwnOps
+from sync.replica.ownops import ANSWERED, OwnOps
 from sync.replica.tables import StoredOp, Tables
 
-_ANSWERED: Final = frozenset({OpState.WAITING, OpState.HELD})
-"""States of ops about which the server has spoken, and which it has not taken in."""
 _NONE: Final = Doubt(0)
 NUMBER_TAKEN: Final = "op_reused"
 """The refusal that says so: a copy of this device, or this one before it was set back, used the number."""
@@ -164,9 +162,9 @@ class Mending:
             op = reread_op(kept.body)
             # An op of an older program does not tell which op of that number it means. Until the server has spoken it
             # may be taken in behind another one; should it be sent to wait, it follows then.
-            sure = head.state is OpState.HELD or op.after_digest != b"" or kept.state in _ANSWERED
+            sure = head.state is OpState.HELD or op.after_digest != b"" or kept.state in ANSWERED
             seen = {name for saw in op.saw.values() for name in saw}
-            if (op.after in numbers and sure) or (kept.state in _ANSWERED and not names.isdisjoint(seen)):
+            if (op.after in numbers and sure) or (kept.state in ANSWERED and not names.isdisjoint(seen)):
                 numbers.add(kept.n)
                 names.add(op.id)
                 found.append(kept)

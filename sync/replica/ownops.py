@@ -21,6 +21,8 @@ from sync.replica.writing import require_writable, sendable, sight
 
 _NEXT_OP: Final = "next_op"
 _MADE: Final = "made/{n}"
+ANSWERED: Final = frozenset({OpState.WAITING, OpState.HELD})
+"""States of ops about which the server has spoken, and which it has not taken in."""
 
 
 class OwnOps:
@@ -63,10 +65,13 @@ class OwnOps:
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
-    def shown(self, record: RecordId, laid_over: Iterable[StoredOp]) -> RecordState | None:
+    def shown(self, record: RecordId, laid_over: Sequence[StoredOp]) -> RecordState | None:
         """The record as it is with these ops laid over the server's row."""
         raw = self._tables.row(record)
-        return replay.view(None if raw is None else decode_row(raw), [reread_op(op.body) for op in laid_over])
+        row = None if raw is None else decode_row(raw)
+        return replay.view(
+            row, [reread_op(op.body) for op in laid_over], {op.n for op in laid_over if op.state in ANSWERED}
+        )
 
     def write(
         self,

@@ -1,0 +1,239 @@
+"""Devices with the real replica, and a server with the real settling, without sessions and sockets.
+
+For tests of what becomes of ops that are refused, sent to wait, mended, or made twice under one number.
+
+A `Post` is one copy of a device. It connects for a moment, in which as much or as little goes through as a test says.
+"""
+
+import copy
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from schemas import wire
+from schemas.codec import reread_op
+from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
+from schemas.kinds import KINDS
+from schemas.ops import Op
+from server.settle import Submission
+from server.store.memory import MemoryStore
+from sync.outbox import ENDED, PENDING, OpState
+from sync.replica import MemoryTables, Outcome, Replica, WriteFacts
+from sync.session import Head
+
+_T = TypeVar("_T")
+NORTH: Final = ScopeName("area:north")
+GRANTS: Final = frozenset({NORTH})
+CLOSED: Final = frozenset({ScopeName("area:elsewhere")})
+"""Grants with which every change to a record in NORTH is refused."""
+GEN: Final = Generation(1)
+LOG: Final = FieldName("log")
+MADE: Final = {"opened_at": 1, "area": "north", "category": "crime", "summary": "made"}
+BEGIN: Final = 1_700_000_000_000
+
+
+def at_once(work: Coroutine[Any, Any, _T]) -> _T:
+    """What a coroutine returns that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        value: _T = done.value
+        return value
+    raise AssertionError("the store in memory waits for nothing")
+
+
+class Server:
+    """A store with the real settling, and the time."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.store = MemoryStore(Epoch("0" * 16))
+        self.now = BEGIN
+        self._epochs = 0
+
+    def tick(self) -> Millis:
+        """A little later."""
+        self.now += 1_000
+        return Millis(self.now)
+
+    def take(self, device: DeviceId, bodies: Collection[bytes], grants: frozenset[ScopeName]) -> list[wire.Result]:
+        """Settle pushed ops."""
+        settled = at_once(self.store.commit([Submission(device, grants, tuple(bodies))], self.tick()))
+        return [result for one in settled for result in one.results]
+
+    def backup(self) -> MemoryStore:
+        """What would be restored."""
+        return copy.deepcopy(self.store)
+
+    def restore(self, backup: MemoryStore) -> None:
+        """Be set back: another history begins."""
+        self._epochs += 1
+        self.store = copy.deepcopy(backup)
+        self.store._epoch = Epoch(f"{self._epochs:016x}")
+
+    def head(self) -> Head | None:
+        """Where NORTH stands."""
+        return at_once(self.store.heads()).get(NORTH)
+
+    def durable(self) -> list[Op]:
+        """Every op that was taken in, in that order."""
+        found, place = [], 0
+        while kept := at_once(self.store.ops(None, place, 100)):
+            found += [reread_op(one.body) for one in kept if one.result.status == "durable"]
+            place = kept[-1].place
+        return found
+
+    def values(self, record: RecordId) -> dict[FieldName, Any]:
+        """A record's values."""
+        state = self.store.state(record)
+        return {} if state is None else state.values()
+
+
+class Post:
+    """One copy of a device."""
+
+    def __init__(self, server: Server, name: str = "hh-0042", author: str = "WM21877") -> None:
+        """Begin with an empty replica."""
+        self.server = server
+        self.author = OfficerId(author)
+        self.tables = MemoryTables()
+        self.replica = Replica(self.tables, DeviceId(name))
+        self.upto = OpNumber(0)
+        self.pushes = 0
+        self.lag_ms = 0
+
+    def copied(self) -> "Post":
+        """Another machine with the same replica, id and key."""
+        other = Post(self.server, self.replica.device, self.author)
+        other.tables.restore(self.tables)
+        other.replica = Replica(other.tables, self.replica.device)
+        return other
+
+    # --- the officer -------------------------------------------------------------------------------------------------
+
+    def facts(self, why: str = "") -> WriteFacts:
+        """Who and when."""
+        now = Millis(self.server.tick() - self.lag_ms)
+        return WriteFacts(author=self.author, now=now, wall=now, occurred_at=now, why=why)
+
+    def create(self, record: RecordId, **more: Any) -> Op:  # noqa: ANN401  field values
+        """Make an incident in NORTH."""
+        return self.write(record, create=True, **MADE | more)
+
+    def write(self, record: RecordId, *, create: bool = False, **values: Any) -> Op:  # noqa: ANN401  field values
+        """Change an incident, or make one."""
+        named = {FieldName(name): value for name, value in values.items()}
+        return self.replica.write(record, KINDS["incident"], named, self.facts(), create=create)
+
+    def mend(self, n: OpNumber, values: Mapping[str, Any] | None = None, **more: Any) -> Op:  # noqa: ANN401  options
+        """Mend a refused op."""
+        named = {FieldName(name): value for name, value in (values or {}).items()}
+        return self.replica.mend(n, named, self.facts(), **more)
+
+    def texts(self, record: RecordId) -> list[str]:
+        """The texts of the log, as this copy shows it."""
+        state = self.replica.view(record)
+        return [] if state is None else [entry["text"] for entry in state.values().get(LOG, ())]
+
+    # --- the connection ----------------------------------------------------------------------------------------------
+
+    def hello(self) -> Outcome:
+        """Begin a session: WELCOME."""
+        store, head = self.server.store, self.server.head()
+        self.upto = OpNumber(0)
+        held = self.tables.position(NORTH)
+        seq = Seq(0) if head is None else head.seq
+        resumes = held is not None and held.after is None and held.seq <= seq and self.replica.epoch == store.epoch
+        plan = wire.Plan(scope=NORTH, gen=GEN, action="resume" if resumes else "snapshot", seq=seq)
+        outcome = self.replica.welcome(
+            wire.Welcome(
+                proto=wire.PROTO,
+                schema_min=wire.SCHEMA_MIN,
+                schema_max=wire.SCHEMA_MAX,
+                epoch=store.epoch,
+                server_time=Millis(self.server.now),
+                last_op=at_once(store.last_op(self.replica.device)),
+                credit=1,
+                scopes=(plan,),
+            )
+        )
+        self._again(outcome)
+        return outcome
+
+    def pull(self) -> None:
+        """Take in all that the server has."""
+        held = self.tables.position(NORTH)
+        assert held is not None
+        if held.after is not None:
+            page = at_once(self.server.store.page(NORTH, "", ""))
+            rows = tuple(map(msgspec.Raw, page.rows))
+            pages = wire.Snapshot(scope=NORTH, gen=GEN, at=held.seq, after="", upto="", rows=rows, last=True)
+            self._again(self.replica.page(pages))
+            held = self.tables.position(NORTH)
+            assert held is not None
+        found = at_once(self.server.store.changes(NORTH, held.seq))
+        if found.to > held.seq:
+            rows = tuple(map(msgspec.Raw, found.rows))
+            batch = wire.Batch(scope=NORTH, gen=GEN, frm=held.seq, to=found.to, rows=rows, gone=found.gone)
+            self._again(self.replica.batch(batch))
+
+    def push(self, most: int = 100, grants: frozenset[ScopeName] = GRANTS, *, heard: bool = True) -> bool:
+        """Push what is queued, once. Whether there was anything.
+
+        Args:
+            most: how many ops, at most.
+            grants: what the server grants at that moment.
+            heard: whether the answer arrives.
+        """
+        ops = self.replica.queued(self.upto, most)
+        if not ops:
+            return False
+        self.pushes += 1
+        self.upto = ops[-1].n
+        results = self.server.take(self.replica.device, [op.body for op in ops], grants)
+        if heard:
+            told = [
+                msgspec.structs.replace(result, scopes=tuple(scope for scope in result.scopes if scope in GRANTS))
+                for result in results
+            ]
+            self._again(self.replica.results(wire.Results(results=tuple(told))))
+        return True
+
+    def _again(self, outcome: Outcome) -> None:
+        if outcome.again:
+            self.upto = min(self.upto, OpNumber(min(outcome.again) - 1))
+
+    def sync(self, grants: frozenset[ScopeName] = GRANTS) -> None:
+        """A whole session, until nothing moves any more."""
+        self.hello()
+        self.pull()
+        rounds = 0
+        while self.push(grants=grants):
+            self.pull()
+            rounds += 1
+            assert rounds < 100, "a session that never comes to rest"
+
+    # --- looking at it -----------------------------------------------------------------------------------------------
+
+    def states(self) -> dict[int, OpState]:
+        """Number -> state of every op."""
+        found = self.tables.ops_in(OpState, OpNumber(0), 10_000)
+        return {op.n: op.state for op in found}
+
+    def check(self) -> None:
+        """What holds at any moment."""
+        ops = {op.n: op for op in self.tables.ops_in(OpState, OpNumber(0), 10_000)}
+        assert all(n < self.replica.next_op for n in ops)
+        for op in ops.values():
+            read = reread_op(op.body)
+            assert (read.n, read.record) == (op.n, op.record)
+            assert (op.became != 0) == (op.state in {OpState.MENDED, OpState.REISSUED}), op
+            if op.became:
+                assert op.became > op.n
+                assert ops[op.became].record == op.record
+            if op.state in PENDING and read.after:
+                assert read.after < op.n
+                before = ops[read.after]
+                assert before.state not in ENDED, f"op {op.n} waits for {before.n}, which is {before.state.value}"
+                assert read.after_digest == self.replica._own.digest(read.after)
