@@ -11,7 +11,6 @@ from schemas.codec import decode_row
 from schemas.ids import FieldName, Millis, RecordId
 from schemas.kinds import Resource, spec_of
 from schemas.kinds.resource import Service
-from schemas.limits import PAGE_ROWS_MAX
 from server.store import Store
 from sync import merge
 from sync.merge import RecordState
@@ -19,6 +18,8 @@ from sync.policies.claim import is_free
 
 HOLD: Final = FieldName("hold")
 SPEC: Final = spec_of(Resource)
+ROWS_AT_ONCE: Final = 128
+"""Rows that are decoded between two turns of the event loop: some milliseconds."""
 ALTERNATIVES_MAX: Final = 32
 """How many are told: more than a person reads before deciding."""
 
@@ -71,7 +72,7 @@ async def free_like(store: Store, wanted: RecordState, now: Millis) -> list[Alte
         return []
     found: list[Alternative] = []
     after = ""
-    while rows := await store.records(SPEC.name, None, after, PAGE_ROWS_MAX):
+    while rows := await store.records(SPEC.name, None, after, ROWS_AT_ONCE):
         for row in rows:
             state = merge.from_row(decode_row(row))
             built = state.build()

@@ -17,7 +17,7 @@ from schemas.codec import decode_row
 from schemas.errors import FrameError, StoreError, UsageError
 from schemas.ids import FieldName, Millis, OfficerId, RecordId, ScopeName
 from schemas.kinds import Escalation, InboxItem, kind_named
-from schemas.limits import PAGE_ROWS_MAX
+from schemas.limits import SNAPSHOT_ROWS_MAX
 from server.office import Office
 from server.settle import Settled
 from server.store import Store
@@ -129,7 +129,7 @@ class Escalations:
             scope = self._unread.pop()
             after = ""
             try:
-                while rows := await self._store.records(inbox.SPEC.name, scope, after, PAGE_ROWS_MAX):
+                while rows := await self._store.records(inbox.SPEC.name, scope, after, SNAPSHOT_ROWS_MAX):
                     self._fresh.extend(rows)
                     after = decode_row(rows[-1]).id
             except StoreError:

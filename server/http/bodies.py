@@ -1,4 +1,7 @@
-"""What the HTTP side takes and gives: Structs, from which the OpenAPI description is made."""
+"""What the HTTP side takes and gives: Structs, from which the OpenAPI description is made.
+
+What it gives of histories and the inbox stands in `server.http.accounts`.
+"""
 
 from typing import Annotated, Any
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from schemas.errors import StoreError, UsageError
 from server.beatbook import Beatbook
+from server.office import NotFoundError, SettledError
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +75,16 @@ async def on_usage_error(_request: Request, error: Exception) -> Response:
     return problem(422, "cannot be done", str(error))
 
 
+async def on_not_found(_request: Request, error: Exception) -> Response:
+    """What was asked about is not there."""
+    return problem(404, "not found", str(error))
+
+
+async def on_settled(_request: Request, error: Exception) -> Response:
+    """A decision on what is decided."""
+    return problem(409, "settled already", str(error))
+
+
 async def on_invalid(_request: Request, error: Exception) -> Response:
     """A body that is not what the route takes."""
     return problem(400, "body not understood", str(error))
@@ -93,6 +104,8 @@ async def on_defect(_request: Request, _error: Exception) -> Response:
 HANDLERS = {
     HTTPException: on_http_error,
     UsageError: on_usage_error,
+    NotFoundError: on_not_found,
+    SettledError: on_settled,
     msgspec.DecodeError: on_invalid,
     StoreError: on_store_error,
     Exception: on_defect,

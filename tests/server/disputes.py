@@ -56,9 +56,14 @@ class Desk:
         self._waiting.append(encode(op))
         return op
 
-    def send(self, op: Op) -> None:
-        """Have an op pushed that this device's own checks would not have let through."""
+    def correct(self, record: RecordId, kind: type[Kind], field: str, value: object) -> Op:
+        """Write an entitled correction of a `once` field."""
+        self._clock.advance(1_000)
+        now = self._clock.now
+        facts = WriteFacts(author=OfficerId(self.name.upper()), now=now, wall=now, occurred_at=now)
+        op = self._replica.write(record, spec_of(kind), {FieldName(field): value}, facts, correct=True)
         self._waiting.append(encode(op))
+        return op
 
     async def push(self) -> list[Result]:
         """Push what waits."""
@@ -71,10 +76,14 @@ class Desk:
         for record in records:
             row = await self._store.record(record)
             assert row is not None
-            told = decode_row(row)
-            self._tables.put_row(told.id, told.kind, told.v, row)
-            for pending in list(self._tables.pending_ops(record)):
-                self._tables.put_op(msgspec.structs.replace(pending, state=OpState.SETTLED))
+            self.learn(row)
+
+    def learn(self, row: bytes) -> None:
+        """See a record as it stands in a row."""
+        told = decode_row(row)
+        self._tables.put_row(told.id, told.kind, told.v, row)
+        for pending in list(self._tables.pending_ops(told.id)):
+            self._tables.put_op(msgspec.structs.replace(pending, state=OpState.SETTLED))
 
 
 async def item_state(store: Store, item: RecordId) -> RecordState:
@@ -111,6 +120,7 @@ class Disputes:
         self.clock = clock
         self.a = Desk("desk-a", store, committer, clock)
         self.b = Desk("desk-b", store, committer, clock)
+        self._first: dict[RecordId, bytes] = {}
 
     async def begin(self) -> None:
         """A booking and a cell that both desks see."""
@@ -121,6 +131,17 @@ class Disputes:
         await self.a.push()
         await self.a.pull(CELL, BOOKING)
         await self.b.pull(CELL, BOOKING)
+        for record in (CELL, BOOKING):
+            row = await self.store.record(record)
+            assert row is not None
+            self._first[record] = row
+
+    def late(self, name: str, *records: RecordId) -> Desk:
+        """Another desk, which has seen these records as they were at the beginning."""
+        desk = Desk(name, self.store, self.committer, self.clock)
+        for record in records:
+            desk.learn(self._first[record])
+        return desk
 
     async def differ(self, record: RecordId, kind: type[Kind], field: str, first: object, second: object) -> RecordId:
         """Desk b says `first`, then desk a `second`, without sight of each other: the item that asks, if one does."""

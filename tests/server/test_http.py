@@ -8,7 +8,8 @@ import pytest
 from schemas.errors import StoreError
 from schemas.limits import PAGE_BYTES_MAX
 from server.http.bodies import DRAFTS_MAX
-from server.http.routes import BODY_BYTES_MAX, LIST_MAX, OPERATIONS, Operation
+from server.http.operations import BODY_BYTES_MAX, LIST_MAX, Operation
+from server.http.routes import OPERATIONS
 from tests.server.api import ID, briefing, client, described, incident
 from tests.server.handheld import Handheld
 from tests.server.running import TOKEN, Running
@@ -21,6 +22,11 @@ async def http(server: Running) -> AsyncIterator[httpx.AsyncClient]:
     """A client with the token."""
     async with client(server) as http:
         yield http
+
+
+def filled(path: str) -> str:
+    """A path with ids in place of its parameters."""
+    return path.replace("{record}", ID.format(1)).replace("{item}", ID.format(2)).replace("{device}", "hh-1")
 
 
 def refusal(response: httpx.Response, status: int, words: str = "") -> str:
@@ -65,7 +71,7 @@ async def test_a_stopping_server_is_not_ready(server: Running, http: httpx.Async
 @pytest.mark.parametrize("operation", GUARDED, ids=lambda operation: f"{operation.method} {operation.path}")
 async def test_every_guarded_route_needs_the_token(server: Running, operation: Operation) -> None:
     """Without the token, or with another, nothing is told and nothing is done."""
-    path = operation.path.replace("{record}", ID.format(1)).replace("{device}", "hh-1")
+    path = filled(operation.path)
     async with client(server, token=None) as http:
         for header in (None, "", "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer ü", TOKEN):
             headers = {} if header is None else {b"authorization": header.encode("latin-1")}
@@ -140,7 +146,7 @@ async def test_a_body_that_is_not_json_is_refused(
         ({"audience": ["force"] * 33}, 400, "$.audience"),
         ({"author": "no such form!"}, 400, "$.author"),
         ({"id": "not-an-id"}, 400, "$.id"),
-        ({"classification": "top-secret"}, 400, "$.classification"),
+        ({"classification": "top-secret"}, 422, "classification"),
         ({"expires_at": -1}, 400, "$.expires_at"),
         ({"unknown": 1}, 400, "unknown"),
     ],
@@ -387,7 +393,7 @@ async def test_a_path_that_is_none_is_not_found(http: httpx.AsyncClient, path: s
 async def test_another_method_is_refused_with_those_that_are_allowed(http: httpx.AsyncClient, path: str) -> None:
     """A 405 names every method of the path (RFC 9110 section 15.5.6)."""
     methods = {operation.method for operation in OPERATIONS if operation.path == path}
-    answer = await http.delete(path.replace("{record}", ID.format(1)).replace("{device}", "hh-1"))
+    answer = await http.delete(filled(path))
     refusal(answer, 405)
     allowed = {method.strip() for method in answer.headers["allow"].split(",")}
     assert allowed - {"HEAD"} == methods

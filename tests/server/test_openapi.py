@@ -1,6 +1,7 @@
 """The OpenAPI description is valid, complete, and what docs/reference/http.md tells."""
 
 import re
+import typing
 from pathlib import Path
 
 import msgspec
@@ -11,17 +12,28 @@ from starlette.routing import Route
 from schemas.kinds import KINDS
 from server.http import bodies
 from server.http.openapi import document
+from server.http.operations import BODY_BYTES_MAX, LIST_DEFAULT, LIST_MAX, Operation
 from server.http.problems import HANDLERS, Problem
-from server.http.routes import BODY_BYTES_MAX, LIST_DEFAULT, LIST_MAX, OPERATIONS, Operation, all_routes
+from server.http.routes import OPERATIONS, all_routes
 from tests.server.api import client
 from tests.server.running import Running
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/reference/http.md").read_text(encoding="utf-8")
-BODIES = [
-    body
-    for body in vars(bodies).values()
-    if isinstance(body, type) and issubclass(body, msgspec.Struct) and body.__module__ == bodies.__name__
-]
+HTTP = Path(__file__).resolve().parents[2] / "server/http"
+
+
+def structs(kind: object) -> set[type[msgspec.Struct]]:
+    """The Structs that a body type is made of, itself included."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        inner = (structs(hint) for hint in typing.get_type_hints(kind, include_extras=True).values())
+        return {kind}.union(*inner)
+    return set().union(*(structs(part) for part in typing.get_args(kind)))
+
+
+BODIES = sorted(
+    set().union(*(structs(kind) for operation in OPERATIONS for kind in (operation.takes, operation.gives))),
+    key=lambda body: body.__name__,
+)
 
 
 def sections() -> dict[str, str]:
@@ -124,10 +136,7 @@ def test_the_page_tells_the_bounds_and_the_kinds() -> None:
 
 def test_the_page_tells_every_problem() -> None:
     """Each title that the code can answer with stands in the table, with its status."""
-    source = "".join(
-        (Path(__file__).resolve().parents[2] / "server/http" / name).read_text(encoding="utf-8")
-        for name in ("problems.py", "routes.py")
-    )
+    source = "".join(page.read_text(encoding="utf-8") for page in HTTP.glob("*.py"))
     made = set(re.findall(r"problem\((\d+), \"([^\"]+)\"", source))
     made |= set(re.findall(r"(\d+): \"([a-z ]+)\"", source))
     assert len(made) >= len(HANDLERS)

@@ -1,0 +1,142 @@
+"""Routes: what waits for a person, and their decisions."""
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.codec import decode_row
+from schemas.ids import Millis, RecordId, ScopeName
+from schemas.kinds import InboxItem
+from server.alternatives import HOLD, Alternative, free_like
+from server.http.accounts import DecisionDone, InboxItemBody, InboxLine, InboxList, NewDecision
+from server.http.operations import (
+    AFTER_ID_MEANING,
+    LIMIT_MEANING,
+    Operation,
+    after_id_of,
+    choice_of,
+    limit_of,
+    read_body,
+    record_in,
+)
+from server.http.problems import beatbook_of, reply
+from server.http.questions import line, read_item, whole
+from server.office import Choice
+from server.store import Store
+from sync import inbox, merge
+from sync.policies import policy_of
+
+ROWS_AT_ONCE: Final = 128
+LOOKED_AT_MAX: Final = 2_048
+"""Items that one call looks at: what was decided long ago is never deleted, and a page must not read all of it."""
+
+
+async def list_inbox(request: Request) -> Response:
+    """A page of what waits for a person."""
+    limit, after = limit_of(request), after_id_of(request)
+    wanted = choice_of(request, "open", ("true", "false", "all"))
+    only_overdue = choice_of(request, "overdue", ("false", "true")) == "true"
+    scope = request.query_params.get("scope")
+    held = None if scope is None else ScopeName(scope)  # a scope that is none has no items
+    beatbook = beatbook_of(request)
+    found: list[InboxLine] = []
+    looked_at = 0
+    while rows := await beatbook.store.records(inbox.SPEC.name, held, after, ROWS_AT_ONCE):
+        for row in rows:
+            state, about = read_item(row)
+            one = line(state.id, about, beatbook.now())
+            after = state.id
+            looked_at += 1
+            if (wanted == "all" or one.open == (wanted == "true")) and (one.overdue or not only_overdue):
+                found.append(one)
+            if len(found) == limit:
+                break
+        if len(found) == limit or looked_at >= LOOKED_AT_MAX:
+            break
+    more = bool(looked_at) and bool(await beatbook.store.records(inbox.SPEC.name, held, after, 1))
+    return reply(InboxList(items=found, next=RecordId(after) if more else None))
+
+
+async def read_inbox_item(request: Request) -> Response:
+    """One question with everything that a person needs to decide it."""
+    item = record_in(request, "item")
+    beatbook = beatbook_of(request)
+    row = await beatbook.store.record(item)
+    if row is None or decode_row(row).kind != inbox.SPEC.name:
+        raise HTTPException(404, f"there is no inbox item {item!r}")
+    state, about = read_item(row)
+    alternatives = await _alternatives(beatbook.store, about, beatbook.now())
+    return reply(whole(state, about, alternatives, beatbook.now()))
+
+
+async def decide_inbox_item(request: Request) -> Response:
+    """Decide a question on behalf of the person who may."""
+    item = record_in(request, "item")
+    new = await read_body(request, NewDecision)
+    beatbook = beatbook_of(request)
+    choice = Choice(
+        value=new.value,
+        reason=new.reason,
+        author=new.author,
+        seen=None if new.seen is None else frozenset(new.seen),
+        instead=new.instead,
+    )
+    done = await beatbook.office.decide(item, choice)
+    row = await beatbook.store.record(done.subject)
+    shown, asked = None, False
+    if row is not None:
+        state = merge.from_row(decode_row(row))
+        field, cell = state.spec.fields[done.field], state.cells[done.field]
+        shown, asked = policy_of(field).value(field, cell), bool(policy_of(field).unsettled(field, cell))
+    return reply(
+        DecisionDone(
+            item=item,
+            op=done.op,
+            seq=done.seq,
+            subject=done.subject,
+            field=done.field,
+            value=shown,
+            open=asked,
+            given=dict(done.given),
+        )
+    )
+
+
+async def _alternatives(store: Store, about: InboxItem, now: Millis) -> list[Alternative]:
+    """What else is free, while a claim on a resource waits to be decided."""
+    if not about.open or about.field != HOLD:
+        return []
+    row = await store.record(about.subject)
+    return [] if row is None else await free_like(store, merge.from_row(decode_row(row)), now)
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/v1/inbox",
+        handler=list_inbox,
+        gives=InboxList,
+        query={
+            "scope": "Only items in this scope, as in suite:perry-barr:inbox.",
+            "open": "`true` (also when absent): what waits; `false`: what is settled; `all`.",
+            "overdue": "`true`: only what should have been decided by now.",
+            "after": AFTER_ID_MEANING,
+            "limit": LIMIT_MEANING,
+        },
+    ),
+    Operation(
+        method="GET",
+        path="/v1/inbox/{item}",
+        handler=read_inbox_item,
+        gives=InboxItemBody,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/inbox/{item}/decision",
+        handler=decide_inbox_item,
+        takes=NewDecision,
+        gives=DecisionDone,
+    ),
+)

@@ -1,0 +1,132 @@
+"""What a route is, what the OpenAPI description says of it, and how its path, query and body are read."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.errors import UsageError
+from schemas.ids import RecordId, is_record_id
+
+_Body = TypeVar("_Body")
+Handler = Callable[[Request], Awaitable[Response]]
+LIST_MAX: Final = 500
+LIST_DEFAULT: Final = 100
+BODY_BYTES_MAX: Final = 4 * 1024 * 1024
+"""A request's body: 500 drafts of 8 KiB."""
+PLACE_DIGITS_MAX: Final = 15
+LIMIT_MEANING: Final = f"How many, 1 to {LIST_MAX}; {LIST_DEFAULT} when absent."
+AFTER_ID_MEANING: Final = "The id behind which to go on."
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One method of one path.
+
+    Attributes:
+        method, path: where it is.
+        handler: what answers.
+        takes, gives: body types; None for none.
+        status: of success.
+        also: other statuses of success, with what they mean.
+        query: parameter -> meaning.
+        open: whether it needs no token.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    takes: Any = None
+    gives: Any = None
+    status: int = 200
+    also: Mapping[int, str] = {}
+    query: Mapping[str, str] = {}
+    open: bool = False
+
+    @property
+    def summary(self) -> str:
+        """What it does: its handler's docstring."""
+        return self.handler.__doc__ or ""
+
+
+async def read_body(request: Request, of: type[_Body]) -> _Body:
+    """The request's body, decoded.
+
+    Raises:
+        HTTPException: 413 when it is too long.
+        msgspec.DecodeError: it is not what the route takes.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > BODY_BYTES_MAX:
+            raise HTTPException(413, f"at most {BODY_BYTES_MAX} bytes in one request")
+        parts.append(part)
+    try:
+        return msgspec.json.decode(b"".join(parts), type=of)
+    except (UnicodeDecodeError, RecursionError):
+        raise msgspec.DecodeError("the body is not JSON in UTF-8, or is nested too deeply") from None
+
+
+def record_in(request: Request, name: str = "record") -> RecordId:
+    """The record id in the path.
+
+    Raises:
+        HTTPException: 404; no record has an id of that form.
+    """
+    text: str = request.path_params[name]
+    if not is_record_id(text):
+        raise HTTPException(404, f"there is no {name} {text!r}")
+    return RecordId(text)
+
+
+def limit_of(request: Request) -> int:
+    """The parameter `limit`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    limit = request.query_params.get("limit", str(LIST_DEFAULT))
+    if re.fullmatch("[0-9]{1,3}", limit) is None or not 1 <= int(limit) <= LIST_MAX:
+        raise UsageError(f"limit={limit!r}: give a number from 1 to {LIST_MAX}")
+    return int(limit)
+
+
+def after_id_of(request: Request) -> str:
+    """The parameter `after` of a list of records; "" when absent.
+
+    Raises:
+        UsageError: it is none.
+    """
+    after = request.query_params.get("after", "")
+    if after and not is_record_id(after):
+        raise UsageError(f"after={after!r}: give the id that `next` of the page before says")
+    return after
+
+
+def after_place_of(request: Request) -> int:
+    """The parameter `after` of a list of ops; 0 when absent.
+
+    Raises:
+        UsageError: it is none.
+    """
+    after = request.query_params.get("after", "0")
+    if re.fullmatch(f"[0-9]{{1,{PLACE_DIGITS_MAX}}}", after) is None:
+        raise UsageError(f"after={after!r}: give the number that `next` of the page before says")
+    return int(after)
+
+
+def choice_of(request: Request, name: str, choices: tuple[str, ...]) -> str:
+    """A parameter with a few values; the first of them when absent.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    given = request.query_params.get(name, choices[0])
+    if given not in choices:
+        raise UsageError(f"{name}={given!r}: give one of {', '.join(choices)}")
+    return given

@@ -1,0 +1,138 @@
+"""Routes: records as they stand, and records made or changed in one call."""
+
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.codec import decode_row
+from schemas.errors import UsageError
+from schemas.ids import FieldName, ScopeName
+from schemas.kinds import KINDS
+from schemas.ops import Stamp
+from server.http import bodies
+from server.http.operations import (
+    AFTER_ID_MEANING,
+    LIMIT_MEANING,
+    Operation,
+    after_id_of,
+    limit_of,
+    read_body,
+    record_in,
+)
+from server.http.problems import beatbook_of, reply
+from server.office import Draft, Made
+from sync import merge
+from sync.policies import Cell, policy_of
+
+
+async def bring_records(request: Request) -> Response:
+    """Make or change many records."""
+    drafts = await read_body(request, bodies.Drafts)
+    ids = [draft.id for draft in drafts.records]
+    if len(set(ids)) != len(ids):
+        raise UsageError("a record stands twice in this call; send each once")
+    made = await beatbook_of(request).office.bring(
+        [
+            Draft(
+                record=draft.id,
+                kind=draft.kind,
+                values={FieldName(name): value for name, value in draft.values.items()},
+            )
+            for draft in drafts.records
+        ],
+        drafts.author,
+    )
+    return reply(bodies.DraftsDone(records=[created(one) for one in made]))
+
+
+async def list_records(request: Request) -> Response:
+    """A page of records of one kind."""
+    kind = request.query_params.get("kind", "")
+    if kind not in KINDS:
+        raise UsageError(f"kind={kind!r}: give one of {', '.join(sorted(KINDS))}")
+    limit, after = limit_of(request), after_id_of(request)
+    scope = request.query_params.get("scope")
+    held = None if scope is None else ScopeName(scope)  # a scope that is none has no records
+    store = beatbook_of(request).store
+    found = [record_body(row) for row in await store.records(kind, held, after, limit)]
+    # A page of large records ends before the limit: only a look behind it tells whether it is the last.
+    more = bool(found) and bool(await store.records(kind, held, found[-1].id, 1))
+    return reply(bodies.RecordList(records=found, next=found[-1].id if more else None))
+
+
+async def read_record(request: Request) -> Response:
+    """One record."""
+    record = record_in(request)
+    row = await beatbook_of(request).store.record(record)
+    if row is None:
+        raise HTTPException(404, f"there is no record {record!r}")
+    return reply(record_body(row))
+
+
+def record_body(row: bytes) -> bodies.RecordBody:
+    """A stored row as the HTTP side tells it."""
+    state = merge.from_row(decode_row(row))
+    return bodies.RecordBody(
+        id=state.id,
+        kind=state.spec.name,
+        version=state.version,
+        scopes=sorted(state.scopes()),
+        values={str(name): value for name, value in state.values().items()},
+        stamps={str(name): _attribution(cell) for name, cell in state.cells.items()},
+        differing={
+            str(name): [{"value": one.value, **_stamp(one.stamp)} for one in open_values]
+            for name, cell in state.cells.items()
+            if (open_values := policy_of(state.spec.fields[name]).unsettled(state.spec.fields[name], cell))
+        },
+    )
+
+
+def created(made: Made) -> bodies.Created:
+    """What became of a draft."""
+    return bodies.Created(id=made.record, outcome=made.outcome, seq=made.seq)
+
+
+def _attribution(cell: Cell) -> dict[str, Any] | list[dict[str, Any]]:
+    if cell.said is not None:
+        return _stamp(cell.said.stamp)
+    return [_stamp(entry.stamp) for entry in cell.entries]
+
+
+def _stamp(stamp: Stamp) -> dict[str, Any]:
+    return {
+        "op": stamp.op,
+        "author": stamp.author,
+        "occurred_at": stamp.occurred_at,
+        "recorded_at": stamp.recorded_at,
+    }
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/v1/records",
+        handler=list_records,
+        gives=bodies.RecordList,
+        query={
+            "kind": f"One of {', '.join(sorted(KINDS))}.",
+            "scope": "Only records in this scope, as in area:birmingham.",
+            "after": AFTER_ID_MEANING,
+            "limit": LIMIT_MEANING,
+        },
+    ),
+    Operation(
+        method="POST",
+        path="/v1/records",
+        handler=bring_records,
+        takes=bodies.Drafts,
+        gives=bodies.DraftsDone,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/records/{record}",
+        handler=read_record,
+        gives=bodies.RecordBody,
+    ),
+)
