@@ -64,13 +64,12 @@ class Server:
 
     def backup(self) -> MemoryStore:
         """What would be restored."""
-        return copy.deepcopy(self.store)
+        return _copied(self.store, self.store.epoch)
 
     def restore(self, backup: MemoryStore) -> None:
         """Be set back: another history begins."""
         self._epochs += 1
-        self.store = copy.deepcopy(backup)
-        self.store._epoch = Epoch(f"{self._epochs:016x}")
+        self.store = _copied(backup, Epoch(f"{self._epochs:016x}"))
 
     def head(self) -> Head | None:
         """Where NORTH stands."""
@@ -88,6 +87,16 @@ class Server:
         """A record's values."""
         state = self.store.state(record)
         return {} if state is None else state.values()
+
+
+def _copied(store: MemoryStore, epoch: Epoch) -> MemoryStore:
+    """The same content in another history. What the tables hold is never altered; the tables are."""
+    other = MemoryStore()
+    for name, value in vars(store).items():
+        setattr(other, name, copy.copy(value))
+    other._members = {scope: dict(members) for scope, members in store._members.items()}
+    other._epoch = epoch
+    return other
 
 
 class Post:
