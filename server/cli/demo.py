@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,11 +12,11 @@ import msgspec
 from rich.console import Console
 
 from server.cli.outputs import writable
-from server.demo.checks import Verdict
-from server.demo.run import Options, Report, run, summary
+from server.demo.report import Report
+from server.demo.run import Options, run
 
 
-async def _until_told_to_stop(options: Options, console: Console) -> tuple[Report, Verdict]:
+async def _until_told_to_stop(options: Options, console: Console) -> tuple[Report, Sequence[str]]:
     """Run the demo; a closed terminal or a SIGTERM ends it as Ctrl-C does, with server and folder cleared away."""
     running = asyncio.ensure_future(run(options, console))
     for told in (signal.SIGTERM, signal.SIGHUP):
@@ -53,9 +54,9 @@ def command(  # noqa: PLR0917  one parameter per option
     console = Console()
     live = console.is_terminal and not headless
     options = Options(seconds=seconds, devices=devices, seed=seed, street=street, live=live)
-    report, verdict = asyncio.run(_until_told_to_stop(options, console))
+    report, told = asyncio.run(_until_told_to_stop(options, console))
     console.print()
-    for line in summary(report, verdict):
+    for line in told:
         console.print(line, highlight=False)
     if json_file is not None:
         json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from schemas.ids import Millis, RecordId
-from schemas.kinds import Briefing, Incident
+from schemas.ids import FieldName, Millis, RecordId
+from schemas.kinds import Briefing, Incident, spec_of
 from schemas.kinds.booking import BookingStatus, Check, ObservationLevel, Response
 from schemas.kinds.common import LogEntry, Receipt
 from schemas.kinds.incident import Grade, IncidentStatus
@@ -28,6 +28,10 @@ PAUSE_S: Final = (0.15, 0.9)
 """Between two things that an officer does: far busier than life, so that a minute holds a shift."""
 KNOWN_MAX: Final = 40
 """Incidents that an officer has in hand at most."""
+
+
+_STATUS: Final = spec_of(Incident).fields[FieldName("status")]
+_STATUS_MOVES: Final = {} if _STATUS.flow is None else _STATUS.flow.moves
 
 
 class Actor:
@@ -103,34 +107,43 @@ class Actor:
             [scope.partition(":")[2] for scope in sorted(self.person.audiences) if scope.startswith("area:")]
         )
         made = await self.handheld.create(content.incident(self._rng, area, _now()))
-        self._note(made, None)
+        self.note(made, None)
         self._incidents = [*self._incidents, made.record][-KNOWN_MAX:]
 
     async def _write_log(self, record: RecordId) -> None:
         word = self._plant()
         made = await self.handheld.append(record, "log", LogEntry(text=content.words(self._rng, word)))
-        self._note(made, word)
+        self.note(made, word)
 
     async def _change(self, record: RecordId) -> None:
-        if self._rng.choice((True, False)):
-            made = await self.handheld.edit(record, status=self._rng.choice(list(IncidentStatus)))
+        step = await self._next_step(record) if self._rng.choice((True, False)) else None
+        if step is not None:
+            made = await self.handheld.edit(record, status=step)
         else:
             made = await self.handheld.edit(
                 record, grade=self._rng.choice(list(Grade)), why="regraded on what was found"
             )
-        self._note(made, None)
+        self.note(made, None)
+
+    async def _next_step(self, record: RecordId) -> IncidentStatus | None:
+        """A step that may follow where the incident stands; None when it is not here (any more)."""
+        incident = await self.handheld.get(Incident, record)
+        if incident is None:
+            return None
+        return IncidentStatus(self._rng.choice(_STATUS_MOVES[incident.status.value]))
 
     async def _read_briefings(self) -> None:
         for record, _ in (await self.handheld.find(Briefing))[-1:]:
             made = await self.handheld.append(record, "receipts", Receipt(read_at=_now()))
-            self._note(made, None)
+            self.note(made, None)
 
     def _plant(self) -> str:
         word = content.planted_word(self._rng)
         self.planted.append(word)
         return word
 
-    def _note(self, made: Written, marker: str | None) -> None:
+    def note(self, made: Written, marker: str | None) -> None:
+        """Write an own change into the ledger; `marker` is text that stands nowhere else, if it has one."""
         self._ledger.made(
             LedgerLine(
                 device=self.person.device,
@@ -165,7 +178,7 @@ class CustodyDesk(Actor):
         """Book a person, or look at one who is there."""
         if not self._bookings or (len(self._bookings) < KNOWN_MAX and self._rng.random() < BOOK_SHARE):
             made = await self.handheld.create(content.booking(self._rng, _now()))
-            self._note(made, None)
+            self.note(made, None)
             self._bookings.append(made.record)
             return
         record = self._rng.choice(self._bookings)
@@ -174,7 +187,7 @@ class CustodyDesk(Actor):
             word = self._plant()
             entry = LogEntry(text=f"Rights and entitlements read and understood ({word})")
             made = await self.handheld.append(record, "log", entry)
-            self._note(made, word)
+            self.note(made, word)
             return
         if what == "check":
             check = Check(
@@ -185,7 +198,7 @@ class CustodyDesk(Actor):
             made = await self.handheld.edit(
                 record, status=BookingStatus.DETAINED, observation=self._rng.choice(list(ObservationLevel))
             )
-        self._note(made, None)
+        self.note(made, None)
 
 
 class ControlRoomDesk(Actor):

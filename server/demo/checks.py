@@ -17,6 +17,7 @@ from schemas.ids import DeviceId, RecordId, split_op_id
 from schemas.kinds import KINDS
 from server.demo import content
 from server.demo.actors import Actor
+from server.demo.disagreements import ASKED, SETTLED_BY_RULE, Outcome
 from server.demo.ledger import Ledger
 
 PIECE_BYTES: Final = 64 * 1024
@@ -37,6 +38,8 @@ class Verdict(msgspec.Struct, kw_only=True):
         plaintext_found: planted words found in files of replicas or temporary files.
         search_works: whether the same search finds the words where they must be.
         briefings_missing: (handheld, briefing) pairs that did not arrive.
+        unexplained: changes that neither stand, nor link to what stands, nor wait in the inbox.
+        conflicts_missed: disagreements of the script that the server has not counted.
         waiting: ops that are still waiting or held on a handheld.
     """
 
@@ -49,6 +52,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     plaintext_found: int = 0
     search_works: bool = True
     briefings_missing: int = 0
+    unexplained: int = 0
+    conflicts_missed: int = 0
     waiting: int = 0
 
     @property
@@ -60,6 +65,8 @@ class Verdict(msgspec.Struct, kw_only=True):
             or self.ops_unknown
             or self.plaintext_found
             or self.briefings_missing
+            or self.unexplained
+            or self.conflicts_missed
             or self.waiting
         )  # fmt: skip
 
@@ -77,6 +84,13 @@ def check_ops(verdict: Verdict, ledger: Ledger, records: Mapping[str, Mapping[st
         elif standing > 1:
             verdict.ops_twice += 1
     verdict.ops_unknown = len(stored - {split_op_id(op) for op in ledger.lines})
+
+
+def check_conflicts(verdict: Verdict, outcome: Outcome) -> None:
+    """Promise 3: nothing is unexplained; and the script's disagreements are among those that the server counted."""
+    verdict.unexplained = outcome.unexplained
+    missed = {policy for policy in SETTLED_BY_RULE if not outcome.by_rule.get(policy)}
+    verdict.conflicts_missed = len(missed) + max(0, ASKED - outcome.in_inbox)
 
 
 def _stored_ops(database: Path, devices: Iterable[DeviceId]) -> set[tuple[str, int]]:

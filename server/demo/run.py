@@ -13,13 +13,15 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 
-from schemas.ids import FieldName, OfficerId, RecordId
+from schemas.ids import DeviceId, FieldName, OfficerId, RecordId
 from schemas.kinds import KINDS
 from server.demo import checks, content
 from server.demo.actors import Actor, ControlRoomDesk, CustodyDesk
 from server.demo.checks import Verdict
+from server.demo.disagreements import Cast, Disagreements, Outcome
 from server.demo.ledger import Ledger, percentile
 from server.demo.masts import Mast
+from server.demo.report import Report, summary
 from server.demo.stage import Person, Stage
 from server.demo.view import View
 from server.importing.areas import Areas
@@ -31,6 +33,9 @@ INVENTED_PER_AREA: Final = 12
 AUTHOR: Final = OfficerId("control")
 SETTLE_TIMEOUT_S: Final = 120.0
 CHUNK: Final = 500
+DESK: Final = DeviceId("custody-desk")
+OTHER_DESK: Final = DeviceId("custody-desk-2")
+SERGEANT: Final = DeviceId("custody-sergeant")
 ACROSS_EVERY: Final = 5
 """Every fifth officer works across a boundary of areas."""
 
@@ -53,50 +58,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     live: bool
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What the demo found; its JSON is `--json`'s.
-
-    Attributes:
-        devices, desks: officers' handhelds; the custody desk and the control room's.
-        ops_made, ops_durable: changes accepted by a handheld; those it was told are on the server's disk.
-        ops_lost, ops_twice: of the ops made: not on the server; there more than once.
-        replicas_equal: whether replicas with equal grants hold the same as each other and as the server.
-        server_kills: how often the server was killed with SIGKILL.
-        briefing_ms_p50, briefing_ms_p99: from the control room's call to the briefing in a handheld's replica, for
-            handhelds that were connected at that moment.
-        catchup_ms_p99: from the return of signal until everything is in and nothing waits.
-        plaintext_found: planted words found in files that should be encrypted.
-        ops_without_signal, incidents, briefings, seconds: how large the run was.
-        holds: whether every promise held.
-    """
-
-    devices: int
-    desks: int
-    ops_made: int
-    ops_durable: int
-    ops_lost: int
-    ops_twice: int
-    replicas_equal: bool
-    server_kills: int
-    briefing_ms_p50: float | None
-    briefing_ms_p99: float | None
-    catchup_ms_p99: float | None
-    plaintext_found: int
-    ops_without_signal: int
-    incidents: int
-    briefings: int
-    seconds: float
-    holds: bool
-
-
-async def run(options: Options, console: Console) -> tuple[Report, Verdict]:
-    """Run the demo in a temporary folder and remove it."""
+async def run(options: Options, console: Console) -> tuple[Report, Sequence[str]]:
+    """Run the demo in a temporary folder and remove it. Returns the figures and the summary in plain words."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="beatbook-demo-") as name:
         demo = _Demo(options, Path(name), console)
         with demo.view, _temporary_files_in(Path(name) / "tmp"):
             verdict = await demo.play()
-        return demo.report(verdict, time.monotonic() - began), verdict
+        report = demo.report(verdict, time.monotonic() - began)
+        return report, summary(report, verdict, demo.conflicts.explained)
 
 
 @contextmanager
@@ -129,6 +99,8 @@ class _Demo:
         self._over = False
         self._early = Verdict()
         self._incident_count = 0
+        self._disagreements: Disagreements
+        self.conflicts: Outcome
         self.view = View(console, self._ledger, live=options.live)
 
     async def play(self) -> Verdict:
@@ -136,10 +108,18 @@ class _Demo:
         async with self._cast() as actors:
             self._actors = actors
             self.view.actors = actors
+            self._disagreements = Disagreements(self._cast_of_disagreements(), self._stage, self.view.say)
             await self._settle("every handheld holds its areas")
             await self._shift()
             await self._settle("everything has come to rest")
+            await self._disagreements.decide()
+            await self._settle("the decision has reached everybody")
             return await self._check()
+
+    def _cast_of_disagreements(self) -> Cast:
+        by_name = {actor.person.device: actor for actor in self._actors}
+        officers = self._actors[:2]
+        return Cast(by_name[DESK], by_name[OTHER_DESK], officers[0], officers[1], by_name[SERGEANT])
 
     # --- before ------------------------------------------------------------------------------------------------------
 
@@ -191,10 +171,16 @@ class _Demo:
             areas = [content.AREAS[i % len(content.AREAS)]]
             if (i + 1) % ACROSS_EVERY == 0:
                 areas.append(content.AREAS[(i + 1) % len(content.AREAS)])
+            if i == 1:
+                # The second officer shares an area with the first: they will disagree.
+                areas = [content.AREAS[0], *areas]
             people.append(
                 (Actor, Person(f"hh-{i + 1:03}", f"WM{21_000 + i}", ["force", *(f"area:{area}" for area in areas)]))
             )
-        people.append((CustodyDesk, Person("custody-desk", "WM30001", ["force", f"suite:{content.SUITE}"])))
+        custody = ["force", "custody", f"suite:{content.SUITE}"]
+        people.append((CustodyDesk, Person(DESK, "WM30001", custody)))
+        people.append((CustodyDesk, Person(OTHER_DESK, "WM30003", custody)))
+        people.append((CustodyDesk, Person(SERGEANT, "WM30004", [*custody, f"suite:{content.SUITE}:inbox"])))
         people.append(
             (ControlRoomDesk, Person("control-desk", "WM30002", ["force", *(f"area:{area}" for area in content.AREAS)]))
         )
@@ -208,12 +194,14 @@ class _Demo:
 
     async def _shift(self) -> None:
         self.view.say("the shift begins")
+        await self._disagreements.prepare()
         seconds = self._options.seconds
         working = [asyncio.create_task(actor.work(lambda: self._over)) for actor in self._actors]
         briefings = asyncio.create_task(self._push_briefings(seconds / 10))
         try:
             await asyncio.sleep(seconds * 0.15)
             lost = self._lose_signal()
+            await self._disagreements.disagree()
             await asyncio.sleep(seconds * 0.30)
             await self._kill_server()
             await asyncio.sleep(seconds * 0.20)
@@ -235,6 +223,7 @@ class _Demo:
     def _lose_signal(self) -> list[Actor]:
         handhelds = [actor for actor in self._actors if type(actor) is Actor]
         lost = self._rng.sample(handhelds, -(-len(handhelds) // 3))
+        lost += [actor for actor in self._disagreements.cut_off if actor not in lost]
         for place, actor in enumerate(lost):
             if place % 3 == 0:
                 actor.mast.hush()
@@ -349,6 +338,8 @@ class _Demo:
         await checks.check_replicas(verdict, self._actors, records)
         await asyncio.to_thread(checks.search_plaintext, verdict, self._actors, self._temporary, self._stage.data)
         verdict.plaintext_found += self._early.plaintext_found
+        self.conflicts = await self._disagreements.outcome()
+        checks.check_conflicts(verdict, self.conflicts)
         await self._stage.stop()
         checks.check_ops(verdict, self._ledger, records, self._stage.data / "beatbook.db")
         self.view.say("the promises are checked")
@@ -369,33 +360,13 @@ class _Demo:
             briefing_ms_p99=percentile(self._ledger.briefing_ms, 99),
             catchup_ms_p99=percentile(self._ledger.catchup_ms, 99),
             plaintext_found=verdict.plaintext_found,
+            conflicts_by_rule=sum(self.conflicts.by_rule.values()),
+            rules=self.conflicts.by_rule,
+            conflicts_in_inbox=self.conflicts.in_inbox,
+            unexplained=self.conflicts.unexplained,
             ops_without_signal=counts["without_signal"],
             incidents=self._incident_count,
             briefings=len(self._ledger.briefings),
             seconds=round(seconds, 1),
             holds=verdict.holds,
         )
-
-
-def summary(report: Report, verdict: Verdict) -> Sequence[str]:
-    """The outcome in plain words."""
-    search = "the same search finds them on the server" if verdict.search_works else "BUT THE SEARCH ITSELF FAILED"
-    lines = [
-        f"{report.devices} handhelds and {report.desks} desks worked {report.incidents} incidents.",
-        f"In {report.seconds:.0f} s they made {report.ops_made} changes, {report.ops_without_signal} with no signal.",
-        f"The server was killed without warning, times: {report.server_kills}.",
-        f"Changes lost: {report.ops_lost}. Changes that stand twice: {report.ops_twice}.",
-        f"Live briefings pushed: {report.briefings}. Not arrived at a handheld: {verdict.briefings_missing}.",
-        f"A briefing took {report.briefing_ms_p50} ms (p50), {report.briefing_ms_p99} ms (p99) when connected.",
-        f"A handheld whose signal returned had caught up within {report.catchup_ms_p99} ms (p99).",
-        "Replicas with equal grants are equal, and equal to the server."
-        if report.replicas_equal
-        else f"REPLICAS DIFFER: {'; '.join(verdict.unequal)}",
-        f"Planted words found in plain in replicas and temporary files: {report.plaintext_found} ({search}).",
-    ]
-    if verdict.waiting:
-        lines.append(f"{verdict.waiting} changes still wait or are held on a handheld.")
-    if verdict.ops_unknown:
-        lines.append(f"{verdict.ops_unknown} ops on the server were made by no handheld.")
-    lines.append("Every promise held." if verdict.holds else "A PROMISE DID NOT HOLD.")
-    return lines

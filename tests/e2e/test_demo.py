@@ -19,11 +19,16 @@ def test_the_demo_keeps_its_promises_and_writes_its_figures(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(out.read_bytes())
-    assert (figures["devices"], figures["desks"]) == (6, 2)
+    assert (figures["devices"], figures["desks"]) == (6, 4)
     assert figures["ops_made"] == figures["ops_durable"] > 20
     assert (figures["ops_lost"], figures["ops_twice"], figures["plaintext_found"]) == (0, 0, 0)
     assert figures["replicas_equal"] is True
     assert figures["server_kills"] >= 1
     assert figures["ops_without_signal"] > 0
+    assert figures["unexplained"] == 0
+    assert figures["conflicts_by_rule"] == sum(figures["rules"].values()) >= 3
+    assert {"latest", "highest", "state"} <= figures["rules"].keys()
+    assert figures["conflicts_in_inbox"] >= 5
+    assert "an adult is called" in done.stdout
     assert {"briefing_ms_p50", "briefing_ms_p99", "catchup_ms_p99"} <= figures.keys()
     assert "Every promise held." in done.stdout

@@ -8,11 +8,12 @@ from typing import Any, cast
 import pytest
 
 from schemas.ids import DeviceId, Millis, OpId, RecordId
-from schemas.kinds import Incident
+from schemas.kinds import KINDS, Incident
 from schemas.kinds.incident import Category
 from server.demo import checks, content
 from server.demo.actors import Actor
 from server.demo.checks import Verdict
+from server.demo.disagreements import Outcome
 from server.demo.ledger import Ledger, LedgerLine, percentile
 
 RECORD = RecordId("01890000-0000-7000-8000-000000000001")
@@ -99,11 +100,8 @@ def incident(summary: str) -> Incident:
 async def test_replicas_are_compared_with_the_server(held: dict[RecordId, Incident], *, equal: bool) -> None:
     """A value that differs, a record missing and a record too many are each found."""
     values = {"opened_at": 1, "area": "birmingham", "category": "crime", "summary": "as on the server"}
-    records: dict[str, dict[str, Any]] = {
-        "incident": {RECORD: {"values": values, "scopes": ["area:birmingham"]}},
-        "briefing": {},
-        "custody-booking": {},
-    }
+    records: dict[str, dict[str, Any]] = {name: {} for name in KINDS}
+    records["incident"] = {RECORD: {"values": values, "scopes": ["area:birmingham"]}}
     verdict = Verdict()
     await checks.check_replicas(verdict, [actor_with(held)], records)
     assert verdict.replicas_equal is equal
@@ -167,6 +165,26 @@ def test_planted_words_have_the_form_that_is_searched_for() -> None:
     assert len(words) == 100
     assert all(checks.PLANTED.fullmatch(word.encode()) for word in words)
     assert all(checks.PLANTED_UTF16.fullmatch(word.encode("utf-16-le")) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("changed", "holds"),
+    [
+        ({}, True),
+        ({"unexplained": 1}, False),
+        ({"in_inbox": 4}, False),
+        ({"by_rule": {"latest": 1, "highest": 2}}, False),
+    ],
+    ids=["all there", "one unexplained", "a question never asked", "a rule never used"],
+)
+def test_conflicts_that_are_missing_or_unexplained_break_the_promise(changed: dict[str, Any], *, holds: bool) -> None:
+    """The script's disagreements must be among those counted, and nothing may be unexplained."""
+    told: dict[str, Any] = {
+        "by_rule": {"latest": 1, "highest": 2, "state": 1}, "in_inbox": 5, "decided": 1, "unexplained": 0, "explained": []
+    }  # fmt: skip
+    verdict = Verdict()
+    checks.check_conflicts(verdict, Outcome(**told | changed))
+    assert verdict.holds is holds
 
 
 def test_percentiles_are_nearest_rank() -> None:
