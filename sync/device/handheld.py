@@ -24,6 +24,7 @@ from sync.device.claiming import Claiming
 from sync.device.client import SyncClient, sync_url
 from sync.device.clocks import Clock, DeviceTime, SystemClock
 from sync.device.deciding import Deciding
+from sync.device.explaining import explain
 from sync.device.holding import Holding
 from sync.device.keys import DeviceIdentity, KeyHolder
 from sync.device.lookups import field_of, get_one, get_some
@@ -31,6 +32,7 @@ from sync.device.opening import Opening
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import Committed, Held, ReplicaStore, last_learned, last_synced
 from sync.device.views import RecordView, record_view
+from sync.explain.values import moment as utc
 
 K = TypeVar("K", bound=Kind)
 
@@ -164,6 +166,29 @@ class Handheld(Claiming, Deciding, Holding):
             ReplicaError: the database failed.
         """
         return await self._store.read(lambda held: record_view(held, record))
+
+    async def explain(
+        self, record: RecordId, field: str | None = None, *, moment: Callable[[int], str] = utc
+    ) -> list[str]:
+        """Why a record shows what it shows, in plain words, from what this handheld holds.
+
+        Who said what stands, what stands beside it and by which rule, what is only on this device, how far a claim can
+        be relied on, what a person is asked, and which times are doubtful.
+
+        Args:
+            record: which.
+            field: one of its fields; all about which there is something to say by default.
+            moment: tells a moment (ms since 1970); in UTC by default.
+
+        Returns:
+            Lines, each of a field, in the order of the record's fields.
+
+        Raises:
+            UsageError: there is no such record or field here.
+            ReplicaError: the database failed.
+        """
+        now = self._time.now()
+        return await self._store.read(lambda held: explain(held, record, field, now, moment))
 
     async def find(
         self, kind: type[K], where: Callable[[K], bool] | None = None, /, **equals: object
