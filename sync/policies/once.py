@@ -4,7 +4,7 @@ Arrest time, relevant time, detention authorised: times on which a person's libe
 same confirms it; one who says something else asks a question. Only a person's decision, or a correction by someone
 entitled who saw the value, puts another in its place; of two corrections that did not see each other the first stands
 and the second asks again. Nothing (None) says nothing: the first value may follow it, and it contests none. Were it
-kept, replaying an op that said it first would contest the value that followed.
+kept, replaying an op that said it first would contest the value that followed. Nothing that was decided is a decision.
 """
 
 from schemas.kinds import FieldSpec
@@ -28,7 +28,7 @@ class Once(OneValue):
                 one for one in cell.beside if not change.has_seen(one.stamp) and not field.same(one.value, change.value)
             )
             return Cell(said=Said(change.value, change.stamp), beside=left, decided=change.stamp.op)
-        if cell.said.value is None and change.value is not None:
+        if cell.said.value is None and not cell.decided and change.value is not None:
             return Cell(said=Said(change.value, change.stamp), beside=cell.beside, decided=cell.decided)
         if change.value is None or field.same(change.value, cell.said.value):
             return cell
