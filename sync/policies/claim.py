@@ -29,17 +29,15 @@ class Claim(OneValue):
             return cell
         if change.decides and change.has_seen(cell.said.stamp):
             left = tuple(
-                one
-                for one in cell.beside
-                if not change.has_seen(one.stamp) and _holder(one.value) != _holder(change.value)
+                one for one in cell.beside if not change.has_seen(one.stamp) and not _covers(change.value, one.value)
             )
             return Cell(said=mine, beside=left, decided=change.stamp.op)
         free = is_free(cell.said, change.at)
         if change.value is None:
-            return _held(mine, cell, change) if change.has_seen(cell.said.stamp) and not free else cell
+            return _held(mine, cell) if change.has_seen(cell.said.stamp) and not free else cell
         if free or _turns_reservation(cell.said, change):
-            return _held(mine, cell, change)
-        if _holder(change.value) == _holder(cell.said.value):
+            return _held(mine, cell)
+        if _covers(cell.said.value, change.value):
             return cell
         kept = sorted((*cell.beside, mine), key=lambda one: one.stamp.order)
         return Cell(said=cell.said, beside=tuple(kept), decided=cell.decided)
@@ -48,7 +46,7 @@ class Claim(OneValue):
         """The hold that stands, when this change did not get what it asked for."""
         if cell.said is None or cell.said.stamp.op == change.stamp.op:
             return None
-        return None if _holder(cell.said.value) == _holder(change.value) else cell.said.stamp
+        return None if _covers(cell.said.value, change.value) else cell.said.stamp
 
     def unsettled(self, field: FieldSpec, cell: Cell) -> tuple[Said, ...]:  # noqa: ARG002  the interface's
         """The hold and the displaced claims."""
@@ -63,7 +61,7 @@ class Claim(OneValue):
             return None
         if is_free(cell.said, change.at) or _turns_reservation(cell.said, change):
             return None
-        if _holder(change.value) == _holder(cell.said.value) or not change.has_seen(cell.said.stamp):
+        if _covers(cell.said.value, change.value) or not change.has_seen(cell.said.stamp):
             return None
         return Refusal("op_claim_held", f"held for {_holder(cell.said.value)} by {cell.said.stamp.author}")
 
@@ -81,9 +79,20 @@ def _turns_reservation(said: Said, change: Change) -> bool:
     return said.value.get("until") is not None and said.stamp.device == change.stamp.device
 
 
-def _held(mine: Said, cell: Cell, change: Change) -> Cell:
-    """`mine` stands; a displaced claim for the same holder has what it asked for."""
-    left = tuple(one for one in cell.beside if mine.value is None or _holder(one.value) != _holder(change.value))
+def _covers(hold: Any, wanted: Any) -> bool:
+    """Whether a hold is all that another asks for: it is for the same holder, and for as long.
+
+    A reservation is not all that a hold asks for: it ends, and the claim would be gone with it.
+    """
+    if hold is None or wanted is None or _holder(hold) != _holder(wanted):
+        return hold is wanted
+    ends, until = hold.get("until"), wanted.get("until")
+    return ends is None or (until is not None and until <= ends)
+
+
+def _held(mine: Said, cell: Cell) -> Cell:
+    """`mine` stands; a displaced claim that asks for no more has what it asked for."""
+    left = tuple(one for one in cell.beside if not _covers(mine.value, one.value))
     return Cell(said=mine, beside=left, decided=cell.decided)
 
 
