@@ -57,8 +57,9 @@ class State(OneValue):
         if change.create or change.decides or change.value not in flow.moves:
             return None
         seen = [] if cell is None else [one for one in cell.standing() if change.has_seen(one.stamp)]
-        if cell is not None and not seen:
-            # What its author saw has been superseded meanwhile; their device has looked whether the step was allowed.
+        if cell is not None and (not seen or (change.saw is not None and len(seen) < len(change.saw))):
+            # Some of what its author saw has been superseded meanwhile. What is left says less than they knew, so that
+            # the order of arrival would decide; their device has looked whether the step was allowed.
             return None
         start = field.default if not seen else _pick(flow, seen, () if cell is None else cell.against).value
         shown = {start} if cell is None else {start, self.value(field, cell)}
