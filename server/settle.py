@@ -275,13 +275,9 @@ class _Commit:
         if not op.saw:
             return None
         stamps = set() if before is None else {s.op for cell in before.cells.values() for s in cell.stamps()}
-        for name in sorted({name for names in op.saw.values() for name in names} - stamps):
-            device, n = split_op_id(name)
-            if before is not None and n <= before.upto.get(device, 0):
-                continue
-            if self._body(name) is None:
-                return name
-        return None
+        # A higher number of the same device says nothing: the op may be a decision, made on the item about this record.
+        names = sorted({name for names in op.saw.values() for name in names} - stamps)
+        return next((name for name in names if self._body(name) is None), None)
 
     def _stamp(self, op: Op, before: RecordState | None, submission: Submission) -> Stamp:
         """What the op's values bear: its own reading, or the better one that its device told since."""
