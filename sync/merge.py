@@ -197,8 +197,8 @@ def _contest_endings(spec: KindSpec, cells: dict[FieldName, Cell], op: Op) -> No
                 for stamp in others
                 if stamp.op != op.id and not _saw(op, stamp, watched)
             ]
-        elif any(one in op.changes for one in watched):
-            standing = endings(field, cells[name])
+        if any(one in op.changes for one in watched):
+            standing = [one for one in endings(field, cells[name]) if one.stamp.op != op.id]
             pairs += [(one.stamp.op, op.id) for one in standing if not _saw(op, one.stamp, [name])]
         if pairs:
             cells[name] = contest(field, cells[name], pairs)
@@ -287,9 +287,10 @@ def from_row(row: Row) -> RecordState:
             trust[name] = tuple(_unpack_trusted(one, row.stamps) for one in kept)
     except (IndexError, TypeError, ValueError):
         raise ValueError(f"record {row.id}: what is kept in trust has not its form") from None
-    # Rows of version 1 say nothing of what they hold; their stamps do.
+    # Rows of version 1 say nothing of what they hold; their stamps do. In a record that the rules made they say nothing
+    # of it: they name ops on other records, and it holds no op until a person decides.
     upto = dict(row.upto)
-    for stamp in row.stamps if not upto else ():
+    for stamp in row.stamps if not (upto or spec.by_rule) else ():
         upto[stamp.device] = max(stamp.n, upto.get(stamp.device, stamp.n))
     state = RecordState(id=row.id, spec=spec, version=row.v, cells=cells, upto=upto, trust=trust)
     return _read_trust(state) if trust else state
