@@ -14,9 +14,9 @@ from schemas import scopes as scope_names
 from schemas.codec import encode, reread_op
 from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, split_op_id
 from schemas.limits import CLOCK_SKEW_NOTICE_MS, COMMIT_BYTES_SOFT_MAX, OPS_PER_COMMIT_MAX, RECORD_BYTES_MAX
-from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Hlc, Op, Stamp, stamp_of
+from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Op, Stamp, stamp_of
 from schemas.wire import SCHEMA, Result
-from sync import check, clock, digest, history, inbox, merge
+from sync import check, digest, history, inbox, merge
 from sync.history import Act
 from sync.merge import RecordState
 from sync.policies import Change, policy_of
@@ -282,13 +282,8 @@ class _Commit:
     def _stamp(self, op: Op, before: RecordState | None, submission: Submission) -> Stamp:
         """What the op's values bear: its own reading, or the better one that its device told since."""
         told = submission.times.get(op.n)
-        if told is None:
-            hlc, doubt = Hlc(*op.hlc), Doubt(0)
-        else:
-            seen = () if before is None else (s for cell in before.cells.values() for s in cell.stamps())
-            names = {name for saw in op.saw.values() for name in saw}
-            mine = (s for s in seen if s.seq <= op.base or s.device == op.device or s.op in names)
-            hlc, doubt = clock.next_hlc(told, clock.latest_seen(mine)), Doubt.CORRECTED
+        hlc = merge.reading(before, op, told)
+        doubt = Doubt(0) if told is None else Doubt.CORRECTED
         if hlc.ms > self._now + CLOCK_SKEW_NOTICE_MS:
             doubt |= Doubt.AHEAD
         return stamp_of(op, self._now, self._seq, hlc, doubt)

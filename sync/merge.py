@@ -98,6 +98,29 @@ def new_state(op: Op, spec: KindSpec) -> RecordState:
     return RecordState(id=op.record, spec=spec, version=Seq(0), cells={})
 
 
+def reading(state: RecordState | None, op: Op, told: Millis | None = None) -> Hlc:
+    """The clock reading that the values of an op bear in a record.
+
+    Its own, or the better one that its device told since. A device's ops on one record keep their order, when the times
+    of some are told better: who wrote the later one saw the earlier.
+
+    Args:
+        state: the record before it; None when there is none.
+        op: the op.
+        told: when it was made, if its device has told so (ms since 1970).
+    """
+    names = {name for saw in op.saw.values() for name in saw}
+    seen = [
+        stamp
+        for cell in ({} if state is None else state.cells).values()
+        for stamp in cell.stamps()
+        if (stamp.device == op.device and stamp.n < op.n)
+        or (told is not None and (0 < stamp.seq <= op.base or stamp.op in names))
+    ]
+    own, latest = Hlc(*op.hlc) if told is None else Hlc(told, 0), clock.latest_seen(seen)
+    return own if own > latest else Hlc(latest.ms, latest.tick + 1)
+
+
 def change_of(op: Op, name: FieldName, stamp: Stamp, field: FieldSpec) -> Change:
     """One field's part of an op, as its policy takes it."""
     saw = op.saw.get(name)
@@ -129,7 +152,7 @@ def apply(
         stamp: what its values bear, when it is more than the op itself says.
         unread: fields that cannot be merged here (`sync.check.unread`) and are kept in trust.
     """
-    stamp = stamp_of(op, recorded_at, seq) if stamp is None else stamp
+    stamp = stamp_of(op, recorded_at, seq, reading(state, op)) if stamp is None else stamp
     fields = state.spec.fields
     cells = dict(state.cells)
     trust = dict(state.trust)
