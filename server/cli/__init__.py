@@ -12,6 +12,8 @@ COMMANDS: Final = {
     "enrol": "server.cli.enrol",
     "import": "server.cli.importing",
     "handset": "server.cli.handset",
+    "explain": "server.cli.explain",
+    "inbox": "server.cli.inbox",
     "demo": "server.cli.demo",
 }
 """Subcommand -> the module whose `command` it is."""

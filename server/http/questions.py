@@ -113,7 +113,7 @@ def _question(about: InboxItem, candidates: Sequence[CandidateBody], alternative
     words = [f"People differ about {name} of the {about.subject_kind} {about.subject}."]
     for number, one in enumerate(candidates, 1):
         times = f"it happened at {moment(one.occurred_at)} and was recorded at {moment(one.recorded_at)}"
-        told = f"{number}. {one.words}, from {one.author} on device {one.device}: {times}."
+        told = f"{number}. {one.words}, from {one.author} on device {one.device} ({one.op}): {times}."
         told += f" The reason given: {one.why}" if one.why else ""
         told += f" The time is doubtful: {'; '.join(one.doubts)}." if one.doubts else ""
         words.append(told)

@@ -173,7 +173,7 @@ async def test_an_item_tells_who_said_what_and_what_they_had_seen(http: httpx.As
     assert (told["decisions"], told["asked"], told["ended_by"], told["alternatives"]) == ([], [], None, [])
     assert told["scopes"] == ["suite:perry-barr", "suite:perry-barr:inbox"]
     words = "\n".join(told["words"])
-    assert "1. 2023-11-14T22:10:00Z, from DESK-B on device desk-b" in words
+    assert "1. 2023-11-14T22:10:00Z, from DESK-B on device desk-b (desk-b/1): it happened at" in words
     assert "asked: custody officer." in words
     assert told["safe_because"] in words
 
