@@ -112,7 +112,7 @@ def record_of(row: dict[str, Any]) -> Record:
     known, stamps = FIELDS.get(row["kind"], {}), row["stamps"]
     cells = {each: in_place(known[each], raw, stamps) for each, raw in row["cells"].items() if each in known}
     upto = dict(row.get("upto", {}))
-    for stamp in [] if upto else stamps:
+    for stamp in [] if upto or row["kind"] == "inbox-item" else stamps:
         upto[stamp[0]] = max(stamp[1], upto.get(stamp[0], 0))
     record = Record(row["kind"], cells, upto)
     for each, kept in row.get("trust", {}).items():
@@ -210,15 +210,19 @@ def _once(spec: Spec, before: Cell, change: Change) -> Cell:
     if change.decides and change.has_seen(stamp):
         left = [one for one in beside if not change.has_seen(one[1]) and not same(spec, one[0], change.value)]
         return Cell((_said(change), *left), name(change.stamp))
-    if value is None and change.value is not None:
+    if value is None and not before.decided and change.value is not None:
         return replace(before, said=(_said(change), *beside))
     if change.value is None or same(spec, change.value, value):
         return before
     return replace(before, said=(before.said[0], *_by_time([*beside, _said(change)])))
 
 
-def _holder(value: Value) -> Value:
-    return None if value is None else value["holder"]
+def _covers(hold: Value, other: Value) -> bool:
+    """Whether a hold is all that another asks for."""
+    if hold is None or other is None or hold["holder"] != other["holder"]:
+        return False
+    ends, until = hold.get("until"), other.get("until")
+    return bool(ends is None or (until is not None and until <= ends))
 
 
 def is_free(said: Said, at: int) -> bool:
@@ -231,16 +235,13 @@ def _claim(before: Cell, change: Change) -> Cell:
     if not before.said:
         return Cell((_said(change),))
     (first, *beside), value = before.said, change.value
-    taken = replace(
-        before, said=(_said(change), *(one for one in beside if value is None or _holder(one[0]) != _holder(value)))
-    )
+    taken = replace(before, said=(_said(change), *(one for one in beside if not _covers(value, one[0]))))
     free = is_free(first, change.stamp[6] or change.stamp[2])
     if value is None:
         return taken if change.has_seen(first[1]) and not free else before
-    reserved_here = not free and first[0].get("until") is not None and first[1][0] == change.stamp[0]
-    if free or reserved_here:
+    if free or (first[0].get("until") is not None and first[1][0] == change.stamp[0]):
         return taken
-    if _holder(value) == _holder(first[0]):
+    if _covers(first[0], value):
         return before
     return replace(before, said=(first, *_by_time([*beside, _said(change)])))
 
@@ -365,15 +366,14 @@ def _contest(record: Record, op: dict[str, Any], stamp: Stamp) -> None:
         ending, cell = spec.get("ending"), record.cells.get(each)
         if ending is None or cell is None:
             continue
-        ends = [one for _, one in [said for said in cell.said if said[0] in ending["states"]]]
+        ends = [one for value, one in cell.said if value in ending["states"]]
         pairs: list[tuple[str, str]] = []
-        if each in op["changes"]:
+        if each in op["changes"] and any(name(one) == name(stamp) for one in ends):
             entries = [one for watched in ending["unless"] for one in record.cells.get(watched, Cell()).stamps]
-            if any(name(one) == name(stamp) for one in ends):
-                unseen = [one for one in entries if name(one) != name(stamp) and not saw(one, ending["unless"])]
-                pairs = [(name(stamp), name(one)) for one in unseen]
-        elif any(watched in op["changes"] for watched in ending["unless"]):
-            pairs = [(name(one), name(stamp)) for one in ends if not saw(one, [each])]
+            unseen = [one for one in entries if name(one) != name(stamp) and not saw(one, ending["unless"])]
+            pairs += [(name(stamp), name(one)) for one in unseen]
+        if any(watched in op["changes"] for watched in ending["unless"]):
+            pairs += [(name(one), name(stamp)) for one in ends if name(one) != name(stamp) and not saw(one, [each])]
         if pairs:
             against = tuple(sorted({*cell.against, *pairs}))
             record.cells[each] = _chosen(spec, replace(cell, against=against), cell.said)
