@@ -195,9 +195,14 @@ def _over_trust(
 
 
 def decide(state: RecordState, name: FieldName, change: Change, seq: Seq) -> RecordState:
-    """The record after a person's decision on one field, made on the inbox item about it."""
+    """The record after a person's decision on one field, made on the inbox item about it.
+
+    The question is answered, also where the answer came too late to take effect: who decided had not seen what stands
+    now. What is open then is asked anew, in an item of its own.
+    """
     field = state.spec.fields[name]
-    cells = {**state.cells, name: policy_of(field).merge(field, state.cells.get(name), change)}
+    cell = policy_of(field).merge(field, state.cells.get(name), change)
+    cells = {**state.cells, name: msgspec.structs.replace(cell, decided=change.stamp.op)}
     return msgspec.structs.replace(state, cells=cells, version=max(state.version, seq))
 
 
