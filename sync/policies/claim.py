@@ -32,10 +32,11 @@ class Claim(OneValue):
                 one for one in cell.beside if not change.has_seen(one.stamp) and not _covers(change.value, one.value)
             )
             return Cell(said=mine, beside=left, decided=change.stamp.op)
-        free = is_free(cell.said, change.at)
         if change.value is None:
-            return _held(mine, cell) if change.has_seen(cell.said.stamp) and not free else cell
-        if free or _turns_reservation(cell.said, change):
+            # What has ended by itself can be given up too: whether it had is a question of clocks.
+            gives_up = cell.said.value is not None and change.has_seen(cell.said.stamp)
+            return _held(mine, cell) if gives_up else cell
+        if is_free(cell.said, change.at) or _turns_reservation(cell.said, change):
             return _held(mine, cell)
         if _covers(cell.said.value, change.value):
             return cell
