@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from schemas.codec import decode_op
+from schemas.codec import reread_op
 from schemas.errors import ERRORS, UsageError
 from schemas.ids import FieldName, Millis, OpId, RecordId, Seq, op_id
 from schemas.kinds import FieldSpec, Kind
@@ -161,7 +161,8 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
 def held_op(held: Held, op: StoredOp) -> HeldOp:
     """A refused op as an application sees it."""
     spec = ERRORS.get(op.code)
-    body = decode_op(op.body)
+    # Not decode_op: it may be longer than an op may be (`sync.replica.mending`).
+    body = reread_op(op.body)
     behind = held.replica.dependants(op.n)
     return HeldOp(
         op=op_id(held.replica.device, op.n),

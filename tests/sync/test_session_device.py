@@ -179,6 +179,43 @@ def test_a_push_waits_for_credit_and_results_give_it_back() -> None:
     assert one.push(ops(1, 900, first=3)) == 1
 
 
+def test_what_was_sent_to_wait_is_offered_again() -> None:
+    """From the lowest on, in order; what lies between and was answered is the caller's to leave out."""
+    one = in_state(DeviceState.LIVE)
+    one.push(ops(6, 10))
+    one.outgoing()
+    answered = tuple(wire.Result(n=OpNumber(n), status="waiting") for n in range(1, 7))
+    one.receive(encode(wire.Results(results=answered)), MONO, T0)
+    one.offer_again([])
+    assert one.pushed_upto == 6
+    one.offer_again([OpNumber(4), OpNumber(2)])
+    assert one.pushed_upto == 1
+    assert one.push([ops(1, 11, first=2)[0], ops(1, 12, first=4)[0]]) == 2
+    (push,) = sent(one)
+    assert isinstance(push, wire.Push)
+    assert [len(body) for body in push.ops] == [11, 12]
+    one.offer_again([OpNumber(7)])
+    assert one.pushed_upto == 4
+
+
+def test_what_is_on_its_way_is_not_sent_twice() -> None:
+    """An op whose result has not come is passed over, and what lies behind it goes on."""
+    one = in_state(DeviceState.LIVE)
+    one.push(ops(4, 10))
+    one.receive(encode(wire.Results(results=(wire.Result(n=OpNumber(2), status="waiting"),))), MONO, T0)
+    one.outgoing()
+    one.offer_again([OpNumber(2)])
+    assert one.push([(n, bytes(20 + n)) for n, _ in ops(4, 0, first=2)]) == 4
+    (push,) = sent(one)
+    assert isinstance(push, wire.Push)
+    assert [len(body) for body in push.ops] == [22, 25]
+    assert one.pushed_upto == 5
+    one.offer_again([OpNumber(2)])
+    assert one.push(ops(4, 10, first=2)) == 4
+    assert sent(one) == []
+    assert one.pushed_upto == 5
+
+
 # --- credit of what comes down ---------------------------------------------------------------------------------------
 
 

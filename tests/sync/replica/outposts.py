@@ -64,12 +64,12 @@ class Server:
 
     def backup(self) -> MemoryStore:
         """What would be restored."""
-        return _copied(self.store, self.store.epoch)
+        return copied_store(self.store, self.store.epoch)
 
     def restore(self, backup: MemoryStore) -> None:
         """Be set back: another history begins."""
         self._epochs += 1
-        self.store = _copied(backup, Epoch(f"{self._epochs:016x}"))
+        self.store = copied_store(backup, Epoch(f"{self._epochs:016x}"))
 
     def head(self) -> Head | None:
         """Where NORTH stands."""
@@ -89,7 +89,7 @@ class Server:
         return {} if state is None else state.values()
 
 
-def _copied(store: MemoryStore, epoch: Epoch) -> MemoryStore:
+def copied_store(store: MemoryStore, epoch: Epoch) -> MemoryStore:
     """The same content in another history. What the tables hold is never altered; the tables are."""
     other = MemoryStore()
     for name, value in vars(store).items():
