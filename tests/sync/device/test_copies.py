@@ -34,10 +34,13 @@ async def test_two_copies_of_a_replica_write_in_turn(tmp_path: Path, identity: D
             async with connected(folders[turn % 2], identity, toy):
                 pass
     for folder in (*folders, *folders):
-        async with connected(folder, identity, toy) as handheld:
-            shown = await handheld.get(Incident, record)
-    assert shown is not None
-    assert Counter(entry.text for entry in shown.log) == Counter(said)
+        async with connected(folder, identity, toy):
+            pass
+    for folder in folders:
+        async with await opened(folder, identity) as offline:
+            shown = await offline.get(Incident, record)
+            assert shown is not None
+            assert Counter(entry.text for entry in shown.log) == Counter(said)
     flagged = [kept for kept in await toy.store.ops(None, 0, 100) if reread_op(kept.body).doubt & Doubt.RENUMBERED]
     assert flagged
     assert all(kept.result.status == "durable" for kept in flagged)
@@ -55,7 +58,6 @@ async def test_an_application_learns_an_op_s_new_name(tmp_path: Path, identity: 
         await handheld.wait_until(caught_up)
     async with connected(folders[1], identity, toy) as handheld:
         await handheld.go_offline()
-        stream = handheld.changes()
         written = await handheld.edit(record, grade=Grade.P1)
         assert written.op == "hh-0042/3", "above what the server told at WELCOME"
     async with await opened(folders[0], identity) as offline:
@@ -63,8 +65,6 @@ async def test_an_application_learns_an_op_s_new_name(tmp_path: Path, identity: 
         assert mine.op == "hh-0042/3"
     async with connected(folders[1], identity, toy):
         pass
-    async with await opened(folders[0], identity) as offline:
-        stream = offline.changes()
     async with await opened(folders[0], identity, server=toy.url) as handheld:
         stream = handheld.changes()
         assert await change_of(stream, OpReissued) == OpReissued(mine.op, OpId("hh-0042/4"))

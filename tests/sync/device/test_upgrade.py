@@ -1,0 +1,147 @@
+"""A replica that an earlier program made gets this program's tables, whole or not at all, with all its ops."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from sqlcipher3 import dbapi2
+
+from schemas.errors import ReplicaError
+from schemas.ids import OpNumber, RecordId
+from sync.device import sqlcipher
+from sync.device.database import EncryptedDatabase
+from sync.device.keys import HeldKey
+from sync.device.sqlcipher import FORMAT, Sql, SqlTables
+from sync.outbox import OpState
+from sync.replica import StoredOp
+from tests.sync.device.support import KEY, record_id
+
+FORMAT_1: Final = """
+DROP TABLE op;
+CREATE TABLE op (
+    n INTEGER PRIMARY KEY, record TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
+    body BLOB NOT NULL, seq INTEGER NOT NULL, scopes TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL
+);
+CREATE INDEX op_by_state ON op (state, n);
+CREATE INDEX op_pending ON op (record, n) WHERE state <> 'settled';
+CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE state <> 'settled';
+INSERT INTO op VALUES (1, 'R', 'incident', 'settled', x'01', 7, '', '', '');
+INSERT INTO op VALUES (2, 'R', 'incident', 'held', x'02', 0, '', 'op_value_wrong', 'grade');
+INSERT INTO op VALUES (3, 'R', 'incident', 'queued', x'03', 0, '', 'op_value_wrong', 'behind op 2');
+INSERT INTO op VALUES (4, 'S', 'incident', 'durable', x'04', 9, 'area:birmingham', '', '');
+INSERT INTO meta VALUES ('next_op', x'35');
+PRAGMA user_version = 1
+"""
+"""The tables of ops as the first release laid them out, with an op in each of its states."""
+RECORD: Final = record_id(1)
+
+
+def raw(folder: Path) -> Sql:
+    """A connection past all of our own code."""
+    connection: Sql = dbapi2.connect(str(folder / "replica.db"), isolation_level=None)
+    connection.execute(f"PRAGMA key = \"x'{KEY.hex()}'\"")
+    return connection
+
+
+def layout(sql: Sql) -> list[tuple[str, str]]:
+    """Columns of the table of ops, and its indexes."""
+    columns = sql.execute("SELECT name, type FROM pragma_table_info('op')").fetchall()
+    indexes = sql.execute(
+        "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'op' AND sql IS NOT NULL ORDER BY name"
+    ).fetchall()
+    return [*columns, *indexes]
+
+
+def version(sql: Sql) -> int:
+    """The version of the tables."""
+    found: int = sql.execute("PRAGMA user_version").fetchone()[0]
+    return found
+
+
+@pytest.fixture
+async def old(tmp_path: Path) -> Path:
+    """The folder of a replica of format 1."""
+    folder = tmp_path / "replica"
+    await (await EncryptedDatabase.open(folder, HeldKey(KEY))).close()
+    connection = raw(folder)
+    for statement in FORMAT_1.replace("'R'", f"'{RECORD}'").split(";"):
+        connection.execute(statement)
+    connection.close()
+    return folder
+
+
+async def test_an_earlier_replica_gets_this_program_s_tables(old: Path, tmp_path: Path) -> None:
+    """The same columns and indexes as a new one; opened again, nothing is left to do."""
+    new = await EncryptedDatabase.open(tmp_path / "new", HeldKey(KEY))
+    for _ in range(2):
+        database = await EncryptedDatabase.open(old, HeldKey(KEY))
+        assert await database.read(layout) == await new.read(layout)
+        assert await database.read(version) == FORMAT
+        await database.close()
+    await new.close()
+
+
+async def test_every_op_of_an_earlier_replica_is_there_and_as_it_was(old: Path) -> None:
+    """Held with its reason, waiting to be sent, durable; the next number goes on from where it was."""
+    database = await EncryptedDatabase.open(old, HeldKey(KEY))
+
+    def look(sql: Sql) -> list[StoredOp | None]:
+        tables = SqlTables(sql)
+        assert tables.meta("next_op") == b"5"
+        assert [op.n for op in tables.pending_ops(RECORD)] == [2, 3]
+        assert tables.records_of_kind("incident") == sorted([RecordId("S"), RECORD])
+        return [tables.op(OpNumber(n)) for n in (1, 2, 3, 4)]
+
+    ops = await database.read(look)
+    assert [op and (op.state, op.body, op.became, op.why) for op in ops] == [
+        (OpState.SETTLED, b"\x01", 0, ""),
+        (OpState.HELD, b"\x02", 0, ""),
+        (OpState.QUEUED, b"\x03", 0, ""),
+        (OpState.DURABLE, b"\x04", 0, ""),
+    ]
+    assert ops[1] is not None
+    assert (ops[1].code, ops[1].detail) == ("op_value_wrong", "grade")
+    await database.close()
+
+
+@pytest.mark.parametrize("statements", range(7))
+async def test_an_upgrade_that_fails_leaves_the_earlier_replica_as_it_was(
+    old: Path, monkeypatch: pytest.MonkeyPatch, statements: int
+) -> None:
+    """Wherever it stops; and the next attempt carries it through."""
+    connection = raw(old)
+    before = layout(connection)
+    connection.close()
+    whole = sqlcipher._UPGRADES[2].split(";")
+    assert len([statement for statement in whole if statement.strip()]) == 6
+    broken = ";".join([*whole[:statements], "SELECT nonsense"])
+    monkeypatch.setitem(sqlcipher._UPGRADES, 2, broken)
+    with pytest.raises(ReplicaError, match="database failed: no such column: nonsense"):
+        await EncryptedDatabase.open(old, HeldKey(KEY))
+    monkeypatch.undo()
+    checked = raw(old)
+    assert (layout(checked), version(checked)) == (before, 1)
+    checked.close()
+    await (await EncryptedDatabase.open(old, HeldKey(KEY))).close()
+
+
+async def test_the_statements_about_pending_ops_use_their_indexes(tmp_path: Path) -> None:
+    """Settled and ended ops are most of the table: asking by record must not walk past them."""
+    database = await EncryptedDatabase.open(tmp_path / "replica", HeldKey(KEY))
+
+    def plans(sql: Sql) -> list[str]:
+        asked = (
+            (sqlcipher._OPS_PENDING, ("R",)),
+            (sqlcipher._KIND_PENDING, ("R",)),
+            (sqlcipher._RECORDS_OF_KIND, ("k",)),
+        )
+        return [
+            " ".join(str(row[3]) for row in sql.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+            for statement, values in asked
+        ]
+
+    by_record, kind, by_kind = await database.read(plans)
+    assert "USING INDEX op_pending (" in by_record
+    assert "USING INDEX op_pending (" in kind
+    assert "INDEX op_pending_by_kind (" in by_kind
+    await database.close()
