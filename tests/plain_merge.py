@@ -238,7 +238,7 @@ def _claim(before: Cell, change: Change) -> Cell:
     taken = replace(before, said=(_said(change), *(one for one in beside if not _covers(value, one[0]))))
     free = is_free(first, change.stamp[6] or change.stamp[2])
     if value is None:
-        return taken if change.has_seen(first[1]) and not free else before
+        return taken if change.has_seen(first[1]) and first[0] is not None else before
     if free or (first[0].get("until") is not None and first[1][0] == change.stamp[0]):
         return taken
     if _covers(first[0], value):
@@ -341,7 +341,10 @@ def apply(record: Record, op: dict[str, Any]) -> None:
     """Lay an op over a record, unless the row holds it."""
     if op["n"] <= record.upto.get(op["device"], 0):
         return
-    stamp = [op["device"], op["n"], *op["hlc"], op["author"], op["occurred_at"], 0, 0, op.get("doubt", 0)]
+    stamps = [stamp for cell in record.cells.values() for stamp in cell.stamps]
+    ms, tick = max([(one[2], one[3]) for one in stamps if one[0] == op["device"] and one[1] < op["n"]], default=(0, 0))
+    reading = op["hlc"] if tuple(op["hlc"]) > (ms, tick) else [ms, tick + 1]
+    stamp = [op["device"], op["n"], *reading, op["author"], op["occurred_at"], 0, 0, op.get("doubt", 0)]
     known = {each: spec for each, spec in FIELDS[record.kind].items() if each in op["changes"]}
     for each, spec in known.items():
         saw = op.get("saw", {}).get(each)
