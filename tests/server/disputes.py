@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from schemas.codec import decode_row, encode
-from schemas.ids import DeviceId, FieldName, Millis, OfficerId, RecordId, ScopeName, named_record_id
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq, named_record_id
 from schemas.kinds import CustodyBooking, InboxItem, Kind, Resource, spec_of
 from schemas.ops import Op
 from schemas.wire import Result
@@ -18,6 +18,7 @@ from sync.check import changed_fields
 from sync.merge import RecordState
 from sync.outbox import OpState
 from sync.replica import MemoryTables, Replica, WriteFacts
+from sync.replica.writing import sight
 from tests.server.running import NOW, Clock
 
 SUITE = frozenset(map(ScopeName, ("suite:perry-barr", "suite:perry-barr:inbox", "custody", "area:birmingham")))
@@ -39,11 +40,18 @@ class Desk:
         self._waiting: list[bytes] = []
 
     def write(
-        self, record: RecordId, kind: type[Kind], *, create: bool = False, why: str = "", **changes: object
+        self,
+        record: RecordId,
+        kind: type[Kind],
+        *,
+        create: bool = False,
+        why: str = "",
+        ahead_ms: int = 0,
+        **changes: object,
     ) -> Op:
-        """Write one op; nobody hears of it yet."""
+        """Write one op, with a clock that may run ahead; nobody hears of it yet."""
         self._clock.advance(1_000)
-        now = self._clock.now
+        now = Millis(self._clock.now + ahead_ms)
         facts = WriteFacts(
             author=OfficerId(self.name.upper()),
             now=now,
@@ -62,6 +70,28 @@ class Desk:
         now = self._clock.now
         facts = WriteFacts(author=OfficerId(self.name.upper()), now=now, wall=now, occurred_at=now)
         op = self._replica.write(record, spec_of(kind), {FieldName(field): value}, facts, correct=True)
+        self._waiting.append(encode(op))
+        return op
+
+    def refused(self, record: RecordId, kind: type[Kind], **changes: object) -> Op:
+        """Write one op that this device's own checks would not let through."""
+        self._clock.advance(1_000)
+        now = self._clock.now
+        state = self._replica.view(record)
+        given = changed_fields({FieldName(name): value for name, value in changes.items()})
+        op = Op(
+            device=self.name,
+            n=OpNumber(1),
+            record=record,
+            kind=spec_of(kind).name,
+            author=OfficerId(self.name.upper()),
+            base=Seq(0) if state is None else state.version,
+            hlc=(now, 0),
+            occurred_at=now,
+            wall=now,
+            changes=given,
+            saw=sight(spec_of(kind), state, given),
+        )
         self._waiting.append(encode(op))
         return op
 
