@@ -60,6 +60,7 @@ class PlainDevice(PlainOutbox):
         """
         super().__init__(name, wall, mono, kept_offset)
         self._key = key
+        self.schema = SCHEMA
         self.epoch: str | None = None
         self.places: dict[str, Place] = {}
         self._distrusted: set[str] = set()
@@ -148,7 +149,7 @@ class PlainDevice(PlainOutbox):
             position: Message = {"scope": scope, "gen": place.gen, "seq": place.seq}
             position |= {"digest": digest(place.members.items())} if place.after is None else {"after": place.after}
             positions.append(position)
-        body: Message = {"proto": 1, "schema": SCHEMA, "device": self.name}
+        body: Message = {"proto": 1, "schema": self.schema, "device": self.name}
         body |= {} if self.epoch is None else {"epoch": self.epoch}
         body |= {"scopes": positions} if positions else {}
         body |= {"next_op": self.next_op, "wall": self._wall(), "mono": self._mono(), "credit": CREDIT_BYTES}

@@ -56,8 +56,9 @@ Message = wire.Down | wire.Up
 class Server:
     """The server's end over a store in memory, one device, its frames in order."""
 
-    def __init__(self, nonce: bytes = NONCE, store: MemoryStore | None = None) -> None:
-        """Open a connection at NOON."""
+    def __init__(self, nonce: bytes = NONCE, store: MemoryStore | None = None, device: DeviceId = DEVICE) -> None:
+        """Open a connection of that device at NOON."""
+        self.device = device
         self.store = MemoryStore(EPOCH) if store is None else store
         self.now = NOON
         self.session = ServerSession(nonce, verify, self.now)
@@ -86,7 +87,7 @@ class Server:
                     Admission(public_key=key, grants=grants, epoch=self.store.epoch, last_op=last_op), self.now
                 )
             case Commit(ops, size, times):
-                group = [Submission(DEVICE, frozenset(self.session.scopes), ops, self.session.schema, times)]
+                group = [Submission(self.device, frozenset(self.session.scopes), ops, self.session.schema, times)]
                 done = await self.store.commit(group, self.now)
                 self.session.committed(tuple(result for settled in done for result in settled.results), size)
                 for settled in done:

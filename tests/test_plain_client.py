@@ -17,13 +17,13 @@ from schemas.ops import Op
 from server.store.memory import MemoryStore
 from sync import digest as ours
 from sync.session import Grant, Head
-from tests import plain_client, plain_device, plain_merge
+from tests import plain_client, plain_device, plain_merge, plain_outbox
 from tests.plain_client import PlainDevice, RefusedError, run, wait_s
 from tests.protocol_examples import AREA, DEVICE, EPOCH, KEY, NOON, OFFICER, OTHER, RECORD, Server, Ticking, incident
 
 ALLOWED = {
-    "asyncio", "collections", "contextlib", "cryptography", "dataclasses", "hashlib", "itertools", "msgpack", "random",
-    "tests", "typing", "websockets",
+    "asyncio", "collections", "contextlib", "cryptography", "dataclasses", "hashlib", "itertools", "json", "msgpack",
+    "pathlib", "random", "re", "tests", "typing", "websockets",
 }  # fmt: skip
 
 
@@ -96,12 +96,14 @@ async def many(link: Link, count: int, size: int) -> None:
 
 def test_the_client_imports_nothing_of_ours() -> None:
     """Whoever writes a client needs a WebSocket, MessagePack, Ed25519 and SHA-256, and none of our code."""
-    for module in (plain_client, plain_device, plain_merge):
+    for module in (plain_client, plain_device, plain_merge, plain_outbox):
         tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         names = {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
         froms = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
         assert {name.split(".")[0] for name in names | froms} <= ALLOWED
         assert all(name.startswith("tests.plain_") for name in froms if name.startswith("tests"))
+        opened = {str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        assert {each for each in opened if each.endswith((".md", ".json", ".py"))} <= {"protocol.md"}
 
 
 async def test_an_edit_goes_up_and_its_row_comes_down() -> None:
@@ -128,7 +130,7 @@ async def test_what_is_written_offline_goes_up_in_order() -> None:
     link.device.create(OTHER, "incident", OFFICER, made)
     link.device.edit(OTHER, OFFICER, {"status": "assigned"})
     await link.session()
-    assert [own.state for own in link.device.ops.values()] == ["held", "queued", "settled", "settled"]
+    assert [own.state for own in link.device.ops.values()] == ["held", "waiting", "settled", "settled"]
     assert link.device.ops[1].result["code"] == "op_field_missing"
     assert (link.device.ops[2].op["after"], link.device.ops[2].result["status"]) == (1, "waiting")
     assert link.device.values(OTHER)["status"] == "assigned"
