@@ -7,6 +7,7 @@ view is the same just before and just after the row with the op arrives: an edit
 from collections.abc import Collection, Iterable
 
 from schemas.ids import OpNumber
+from schemas.kinds import kind_named
 from schemas.ops import Op, Row
 from sync import check, merge
 from sync.merge import RecordState
@@ -21,6 +22,9 @@ def view(row: Row | None, pending: Iterable[Op], not_taken: Collection[OpNumber]
         not_taken: numbers of those of them that the server has said it has not taken in. The row may hold later ops of
             this device all the same: a copy of it made them.
     """
+    if row is not None and kind_named(row.kind) is None:
+        # A kind that only a newer program knows: the row is kept for it, and is nothing to show here.
+        return None
     state = None if row is None else merge.from_row(row)
     for op in pending:
         if state is not None and state.holds(op) and op.n not in not_taken:

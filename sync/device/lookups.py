@@ -69,6 +69,8 @@ def spec_of_record(held: Held, record: RecordId) -> KindSpec:
     # Not by its view, which replays every pending op: the write itself does that, and looks again whether it is there.
     name = held.tables.kind_of(record)
     spec = None if name is None else kind_named(name)
+    if spec is None and name is not None:
+        raise UsageError(f"record {record} is of the kind {name!r}, which this program does not know: update it")
     if spec is None:
         hint = "" if is_record_id(record) else " (and a record id looks like 01890a5d-ac96-774b-bcce-b302099a8057)"
         raise UsageError(f"there is no record {record!r} on this handheld{hint}")

@@ -207,5 +207,7 @@ async def reach(handheld: Handheld, record: RecordId, version: int) -> dict[str,
     while True:
         view = await handheld.inspect(record)
         if view is not None and view.version >= version and not view.pending:
-            return shown(view)
+            # As the other programs tell it: through JSON.
+            told: dict[str, Any] = json.loads(json.dumps(shown(view)))
+            return told
         await anext(changes)

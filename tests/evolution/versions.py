@@ -24,7 +24,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas import wire
-from schemas.ids import FieldName, OpNumber, OpNumberInt, RecordText, SeqInt, SlugText
+from schemas.ids import FieldName, OpNumber, OpNumberInt, RecordId, RecordText, Seq, SeqInt, SlugText
 from schemas.kinds import KINDS, Kind, KindSpec
 from schemas.kinds.declare import read_fields
 from schemas.kinds.registry import _BY_STRUCT
@@ -116,23 +116,22 @@ class Row1(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def speak_first_version() -> None:
-    """Have the engine write ops and keep rows as the program of version 1 did."""
+    """Have the replica keep ops and rows as the program of version 1 wrote them; what it sends is what it keeps."""
     # Only now: `become` comes before the engine.
-    from schemas.ops import Op, Row  # noqa: PLC0415  see above
-    from sync.replica import core, writing  # noqa: PLC0415  see above
-    from sync.replica.members import MemberChange  # noqa: PLC0415  see above
+    from schemas.codec import encode, reread_op  # noqa: PLC0415  see above
+    from sync.device.sqlcipher import SqlTables  # noqa: PLC0415  see above
+    from sync.replica.tables import StoredOp  # noqa: PLC0415  see above
 
-    took = core.Replica._take_row
+    put_op, put_row = SqlTables.put_op, SqlTables.put_row
 
-    def sendable(op: Op) -> bytes:
-        first = msgspec.structs.replace(op, saw={}, after_digest=b"", correct=False, doubt=0, replaces=OpNumber(0))
-        return writing.sendable(first)
+    def put_first_op(self: SqlTables, op: StoredOp) -> None:
+        bare = msgspec.structs.replace(
+            reread_op(op.body), saw={}, after_digest=b"", correct=False, doubt=0, replaces=OpNumber(0)
+        )
+        put_op(self, msgspec.structs.replace(op, body=encode(bare)))
 
-    def take_row(
-        self: core.Replica, row: Row, raw: msgspec.Raw, change: MemberChange, outcome: core.Outcome, *, newer: bool
-    ) -> None:
-        first = msgspec.msgpack.encode(msgspec.msgpack.decode(raw, type=Row1))
-        took(self, row, msgspec.Raw(first), change, outcome, newer=newer)
+    def put_first_row(self: SqlTables, record: RecordId, kind: str, version: Seq, body: bytes) -> None:
+        put_row(self, record, kind, version, msgspec.msgpack.encode(msgspec.msgpack.decode(body, type=Row1)))
 
-    for owner, name, played in ((core, "sendable", sendable), (core.Replica, "_take_row", take_row)):
-        setattr(owner, name, played)
+    for name, played in (("put_op", put_first_op), ("put_row", put_first_row)):
+        setattr(SqlTables, name, played)
