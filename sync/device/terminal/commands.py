@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -92,6 +92,93 @@ class Wait(msgspec.Struct, frozen=True):
     seconds: float
 
 
+class ShowInbox(msgspec.Struct, frozen=True):
+    """`inbox`: what waits for a person."""
+
+
+class Decide(msgspec.Struct, frozen=True):
+    """`decide`: settle what people differ about.
+
+    Attributes:
+        which: the inbox item.
+        choice: a candidate's number, or `=` and a value.
+        instead: of a claim: what is claimed for whoever is displaced.
+        reason: why.
+    """
+
+    which: str
+    choice: str
+    instead: str | None
+    reason: str
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """`claim`: take something scarce; for the officer, when no holder is named."""
+
+    which: str
+    holder: str | None
+
+
+class Release(msgspec.Struct, frozen=True):
+    """`release`: give it up."""
+
+    which: str
+
+
+class Reserve(msgspec.Struct, frozen=True):
+    """`reserve`: keep a pool for this device and a time."""
+
+    which: tuple[str, ...]
+    until: str
+    holder: str | None
+
+
+class Free(msgspec.Struct, frozen=True):
+    """`free`: what else there is."""
+
+    which: str
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """`tag` and `untag`: add a tag to a field, or take it away."""
+
+    which: str
+    field: str
+    tag: str
+    away: bool = False
+
+
+class Correct(msgspec.Struct, frozen=True):
+    """`correct`: put right what was recorded once."""
+
+    which: str
+    field: str
+    value: str
+    reason: str
+
+
+class Mend(msgspec.Struct, frozen=True):
+    """`mend`: put a refused change right."""
+
+    op: str
+    field: str
+    value: str
+
+
+class Withdraw(msgspec.Struct, frozen=True):
+    """`withdraw`: give a refused change up."""
+
+    op: str
+    reason: str
+
+
+class Explain(msgspec.Struct, frozen=True):
+    """`explain`: why a record, or a field of it, shows what it shows."""
+
+    which: str
+    field: str | None
+
+
 class Help(msgspec.Struct, frozen=True):
     """`help`: the commands."""
 
@@ -100,7 +187,11 @@ class Quit(msgspec.Struct, frozen=True):
     """`quit`: end."""
 
 
-Command = Listing | Show | New | Log | SetField | Read | Offline | Online | Status | ListHeld | Wait | Help | Quit
+Change = New | Log | SetField | Read | Tag | Correct | Claim | Release | Reserve | Decide | Mend | Withdraw
+"""The commands that write."""
+Look = Listing | Show | ShowInbox | Free | Explain
+"""The commands that read records."""
+Command = Change | Look | ListHeld | Offline | Online | Status | Wait | Help | Quit
 
 
 class CommandSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +249,58 @@ def _set(rest: str) -> SetField:
     return SetField(which, field.casefold(), value.rstrip())
 
 
+def _decide(rest: str) -> Decide:
+    instead = r"(?:\s+instead\s+(?P<instead>\S+))?"
+    return Decide(**_parts(rf"(?P<which>\S+)\s+(?P<choice>=?\S+){instead}\s+(?P<reason>.+)", rest))
+
+
+def _claim(rest: str) -> Claim:
+    return Claim(**_parts(r"(?P<which>\S+)(?:\s+(?P<holder>.+))?", rest))
+
+
+def _reserve(rest: str) -> Reserve:
+    parts = _parts(r"(?P<which>.+?)\s+until\s+(?P<until>.+?)(?:\s+for\s+(?P<holder>.+))?", rest)
+    return Reserve(tuple(parts["which"].split()), parts["until"], parts["holder"])
+
+
+def _tag(rest: str) -> Tag:
+    which, field, tag = rest.split(maxsplit=2)
+    return Tag(which, field.casefold(), tag.rstrip())
+
+
+def _untag(rest: str) -> Tag:
+    return msgspec.structs.replace(_tag(rest), away=True)
+
+
+def _correct(rest: str) -> Correct:
+    parts = _parts(r"(?P<which>\S+)\s+(?P<field>\S+)\s+(?P<value>.+?)\s+because\s+(?P<reason>.+)", rest)
+    return Correct(**{**parts, "field": parts["field"].casefold()})
+
+
+def _mend(rest: str) -> Mend:
+    op, field, value = rest.split(maxsplit=2)
+    return Mend(op, field.casefold(), value.rstrip())
+
+
+def _withdraw(rest: str) -> Withdraw:
+    op, reason = rest.split(maxsplit=1)
+    return Withdraw(op, reason.rstrip())
+
+
+def _explain(rest: str) -> Explain:
+    which, *field = rest.split(maxsplit=1)
+    if field and len(field[0].split()) > 1:
+        raise ValueError
+    return Explain(which, field[0].casefold() if field else None)
+
+
+def _parts(form: str, rest: str) -> dict[str, Any]:
+    found = re.fullmatch(form, rest.strip(), re.DOTALL)
+    if found is None:
+        raise ValueError
+    return found.groupdict()
+
+
 def _wait(rest: str) -> Wait:
     seconds = float(rest) if rest else WAIT_S
     if not 0 <= seconds <= WAIT_S_MAX:
@@ -189,10 +332,22 @@ _SPECS: Final = (
     _spec("log ID TEXT…", "write in the log of an incident or a booking", _log),
     _spec("set ID FIELD VALUE…", "give a field another value; - empties it", _set),
     _spec("read ID", "confirm that you have read a briefing", lambda rest: Read(_one(rest))),
+    _spec("tag ID FIELD TAG…", "add a tag, as in tag . markers dog at the address", _tag),
+    _spec("untag ID FIELD TAG…", "take away a tag that is shown", _untag),
+    _spec("correct ID FIELD VALUE… because REASON…", "put right what was recorded once, if you may decide", _correct),
+    _spec("claim ID [HOLDER…]", "take a cell, a vehicle, a suspect: for a booking, a unit, or yourself", _claim),
+    _spec("release ID", "give up a claim that stands", lambda rest: Release(_one(rest))),
+    _spec("reserve ID… until TIME [for HOLDER…]", "keep a pool for this device, to be sure without signal", _reserve),
+    _spec("free ID", "what is free in its place, the nearest first", lambda rest: Free(_one(rest))),
+    _spec("inbox", "what waits for a person's decision, the most urgent first", _alone(ShowInbox())),
+    _spec("decide ID CHOICE [instead ID] REASON…", "settle it: CHOICE is a number that show tells, or =VALUE", _decide),
+    _spec("explain ID [FIELD]", "why it shows what it shows", _explain),
     _spec("offline", "cut the connection; everything else goes on working", _alone(Offline())),
     _spec("online", "connect again", _alone(Online())),
     _spec("status", "how it stands with the server", _alone(Status())),
     _spec("held", "your changes that the server refused, and why", _alone(ListHeld())),
+    _spec("mend OP FIELD VALUE…", "put a refused change right; held tells its OP", _mend),
+    _spec("withdraw OP REASON…", "give a refused change up", _withdraw),
     _spec("wait [SECONDS]", "until everything is in and nothing waits (at most 30 s, or as told)", _wait),
     _spec("help", "this list", _alone(Help())),
     _spec("quit", "end; what waits is kept and sent another time", _alone(Quit())),

@@ -20,15 +20,15 @@ from sync.device.changes import (
     OpReissued,
     RecordChanged,
 )
-from sync.device.describing import called
+from sync.device.describing import called, short
 from sync.device.handheld import Handheld
 from sync.device.notices import Notice
 from sync.device.status import SyncStatus
 from sync.device.terminal import rendering
-from sync.device.terminal.rendering import Reader
+from sync.device.terminal.reader import BAD, Reader
 from sync.device.terminal.screens import Screen
 from sync.device.terminal.sight import Sight
-from sync.device.terminal.values import safe, short
+from sync.device.terminal.values import safe
 
 TOLD_MAX: Final = 6
 """Messages that one burst of changes may bring: a replica that fills up must not flood the screen."""
@@ -126,12 +126,12 @@ class Teller:
             case InboxArrived():
                 by = self._reader().time.text(notice.due_at)
                 text = f"{what}: people differ about {notice.field.replace('_', ' ')}, decide by {by}; inbox has it"
-                return Text.assemble(("To decide", rendering.BAD), f" {short(notice.item)}  {text}")
+                return Text.assemble(("To decide", BAD), f" {short(notice.item)}  {text}")
             case ClaimConfirmed():
                 return Text(f"Your claim holds: {what}")
             case ClaimDisplaced():
                 text = f": {what}; another was there first. free {short(record)} shows what else there is"
-                return Text.assemble(("Your claim was displaced", rendering.BAD), text)
+                return Text.assemble(("Your claim was displaced", BAD), text)
 
     async def _tell_refused(self, ops: frozenset[OpId]) -> None:
         refused = [one for one in await self._handheld.held() if one.op in ops]

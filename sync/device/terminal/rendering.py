@@ -1,6 +1,6 @@
 """How records, status and help look. Everything that comes from a record is put in as text, never as markup."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -8,51 +8,41 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from schemas.ids import FieldName, Millis, RecordId
+from schemas.ids import FieldName, RecordId
 from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, KindSpec, Resource, Suspect, spec_of
 from schemas.kinds.common import LogEntry
 from schemas.policies import MANY
+from sync.device import describing
+from sync.device.claims import ClaimState
+from sync.device.describing import GIST, short
 from sync.device.status import SyncStatus
 from sync.device.terminal.commands import COMMANDS
-from sync.device.terminal.sight import News
-from sync.device.terminal.values import NOTHING, LocalTime, safe, short, shown
+from sync.device.terminal.disputes import beside, op_number
+from sync.device.terminal.reader import BAD, LABEL, WARN, WHO, Reader, grid, label
+from sync.device.terminal.sight import News, others_said
+from sync.device.terminal.values import NOTHING, LocalTime, safe, shown
 from sync.device.views import Attributed, HeldOp, RecordView
 
-_LABEL: Final = "bold"
-_WHO: Final = "dim"
 _GOOD: Final = "green"
-_WARN: Final = "yellow"
-BAD: Final = "bold red"
 _LATE_MS: Final = 60_000
 """A record made so much later than what it tells of is told as such."""
 _GIST_CHARS: Final = 40
 
 
-class _Line(msgspec.Struct, frozen=True):
-    """How a kind stands in a list.
-
-    Attributes:
-        columns: fields in columns; the first one orders the list: a moment the newest on top, a text by the alphabet.
-        gist: fields that say together what the record is about.
-    """
-
-    columns: tuple[str, ...]
-    gist: tuple[str, ...]
-
-
-_LINES: Final[dict[type[Kind], _Line]] = {
-    Incident: _Line(("opened_at", "grade", "status", "area"), ("summary", "location")),
-    Briefing: _Line(("issued_at", "classification", "audience"), ("title",)),
-    CustodyBooking: _Line(("arrested_at", "suite", "status", "risk", "observation"), ("detainee", "offence")),
-    Resource: _Line(("home", "category", "service", "hold"), ("name", "note")),
-    Suspect: _Line(("area", "claimed"), ("name", "wanted_for")),
-    InboxItem: _Line(("opened_at", "due_at", "subject_kind", "field"), ("safe_because",)),
+_COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
+    Incident: ("opened_at", "grade", "status", "area"),
+    Briefing: ("issued_at", "classification", "audience"),
+    CustodyBooking: ("arrested_at", "suite", "status", "risk", "observation"),
+    Resource: ("home", "category", "service", "hold"),
+    Suspect: ("area", "claimed"),
+    InboxItem: ("opened_at", "due_at", "subject_kind", "field"),
 }
+"""Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""
 
 
 def ordered(kind: type[Kind], found: Iterable[tuple[RecordId, Kind]]) -> list[RecordId]:
     """The ids of found records: the newest first, or by their place and what they are called."""
-    by, gist = _LINES[kind].columns[0], _LINES[kind].gist[0]
+    by, gist = _COLUMNS[kind][0], GIST[kind][0]
     if by.endswith("_at"):
         return [record for record, _ in sorted(found, key=lambda one: (getattr(one[1], by), one[0]), reverse=True)]
     return [record for record, _ in sorted(found, key=lambda one: (getattr(one[1], by), getattr(one[1], gist), one[0]))]
@@ -80,7 +70,7 @@ def _texts(plain: object) -> Iterable[str]:
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
-def listing(kind: type[Kind], views: Sequence[RecordView[Kind]], first: int, reader: "Reader") -> RenderableType:
+def listing(kind: type[Kind], views: Sequence[RecordView[Kind]], first: int, reader: Reader) -> RenderableType:
     """Records of one kind, a line each.
 
     Args:
@@ -90,12 +80,12 @@ def listing(kind: type[Kind], views: Sequence[RecordView[Kind]], first: int, rea
         reader: for whom.
     """
     fields = spec_of(kind).fields
-    names = [FieldName(name) for name in _LINES[kind].columns]
+    names = [FieldName(name) for name in _COLUMNS[kind]]
     table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(justify="right", style=_WHO, no_wrap=True)
+    table.add_column(justify="right", style=WHO, no_wrap=True)
     table.add_column(no_wrap=True)
     for name in names:
-        table.add_column(no_wrap=True, overflow="ellipsis", style=_WHO if name.endswith("_at") else "")
+        table.add_column(no_wrap=True, overflow="ellipsis", style=WHO if name.endswith("_at") else "")
     # The last column is the one that gives way in a narrow terminal.
     table.add_column()
     for number, view in enumerate(views, first):
@@ -109,21 +99,7 @@ def listing(kind: type[Kind], views: Sequence[RecordView[Kind]], first: int, rea
 
 def gist_of(value: Kind) -> str:
     """What a record is about, in a line."""
-    return ", ".join(safe(part) for name in _LINES[type(value)].gist if (part := getattr(value, name)))
-
-
-class Reader(msgspec.Struct, frozen=True):
-    """For whom it is shown.
-
-    Attributes:
-        author: the officer.
-        time: their local time.
-        now: the moment (ms since 1970).
-    """
-
-    author: str
-    time: LocalTime
-    now: Millis
+    return safe(describing.gist_of(value))
 
 
 def _marks(view: RecordView[Kind], reader: Reader) -> Text:
@@ -131,12 +107,12 @@ def _marks(view: RecordView[Kind], reader: Reader) -> Text:
     if view.held:
         marks.append("[refused] ", BAD)
     if view.pending:
-        marks.append("[waiting] ", _WARN)
+        marks.append("[waiting] ", WARN)
     if view.differing:
         marks.append("[contested] ", BAD)
     if isinstance(view.value, Briefing):
         state = briefing_state(view, reader)
-        marks.append(f"[{state}] " if state else "", BAD if state == "urgent" else _WHO)
+        marks.append(f"[{state}] " if state else "", BAD if state == "urgent" else WHO)
     return marks
 
 
@@ -163,13 +139,15 @@ def read_at(view: RecordView[Kind], author: str) -> int | None:
 # --- one record ------------------------------------------------------------------------------------------------------
 
 
-def record(view: RecordView[Kind], reader: Reader) -> RenderableType:
-    """A record with everything that is known of it."""
+def record(
+    view: RecordView[Kind], reader: Reader, claims: Mapping[FieldName, ClaimState] | None = None
+) -> RenderableType:
+    """A record with everything that is known of it, and how the claims on it stand."""
     spec = spec_of(type(view.value))
     parts: list[RenderableType] = [
-        Text.assemble((heading(view), _LABEL), "  ", (view.record, _WHO), "  ", _marks(view, reader))
+        Text.assemble((heading(view), LABEL), "  ", (view.record, WHO), "  ", _marks(view, reader))
     ]
-    table = _grid()
+    table = grid()
     for name, field in spec.fields.items():
         if field.policy in MANY and name in view.entries:
             continue
@@ -177,30 +155,23 @@ def record(view: RecordView[Kind], reader: Reader) -> RenderableType:
         item = view.fields.get(name)
         value = shown(getattr(view.value, name), field.type, reader.time, lines=True)
         who = Text() if item is None else _attribution(view, item, reader.time)
-        table.add_row(Text(_label(name), _LABEL), Text(value), who)
-        for other in view.differing.get(name, ()):
+        table.add_row(Text(label(name), LABEL), Text(value), who)
+        for other in others_said(view, name):
             differs = Text(f"said differently: {shown(other.value, field.type, reader.time)}", BAD)
             table.add_row("", differs, _attribution(view, other, reader.time))
     parts.append(table)
     parts += [part for name in view.entries for part in _entries(view, spec, name, reader)]
+    parts += beside(view, claims or {}, reader)
     parts += [refused(one, _label_kind(spec)) for one in view.held]
     return Group(*parts)
 
 
 def _entries(view: RecordView[Kind], spec: KindSpec, name: FieldName, reader: Reader) -> list[RenderableType]:
-    table = _grid()
+    table = grid()
     for item in view.entries[name]:
         text = shown(item.value, spec.fields[name].type, reader.time, lines=True)
         table.add_row(Text("  " + reader.time.text(item.stamp.occurred_at)), Text(text), _by(view, item, reader.time))
-    return [Text(_label(name), _LABEL), table]
-
-
-def _grid() -> Table:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(style=_WHO)
-    return table
+    return [Text(label(name), LABEL), table]
 
 
 def _attribution(view: RecordView[Kind], item: Attributed, time: LocalTime) -> Text:
@@ -215,7 +186,7 @@ def _by(view: RecordView[Kind], item: Attributed, time: LocalTime) -> Text:
     if any(one.op == stamp.op for one in view.held):
         text.append(" [refused]", BAD)
     elif stamp.op in view.pending:
-        text.append(" [waiting]", _WARN)
+        text.append(" [waiting]", WARN)
     return text
 
 
@@ -228,17 +199,13 @@ def _label_kind(spec: KindSpec) -> str:
     return spec.name.replace("-", " ").capitalize()
 
 
-def _label(name: str) -> str:
-    return name.replace("_", " ")
-
-
 # --- what happened ---------------------------------------------------------------------------------------------------
 
 
 def briefing_came(view: RecordView[Kind], reader: Reader) -> Text:
     """A briefing arrived."""
     urgent = briefing_state(view, reader) == "urgent"
-    text = Text.assemble(("Urgent briefing" if urgent else "Briefing", BAD if urgent else _LABEL))
+    text = Text.assemble(("Urgent briefing" if urgent else "Briefing", BAD if urgent else LABEL))
     return text.append(f" {short(view.record)}: {gist_of(view.value)}")
 
 
@@ -249,22 +216,24 @@ def changed(view: RecordView[Kind], news: Sequence[News], reader: Reader) -> Tex
     for one in news:
         value = shown(one.item.value, fields[one.field].type, reader.time)
         verb = "says differently: " if one.contested else ""
-        told = value if isinstance(one.item.value, LogEntry) and not verb else f"{verb}{_label(one.field)} {value}"
+        told = value if isinstance(one.item.value, LogEntry) and not verb else f"{verb}{label(one.field)} {value}"
         stamp = one.item.stamp
         by_author.setdefault(f"{safe(stamp.author)} on {safe(stamp.device)}", []).append(told)
     told_all = "; ".join(f"{who}: {', '.join(parts)}" for who, parts in by_author.items())
     gist = gist_of(view.value)
     about = gist if len(gist) <= _GIST_CHARS else f"{gist[:_GIST_CHARS]}…"
-    return Text.assemble((heading(view), _LABEL), f" ({about})  {told_all}")
+    return Text.assemble((heading(view), LABEL), f" ({about})  {told_all}")
 
 
 def refused(op: HeldOp, what: str) -> Text:
-    """A change that the server refused, why, and what to do."""
-    fields = ", ".join(_label(name) for name in op.changes)
-    detail = f" ({safe(op.detail)})" if op.detail else ""
-    return Text.assemble(
-        ("Refused", BAD), f": {what.lower()} {short(op.record)}, {fields}: {op.code}{detail}. {op.action}"
-    )
+    """A change that the server refused: its number, why, and what to do."""
+    fields = ", ".join(label(name) for name in op.changes)
+    text = Text.assemble((f"Refused, op {op_number(op.op)}", BAD), f": {what.lower()} {short(op.record)}, {fields}: ")
+    text.append(f"{safe(op.reason)}. {op.action}")
+    if op.behind:
+        after = "behind it, to be withdrawn with it" if op.go_with_it else "behind it"
+        text.append(f" {_counted(len(op.behind), 'change')} {after}.")
+    return text
 
 
 # --- status and help -------------------------------------------------------------------------------------------------
@@ -278,10 +247,10 @@ def state(status: SyncStatus, *, wanted: bool) -> tuple[str, str, str]:
         wanted: whether a connection is wanted; not after `offline`.
     """
     if status.connected:
-        return ("●", "online", _GOOD) if status.caught_up else ("◐", "catching up", _WARN)
+        return ("●", "online", _GOOD) if status.caught_up else ("◐", "catching up", WARN)
     if not wanted:
-        return "○", "offline", _WARN
-    return ("○", "no signal", BAD) if status.last_error else ("○", "connecting", _WARN)
+        return "○", "offline", WARN
+    return ("○", "no signal", BAD) if status.last_error else ("○", "connecting", WARN)
 
 
 def prompt(device: str, status: SyncStatus, *, wanted: bool) -> Text:
@@ -302,7 +271,7 @@ def status_page(status: SyncStatus, facts: Sequence[tuple[str, str]], reader: Re
     """
     synced = "never" if status.last_synced_at is None else reader.time.text(status.last_synced_at)
     _, words, style = state(status, wanted=wanted)
-    rows: list[tuple[str, Text]] = [(label, Text(safe(value))) for label, value in facts]
+    rows: list[tuple[str, Text]] = [(name, Text(safe(value))) for name, value in facts]
     rows += [
         ("connection", Text(words, style)),
         ("waiting", Text(_counted(status.waiting, "change") + " not yet on the server's disk")),
@@ -313,18 +282,18 @@ def status_page(status: SyncStatus, facts: Sequence[tuple[str, str]], reader: Re
     ]
     if status.clock_skew_ms is not None:
         side = "ahead" if status.clock_skew_ms > 0 else "behind"
-        rows.append(("clock", Text(f"{abs(status.clock_skew_ms) // 1_000} s {side}", _WARN)))
-    table = _grid()
-    for label, value in rows:
-        table.add_row(Text(label, _LABEL), value)
+        rows.append(("clock", Text(f"{abs(status.clock_skew_ms) // 1_000} s {side}", WARN)))
+    table = grid()
+    for name, value in rows:
+        table.add_row(Text(name, LABEL), value)
     return table
 
 
 def help_page() -> Table:
     """The commands."""
-    table = _grid()
+    table = grid()
     for spec in COMMANDS.values():
-        table.add_row(Text(spec.usage, _LABEL), Text(spec.meaning))
+        table.add_row(Text(spec.usage, LABEL), Text(spec.meaning))
     table.add_row(
         "",
         Text(

@@ -9,8 +9,9 @@ import msgspec
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, FieldName, OpId, RecordId, is_record_id
 from schemas.kinds import KINDS, Kind
+from sync.device.describing import short
 from sync.device.handheld import Handheld
-from sync.device.terminal.values import listed, short
+from sync.device.terminal.values import listed
 from sync.device.views import Attributed, RecordView
 
 ROW_DIGITS_MAX: Final = 5
@@ -43,9 +44,15 @@ def said(view: RecordView[Kind]) -> Iterator[News]:
     for field, entries in view.entries.items():
         for item in entries:
             yield News(field, item)
-    for field, others in view.differing.items():
-        for item in others:
+    for field in view.differing:
+        for item in others_said(view, field):
             yield News(field, item, contested=True)
+
+
+def others_said(view: RecordView[Kind], field: FieldName) -> list[Attributed]:
+    """What was said of a field about which people differ, beside the value that stands first."""
+    stands = view.fields.get(field)
+    return [one for one in view.differing.get(field, ()) if stands is None or one.stamp.op != stands.stamp.op]
 
 
 class Sight:

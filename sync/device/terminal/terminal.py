@@ -3,26 +3,26 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
-from typing import Any, Final, assert_never
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Final, assert_never
 
 import msgspec
 from rich.text import Text
 
 from schemas.errors import BeatbookError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, RecordId
-from schemas.kinds import KINDS, Briefing, Incident, Kind, spec_of
-from schemas.kinds.common import LogEntry, Receipt
-from schemas.policies import grow
+from schemas.kinds import KINDS, Kind, spec_of
+from schemas.policies import claim
 from sync.device.handheld import Handheld
 from sync.device.status import SyncStatus
-from sync.device.terminal import commands, rendering, values
+from sync.device.terminal import commands, disputes, rendering, values
+from sync.device.terminal.acting import Acting
 from sync.device.terminal.commands import KIND_WORDS, Command, parse
 from sync.device.terminal.events import Teller
-from sync.device.terminal.rendering import Reader
+from sync.device.terminal.reader import Reader
 from sync.device.terminal.screens import Screen
 from sync.device.terminal.sight import Sight
-from sync.device.terminal.values import LocalTime, short
+from sync.device.terminal.values import LocalTime
 from sync.device.views import RecordView
 
 ROWS_MAX: Final = 20
@@ -82,6 +82,7 @@ class Terminal:
         self._wanted = facts.server is not None and not facts.offline
         self._sight = Sight(handheld, facts.device)
         self._teller = Teller(handheld, screen, self._sight, self._reader)
+        self._acting = Acting(handheld, self._sight, self._reader, self._say)
         self._running: asyncio.Task[None] | None = None
 
     async def run(self, lines: AsyncGenerator[str], *, stop_at_failure: bool) -> bool:
@@ -168,22 +169,10 @@ class Terminal:
             self._running = None
         return True
 
-    async def _carry_out(self, command: Command) -> None:  # noqa: C901, PLR0912  one case per command
+    async def _carry_out(self, command: Command) -> None:
         match command:
-            case commands.Listing():
-                await self._list(command)
-            case commands.Show():
-                view = await self._view(command.which)
-                self._screen.show(rendering.record(view, self._reader()))
-                self._sight.turn_to(view)
-            case commands.New():
-                await self._new(command)
-            case commands.Log():
-                await self._log(command)
-            case commands.SetField():
-                await self._set(command)
-            case commands.Read():
-                await self._confirm(command)
+            case commands.Listing() | commands.Show() | commands.ShowInbox() | commands.Free() | commands.Explain():
+                await self._look(command)
             case commands.Offline():
                 await self._go_offline()
             case commands.Online():
@@ -202,9 +191,27 @@ class Terminal:
             case commands.Quit():
                 raise _Quit
             case _:
-                assert_never(command)
+                await self._acting.carry_out(command)
 
     # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def _look(self, command: commands.Look) -> None:
+        match command:
+            case commands.Listing():
+                await self._list(command)
+            case commands.Show():
+                await self._show(command.which)
+            case commands.ShowInbox():
+                await self._inbox()
+            case commands.Free():
+                await self._free(command.which)
+            case commands.Explain():
+                view = await self._acting.view(command.which)
+                for line in await self._handheld.explain(view.record, command.field, moment=self._time.text):
+                    self._say(line)
+                self._sight.turn_to(view)
+            case _:
+                assert_never(command)
 
     async def _list(self, command: commands.Listing) -> None:
         laid: list[RecordView[Kind]] = []
@@ -223,12 +230,43 @@ class Terminal:
             self._say("Nothing here" + (" holds these words" if command.words else " yet"))
         self._sight.lay_out(laid)
 
-    async def _view(self, which: str) -> RecordView[Kind]:
-        record = await self._sight.resolve(which)
-        view = await self._handheld.inspect(record)
-        if view is None:
-            raise UsageError(f"there is no record {short(record)} on this handheld")
-        return view
+    async def _show(self, which: str) -> None:
+        view = await self._acting.view(which)
+        waits = [entry for entry in await self._handheld.inbox() if entry.item == view.record]
+        if waits:
+            self._screen.show(disputes.question(waits[0], self._reader()))
+        else:
+            claims = {
+                name: state
+                for name, field in spec_of(type(view.value)).fields.items()
+                if field.policy is claim and (state := await self._handheld.claim_state(view.record, name)) is not None
+            }
+            self._screen.show(rendering.record(view, self._reader(), claims))
+        self._sight.turn_to(view)
+
+    async def _inbox(self) -> None:
+        waits = await self._handheld.inbox()
+        if not waits:
+            self._say("Nothing waits for a decision")
+        entries = waits[:ROWS_MAX]
+        if entries:
+            self._screen.show(Text(f"To decide: {_counted(len(entries), len(waits), 'most urgent')}", "bold"))
+            self._screen.show(disputes.inbox(entries, self._reader()))
+        await self._lay_out([entry.item for entry in entries])
+
+    async def _free(self, which: str) -> None:
+        view = await self._acting.view(which)
+        found = (await self._handheld.alternatives(view.record))[:ROWS_MAX]
+        if found:
+            self._screen.show(disputes.free(found, self._reader()))
+        else:
+            self._say("Nothing of that sort is free, as far as this handheld knows")
+        self._sight.turn_to(view)
+        await self._lay_out([each.record for each in found])
+
+    async def _lay_out(self, records: Sequence[RecordId]) -> None:
+        views = [await self._handheld.inspect(record) for record in records]
+        self._sight.lay_out([view for view in views if view is not None])
 
     def _show_status(self) -> None:
         facts = self._facts
@@ -247,54 +285,6 @@ class Terminal:
             self._screen.show(rendering.refused(one, one.kind.replace("-", " ")))
         if not held:
             self._say("Nothing was refused")
-
-    # --- writing -----------------------------------------------------------------------------------------------------
-
-    async def _new(self, command: commands.New) -> None:
-        made = await self._handheld.create(
-            Incident(opened_at=self._now(), area=command.area, category=command.category, summary=command.summary)
-        )
-        await self._done(made.record, f"reported in {command.area}")
-
-    async def _log(self, command: commands.Log) -> None:
-        view = await self._view(command.which)
-        spec = spec_of(type(view.value))
-        if _LOG not in spec.fields:
-            raise UsageError(f"this {spec.name} has no log")
-        await self._handheld.append(view.record, _LOG, LogEntry(text=command.text))
-        await self._done(view.record, "written in the log")
-
-    async def _set(self, command: commands.SetField) -> None:
-        view = await self._view(command.which)
-        spec = spec_of(type(view.value))
-        field = spec.fields.get(FieldName(command.field))
-        if field is None:
-            one_value = [name for name, each in spec.fields.items() if each.policy is not grow]
-            raise UsageError(f"this {spec.name} has no field {command.field!r}; it has {values.listed(one_value)}")
-        value = values.read(field, command.value, self._time, self._now())
-        changes: dict[str, Any] = {field.name: value}
-        await self._handheld.edit(view.record, **changes)
-        await self._done(view.record, f"{command.field} {values.shown(value, field.type, self._time)}")
-
-    async def _confirm(self, command: commands.Read) -> None:
-        view = await self._view(command.which)
-        if not isinstance(view.value, Briefing):
-            raise UsageError(f"{rendering.heading(view)} is no briefing: only a briefing's reading is confirmed")
-        before = rendering.read_at(view, self._facts.author)
-        if before is not None:
-            self._say(f"{rendering.heading(view)}: you confirmed it {self._time.text(before)}")
-            return
-        await self._handheld.append(view.record, "receipts", Receipt(read_at=self._now()))
-        await self._done(view.record, "reading confirmed")
-
-    async def _done(self, record: RecordId, what: str) -> None:
-        view = await self._handheld.inspect(record)
-        if view is None:
-            # Retracted in this very moment; the change is on this disk and on its way all the same.
-            self._say(f"Record {short(record)}: {what}; it is no longer on this handheld")
-            return
-        self._sight.turn_to(view)
-        self._say(f"{rendering.heading(view)}: {what}")
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
@@ -335,8 +325,8 @@ def _all_in(status: SyncStatus) -> bool:
     return status.connected and status.caught_up and status.waiting == 0
 
 
-def _counted(shown: int, there: int) -> str:
-    return str(there) if shown == there else f"the newest {shown} of {there}; add words to narrow"
+def _counted(shown: int, there: int, which: str = "newest") -> str:
+    return str(there) if shown == there else f"the {which} {shown} of {there}; add words to narrow"
 
 
 if {*KIND_WORDS.values()} != {spec.struct for spec in KINDS.values()}:

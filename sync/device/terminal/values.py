@@ -15,16 +15,22 @@ import msgspec
 from msgspec import inspect
 
 from schemas.errors import UsageError
-from schemas.ids import Millis, RecordId
-from schemas.kinds import FieldSpec
+from schemas.ids import Millis
+from schemas.kinds import FieldSpec, Hold
 from schemas.kinds.common import LogEntry
-from schemas.policies import grow
+from schemas.policies import claim, grow, tags
+from schemas.tokens import Token
 
 NOTHING: Final = "-"
 """Typed to empty a field that may be empty; also shown for one that is."""
+_NOT_SET: Final = {
+    grow.name: "only grows and holds no one value to set: log writes in a log",
+    tags.name: "holds tags: tag and untag change them",
+    claim.name: "is claimed: claim, release and reserve change it",
+}
+"""Policy -> why `set` does not change such a field."""
 _YES: Final = frozenset({"yes", "true", "on"})
 _NO: Final = frozenset({"no", "false", "off"})
-_SHORT_CHARS: Final = 8
 # Controls (escape sequences among them), surrogates, and format characters, which can turn the direction of text.
 _STEERING: Final = frozenset({"Cc", "Cf", "Cs"})
 _JOINERS: Final = frozenset({"\u200c", "\u200d"})
@@ -96,11 +102,6 @@ def _visible(char: str) -> str:
     return "\N{REPLACEMENT CHARACTER}" if steers else char
 
 
-def short(record: RecordId) -> str:
-    """The end of a record's id, which stands for it on the screen: beginnings are times, and alike."""
-    return record[-_SHORT_CHARS:]
-
-
 # --- out -------------------------------------------------------------------------------------------------------------
 
 
@@ -119,17 +120,22 @@ def shown(value: object, declared: object, time: LocalTime, *, lines: bool = Fal
         return "yes" if value else "no"
     if isinstance(value, int) and _is_moment(declared):
         return time.text(value)
-    if isinstance(value, LogEntry):
-        corrects = "" if value.corrects is None else f" (corrects {value.corrects[0]}, entry {value.corrects[1] + 1})"
-        return safe(value.text, lines=lines) + corrects
     if isinstance(value, msgspec.Struct):
-        return _shown_struct(value, time)
+        return _shown_struct(value, time, lines=lines)
     if isinstance(value, tuple):
-        return ", ".join(safe(str(one)) for one in value)
+        return ", ".join(shown(one, None, time) for one in value)
+    if isinstance(value, Token) and not value.known:
+        return f"{safe(str(value.value))} (known only to a newer program)"
     return safe(str(value.value if isinstance(value, enum.Enum) else value), lines=lines)
 
 
-def _shown_struct(value: msgspec.Struct, time: LocalTime) -> str:
+def _shown_struct(value: msgspec.Struct, time: LocalTime, *, lines: bool) -> str:
+    if isinstance(value, LogEntry):
+        corrects = "" if value.corrects is None else f" (corrects {value.corrects[0]}, entry {value.corrects[1] + 1})"
+        return safe(value.text, lines=lines) + corrects
+    if isinstance(value, Hold):
+        until = "" if value.until is None else f" until {time.text(value.until)}"
+        return f"{'reserved' if until else 'held'} for {safe(value.holder)}{until}"
     hints = typing.get_type_hints(type(value), include_extras=True)
     parts = [
         f"{name} {shown(part, hints[name], time)}"
@@ -153,8 +159,8 @@ def read(field: FieldSpec, text: str, time: LocalTime, now: Millis) -> object:
     Raises:
         UsageError: it does not fit; the text says what would.
     """
-    if field.policy is grow:
-        raise UsageError(f"{field.name} only grows and holds no one value to set")
+    if field.policy.name in _NOT_SET:
+        raise UsageError(f"{field.name} {_NOT_SET[field.policy.name]}")
     kind, optional = _core(field.type)
     typed = text.strip()
     if typed == NOTHING:
@@ -174,6 +180,22 @@ def read(field: FieldSpec, text: str, time: LocalTime, now: Millis) -> object:
             return tuple(part for one in typed.split(",") if (part := one.strip()))
         case _:
             raise UsageError(f"{field.name} cannot be typed here; an application of its own sets it")
+
+
+def read_tag(field: FieldSpec, text: str) -> object:
+    """What was typed for a tag, as one of the field's type: its words, with nothing beside them.
+
+    Raises:
+        UsageError: the field holds no tags.
+    """
+    if field.policy is not tags:
+        raise UsageError(f"{field.name} holds no tags; set changes a value")
+    return field.type(**{msgspec.structs.fields(field.type)[0].name: text.strip()})
+
+
+def tag_words(tag: msgspec.Struct) -> str:
+    """The words of a tag, without what stands beside them."""
+    return str(getattr(tag, tag.__struct_fields__[0]))
 
 
 def _nothing(field: FieldSpec, kind: inspect.Type, *, optional: bool) -> object:

@@ -9,8 +9,8 @@ from schemas.ids import DeviceId, FieldName, Millis
 from schemas.kinds.incident import IncidentStatus
 from schemas.limits import ENTRIES_PER_FIELD_MAX, ENTRIES_PER_OP_MAX
 from sync.device import DeviceIdentity, Handheld
+from sync.device.describing import short
 from sync.device.terminal.events import TOLD_MAX
-from sync.device.terminal.values import short
 from tests.sync.device.support import BIRMINGHAM, NOON, caught_up, incident, opened, record_id
 from tests.sync.device.terminal.desk import SUMMER, Desk, briefing, come, desk_of, only
 from tests.toy_server import ToyServer
@@ -81,9 +81,9 @@ async def test_a_refused_change_is_told_with_the_reason(online: Desk, handheld: 
     await online.type("log . One too many")
     await online.type("online")
     told = await online.paper.comes("Refused")
-    assert told.startswith(f"Refused: incident {short(record)}, log: op_record_full")
+    assert told.startswith(f"Refused, op 2: incident {short(record)}, log: the record is full (log: at most")
     assert "Open a linked record" in told
-    assert "op_record_full" in await online.type("held")
+    assert "the record is full" in await online.type("held")
     page = await online.type("show .")
     assert re.search(r"One too many +WM21877 on hh-0042 \[refused\]$", page, re.MULTILINE)
     await online.paper.prompts_with("1 refused> ")

@@ -12,9 +12,9 @@ from schemas.kinds.briefing import Classification
 from schemas.kinds.common import LogEntry, Receipt
 from schemas.kinds.incident import Category, Grade
 from sync.device import Handheld
+from sync.device.describing import short
 from sync.device.terminal.source import given_lines
 from sync.device.terminal.terminal import ROWS_MAX, Terminal
-from sync.device.terminal.values import short
 from tests.sync.device.support import NOON, incident
 from tests.sync.device.terminal.desk import SUMMER, Desk, Paper, briefing, facts, only
 

@@ -1,0 +1,264 @@
+"""The commands that write: each one call of the handheld, and one line that says what was done."""
+
+from collections.abc import Callable
+from typing import Any, Final, assert_never
+
+from schemas.errors import UsageError
+from schemas.ids import FieldName, RecordId, is_record_id
+from schemas.kinds import Briefing, FieldSpec, Hold, Incident, Kind, kind_named, spec_of
+from schemas.kinds.common import LogEntry, Receipt
+from schemas.policies import MANY, claim, grow
+from sync.device.describing import short
+from sync.device.handheld import Handheld
+from sync.device.items import InboxEntry
+from sync.device.terminal import commands, rendering, values
+from sync.device.terminal.reader import Reader
+from sync.device.terminal.sight import LAST, ROW_DIGITS_MAX, Sight
+from sync.device.views import HeldOp, RecordView
+
+_LOG: Final = FieldName("log")
+_GIVEN: Final = "="
+"""Before a value that is none of the candidates'."""
+
+
+class Acting:
+    """Carries the commands that write out."""
+
+    def __init__(
+        self, handheld: Handheld, sight: Sight, reader: Callable[[], Reader], say: Callable[[str], None]
+    ) -> None:
+        """Bind them. `reader` gives the officer and the moment, each time anew; `say` shows one line."""
+        self._handheld = handheld
+        self._sight = sight
+        self._reader = reader
+        self._say = say
+
+    async def carry_out(self, command: commands.Change) -> None:  # noqa: C901, PLR0912  one case per command
+        """Carry one out.
+
+        Raises:
+            UsageError: it cannot be done; nothing was written.
+            ReplicaError: the database failed.
+        """
+        match command:
+            case commands.New():
+                await self._new(command)
+            case commands.Log():
+                await self._log(command)
+            case commands.SetField():
+                await self._set(command)
+            case commands.Read():
+                await self._confirm(command)
+            case commands.Tag():
+                await self._tag(command)
+            case commands.Correct():
+                await self._correct(command)
+            case commands.Claim():
+                await self._claim(command)
+            case commands.Release():
+                view = await self.view(command.which)
+                await self._handheld.release(view.record)
+                await self._done(view.record, "released")
+            case commands.Reserve():
+                await self._reserve(command)
+            case commands.Decide():
+                await self._decide(command)
+            case commands.Mend():
+                await self._mend(command)
+            case commands.Withdraw():
+                await self._withdraw(command)
+            case _:
+                assert_never(command)
+
+    async def view(self, which: str) -> RecordView[Kind]:
+        """The record that was meant.
+
+        Raises:
+            UsageError: there is none.
+        """
+        record = await self._sight.resolve(which)
+        view = await self._handheld.inspect(record)
+        if view is None:
+            raise UsageError(f"there is no record {short(record)} on this handheld")
+        return view
+
+    # --- values ------------------------------------------------------------------------------------------------------
+
+    async def _new(self, command: commands.New) -> None:
+        now = self._reader().now
+        made = await self._handheld.create(
+            Incident(opened_at=now, area=command.area, category=command.category, summary=command.summary)
+        )
+        await self._done(made.record, f"reported in {command.area}")
+
+    async def _log(self, command: commands.Log) -> None:
+        view = await self.view(command.which)
+        spec = spec_of(type(view.value))
+        if _LOG not in spec.fields:
+            raise UsageError(f"this {spec.name} has no log")
+        await self._handheld.append(view.record, _LOG, LogEntry(text=command.text))
+        await self._done(view.record, "written in the log")
+
+    async def _set(self, command: commands.SetField) -> None:
+        view = await self.view(command.which)
+        field, value = self._typed(view, command.field, command.value)
+        changes: dict[str, Any] = {field.name: value}
+        await self._handheld.edit(view.record, **changes)
+        await self._done(view.record, f"{command.field} {self._shown(field, value)}")
+
+    async def _correct(self, command: commands.Correct) -> None:
+        view = await self.view(command.which)
+        field, value = self._typed(view, command.field, command.value)
+        changes: dict[str, Any] = {field.name: value}
+        await self._handheld.correct(view.record, why=command.reason, **changes)
+        await self._done(view.record, f"{command.field} corrected to {self._shown(field, value)}")
+
+    async def _tag(self, command: commands.Tag) -> None:
+        view = await self.view(command.which)
+        field = self._field(view, command.field)
+        tag = values.read_tag(field, command.tag)
+        if not command.away:
+            await self._handheld.tag(view.record, field.name, add=[tag])
+            await self._done(view.record, f"{command.field}: {command.tag} added")
+            return
+        words = command.tag.casefold()
+        shown = [each.value for each in view.entries.get(field.name, ())]
+        fitting = [each for each in shown if values.tag_words(each).casefold() == words]
+        if not fitting:
+            there = values.listed([values.tag_words(each) for each in shown]) or "none"
+            raise UsageError(f"{command.field} holds no {command.tag!r}; it holds {there}")
+        await self._handheld.tag(view.record, field.name, remove=fitting)
+        await self._done(view.record, f"{command.field}: {command.tag} taken away")
+
+    async def _confirm(self, command: commands.Read) -> None:
+        view = await self.view(command.which)
+        if not isinstance(view.value, Briefing):
+            raise UsageError(f"{rendering.heading(view)} is no briefing: only a briefing's reading is confirmed")
+        reader = self._reader()
+        before = rendering.read_at(view, reader.author)
+        if before is not None:
+            self._say(f"{rendering.heading(view)}: you confirmed it {reader.time.text(before)}")
+            return
+        await self._handheld.append(view.record, "receipts", Receipt(read_at=reader.now))
+        await self._done(view.record, "reading confirmed")
+
+    # --- claims and decisions ----------------------------------------------------------------------------------------
+
+    async def _claim(self, command: commands.Claim) -> None:
+        view = await self.view(command.which)
+        holder = await self._holder(command.holder)
+        await self._handheld.claim(view.record, holder)
+        await self._done(view.record, await self._standing(view.record))
+
+    async def _standing(self, record: RecordId) -> str:
+        state = await self._handheld.claim_state(record)
+        if state is None:
+            return "claimed"
+        told = f"claimed for {state.called}: {state.standing.value}"
+        return f"{told}, {state.note}" if state.note else told
+
+    async def _holder(self, words: str | None) -> str:
+        """For whom: the officer, a record that was named, or the words as they are."""
+        if words is None:
+            return self._reader().author
+        a_row = words.isascii() and words.isdigit() and len(words) <= ROW_DIGITS_MAX
+        if words == LAST or a_row or is_record_id(words):
+            return await self._sight.resolve(words)
+        try:
+            return await self._sight.resolve(words)
+        except UsageError:
+            return words
+
+    async def _reserve(self, command: commands.Reserve) -> None:
+        reader = self._reader()
+        until = reader.time.read(command.until, reader.now)
+        records = [await self._sight.resolve(which) for which in command.which]
+        holder = None if command.holder is None else await self._holder(command.holder)
+        written = await self._handheld.reserve(records, until=until, holder=holder)
+        for each in written:
+            state = await self._handheld.claim_state(each.record)
+            sure = "" if state is None or not state.note else f"; {state.note}"
+            await self._done(each.record, f"reserved until {reader.time.text(until)}{sure}")
+
+    async def _decide(self, command: commands.Decide) -> None:
+        item = await self._sight.resolve(command.which)
+        entry = next((each for each in await self._handheld.inbox() if each.item == item), None)
+        if entry is None:
+            raise UsageError(f"{short(item)} does not wait for a decision here: inbox tells what does")
+        value = await self._choice(entry, command.choice)
+        instead = None if command.instead is None else await self._sight.resolve(command.instead)
+        done = await self._handheld.decide(item, value, command.reason, instead)
+        await self._done(item, f"decided about {entry.about}" + (", and claimed instead" if len(done) > 1 else ""))
+
+    async def _choice(self, entry: InboxEntry, choice: str) -> object:
+        """The value that was chosen: a candidate's by its number, or one that was typed."""
+        if not choice.startswith(_GIVEN):
+            if not (choice.isascii() and choice.isdigit() and 1 <= int(choice) <= len(entry.candidates)):
+                raise UsageError(
+                    f"{choice!r} is no choice: it is 1 to {len(entry.candidates)}, as show tells, or =VALUE"
+                )
+            return entry.candidates[int(choice) - 1].value
+        spec = kind_named(entry.subject_kind)
+        field = None if spec is None else spec.fields.get(entry.field)
+        if field is not None and field.policy is claim:
+            return Hold(holder=await self._holder(choice[1:]))
+        if field is None:
+            raise UsageError(f"{entry.field} is known only to a newer program: choose by a number")
+        reader = self._reader()
+        return values.read(field, choice[1:], reader.time, reader.now)
+
+    # --- what was refused --------------------------------------------------------------------------------------------
+
+    async def _mend(self, command: commands.Mend) -> None:
+        held = await self._held(command.op)
+        view = await self._handheld.inspect(held.record)
+        if view is None:
+            raise UsageError(f"record {short(held.record)} is no longer on this handheld: withdraw the change")
+        field = self._field(view, command.field)
+        value: object
+        if field.policy is grow and field.type is LogEntry:
+            value = [LogEntry(text=command.value)]
+        else:
+            value = self._typed(view, command.field, command.value)[1]
+        changes: dict[str, Any] = {field.name: value}
+        mended = await self._handheld.mend(held.op, **changes)
+        await self._done(mended.record, f"mended, and waits as op {mended.op.rpartition('/')[2]}")
+
+    async def _withdraw(self, command: commands.Withdraw) -> None:
+        held = await self._held(command.op)
+        gone = await self._handheld.withdraw(held.op, command.reason)
+        more = f" and {len(gone) - 1} behind it" if len(gone) > 1 else ""
+        self._say(f"Op {command.op}{more} withdrawn")
+
+    async def _held(self, typed: str) -> HeldOp:
+        number = typed.rpartition("/")[2]
+        for one in await self._handheld.held():
+            if one.op.rpartition("/")[2] == number:
+                return one
+        raise UsageError(f"{typed!r} is no refused change: held tells which there are")
+
+    # --- shared ------------------------------------------------------------------------------------------------------
+
+    def _field(self, view: RecordView[Kind], name: str) -> FieldSpec:
+        spec = spec_of(type(view.value))
+        field = spec.fields.get(FieldName(name))
+        if field is None:
+            one_value = [each for each, declared in spec.fields.items() if declared.policy not in MANY]
+            raise UsageError(f"this {spec.name} has no field {name!r}; it has {values.listed(one_value)}")
+        return field
+
+    def _typed(self, view: RecordView[Kind], name: str, words: str) -> tuple[FieldSpec, object]:
+        field, reader = self._field(view, name), self._reader()
+        return field, values.read(field, words, reader.time, reader.now)
+
+    def _shown(self, field: FieldSpec, value: object) -> str:
+        return values.shown(value, field.type, self._reader().time)
+
+    async def _done(self, record: RecordId, what: str) -> None:
+        view = await self._handheld.inspect(record)
+        if view is None:
+            # Retracted in this very moment; the change is on this disk and on its way all the same.
+            self._say(f"Record {short(record)}: {what}; it is no longer on this handheld")
+            return
+        self._sight.turn_to(view)
+        self._say(f"{rendering.heading(view)}: {what}")
