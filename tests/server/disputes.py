@@ -95,6 +95,14 @@ class Desk:
         self._waiting.append(encode(op))
         return op
 
+    def hold_back(self) -> bytes:
+        """Take the last op out of what waits to be pushed."""
+        return self._waiting.pop()
+
+    def send(self, op: bytes) -> None:
+        """Have an op wait again that was held back."""
+        self._waiting.append(op)
+
     async def push(self) -> list[Result]:
         """Push what waits."""
         self._clock.advance(1_000)

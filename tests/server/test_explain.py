@@ -268,6 +268,25 @@ async def test_state_tells_a_contested_ending_in_either_order(case: Case) -> Non
         assert (told.value, told.stands) == ("closed", op)
 
 
+async def test_a_question_that_no_change_of_the_field_led_to_is_told(case: Case) -> None:
+    """A closing that was decided is contested by an arrest: no act names the item, and it is found all the same."""
+    given = {"opened_at": NOW, "area": "birmingham", "category": "crime", "summary": "Fight"}
+    case.a.write(INCIDENT, Incident, create=True, **given)  # type: ignore[arg-type]  # fields of the record
+    await case.a.push()
+    await case.share(INCIDENT)
+    case.a.write(INCIDENT, Incident, status="closed")
+    case.b.write(INCIDENT, Incident, arrests=[{"person": "Bo Example", "arrested_at": int(NOW)}])
+    case.b.write(INCIDENT, Incident, arrests=[{"person": "Di Example", "arrested_at": int(NOW)}])
+    waiting = case.b.hold_back()
+    await case.each(case.a, case.b)
+    (first,) = (await case.told(INCIDENT, "status")).questions
+    await case.decide(first.item, "closed", "No further action.")
+    case.b.send(waiting)
+    await case.b.push()
+    told = await case.told(INCIDENT, "status")
+    assert [(question.state, len(question.against)) for question in told.questions] == [("decided", 0), ("open", 1)]
+
+
 async def test_judged_tells_that_the_safe_choice_is_shown(case: Case) -> None:
     """Nobody's word stands while people differ; each of them waits."""
     await case.differ(BOOKING, CustodyBooking, "medication", ["aspirin"], ["insulin"])
@@ -343,7 +362,7 @@ async def test_a_decision_that_differs_is_told_with_the_question_about_it(case: 
     assert "about an earlier decision was opened at" in words
     op = await case.decide(second.item, {"value": NOW - 200_000, "reason": "The log book is right."})
     told = await case.told(BOOKING, "relevant_time")
-    assert (told.stands, told.value) == (op, NOW - 200_000)
+    assert (told.stands, told.value, step(told, op).value) == (op, NOW - 200_000, NOW - 200_000)
     assert fates(told)[2:] == [
         ("decided", "desk-a/4", "superseded"),
         ("decided", "desk-b/2", "superseded"),
