@@ -9,10 +9,28 @@ import msgspec
 import pytest
 
 import sync.device
-from sync.device import DeviceIdentity, Handheld, RecordView, SyncStatus
+from sync.device import (
+    Alternative,
+    CandidateView,
+    ClaimConfirmed,
+    ClaimDisplaced,
+    ClaimState,
+    DeviceIdentity,
+    Handheld,
+    HeldOp,
+    InboxArrived,
+    InboxEntry,
+    RecordView,
+    Standing,
+    SyncStatus,
+)
 from tests.sync.device.support import BIRMINGHAM
 from tests.toy_server import toy_server
 
+HANDED_OUT: Final = (
+    SyncStatus, RecordView, HeldOp, ClaimState, Alternative, InboxEntry, CandidateView,
+    ClaimConfirmed, ClaimDisplaced, InboxArrived,
+)  # fmt: skip
 PAGE: Final = (Path(__file__).resolve().parents[3] / "docs" / "handheld-api.md").read_text(encoding="utf-8")
 
 
@@ -29,10 +47,14 @@ async def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_everything_public_is_on_the_page() -> None:
-    """Every exported name, method, argument of `open` and field of what is handed out."""
+    """Every exported name, method, argument of `open`, keyword of a method, and field of what is handed out."""
     members = [name for name, _ in inspect.getmembers(Handheld) if not name.startswith("_")]
     arguments = [name for name in inspect.signature(Handheld.open).parameters if name != "cls"]
-    fields = [field.name for struct in (SyncStatus, RecordView) for field in msgspec.structs.fields(struct)]
+    for _, method in inspect.getmembers(Handheld, inspect.isfunction):
+        given = inspect.signature(method).parameters.values()
+        arguments += [one.name for one in given if one.kind is one.KEYWORD_ONLY and not method.__name__.startswith("_")]
+    fields = [field.name for struct in HANDED_OUT for field in msgspec.structs.fields(struct)]
+    fields += [standing.name for standing in Standing]
     prose = re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`", prose))))
     exported = set(sync.device.__all__) - {"Change", "ChangeStream", "SystemClock"}
