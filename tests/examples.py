@@ -1,4 +1,7 @@
-"""One of everything that travels, with invented people and places: what golden files and codec tests are made from."""
+"""One of everything that travels, with invented people and places: what golden files and codec tests are made from.
+
+They are of the present version of the kinds. What earlier versions sent is in tests/golden/, and nothing makes it anew.
+"""
 
 import hashlib
 from typing import Any, Final
@@ -19,7 +22,7 @@ from schemas.ids import (
     ScopeName,
     Seq,
 )
-from schemas.ops import Op, Row, Stamp
+from schemas.ops import Doubt, Op, Row, Stamp
 
 Sent = wire.Up | wire.Down | wire.HelloBody | Op | Row
 
@@ -28,6 +31,10 @@ T0: Final = Millis(1_760_000_000_000)
 INCIDENT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a1")
 BRIEFING: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000b2")
 BOOKING: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c3")
+CELL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000d4")
+SUSPECT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000e5")
+ITEM: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000f6")
+"""An inbox item about BOOKING's relevant time."""
 AREA: Final = ScopeName("area:birmingham")
 SUITE: Final = ScopeName("suite:perry-barr")
 HANDHELD: Final = DeviceId("hh-0042")
@@ -44,21 +51,28 @@ def noise(label: str, size: int) -> bytes:
 def op(n: int, record: RecordId, kind: str, changes: dict[str, Any], **rest: object) -> Op:
     """An op of the handheld, made `n` minutes after T0."""
     at = Millis(T0 + n * 60_000)
-    facts: dict[str, Any] = {"author": OfficerId("WM21877"), "hlc": (int(at), 0), "occurred_at": at, "wall": at} | rest
+    made: dict[str, Any] = {"device": HANDHELD, "author": OfficerId("WM21877"), "hlc": (int(at), 0)}
+    facts = made | {"occurred_at": at, "wall": at} | rest
     named = {FieldName(name): value for name, value in changes.items()}
-    return Op(device=HANDHELD, n=OpNumber(n), record=record, kind=kind, changes=named, **facts)
+    return Op(n=OpNumber(n), record=record, kind=kind, changes=named, **facts)
 
 
-def stamp(device: DeviceId, n: int, seq: int = 0) -> Stamp:
+def stamp(device: DeviceId, n: int, seq: int = 0, doubt: Doubt = Doubt(0)) -> Stamp:  # noqa: B008  a whole number
     """The stamp of a device's n-th op, in commit `seq` or only pending."""
     at = T0 + n * 60_000
     recorded_at = at + 1_500 if seq else 0
-    return Stamp(device, OpNumber(n), at, 0, OfficerId("WM21877"), at, recorded_at, seq)
+    return Stamp(device, OpNumber(n), at, 0, OfficerId("WM21877"), at, recorded_at, seq, int(doubt))
 
 
-def row(record: RecordId, kind: str, v: int, stamps: list[Stamp], cells: dict[str, list[Any]]) -> Row:
-    """A row from plain cells."""
-    return Row(id=record, kind=kind, v=Seq(v), stamps=stamps, cells={FieldName(k): cell for k, cell in cells.items()})
+def row(
+    record: RecordId, kind: str, v: int, stamps: list[Stamp], cells: dict[str, list[Any]], **rest: dict[Any, Any]
+) -> Row:
+    """A row from plain cells. `upto` follows from the stamps where it is not given."""
+    upto: dict[DeviceId, OpNumber] = {}
+    for one in stamps:
+        upto[one.device] = max(one.n, upto.get(one.device, one.n))
+    named = {FieldName(k): cell for k, cell in cells.items()}
+    return Row(id=record, kind=kind, v=Seq(v), stamps=stamps, cells=named, **({"upto": upto} | rest))
 
 
 OPS: Final[dict[str, Op]] = {
@@ -131,8 +145,120 @@ OPS: Final[dict[str, Op]] = {
         base=Seq(43),
         hlc=(T0 + 360_000, 2),
     ),
+    "op-incident-close": op(
+        7,
+        INCIDENT,
+        "incident",
+        {
+            "status": "closed",
+            "outcome": "Fire out, no offence",
+            "arrests": [{"person": "Robin Example", "arrested_at": T0, "offence": "arson"}],
+            "markers": {"add": [{"warning": "needles"}], "remove": [{"warning": "dog at address", "source": "caller"}]},
+        },
+        base=Seq(45),
+        after=OpNumber(2),
+        after_digest=noise("op 2", 16),
+        saw={"status": ("hh-0042/2",), "arrests": (), "markers": ("hh-0117/9", "hh-0117/12")},
+    ),
+    "op-booking-care": op(
+        8,
+        BOOKING,
+        "custody-booking",
+        {
+            "status": "detained",
+            "appropriate_adult": "needed",
+            "medication": ["insulin"],
+            "allergies": None,
+            "disposal": "bail",
+            "risk": "high",
+        },
+        base=Seq(43),
+        saw={
+            "status": (),
+            "appropriate_adult": (),
+            "medication": (),
+            "allergies": ("hh-0117/8",),
+            "disposal": (),
+            "risk": ("hh-0042/5",),
+        },
+        doubt=int(Doubt.EARLIER_OFFSET | Doubt.SET_BACK),
+        replaces=OpNumber(6),
+    ),
+    "op-booking-correct": op(
+        9,
+        BOOKING,
+        "custody-booking",
+        {"arrested_at": T0 - 60_000},
+        base=Seq(51),
+        why="The film shows it.",
+        saw={"arrested_at": ("hh-0042/5", "hh-0117/8")},
+        correct=True,
+        doubt=int(Doubt.RENUMBERED),
+    ),
+    "op-resource-create": op(
+        10,
+        CELL,
+        "resource",
+        {
+            "category": "cell",
+            "name": "M7",
+            "home": "suite:perry-barr",
+            "note": "No natural light",
+            "service": "in-service",
+        },
+        create=True,
+    ),
+    "op-resource-reserve": op(
+        11,
+        CELL,
+        "resource",
+        {"hold": {"holder": "perry-barr", "until": T0 + 3_600_000}},
+        base=Seq(52),
+        saw={"hold": ()},
+    ),
+    "op-suspect-create": op(
+        12,
+        SUSPECT,
+        "suspect",
+        {
+            "name": "Sam Example",
+            "wanted_for": "Burglary, Aston",
+            "area": "birmingham",
+            "claimed": {"holder": "WM21877"},
+        },
+        create=True,
+    ),
+    "op-suspect-release": op(
+        13, SUSPECT, "suspect", {"claimed": None}, base=Seq(53), saw={"claimed": ("hh-0042/12",)}, why="Off duty."
+    ),
+    "op-inbox-decide": op(
+        14,
+        ITEM,
+        "inbox-item",
+        {"decision": {"value": T0 + 1_200_000, "reason": "The arrival is on film."}},
+        base=Seq(54),
+        saw={"decision": (), "candidates": ("hh-0042/6", "hh-0117/10")},
+    ),
 }
-"""An op of each kind that makes a record, and one that changes it."""
+"""An op of each kind that makes a record (the rules make inbox items), and ones that change it."""
+
+_ABOUT_TIME: Final[dict[str, list[Any]]] = {
+    "subject": [BOOKING, 0],
+    "subject_kind": ["custody-booking", 0],
+    "field": ["relevant_time", 0],
+    "policy": ["once", 0],
+    "roles": [["custody-officer"], 0],
+    "opened_at": [T0 + 601_500, 0],
+    "due_at": [T0 + 601_500 + 1_800_000, 0],
+    "safe_because": ["The time that was recorded first stands.", 0],
+    "ended_by": [None, 0],
+    "places": [["suite:perry-barr"], 0],
+    "shown": [T0 + 1_200_000, 0],
+    "candidates": [
+        [{"value": T0 + 1_200_000, "base": 43, "saw": ["hh-0042/5"], "wall": T0 + 360_000}, 1, 0],
+        [{"value": T0 + 1_300_000, "why": "By the desk's clock."}, 0, 0],
+    ],
+}
 
 ROWS: Final[dict[str, Row]] = {
     "row-latest": row(
@@ -169,8 +295,107 @@ ROWS: Final[dict[str, Row]] = {
         },
     ),
     "row-pending": row(BRIEFING, "briefing", 0, [stamp(HANDHELD, 3)], {"title": ["Visitors’ routes", 0]}),
+    "row-once-decided": row(
+        BOOKING,
+        "custody-booking",
+        55,
+        [stamp(HANDHELD, 14, 55)],
+        {"relevant_time": [T0 + 1_200_000, 0, [], "hh-0042/14"]},
+        upto={HANDHELD: 6, OTHER: 10},
+    ),
+    "row-highest": row(
+        BOOKING,
+        "custody-booking",
+        56,
+        [stamp(HANDHELD, 8, 56, Doubt.EARLIER_OFFSET | Doubt.CORRECTED), stamp(OTHER, 11, 55)],
+        {"risk": ["high", 0, [["standard", 1]]], "observation": [None, 1]},
+    ),
+    "row-judged": row(
+        BOOKING,
+        "custody-booking",
+        57,
+        [stamp(OTHER, 12, 57, Doubt.AHEAD), stamp(HANDHELD, 8, 56)],
+        {
+            "appropriate_adult": ["not-needed", 0, [["needed", 1]]],
+            "allergies": [["nuts", "latex"], 0, [[None, 1]], "hh-0042/4"],
+            "disposal": ["bail", 1, [], "hh-0042/4"],
+        },
+    ),
+    "row-state": row(
+        INCIDENT,
+        "incident",
+        58,
+        [stamp(HANDHELD, 7, 58), stamp(OTHER, 13, 57)],
+        {
+            "status": ["closed", 0, [], "hh-0042/3", [["hh-0042/7", "hh-0117/13"]]],
+            "arrests": [[{"person": "Robin Example", "arrested_at": T0}, 1, 0]],
+        },
+    ),
+    "row-state-differing": row(
+        BOOKING,
+        "custody-booking",
+        59,
+        [stamp(OTHER, 14, 59), stamp(HANDHELD, 8, 56)],
+        {"status": ["hospital", 0, [["released", 1]]]},
+    ),
+    "row-tags": row(
+        SUSPECT,
+        "suspect",
+        60,
+        [stamp(HANDHELD, 12, 53), stamp(OTHER, 15, 60)],
+        {
+            "markers": [
+                [{"warning": "violent"}, 0, 0],
+                [{"warning": "weapon", "source": "caller", "expires_at": T0 + 86_400_000}, 1, 0],
+                [{"warning": "violent"}, 1, 1],
+            ],
+            "claimed": [None, 1],
+        },
+    ),
+    "row-claim": row(
+        CELL,
+        "resource",
+        61,
+        [stamp(HANDHELD, 10, 52), stamp(HANDHELD, 11, 53), stamp(OTHER, 16, 61)],
+        {
+            "category": ["cell", 0],
+            "name": ["M7", 0],
+            "home": ["suite:perry-barr", 0],
+            "hold": [{"holder": "perry-barr", "until": T0 + 3_600_000}, 1, [[{"holder": "0199c8a1"}, 2]], "hh-0042/4"],
+        },
+    ),
+    "row-inbox-item": row(
+        ITEM, "inbox-item", 54, [stamp(OTHER, 10, 54), stamp(HANDHELD, 6, 44)], dict(_ABOUT_TIME), upto={}
+    ),
+    "row-inbox-item-decided": row(
+        ITEM,
+        "inbox-item",
+        56,
+        [stamp(OTHER, 10, 54), stamp(HANDHELD, 6, 44), stamp(HANDHELD, 14, 55), stamp(OTHER, 17, 56)],
+        {
+            **_ABOUT_TIME,
+            "escalations": [[{"to": "reviewing-officer", "overdue_ms": 60_000}, 0, 0]],
+            "decision": [
+                {"value": T0 + 1_200_000, "reason": "The arrival is on film."},
+                2,
+                [[{"value": T0 + 1_300_000, "reason": "By the desk's clock."}, 3]],
+            ],
+        },
+        upto={HANDHELD: 14, OTHER: 17},
+    ),
+    "row-trust": row(
+        CELL,
+        "resource",
+        62,
+        [stamp(HANDHELD, 10, 52), stamp(OTHER, 18, 62), stamp(OTHER, 19, 62)],
+        {"category": ["cell", 0], "name": ["M7", 0], "home": ["suite:perry-barr", 0]},
+        trust={
+            "beds": [[1, 1, None, 52], [{"count": 2, "bunk": True}, 2, ["hh-0117/18"], 62]],
+            "category": [["cell-block", 2, ["hh-0042/10"], 62, True]],
+        },
+    ),
 }
-"""A row of each form that a cell can have, and one that only its device holds."""
+"""A row of each form that a cell can have, one that only its device holds, and one with what nobody here can read."""
 
 HELLO_BODY: Final = wire.HelloBody(
     proto=wire.PROTO,
@@ -193,6 +418,10 @@ _PLAN: Final = wire.Plan(scope=AREA, gen=GEN, action="resume", seq=Seq(45), dige
 UP: Final[dict[str, wire.Up]] = {
     "hello": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64)),
     "push": wire.Push(ops=tuple(codec.encode(OPS[name]) for name in ("op-incident-create", "op-incident-log"))),
+    "push-times": wire.Push(
+        ops=(codec.encode(OPS["op-booking-care"]), codec.encode(OPS["op-booking-correct"])),
+        times=((OpNumber(8), Millis(T0 + 420_000)),),
+    ),
     "ack": wire.Ack(scopes={AREA: Seq(45), SUITE: Seq(51)}, credit=4_096),
     "retracted": wire.Retracted(scope=SUITE, gen=Generation(3), removed=17),
     "credit": wire.AddCredit(bytes=65_536),
@@ -212,8 +441,8 @@ DOWN: Final[dict[str, wire.Down]] = {
     "challenge": wire.Challenge(nonce=noise("nonce", 32), server_time=T0, proto_min=1, proto_max=wire.PROTO),
     "welcome": wire.Welcome(
         proto=wire.PROTO,
-        schema_min=1,
-        schema_max=wire.SCHEMA,
+        schema_min=wire.SCHEMA_MIN,
+        schema_max=wire.SCHEMA_MAX,
         epoch=EPOCH,
         server_time=T0,
         last_op=OpNumber(6),
@@ -240,8 +469,8 @@ DOWN: Final[dict[str, wire.Down]] = {
         gen=Generation(3),
         at=Seq(51),
         after="",
-        upto=BOOKING,
-        rows=(msgspec.Raw(codec.encode(ROWS["row-once-differing"])),),
+        upto=ITEM,
+        rows=(msgspec.Raw(codec.encode(ROWS["row-once-differing"])), msgspec.Raw(codec.encode(ROWS["row-inbox-item"]))),
     ),
     "snapshot-repair": wire.Snapshot(
         scope=SUITE, gen=Generation(3), at=Seq(51), after=BOOKING, upto="", last=True, repair=True
@@ -259,6 +488,23 @@ DOWN: Final[dict[str, wire.Down]] = {
             wire.Result(n=OpNumber(3), status="waiting", code="op_field_unknown", detail="behind op 2"),
         ),
         credit=2_048,
+    ),
+    "results-waiting": wire.Results(
+        results=(
+            wire.Result(
+                n=OpNumber(7),
+                status="waiting",
+                code="op_saw_unknown",
+                detail="its author saw hh-0117/12, which has not come",
+            ),
+            wire.Result(n=OpNumber(8), status="waiting", code="op_reused", detail="behind another op 6"),
+            wire.Result(
+                n=OpNumber(9),
+                status="refused",
+                code="op_not_entitled",
+                detail="a correction is made by those who decide",
+            ),
+        )
     ),
     "retract": wire.Retract(scope=SUITE, gen=Generation(3)),
     "scope_add": wire.ScopeAdd(plan=_PLAN),

@@ -1,10 +1,12 @@
 """Writes the golden files: for each example its bytes, and beside them what they say, for a reader.
 
-    python -m tests.golden_make                write what is missing
-    python -m tests.golden_make --overwrite    write all anew
+    python -m tests.golden_make                write what is missing of the present version
+    python -m tests.golden_make --overwrite    write all of it anew
 
-Golden bytes are what devices in the field and stores on disk hold. When a test says that they changed, the change is
-the defect unless nobody has such bytes yet: overwriting is a decision, so no test and no other target runs this.
+There is a folder for each version of the kinds (`schemas.wire.SCHEMA`). Golden bytes are what devices in the field and
+stores on disk hold. When a test says that they changed, the change is the defect unless nobody has such bytes yet:
+overwriting is a decision, so no test and no other target runs this. The folders of earlier versions are never written;
+who raises the version begins the next one.
 """
 
 import base64
@@ -15,10 +17,12 @@ from typing import Final
 
 import msgpack
 
-from schemas import codec
+from schemas import codec, wire
 from tests.examples import GOLDEN
 
-FOLDER: Final = Path(__file__).resolve().parent / "golden"
+FOLDERS: Final = Path(__file__).resolve().parent / "golden"
+FOLDER: Final = FOLDERS / f"v{wire.SCHEMA}"
+"""Of the present version."""
 
 
 def readable(value: object) -> object:
@@ -55,4 +59,4 @@ def make(folder: Path, *, overwrite: bool) -> list[Path]:
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     for path in make(FOLDER, overwrite="--overwrite" in sys.argv[1:]):
-        sys.stdout.write(f"written: tests/golden/{path.name}\n")
+        sys.stdout.write(f"written: tests/golden/{FOLDER.name}/{path.name}\n")
