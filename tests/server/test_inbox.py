@@ -393,6 +393,50 @@ async def test_whoever_is_displaced_gets_another_cell_in_the_same_decision(
     assert await listed(http) == []
 
 
+async def test_a_settled_claim_offers_nothing_any_more(http: httpx.AsyncClient, disputes: Disputes) -> None:
+    """What is free now has nothing to do with what was decided then."""
+    other = named_record_id("cell", "M2")
+    disputes.a.write(other, Resource, create=True, category="cell", name="M2", home="suite:perry-barr")
+    item = await disputes.over_cell()
+    assert len((await http.get(f"/v1/inbox/{item}")).json()["alternatives"]) == 1
+    await decide(http, item, {"holder": "booking-b"})
+    assert (await http.get(f"/v1/inbox/{item}")).json()["alternatives"] == []
+
+
+async def test_a_cell_that_is_taken_in_the_same_moment_is_not_said_to_be_given(
+    server: Running, http: httpx.AsyncClient, disputes: Disputes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decision stands, whoever came first has the other cell, and that is a question of its own."""
+    other = named_record_id("cell", "M2")
+    disputes.a.write(other, Resource, create=True, category="cell", name="M2", home="suite:perry-barr")
+    item = await disputes.over_cell()
+    await disputes.a.pull(other)
+    disputes.a.write(other, Resource, hold={"holder": "booking-z"})
+    read = asyncio.Event()
+    reads = server.store.record
+
+    async def record(wanted: RecordId) -> bytes | None:
+        row = await reads(wanted)
+        if wanted == other:
+            read.set()
+        return row
+
+    server.store.commits.clear()
+    server.store.asked.clear()
+    pushing = asyncio.create_task(disputes.a.push())
+    await server.store.asked.wait()
+    monkeypatch.setattr(server.store, "record", record)
+    deciding = asyncio.create_task(decide(http, item, {"holder": "booking-b"}, instead={"booking-a": other}))
+    await read.wait()
+    server.store.commits.set()
+    await pushing
+    done = (await deciding).json()
+    assert (done["value"], done["given"]) == ({"holder": "booking-b"}, {})
+    assert await disputes.value(other, "hold") == {"holder": "booking-z"}
+    (again,) = await listed(http)
+    assert await values(http, again) == [{"holder": "booking-z"}, {"holder": "booking-a"}]
+
+
 @pytest.mark.parametrize(
     ("name", "instead", "words"),
     [
