@@ -76,6 +76,12 @@ def moment(ms: int) -> str:
         return f"{ms} ms since 1970"
 
 
+def _exactly(ms: int) -> str:
+    """A moment that somebody recorded: with its milliseconds, if it has any, or two that differ would look alike."""
+    words = moment(ms)
+    return f"{words.removesuffix('Z')}.{ms % 1_000:03}Z" if ms % 1_000 and words.endswith("Z") else words
+
+
 def listed(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *most, last = words
@@ -100,7 +106,7 @@ def value(kind: object, given: object) -> str:
             inner = _items_type(kind)
             return listed(value(inner, one) for one in given) if given else "nothing"
         case int() if _is_moment(kind):
-            return moment(given)
+            return _exactly(given)
         case str() if not re.fullmatch(r"[\w./:-]+", given):
             return f"“{given}”"
     return str(given)
@@ -110,7 +116,7 @@ def _struct(kind: type[msgspec.Struct] | None, given: Mapping[str, Any]) -> str:
     if kind is Hold and isinstance(given.get("holder"), str):
         until = given.get("until")
         held = f"for {given['holder']}"
-        return f"held {held}" if until is None else f"reserved {held} until {moment(until)}"
+        return f"held {held}" if until is None else f"reserved {held} until {_exactly(until)}"
     types_of: Mapping[str, Any] = {} if kind is None else typing.get_type_hints(kind, include_extras=True)
     told = {str(name): value(types_of.get(name), one) for name, one in given.items() if one is not None}
     if len(told) == 1:

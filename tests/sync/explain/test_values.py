@@ -51,6 +51,8 @@ def test_a_moment_is_told_in_utc(ms: int, words: str) -> None:
         (MillisInt, NOON, "2023-11-15T12:00:00Z"),
         (MillisInt | None, NOON, "2023-11-15T12:00:00Z"),
         (Annotated[MillisInt | None, "more"], NOON, "2023-11-15T12:00:00Z"),
+        (MillisInt, NOON + 1, "2023-11-15T12:00:00.001Z"),
+        (MillisInt, 2**53, f"{2**53} ms since 1970"),
         (int, NOON, str(NOON)),
         (str, "high", "high"),
         (str, "Grey van", "“Grey van”"),
