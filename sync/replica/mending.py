@@ -2,7 +2,8 @@
 
 An op is never altered: the server may have its bytes under its number. What must change gets a new number, and the old
 op points to it. What named the old op, its successors on the same record, must name the new one: so they are issued
-again too, in their order, and the record's ops stay first in, first out.
+again too, in their order, and the record's ops stay first in, first out. Their clock readings stay, though a mended
+op's is of the moment of mending: of one device's ops on a record the later number counts as later (`sync.merge`).
 
 An op is only issued again when the server can no longer take it in under its old number: it was refused, or its number
 is another op's, or it was sent to wait behind such a one. So no change is ever made twice.
@@ -18,7 +19,7 @@ from schemas.errors import FrameError, UsageError
 from schemas.ids import FieldName, Millis, OpId, OpNumber, op_id, split_op_id
 from schemas.kinds import kind_named
 from schemas.limits import PAGE_ROWS_MAX, REASON_CHARS_MAX, SEEN_OPS_MAX
-from schemas.ops import Doubt, Hlc, Op
+from schemas.ops import Doubt, Op
 from sync.outbox import ENDED, OpEvent, OpState, next_state
 from sync.replica.facts import Dependants, Outcome, WriteFacts
 from sync.replica.ownops import ANSWERED, OwnOps
@@ -178,14 +179,11 @@ class _Run:
         self._tables = tables
         self._own = own
         self._outcome = outcome
-        self._latest: dict[FieldName, Hlc] = {}
-        """Field -> clock reading of the last op before, in this run, that changes it."""
         self._also_seen: dict[FieldName, OpId] = {}
         """Field -> the mended op, where that changes a field which the refused one did not."""
 
     def mended(self, old: Op, new: Op) -> None:
         """The run begins behind an op that was mended."""
-        self._latest = dict.fromkeys(new.changes, Hlc(*new.hlc))
         self._also_seen = dict.fromkeys(new.changes.keys() - old.changes.keys(), new.id)
 
     def issue(self, ops: Collection[StoredOp], event: OpEvent, doubt: Doubt) -> None:
@@ -210,19 +208,11 @@ class _Run:
 
     def _renewed(self, op: Op, doubt: Doubt) -> Op:
         after = self._in_place_of(op.after)
-        hlc = Hlc(*op.hlc)
-        # What a mended op says was said after the refused one, and is now before this one: a later change of the same
-        # field stays the later one.
-        floor = max((self._latest[name] for name in op.changes if name in self._latest), default=hlc)
-        if hlc <= floor and floor is not hlc:
-            hlc = Hlc(floor.ms, floor.tick + 1)
-        self._latest |= dict.fromkeys(op.changes, hlc)
         return msgspec.structs.replace(
             op,
             n=self._own.next_op,
             after=after,
             after_digest=self._own.digest(after) if after else b"",
-            hlc=hlc,
             saw={name: self._renamed(op, name, seen) for name, seen in op.saw.items()},
             changes={name: self._renamed_in(op, name, value) for name, value in op.changes.items()},
             doubt=op.doubt | doubt,
