@@ -3,10 +3,12 @@
 Two desks that book the last cell with no signal both write their claim; the first that reaches the server holds, the
 other is kept beside it and goes to a person with what else is free. Nobody is moved by the software. A hold is
 given up only by someone who saw it. A reservation (`Hold.until`) is a hold for the device that made it, which may turn
-it into a hold with no signal and be sure; when its time has passed it counts for nothing.
+it into a hold with no signal and be sure: no other device gives it up. When its time has passed it counts for nothing.
 """
 
 from typing import Any
+
+import msgspec
 
 from schemas.kinds import FieldSpec
 from schemas.limits import RESERVATION_MS_MAX
@@ -34,8 +36,12 @@ class Claim(OneValue):
             return Cell(said=mine, beside=left, decided=change.stamp.op)
         if change.value is None:
             # What has ended by itself can be given up too: whether it had is a question of clocks.
-            gives_up = cell.said.value is not None and change.has_seen(cell.said.stamp)
-            return _held(mine, cell) if gives_up else cell
+            seen = cell.said.value is not None and change.has_seen(cell.said.stamp)
+            if seen and not _kept_for_another(cell.said, change):
+                return _held(mine, cell)
+            # Who had not seen what stands gives up the claims that they saw: nobody need be asked about those.
+            left = tuple(one for one in cell.beside if seen or not change.has_seen(one.stamp))
+            return msgspec.structs.replace(cell, beside=left)
         if is_free(cell.said, change.at) or _turns_reservation(cell.said, change):
             return _held(mine, cell)
         if _covers(cell.said.value, change.value):
@@ -54,12 +60,16 @@ class Claim(OneValue):
         return tuple(cell.standing()) if cell.beside else ()
 
     def refusal(self, field: FieldSpec, cell: Cell | None, change: Change) -> Refusal | None:  # noqa: ARG002  the interface's
-        """Whether it would take what its author saw another hold, or reserve for too long."""
+        """Whether it would take what its author saw another hold or have reserved, or reserve for too long."""
         until = None if change.value is None else change.value.get("until")
         if until is not None and until - change.at > RESERVATION_MS_MAX:
             return Refusal("op_reservation_long", f"at most {RESERVATION_MS_MAX // 60_000} minutes")
-        if cell is None or cell.said is None or change.decides or change.value is None:
+        if cell is None or cell.said is None or change.decides:
             return None
+        if change.value is None:
+            if not change.has_seen(cell.said.stamp) or not _kept_for_another(cell.said, change):
+                return None
+            return Refusal("op_claim_held", f"reserved for {_holder(cell.said.value)} by another device")
         if is_free(cell.said, change.at) or _turns_reservation(cell.said, change):
             return None
         if _covers(cell.said.value, change.value) or not change.has_seen(cell.said.stamp):
@@ -78,6 +88,12 @@ def is_free(said: Said | None, at: int) -> bool:
 def _turns_reservation(said: Said, change: Change) -> bool:
     """Whether the change is by the device that the standing reservation is for."""
     return said.value.get("until") is not None and said.stamp.device == change.stamp.device
+
+
+def _kept_for_another(said: Said, change: Change) -> bool:
+    """Whether a reservation runs that another device relies on: it may be without signal, and sure of what it has."""
+    reserved = said.value is not None and said.value.get("until") is not None
+    return reserved and not is_free(said, change.at) and said.stamp.device != change.stamp.device
 
 
 def _covers(hold: Any, wanted: Any) -> bool:

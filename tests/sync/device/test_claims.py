@@ -8,7 +8,7 @@ import pytest
 from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import FieldName
-from schemas.kinds import Hold, Resource
+from schemas.kinds import Hold, Resource, spec_of
 from schemas.kinds.resource import Category, Service
 from schemas.limits import RESERVATION_MS_MAX
 from sync.device import ClaimConfirmed, ClaimDisplaced, ClaimState, Handheld, InboxArrived, Standing
@@ -208,6 +208,36 @@ async def test_a_hold_is_given_up_by_whoever_sees_it(desks: Desks) -> None:
     assert (await state_of(desks.one)).standing is Standing.FREE
     with pytest.raises(UsageError, match="there is nothing to release"):
         await desks.one.release(CELL)
+
+
+async def test_a_claim_that_was_given_up_on_the_way_asks_nobody(desks: Desks) -> None:
+    """Its maker changed their mind before signal returned: the other desk's claim holds, and no person is troubled."""
+    await desks.cut_off()
+    await desks.one.claim(CELL, "booking one")
+    await desks.two.claim(CELL, "booking two")
+    await desks.two.release(CELL)
+    await desks.meet(desks.one, desks.two)
+    for each in (desks.one, desks.two):
+        state = await state_of(each)
+        assert (state.standing, state.holder) == (Standing.HELD, "booking one")
+        assert await each.inbox() == []
+
+
+async def test_no_program_gives_up_what_another_device_relies_on(desks: Desks) -> None:
+    """One that does not ask `Handheld` first is refused by the policy: the desk without signal stays sure of its own."""
+    await desks.one.reserve(CELL, until=NOON + MINUTE_MS)
+    await desks.meet(desks.one, desks.two)
+    facts = desks.two._facts(None, "")
+
+    def release(held: Held) -> None:
+        held.replica.write(CELL, spec_of(Resource), {FieldName("hold"): None}, facts)
+
+    with pytest.raises(UsageError, match="reserved for desk-1 by another device"):
+        await desks.two._store.change(release, lambda _, _committed: None)
+    desks.clock.advance(MINUTE_MS)
+    facts = desks.two._facts(None, "")
+    await desks.two._store.change(release, lambda _, _committed: None)
+    assert (await state_of(desks.two)).standing is Standing.FREE
 
 
 async def test_only_what_is_declared_can_be_claimed(desks: Desks) -> None:
