@@ -224,7 +224,7 @@ async def test_a_claim_that_was_given_up_on_the_way_asks_nobody(desks: Desks) ->
 
 
 async def test_no_program_gives_up_what_another_device_relies_on(desks: Desks) -> None:
-    """One that does not ask `Handheld` first is refused by the policy: the desk without signal stays sure of its own."""
+    """One that does not ask `Handheld` first is refused by the policy: the desk without signal stays sure of it."""
     await desks.one.reserve(CELL, until=NOON + MINUTE_MS)
     await desks.meet(desks.one, desks.two)
     facts = desks.two._facts(None, "")
