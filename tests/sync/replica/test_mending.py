@@ -78,6 +78,13 @@ def test_what_is_held_holds_up_its_own_record_only(server: Server, post: Post, h
     assert kept(post, held[0].n).code == "op_not_permitted"
 
 
+def test_what_waits_is_offered_anew_in_the_next_session(post: Post, held: list[Op]) -> None:
+    """Whatever the reason was, the server may be another by now; what is held is not asked about again."""
+    post.hello()
+    assert [post.states()[op.n] for op in held] == [OpState.HELD, OpState.QUEUED, OpState.QUEUED]
+    assert [op.n for op in post.replica.queued(post.upto, 10)] == [held[1].n, held[2].n]
+
+
 def test_an_op_names_the_bytes_of_the_one_that_it_waits_for(post: Post, held: list[Op]) -> None:
     """`after_digest` goes with `after`, and is absent without it."""
     later = post.write(A, log=entry("fourth"))
