@@ -237,9 +237,12 @@ def _claim(before: Cell, change: Change) -> Cell:
     (first, *beside), value = before.said, change.value
     taken = replace(before, said=(_said(change), *(one for one in beside if not _covers(value, one[0]))))
     free = is_free(first, change.stamp[6] or change.stamp[2])
+    reserved = not free and first[0].get("until") is not None
     if value is None:
-        return taken if change.has_seen(first[1]) and first[0] is not None else before
-    if free or (first[0].get("until") is not None and first[1][0] == change.stamp[0]):
+        if first[0] is None or not change.has_seen(first[1]):
+            return replace(before, said=(first, *(one for one in beside if not change.has_seen(one[1]))))
+        return before if reserved and first[1][0] != change.stamp[0] else taken
+    if free or (reserved and first[1][0] == change.stamp[0]):
         return taken
     if _covers(first[0], value):
         return before
