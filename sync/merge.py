@@ -12,7 +12,7 @@ import msgspec
 from schemas import policies
 from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import FieldSpec, Kind, KindSpec, kind_named
-from schemas.ops import Hlc, Op, Row, Stamp, stamp_of
+from schemas.ops import Doubt, Hlc, Op, Row, Stamp, stamp_of
 from sync import clock
 from sync.policies import Cell, Change, policy_of
 from sync.policies.base import Place
@@ -114,11 +114,21 @@ def reading(state: RecordState | None, op: Op, told: Millis | None = None) -> Hl
         stamp
         for cell in ({} if state is None else state.cells).values()
         for stamp in cell.stamps()
-        if (stamp.device == op.device and stamp.n < op.n)
-        or (told is not None and (0 < stamp.seq <= op.base or stamp.op in names))
+        if _came_before(stamp, op) or (told is not None and (0 < stamp.seq <= op.base or stamp.op in names))
     ]
     own, latest = Hlc(*op.hlc) if told is None else Hlc(told, 0), clock.latest_seen(seen)
     return own if own > latest else Hlc(latest.ms, latest.tick + 1)
+
+
+def _came_before(stamp: Stamp, op: Op) -> bool:
+    """Whether a value is of an op that the same hands made before this one.
+
+    Not so of every lower number, when the op had to be issued again: a copy of the device was at work as well, and its
+    newer change must not give way to an older one of this device.
+    """
+    if stamp.device != op.device or stamp.n >= op.n:
+        return False
+    return not op.doubt & Doubt.RENUMBERED or bool(stamp.doubt & Doubt.RENUMBERED) or stamp.n == op.after
 
 
 def change_of(op: Op, name: FieldName, stamp: Stamp, field: FieldSpec) -> Change:

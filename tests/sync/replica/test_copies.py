@@ -103,6 +103,25 @@ def test_every_op_whose_number_was_used_is_flagged_and_otherwise_as_it_was(
     assert server.values(A)[GRADE] == "p1"
 
 
+def test_an_older_change_of_a_copy_gives_way_to_a_newer_one(server: Server, pair: tuple[Post, Post]) -> None:
+    """Its new number is the higher one, and says nothing of the time; what its own hands wrote stays in order."""
+    one, other = pair
+    other.write(A, location="older", summary="first")
+    other.write(A, summary="second")
+    for _ in range(10):
+        server.tick()
+    one.write(A, location="newer")
+    one.sync()
+    other.sync()
+    one.sync()
+    values = server.values(A)
+    assert (values[FieldName("location")], values[FieldName("summary")]) == ("newer", "second")
+    for post in pair:
+        shown = post.replica.view(A)
+        assert shown is not None
+        assert shown.values() == values
+
+
 def test_the_number_is_above_what_the_server_and_the_device_know(server: Server, pair: tuple[Post, Post]) -> None:
     """Otherwise it would be used again, by whichever comes next."""
     one, other = pair
