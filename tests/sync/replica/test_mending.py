@@ -78,6 +78,20 @@ def test_what_is_held_holds_up_its_own_record_only(server: Server, post: Post, h
     assert kept(post, held[0].n).code == "op_not_permitted"
 
 
+def test_what_waits_behind_a_refused_op_is_not_pushed_for_nothing(server: Server, post: Post, held: list[Op]) -> None:
+    """However busy the record is: within the session only mending or withdrawing helps."""
+    other = Post(server, "hh-0007", "WM30008")
+    other.sync()
+    pushes = post.pushes
+    for text in ("one", "two", "three"):
+        other.write(A, log=entry(text))
+        other.sync()
+        post.pull()
+        assert not post.push()
+    assert post.pushes == pushes
+    assert post.states()[held[1].n] is OpState.WAITING
+
+
 def test_what_waits_is_offered_anew_in_the_next_session(post: Post, held: list[Op]) -> None:
     """Whatever the reason was, the server may be another by now; what is held is not asked about again."""
     post.hello()
