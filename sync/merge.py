@@ -14,6 +14,7 @@ from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, S
 from schemas.kinds import FieldSpec, Kind, KindSpec, kind_named
 from schemas.ops import Doubt, Hlc, Op, Row, Stamp, stamp_of
 from sync import clock
+from sync.beyond import NOTHING, Beyond, Stamps
 from sync.policies import Cell, Change, policy_of
 from sync.policies.base import Place
 from sync.policies.state import contest, endings
@@ -57,6 +58,7 @@ class RecordState(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         cells: field -> cell; a field never set has none.
         upto: device -> number of its last op in the record.
         trust: field -> what newer programs wrote there and this one cannot read.
+        beyond: what the row holds of fields that this program does not know.
     """
 
     id: RecordId
@@ -65,6 +67,7 @@ class RecordState(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     cells: Mapping[FieldName, Cell]
     upto: Mapping[DeviceId, OpNumber] = {}
     trust: Mapping[FieldName, tuple[Trusted, ...]] = {}
+    beyond: Beyond = NOTHING
 
     def values(self) -> dict[FieldName, Any]:
         """Field -> plain value."""
@@ -179,9 +182,7 @@ def apply(
         cells[name] = policy_of(fields[name]).merge(fields[name], cells.get(name), change)
     _contest_endings(state.spec, cells, op)
     upto = {**state.upto, op.device: max(op.n, state.upto.get(op.device, op.n))}
-    return RecordState(
-        id=state.id, spec=state.spec, version=max(state.version, seq), cells=cells, upto=upto, trust=trust
-    )
+    return msgspec.structs.replace(state, version=max(state.version, seq), cells=cells, upto=upto, trust=trust)
 
 
 def _over_trust(
@@ -266,24 +267,18 @@ def displaced(state: RecordState, op: Op) -> dict[FieldName, OpId]:
 
 def to_row(state: RecordState) -> Row:
     """The record's form on the wire and in stores."""
-    stamps: list[Stamp] = []
-    index: dict[OpId, int] = {}
-
-    def place(stamp: Stamp) -> int:
-        at = index.get(stamp.op)
-        if at is None:
-            at = index[stamp.op] = len(stamps)
-            stamps.append(stamp)
-        return at
-
+    stamps = Stamps(state.beyond)
+    place, fields = stamps.place, state.spec.fields
+    cells = {name: policy_of(fields[name]).pack(cell, place) for name, cell in state.cells.items()}
+    trust = {name: [_pack_trusted(one, place) for one in kept] for name, kept in state.trust.items()}
     return Row(
         id=state.id,
         kind=state.spec.name,
         v=state.version,
-        stamps=stamps,
-        cells={name: policy_of(state.spec.fields[name]).pack(cell, place) for name, cell in state.cells.items()},
+        stamps=stamps.listed(),
+        cells={**cells, **state.beyond.cells},
         upto=dict(state.upto),
-        trust={name: [_pack_trusted(one, place) for one in kept] for name, kept in state.trust.items()},
+        trust=trust,
     )
 
 
@@ -299,8 +294,14 @@ def _unpack_trusted(raw: list[Any], stamps: Sequence[Stamp]) -> Trusted:
     return Trusted(value, stamps[at], None if saw is None else tuple(saw), base, bool(rest and rest[0]))
 
 
+def unknown(row: Row) -> RecordState:
+    """A record of a kind that only a newer program knows: it is there, nothing of it can be read, and none changed."""
+    spec = KindSpec(name=row.kind, struct=Kind, fields={})
+    return RecordState(id=row.id, spec=spec, version=row.v, cells={}, beyond=Beyond(row.cells, tuple(row.stamps)))
+
+
 def from_row(row: Row) -> RecordState:
-    """The record behind a row. Of fields that this program does not know it shows nothing; the row keeps them.
+    """The record behind a row. Of fields that this program does not know it shows nothing, and carries them along.
 
     What was kept in trust and can be read here is merged by its policy.
 
@@ -330,7 +331,9 @@ def from_row(row: Row) -> RecordState:
     upto = dict(row.upto)
     for stamp in row.stamps if not (upto or spec.by_rule) else ():
         upto[stamp.device] = max(stamp.n, upto.get(stamp.device, stamp.n))
-    state = RecordState(id=row.id, spec=spec, version=row.v, cells=cells, upto=upto, trust=trust)
+    carried = {name: cell for name, cell in row.cells.items() if name not in spec.fields}
+    beyond = Beyond(carried, tuple(row.stamps)) if carried else NOTHING
+    state = RecordState(id=row.id, spec=spec, version=row.v, cells=cells, upto=upto, trust=trust, beyond=beyond)
     return _read_trust(state) if trust else state
 
 

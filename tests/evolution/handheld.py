@@ -131,11 +131,12 @@ async def _held(handheld: "Handheld", asked: dict[str, Any]) -> object:
 
 async def _outbox(handheld: "Handheld", asked: dict[str, Any]) -> object:
     """Every op that waits: its bytes, in base64, and what the server last said of it."""
+    from sync.outbox import OpState  # noqa: PLC0415  see `_serve`
 
     def look(held: Any) -> list[dict[str, Any]]:  # noqa: ANN401  `sync.device.store.Held`, imported only in `_serve`
         return [
             {"n": op.n, "body": base64.b64encode(op.body).decode(), "code": op.code, "detail": op.detail}
-            for op in held.replica.queued(0, 100)
+            for op in held.tables.ops_in([OpState.QUEUED, OpState.WAITING], 0, 100)
         ]
 
     return await handheld._store.read(look)

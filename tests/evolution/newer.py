@@ -1,4 +1,6 @@
-"""The server with a newer program: `python -m tests.evolution.newer serve …`, with the arguments of `beatbook serve`.
+"""The server with a newer program: `python -m tests.evolution.newer serve N …`, with the arguments of `beatbook serve`.
+
+`N` is the oldest schema version that it still takes.
 
 It becomes version 3 before anything of the engine is imported. So does its writing process, which it starts as
 `… write …`: merging and settling happen there.
@@ -8,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from schemas import wire
 from tests.evolution.versions import become
 
 COMMAND: Final = (sys.executable, "-m", "tests.evolution.newer", "write")
@@ -17,7 +20,9 @@ def main() -> None:
     """Be the server, or its writing process."""
     become("ahead")
     part, *arguments = sys.argv[1:]
-    if part == "write":
+    if part == "serve":
+        setattr(wire, "SCHEMA_MIN", int(arguments.pop(0)))  # noqa: B010  Final, for every other program
+    else:
         from server.store.sqlite.child import main as write  # noqa: PLC0415  behind `become`
 
         folder, descriptor, wait_s = arguments

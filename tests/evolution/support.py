@@ -31,16 +31,19 @@ BOOKING: Final = {"suite": "perry-barr", "detainee": "Arthur Quill", "arrested_a
 class UpgradableStage(Stage):
     """A server on a data folder of its own, which can be started as a newer program too."""
 
-    async def start_newer(self) -> None:
+    async def start_newer(self, oldest: int = 1) -> None:
         """Start the server of version 3 on the same folder, and wait until it is ready.
+
+        Args:
+            oldest: the oldest schema version that it takes.
 
         Raises:
             StoreError: it ended at once; its log is told.
         """
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.evolution.newer", "serve", "--data", str(self.data), "--port",
-                str(self.port), "--log-level", "warning", "--stop-on-eof",
+                sys.executable, "-m", "tests.evolution.newer", "serve", str(oldest), "--data", str(self.data),
+                "--port", str(self.port), "--log-level", "warning", "--stop-on-eof",
                 stdout=log, stderr=log, stdin=asyncio.subprocess.PIPE, start_new_session=True, cwd=ROOT,
             )  # fmt: skip
         while not await asyncio.to_thread(self._is_ready):
@@ -52,10 +55,10 @@ class UpgradableStage(Stage):
         await self.stop()
         await self.start()
 
-    async def update(self) -> None:
-        """Stop it in order, and start the newer one on what it leaves."""
+    async def update(self, oldest: int = 1) -> None:
+        """Stop it in order, and start the newer one, which takes versions from `oldest` on, on what it leaves."""
         await self.stop()
-        await self.start_newer()
+        await self.start_newer(oldest)
 
 
 class SaidNo(Exception):  # noqa: N818  it is an answer, not a fault
@@ -123,6 +126,11 @@ class OtherHandheld:
         """Its view of a record, once that version has come."""
         view: dict[str, Any] = await self.call("reach", record=record, version=version)
         return view
+
+    async def meet(self) -> None:
+        """Come back to a server that was started anew, at once."""
+        await self.call("offline")
+        await self.call("online")
 
     async def row(self, record: RecordId) -> dict[str, Any] | None:
         """The row that it keeps, as plain data."""
@@ -192,6 +200,12 @@ def plain(body: bytes) -> dict[str, Any]:
 async def rest(handheld: Handheld) -> None:
     """Wait until a handheld of this version holds everything, and nothing of its own waits."""
     await handheld.wait_until(lambda status: status.connected and status.caught_up and status.waiting == 0)
+
+
+async def meet(handheld: Handheld) -> None:
+    """Come back to a server that was started anew, at once."""
+    await handheld.go_offline()
+    await handheld.go_online()
 
 
 async def done(handheld: Handheld, record: RecordId) -> int:

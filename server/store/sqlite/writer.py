@@ -16,6 +16,7 @@ import msgspec
 from schemas.codec import decode_row
 from schemas.errors import FrameError, StoreError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.kinds import kind_named
 from schemas.wire import Result
 from server.settle import KnownOp, Loaded, Needs, OpKey, Settled, Submission, flatten, needs, settle
 from server.store.sqlite import schema
@@ -191,7 +192,9 @@ class SqliteWriter:
 
     def _read_state(self, record: RecordId, body: bytes) -> RecordState:
         try:
-            return merge.from_row(decode_row(body))
+            row = decode_row(body)
+            # A newer server has been here. Its record stands in nobody's way, and nobody writes over it.
+            return merge.unknown(row) if kind_named(row.kind) is None else merge.from_row(row)
         except (FrameError, ValueError) as error:
             raise StoreError(
                 f"{self._folder.database}: record {record} cannot be read ({error}); restore it from a backup"
