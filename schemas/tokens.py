@@ -6,6 +6,8 @@ shown as it is, and written back as it came.
 
 import enum
 import re
+import typing
+from typing import Any
 
 import msgspec
 
@@ -49,3 +51,12 @@ def all_known(value: object) -> bool:
             return all(map(all_known, value))
         case _:
             return True
+
+
+def may_hold_tokens(hint: Any) -> bool:  # noqa: ANN401  a type form, such as Annotated[str, …], has no common type
+    """Whether a value of a declared type can hold a token, so that it is worth looking for unknown ones."""
+    if isinstance(hint, type) and issubclass(hint, Token):
+        return True
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return any(map(may_hold_tokens, typing.get_type_hints(hint, include_extras=True).values()))
+    return any(map(may_hold_tokens, typing.get_args(hint)))

@@ -16,6 +16,7 @@ from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, S
 from schemas.limits import CLOCK_SKEW_NOTICE_MS, COMMIT_BYTES_SOFT_MAX, OPS_PER_COMMIT_MAX, RECORD_BYTES_MAX
 from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Op, Stamp, stamp_of
 from schemas.wire import SCHEMA, Result
+from server.identity import OFFICE
 from sync import check, digest, history, inbox, merge
 from sync.history import Act
 from sync.merge import RecordState
@@ -277,6 +278,8 @@ class _Commit:
         stamps = set() if before is None else {s.op for cell in before.cells.values() for s in cell.stamps()}
         # A higher number of the same device says nothing: the op may be a decision, made on the item about this record.
         names = sorted({name for names in op.saw.values() for name in names} - stamps)
+        # What the server itself wrote and lost in a restore is offered again by nobody.
+        names = [name for name in names if split_op_id(name)[0] != OFFICE]
         return next((name for name in names if self._body(name) is None), None)
 
     def _stamp(self, op: Op, before: RecordState | None, submission: Submission) -> Stamp:
@@ -413,7 +416,8 @@ class _Plan:
         """Take in a changed record, then what follows from that."""
         self.states[after.id] = after
         asked = self._ask(before, after, stamp)
-        for name, change in changes.items():
+        # In a new record nothing was before and nobody was against it: such acts are not kept.
+        for name, change in changes.items() if before is not None else ():
             act = history.act(before, after, name, change, asked.get(name))
             if after.id != op.record or not act.plain:
                 self.acts.append(act)

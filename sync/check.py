@@ -41,10 +41,10 @@ def op_alone(op: Op, *, newer: bool = False, by_rule: bool = False) -> KindSpec 
             return Refusal("op_field_unknown", name)
         if field.by_rule and not by_rule:
             return Refusal("op_by_rule_only", f"{name}: only the rules write it")
-        wrong = field.problem(value)
-        if wrong is not None and not newer:
+        wrong, known = (None, True) if newer else field.look(value)
+        if wrong is not None:
             return Refusal("op_value_wrong", f"{name}: {wrong}")
-        if wrong is None and not newer and not field.reads(value):
+        if not known:
             return Refusal("op_value_wrong", f"{name}: it holds a value that is not in the list")
     return (_making_problem(op, spec, newer=newer) if op.create else None) or spec
 

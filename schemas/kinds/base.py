@@ -40,6 +40,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
         asks: who decides what the policy does not, if it can leave anything open.
         sees: fields of which a change to this one says what its author saw.
         retired: since when, and what to do instead, if it is no longer written.
+        tokens: whether its values can hold a token.
         means: the parts of its value by which two people say the same; () for the whole of it.
         by_rule: whether only the rules write it.
         default: the plain value of a record that does not say it; None for none.
@@ -55,19 +56,41 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     asks: Asks | None = None
     sees: tuple[FieldName, ...] = ()
     retired: Retired | None = None
+    tokens: bool = True
     means: tuple[str, ...] = ()
     by_rule: bool = False
     default: Any = None
 
+    def look(self, value: Any) -> tuple[str | None, bool]:
+        """(what is wrong with a change to this field, or None; whether this program knows every token in it).
+
+        A token that is not known is nothing wrong: a newer program may know it.
+        """
+        wrong = self._form_problem(value)
+        if wrong is not None:
+            return wrong, False
+        known = True
+        for part in self._parts(value):
+            try:
+                typed = msgspec.convert(part, self.type)
+            except msgspec.ValidationError as problem:
+                return str(problem), False
+            known = known and (not self.tokens or all_known(typed))
+        return None, known
+
     def problem(self, value: Any) -> str | None:
-        """What is wrong with a change to this field, or None. A token that is not known is nothing wrong."""
+        """What is wrong with a change to this field, or None (see `look`)."""
+        return self.look(value)[0]
+
+    def _form_problem(self, value: Any) -> str | None:
+        """What is wrong with the lists in which a change brings its values."""
         if self.policy is grow:
-            return _entries_problem(self.type, value, "expected a list of entries to append")
+            return _list_problem(value, "expected a list of entries to append")
         if self.policy is not tags:
-            return _type_problem(self.type, value)
+            return None
         if not isinstance(value, dict) or not value or not value.keys() <= {"add", "remove"}:
             return 'expected a map with the lists "add" and "remove"'
-        parts = (_entries_problem(self.type, part, f"{way}: expected a list of tags") for way, part in value.items())
+        parts = (_list_problem(part, f"{way}: expected a list of tags") for way, part in value.items())
         return next((wrong for wrong in parts if wrong is not None), None)
 
     def same(self, one: Any, other: Any) -> bool:
@@ -78,9 +101,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     def reads(self, value: Any) -> bool:
         """Whether this program can read a change to this field: its form, and every token in it."""
-        if self.problem(value) is not None:
-            return False
-        return all(all_known(msgspec.convert(part, self.type)) for part in self._parts(value))
+        return self.look(value)[1]
 
     def _parts(self, value: Any) -> Sequence[Any]:
         """The values and entries in a change."""
@@ -114,17 +135,9 @@ class KindSpec(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.convert(dict(values), self.struct)
 
 
-def _entries_problem(of: Any, value: Any, otherwise: str) -> str | None:
+def _list_problem(value: Any, otherwise: str) -> str | None:
     if not isinstance(value, list) or not value:
         return otherwise
     if len(value) > ENTRIES_PER_OP_MAX:
         return f"{len(value)} entries, at most {ENTRIES_PER_OP_MAX} at once"
-    return next((wrong for entry in value if (wrong := _type_problem(of, entry)) is not None), None)
-
-
-def _type_problem(of: Any, value: Any) -> str | None:
-    try:
-        msgspec.convert(value, of)
-    except msgspec.ValidationError as wrong:
-        return str(wrong)
     return None

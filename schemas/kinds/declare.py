@@ -31,7 +31,7 @@ from schemas.policies import (
     once,
     state,
 )
-from schemas.tokens import Token
+from schemas.tokens import Token, may_hold_tokens
 
 _DECLARATIONS: Final = (Ranks, Flow, Safe, Asks, Means, Sees, Retired, ByRule)
 _NEEDS: Final = {
@@ -94,6 +94,7 @@ def _field_spec(where: str, hint: Any, info: msgspec.structs.FieldInfo) -> Field
         safe=given.get(Safe),
         asks=given.get(Asks),
         sees=() if sees is None else tuple(map(FieldName, sees.fields)),
+        tokens=may_hold_tokens(value_type),
         means=() if means is None else means.parts,
         retired=given.get(Retired),
         by_rule=ByRule in given,

@@ -61,6 +61,13 @@ def test_having_seen_a_refused_op_waits_for_ever(desk: Desk) -> None:
     assert (result.status, result.code) == ("waiting", "op_saw_unknown")
 
 
+def test_what_the_server_itself_lost_is_not_waited_for(desk: Desk) -> None:
+    """After a restore no device offers again what the control room wrote: who saw it is taken in all the same."""
+    lowered = op(1, 1, {"grade": "scheduled"}, device="hh-3", saw={GRADE: (name("control-room", 977),)})
+    assert desk.one(lowered).status == "durable"
+    assert desk.values(1)["grade"] == "p2"
+
+
 def test_an_op_of_an_older_program_saw_what_its_base_held(desk: Desk) -> None:
     """It names nothing: what stood up to its base it lowers, what came since it does not."""
     desk.one(op(1, 1, {"grade": "p1"}, device="hh-2", saw={GRADE: (name("hh-1", 1),)}))
