@@ -196,16 +196,17 @@ class Running:
         assert isinstance(challenge, wire.Challenge)
         return raw, challenge.nonce
 
-    async def live(self, device: str, credit: int = CREDIT_BYTES) -> RawSocket:
+    async def live(self, device: str, credit: int = CREDIT_BYTES, schema: int = wire.SCHEMA) -> RawSocket:
         """A socket of an enrolled device that has read its WELCOME, of a device that holds nothing yet."""
         raw, nonce = await self.challenged()
-        await raw.send_message(self.hello(device, nonce, credit=credit))
+        await raw.send_message(self.hello(device, nonce, credit=credit, schema=schema))
         assert isinstance(await raw.message(), wire.Welcome)
         return raw
 
     def hello(self, device: str, nonce: bytes, **changes: object) -> wire.Hello:
         """A proven HELLO; `changes` replace fields of its body."""
-        fields = {"proto": 1, "schema": 1, "device": device, "next_op": 1, "wall": self.clock.now, "mono": 0}
+        versions = {"proto": wire.PROTO, "schema": wire.SCHEMA}
+        fields = {**versions, "device": device, "next_op": 1, "wall": self.clock.now, "mono": 0}
         body = encode(msgspec.convert({**fields, "credit": CREDIT_BYTES, **changes}, wire.HelloBody))
         return self.prove(body, nonce, self.key(device))
 

@@ -296,11 +296,11 @@ async def test_an_unknown_device_is_refused(shared: Running, piece: int | None) 
     await refused(raw, "unknown_device")
 
 
-@pytest.mark.parametrize("field", ["proto", "schema"])
-async def test_another_version_is_told_to_upgrade(shared: Running, field: str) -> None:
+@pytest.mark.parametrize(("field", "version"), [("proto", wire.PROTO + 1), ("schema", wire.SCHEMA_MAX + 1)])
+async def test_another_version_is_told_to_upgrade(shared: Running, field: str, version: int) -> None:
     """A protocol or a schema that the server does not speak is refused before anything is looked up."""
     raw, nonce = await shared.challenged()
-    await raw.send_message(shared.hello("bad", nonce, **{field: 2}))
+    await raw.send_message(shared.hello("bad", nonce, **{field: version}))
     await refused(raw, "upgrade_required")
 
 

@@ -3,14 +3,16 @@
 import asyncio
 
 import pytest
+from msgspec import structs
 
 from schemas import wire
-from schemas.codec import decode_down, encode
+from schemas.codec import decode_down, decode_row, encode
 from schemas.errors import ERRORS, StoreError
-from schemas.ids import DeviceId, RecordId
+from schemas.ids import DeviceId, FieldName, Millis, OpNumber, RecordId, named_record_id
 from schemas.kinds import Incident
 from schemas.kinds.incident import Category
 from schemas.limits import PAGE_BYTES_MAX, RETURN_JITTER_MS
+from schemas.ops import Doubt
 from tests.server.api import briefing, client, incident
 from tests.server.handheld import Handheld
 from tests.server.hostile import op_of, refused
@@ -109,6 +111,35 @@ async def test_a_large_scope_comes_in_pages(server: Running) -> None:
     assert all(handheld.holds(draft["id"]) for draft in drafts)  # type: ignore[arg-type]
     await handheld.ping()
     handheld.disconnect()
+
+
+async def test_what_a_device_writes_is_judged_by_the_version_it_said(server: Running) -> None:
+    """The same field is kept in trust from a newer program, and refused from one of this version or an older one."""
+    statuses = {}
+    for n, schema in enumerate(range(wire.SCHEMA_MIN, wire.SCHEMA_MAX + 1)):
+        server.enrol(f"hh-{n}", "area:birmingham")
+        raw = await server.live(f"hh-{n}", schema=schema)
+        changed = op_of(f"hh-{n}", 1)
+        changes = changed.changes | {FieldName("colour"): "red"}
+        record = named_record_id("versions", str(n))
+        await raw.send_message(wire.Push(ops=(encode(structs.replace(changed, record=record, changes=changes)),)))
+        (result,) = (await raw.until(wire.Results)).results
+        statuses[schema] = (result.status, result.code)
+    refused_so = ("refused", "op_field_unknown")
+    assert statuses == {1: refused_so, wire.SCHEMA: refused_so, wire.SCHEMA_MAX: ("durable", "")}
+
+
+async def test_a_better_time_that_a_device_tells_is_the_one_recorded(server: Running) -> None:
+    """It comes with the PUSH and stands in the row that everybody gets, with the doubt that it was corrected."""
+    server.enrol("hh-1", "area:birmingham")
+    raw = await server.live("hh-1")
+    astray = structs.replace(op_of("hh-1", 1), hlc=(NOW + 10**10, 0))
+    await raw.send_message(wire.Push(ops=(encode(astray),), times=((OpNumber(1), Millis(NOW - 7)),)))
+    assert (await raw.until(wire.Results)).results[0].status == "durable"
+    row = await server.beatbook.store.record(astray.record)
+    assert row is not None
+    (stamp,) = decode_row(row).stamps
+    assert (stamp.ms, Doubt(stamp.doubt)) == (NOW - 7, Doubt.CORRECTED)
 
 
 # --- let in or not ---------------------------------------------------------------------------------------------------

@@ -203,7 +203,19 @@ def test_a_wrong_proof_is_refused(forged: bytes) -> None:
     assert (ended_with(one), one.device) == ("bad_proof", None)
 
 
-@pytest.mark.parametrize("body", [{"proto": wire.PROTO + 1}, {"schema": wire.SCHEMA + 1}])
+@pytest.mark.parametrize("schema", range(wire.SCHEMA_MIN, wire.SCHEMA_MAX + 1))
+def test_a_device_one_version_behind_or_ahead_is_let_in(schema: int) -> None:
+    """The session knows its version, so that its ops are judged by it, and WELCOME tells the window."""
+    one = challenged()
+    assert one.schema == wire.SCHEMA
+    assert one.receive(hello(schema=schema), T0) is not None
+    one.admit(admission(), T0)
+    assert one.schema == schema
+    (welcome,) = [said for said in own(one) if isinstance(said, wire.Welcome)]
+    assert (welcome.schema_min, welcome.schema_max) == (wire.SCHEMA_MIN, wire.SCHEMA_MAX)
+
+
+@pytest.mark.parametrize("body", [{"proto": wire.PROTO + 1}, {"schema": wire.SCHEMA_MAX + 1}])
 def test_another_version_is_told_to_upgrade(body: dict[str, Any]) -> None:
     """Before the device is even looked up."""
     one = challenged()
@@ -308,6 +320,16 @@ def test_a_push_is_handed_on_as_it_came() -> None:
     push = UP["push"]
     assert isinstance(push, wire.Push)
     assert one.receive(frame, T0) == Commit(push.ops, len(frame))
+
+
+def test_better_times_are_handed_on_with_the_ops_they_are_about() -> None:
+    """What a device tells of when its ops were made goes to whoever commits them, number by number."""
+    one = live()
+    times = ((OpNumber(1), Millis(T0 - 5)), (OpNumber(2), Millis(T0 + 5)))
+    push = msgspec.structs.replace(UP["push"], times=times)
+    assert isinstance(push, wire.Push)
+    frame = encode(push)
+    assert one.receive(frame, T0) == Commit(push.ops, len(frame), dict(times))
 
 
 def test_an_op_of_another_device_ends_the_session() -> None:
