@@ -282,7 +282,9 @@ async def test_the_time_that_a_server_told_is_kept_for_the_next_start(tmp_path: 
     ):
         status = await handheld.wait_until(lambda status: status.clock_skew_ms is not None)
         assert status.clock_skew_ms == -day
-    async with await opened(tmp_path / "replica", identity, clock=VirtualClock(NOON - day + 500)) as again:
+    later = VirtualClock(NOON - day + 500)
+    later.reboot()
+    async with await opened(tmp_path / "replica", identity, clock=later) as again:
         assert again.status.last_synced_at == NOON
         written = await again.create(incident())
         view = await again.inspect(written.record)
