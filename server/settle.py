@@ -244,14 +244,16 @@ class _Commit:
         version = Seq(0) if before is None else before.version
         stamp = self._stamp(op, before, submission)
         unread = check.unread(op, spec) if newer else merge.NO_FIELDS
-        refusal = self._without_right(submission, op, before) or check.op_on(before, op, spec, stamp, unread)
+        refusal = self._without_right(submission, op, before)
+        missing = None if refusal is not None else self._not_here(op, before)
+        if missing is not None:
+            # Judged by the record as it is without that op, this one might be refused for good.
+            return _waits(op, "op_saw_unknown", f"its author saw {missing}, which has not come")
+        refusal = refusal or check.op_on(before, op, spec, stamp, unread)
         if refusal is not None and refusal.code in _CURABLE and op.base > version:
             return _waits(op, refusal.code, f"made on version {op.base}")
         acts: tuple[Act, ...] = ()
         if refusal is None:
-            missing = self._not_here(op, before)
-            if missing is not None:
-                return _waits(op, "op_saw_unknown", f"its author saw {missing}, which has not come")
             start = merge.new_state(op, spec) if before is None else before
             after = merge.apply(start, op, self._now, self._seq, stamp=stamp, unread=unread)
             refusal, acts = self._adopt(op, before, after, stamp, unread)
