@@ -108,3 +108,15 @@ def test_an_op_behind_the_very_op_it_means_goes_on(desk: Desk, *, told: bool) ->
     digest = hashlib.sha256(first).digest()[:16] if told else b""
     settled = desk.submit(first, op(3, 1, {"summary": "second"}, after=OpNumber(2), after_digest=digest))
     assert statuses(settled) == [("durable", ""), ("durable", "")]
+
+
+def test_a_step_from_a_state_that_has_not_come_waits_and_is_not_refused() -> None:
+    """A server set back to before that state knows no such step yet: refused, the officer's change would be lost."""
+    desk, status = Desk(), FieldName("status")
+    desk.one(op(1, 1, kind="custody-booking"))
+    first = op(1, 1, {status: "detained"}, kind="custody-booking", device="hh-2", saw={status: ()})
+    then = op(1, 1, {status: "court"}, kind="custody-booking", device="hh-3", saw={status: (name("hh-2", 1),)})
+    result = desk.one(then)
+    assert (result.status, result.code) == ("waiting", "op_saw_unknown")
+    assert [desk.one(raw).status for raw in (first, then)] == ["durable", "durable"]
+    assert desk.values(1)[status] == "court"
