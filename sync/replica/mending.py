@@ -139,7 +139,8 @@ class Mending:
     def free_held(self, outcome: Outcome) -> None:
         """Issue again what an older program has held because its number was taken."""
         for kept in self._tables.ops_in([OpState.HELD], OpNumber(0), PAGE_ROWS_MAX):
-            if kept.code == NUMBER_TAKEN:
+            # One that builds on an earlier one of them has gone on with that.
+            if kept.code == NUMBER_TAKEN and kept.n not in outcome.reissued:
                 self.number_taken(kept, OpEvent.ISSUED_AGAIN, outcome)
 
     def follow(self, kept: StoredOp, outcome: Outcome) -> None:
