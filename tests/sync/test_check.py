@@ -2,19 +2,24 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas import limits
 from schemas.errors import ERRORS
-from schemas.ids import FieldName
+from schemas.ids import DeviceId, FieldName, OfficerId, OpId, OpNumber, RecordId, named_record_id
 from schemas.kinds import KINDS
 from schemas.kinds.common import LogEntry, Position
 from schemas.kinds.incident import Grade
-from schemas.ops import Op
-from sync import check, merge
+from schemas.ops import Op, Stamp, stamp_of
+from sync import check, inbox, merge
 from sync.check import Refusal
 from sync.merge import RecordState
+from sync.policies import Cell, Entry
 from tests.examples import BOOKING, BRIEFING, INCIDENT, OPS, T0, op
+
+CELL = named_record_id("check", "cell")
+ITEM = named_record_id("check", "item")
 
 WHOLE: dict[str, Any] = {"opened_at": T0, "area": "birmingham", "category": "crime", "summary": "x"}
 
@@ -73,6 +78,19 @@ def test_good_ops_are_taken(name: str) -> None:
         (incident({"log": [{"text": "x"}] * 65}), "op_value_wrong", "log: 65 entries, at most 64 at once"),
         (incident({"log": [{"text": "x"}, {"text": ""}]}), "op_value_wrong", "log: "),
         (incident({"log": [{"text": "x", "corrects": ["hh-0117", 0]}]}), "op_value_wrong", "log: "),
+        (incident({"grade": "P1"}), "op_value_wrong", "grade: "),
+        (incident({"markers": []}), "op_value_wrong", 'markers: expected a map with the lists "add" and "remove"'),
+        (incident({"markers": {}}), "op_value_wrong", "markers: expected a map"),
+        (incident({"markers": {"set": [{"warning": "x"}]}}), "op_value_wrong", "markers: expected a map"),
+        (incident({"markers": {"add": {"warning": "x"}}}), "op_value_wrong", "markers: add: expected a list of tags"),
+        (incident({"markers": {"remove": []}}), "op_value_wrong", "markers: remove: expected a list of tags"),
+        (incident({"markers": {"add": [{"warning": ""}]}}), "op_value_wrong", "markers: "),
+        (incident({"markers": {"remove": [{"warning": "x"}] * 65}}), "op_value_wrong", "markers: 65 entries, at most"),
+        (op(1, CELL, "resource", {"hold": "desk"}), "op_value_wrong", "hold: "),
+        (op(1, CELL, "resource", {"hold": {"holder": ""}}), "op_value_wrong", "hold: "),
+        (op(1, CELL, "resource", {"hold": {"holder": "x", "until": -1}}), "op_value_wrong", "hold: "),
+        (op(1, CELL, "inbox-item", {"due_at": 1}), "op_by_rule_only", "due_at: only the rules write it"),
+        (op(1, CELL, "inbox-item", {}, create=True), "op_by_rule_only", "inbox-item: only the rules make"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -108,6 +126,155 @@ def test_an_op_must_fit_the_record_it_is_about() -> None:
     assert found == Refusal("op_kind_differs", "the record is of kind incident")
 
 
+# --- what the record's policies refuse -------------------------------------------------------------------------------
+
+
+def made(record: RecordId, kind: str, changes: dict[str, Any]) -> RecordState:
+    """A record that holds these values, each said by op 1."""
+    return created(op(1, record, kind, changes, create=True))
+
+
+def saw(field: str, *ops: str) -> dict[FieldName, tuple[OpId, ...]]:
+    """What an op says that its author saw in a field."""
+    return {FieldName(field): tuple(map(OpId, ops))}
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "value", "code", "about"),
+    [
+        ("status", "released", "detained", "op_transition", "from released to detained; what may follow released: not"),
+        ("status", "hospital", "court", "op_transition", "from hospital to court; what may follow hospital: detained"),
+        ("status", "detained", "court", None, ""),
+        ("status", "detained", "detained", None, ""),
+        ("risk", "high", "standard", None, ""),
+        ("appropriate_adult", "needed", None, None, ""),
+        ("arrested_at", T0, T0 + 1, None, ""),
+    ],
+)
+def test_a_change_is_refused_for_what_its_author_could_see(
+    field: str, before: object, value: object, code: str | None, about: str
+) -> None:
+    """The policy of the field says so, in words; what its author had not seen is merged and never refused."""
+    whole = {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": T0} | {field: before}
+    state, spec = made(BOOKING, "custody-booking", whole), KINDS["custody-booking"]
+    change = op(2, BOOKING, "custody-booking", {field: value}, saw=saw(field, "hh-0042/1"))
+    found = check.op_on(state, change, spec)
+    assert (None if found is None else refused(found).code) == code
+    assert found is None or found.detail.startswith(about)
+    assert check.op_on(state, op(2, BOOKING, "custody-booking", {field: value}, saw=saw(field)), spec) is None
+
+
+def test_an_open_question_is_settled_in_the_inbox_and_nowhere_else() -> None:
+    """Who sees that people differ does not pick one on the record itself."""
+    field = "appropriate_adult"
+    whole = {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": T0, field: "needed"}
+    state, spec = made(BOOKING, "custody-booking", whole), KINDS["custody-booking"]
+    state = merge.apply(state, op(2, BOOKING, "custody-booking", {field: "not-needed"}, saw=saw(field)))
+    both = saw(field, "hh-0042/1", "hh-0042/2")
+    found = refused(check.op_on(state, op(3, BOOKING, "custody-booking", {field: "needed"}, saw=both), spec))
+    assert found == Refusal("op_decision_awaited", "appropriate_adult: 2 different values stand")
+    one = saw(field, "hh-0042/2")
+    assert check.op_on(state, op(3, BOOKING, "custody-booking", {field: "needed"}, saw=one), spec) is None
+
+
+def test_what_somebody_is_seen_to_hold_is_not_taken() -> None:
+    """The refusal names the holder; a reservation has its longest time."""
+    cell = {"category": "cell", "name": "M1", "home": "suite:perry-barr", "hold": {"holder": "booking-7"}}
+    state, spec = made(CELL, "resource", cell), KINDS["resource"]
+    taken = op(2, CELL, "resource", {"hold": {"holder": "booking-8"}}, saw=saw("hold", "hh-0042/1"))
+    found = refused(check.op_on(state, taken, spec))
+    assert found.code == "op_claim_held"
+    assert "booking-7" in found.detail
+    unseen = op(2, CELL, "resource", {"hold": {"holder": "booking-8"}}, saw=saw("hold"))
+    assert check.op_on(state, unseen, spec) is None
+    free = made(CELL, "resource", cell | {"hold": None})
+    at = unseen.hlc[0]
+    for over, code in ((0, None), (1, "op_reservation_long")):
+        hold = {"holder": "desk", "until": at + limits.RESERVATION_MS_MAX + over}
+        found_long = check.op_on(free, op(2, CELL, "resource", {"hold": hold}, saw=saw("hold", "hh-0042/1")), spec)
+        assert (None if found_long is None else refused(found_long).code) == code
+
+
+def item_about(field: str) -> RecordState:
+    """An open inbox item about a field of the booking, as the rules make it."""
+    whole = {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": T0, field: T0}
+    subject = made(BOOKING, "custody-booking", whole)
+    differs = op(2, BOOKING, "custody-booking", {field: T0 + 1}, saw=saw(field))
+    subject = merge.apply(subject, differs)
+    found = inbox.follow(
+        KINDS["custody-booking"].fields[FieldName(field)], subject, None, stamp_of(differs), lambda _: None
+    )
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("decision", "about"),
+    [
+        ({"value": T0 + 5, "reason": "x"}, None),
+        ({"value": T0, "reason": "x", "more": 1}, None),
+        (None, "decision: say what is decided"),
+        ({"value": "noon", "reason": "x"}, "decision for arrested_at: "),
+        ({"value": None, "reason": "x"}, "decision for arrested_at: "),
+    ],
+)
+def test_a_decision_is_a_value_that_the_field_can_have(decision: object, about: str | None) -> None:
+    """It is checked against the field that the item is about, with the field's name in the refusal."""
+    item = item_about("arrested_at")
+    decides = op(3, item.id, "inbox-item", {"decision": decision})
+    assert check.op_alone(decides) is KINDS["inbox-item"]
+    found = check.op_on(item, decides, KINDS["inbox-item"])
+    assert (found is None) == (about is None)
+    if found is not None and about is not None:
+        assert refused(found).code == "op_value_wrong"
+        assert found.detail.startswith(about)
+
+
+# --- newer programs --------------------------------------------------------------------------------------------------
+
+
+def test_what_only_a_newer_program_knows_is_named_and_not_refused() -> None:
+    """Unknown fields, unknown words and other forms are what cannot be read; the rest of the op can."""
+    newer = incident(
+        {"colour": 1, "grade": "p0", "status": "open", "log": "x", "markers": {"add": 1}, "area": "solihull"}
+    )
+    spec = check.op_alone(newer, newer=True)
+    assert spec is KINDS["incident"]
+    assert check.unread(newer, spec) == {"colour", "grade", "log", "markers"}
+    assert check.unread(incident({"grade": "p1"}), spec) == frozenset()
+
+
+def test_what_cannot_be_read_is_not_asked_of_the_record() -> None:
+    """A policy would trip over a value of another form; the op's other fields are checked all the same."""
+    state, spec = created(incident(WHOLE | {"status": "closed"}, create=True)), KINDS["incident"]
+    seen = {FieldName("status"): (incident({}).id,)}
+    strange = incident({"status": ["closed"], "markers": "x"}, saw=seen)
+    assert check.op_on(state, strange, spec, None, frozenset({FieldName("status"), FieldName("markers")})) is None
+    mixed = incident({"status": "assigned", "markers": "x"}, saw=seen)
+    found = check.op_on(state, mixed, spec, None, frozenset({FieldName("markers")}))
+    assert refused(found).code == "op_transition"
+
+
+def test_a_new_record_that_a_newer_program_makes_must_be_one_that_can_be_shown() -> None:
+    """What is absent is missing for every version; what cannot be read yet waits for the version that can."""
+    less = {name: value for name, value in WHOLE.items() if name != "area"}
+    assert refused(check.op_alone(incident(less, create=True), newer=True)) == Refusal("op_field_missing", "area")
+    beyond = incident(WHOLE | {"category": "cyber"}, create=True)
+    assert refused(check.op_alone(beyond, newer=True)) == Refusal("op_value_newer", "category")
+    assert refused(check.op_alone(beyond)).code == "op_value_wrong"
+
+
+def test_the_rules_may_write_what_nobody_else_may() -> None:
+    """The server's own acts escalate an item; a newer device may not, however new."""
+    escalates = op(1, CELL, "inbox-item", {"escalations": [{"to": "superintendent", "overdue_ms": 1}]})
+    assert check.op_alone(escalates, by_rule=True) is KINDS["inbox-item"]
+    for newer in (False, True):
+        assert refused(check.op_alone(escalates, newer=newer)).code == "op_by_rule_only"
+
+
+# --- what the record would become ------------------------------------------------------------------------------------
+
+
 def grown(entries: int, text: str = "x", per_op: int = limits.ENTRIES_PER_OP_MAX) -> RecordState:
     """An incident with a log of that many entries."""
     state = created(incident(WHOLE, create=True))
@@ -140,18 +307,24 @@ def test_a_record_has_room_for_so_many_ops() -> None:
     state = created(
         op(1, BOOKING, "custody-booking", {"suite": "x", "detainee": "x", "arrested_at": 0}, create=True, author="a")
     )
-    facts: dict[str, object] = {"author": "a", "hlc": (0, 0), "occurred_at": 0, "wall": 0}
-    entries: list[tuple[str, dict[str, Any]]] = [
-        ("log", {"text": "."}),
-        ("property_items", {"text": "."}),
-        ("checks", {"checked_at": 0, "where": ".", "response": "awake"}),
-    ]
-    for at in range(limits.ARRAY_LEN_MAX):
-        name, entry = entries[at // 1_000]
-        state = merge.apply(state, op(at + 2, BOOKING, "custody-booking", {name: [entry]}, **facts))
-        if at == limits.ARRAY_LEN_MAX - 2:
-            assert check.outcome(state, merge.to_row(state)) is None
-    found = refused(check.outcome(state, merge.to_row(state)))
+    entries: dict[str, dict[str, Any]] = {
+        "log": {"text": "."},
+        "property_items": {"text": "."},
+        "checks": {"checked_at": 0, "where": ".", "response": "awake"},
+    }
+
+    def of_ops(count: int) -> RecordState:
+        """The booking with an entry each of `count` ops, beside the op that made it."""
+        cells = dict(state.cells)
+        for at, (name, entry) in enumerate(entries.items()):
+            numbers = range(2 + at * 1_000, 2 + min((at + 1) * 1_000, count))
+            stamps = [Stamp(DeviceId("hh-0042"), OpNumber(n), 0, 0, OfficerId("a"), 0) for n in numbers]
+            cells[FieldName(name)] = Cell(entries=tuple(Entry(entry, stamp, 0) for stamp in stamps))
+        return msgspec.structs.replace(state, cells=cells)
+
+    full, beyond = of_ops(limits.ARRAY_LEN_MAX - 1), of_ops(limits.ARRAY_LEN_MAX)
+    assert check.outcome(full, merge.to_row(full)) is None
+    found = refused(check.outcome(beyond, merge.to_row(beyond)))
     assert found == Refusal("op_record_full", f"at most {limits.ARRAY_LEN_MAX} ops whose values still stand")
 
 
@@ -202,10 +375,16 @@ def test_every_code_of_an_op_is_met_here_or_at_the_server() -> None:
         "op_field_unknown",
         "op_field_missing",
         "op_value_wrong",
+        "op_value_newer",
+        "op_by_rule_only",
         "op_record_unknown",
         "op_record_exists",
         "op_record_full",
         "op_scopes_too_many",
+        "op_transition",
+        "op_decision_awaited",
+        "op_claim_held",
+        "op_reservation_long",
     }
-    at_the_server = {"op_reused", "op_not_permitted"}
+    at_the_server = {"op_reused", "op_not_permitted", "op_not_entitled", "op_saw_unknown"}
     assert {code for code, spec in ERRORS.items() if spec.close is None} == here | at_the_server

@@ -17,6 +17,7 @@ CREATE = op(
 KIND = KINDS["incident"]
 ROW = merge.to_row(merge.apply(merge.new_state(CREATE, KIND), CREATE, Millis(T0), Seq(1)))
 
+WAYS = ("add", "remove")
 texts = st.sampled_from(["a", "b", "c"])
 changes = st.fixed_dictionaries(
     {},
@@ -24,6 +25,11 @@ changes = st.fixed_dictionaries(
         "summary": texts,
         "location": texts | st.none(),
         "source": texts,
+        "grade": st.sampled_from(["scheduled", "p2", "p1"]),
+        "status": st.sampled_from(["assigned", "attended"]),
+        "markers": st.fixed_dictionaries(
+            {}, optional={way: st.lists(texts.map(lambda text: {"warning": text}), min_size=1) for way in WAYS}
+        ).filter(bool),
         "log": st.lists(texts.map(lambda text: {"text": text}), min_size=1, max_size=2),
     },
 ).filter(bool)
@@ -112,6 +118,35 @@ def test_a_row_alone_is_shown_as_it_is() -> None:
     shown = replay.view(ROWS["row-grow"], [])
     assert shown is not None
     assert merge.to_row(shown) == ROWS["row-grow"]
+
+
+def test_an_op_that_the_row_holds_is_not_laid_over_it_again() -> None:
+    """Laid over it, it would bring back what others have superseded since with sight of it: a raise, a tag, a step."""
+    raised = {"grade": "p1", "status": "attended", "markers": {"add": [{"warning": "dog at address"}]}}
+    mine = op(2, INCIDENT, "incident", raised)
+    ops_seen = {FieldName(name): (mine.id,) for name in raised}
+    lowered = {"grade": "p2", "status": "closed", "markers": {"remove": [{"warning": "dog at address"}]}}
+    theirs = _by_another(op(3, INCIDENT, "incident", lowered, saw=ops_seen), 0)
+    row = taken_in(ROW, [mine, theirs])
+    assert merge.from_row(row).holds(mine)
+    before = merge.from_row(row)
+    shown = replay.view(row, [mine])
+    assert shown == before
+    assert shown.values()[FieldName("grade")] == "p2"
+    further = op(4, INCIDENT, "incident", {"summary": "c"})
+    assert not before.holds(further)
+    laid = replay.view(row, [mine, further])
+    assert laid is not None
+    assert laid.values() == before.values() | {FieldName("summary"): "c"}
+
+
+def test_an_op_of_another_device_with_the_same_number_is_no_reason_to_hide_mine() -> None:
+    """What a row holds is told by device."""
+    mine = op(2, INCIDENT, "incident", {"summary": "mine"})
+    row = taken_in(ROW, [_by_another(op(9, INCIDENT, "incident", {"location": "theirs"}), 8)])
+    shown = replay.view(row, [mine])
+    assert shown is not None
+    assert shown.values()[FieldName("summary")] == "mine"
 
 
 def test_an_op_that_cannot_be_shown_hides_nothing_else() -> None:
