@@ -28,7 +28,7 @@ def row(unknown: dict[str, list[Any]], places: int) -> Row:
         "summary": ["x", 0],
     }
     return Row(
-        id=RECORD,  # type: ignore[arg-type]  # an id
+        id=RECORD,
         kind="incident",
         v=Seq(places),
         stamps=[stamp(n) for n in range(1, places + 1)],
