@@ -78,6 +78,20 @@ def test_what_is_held_holds_up_its_own_record_only(server: Server, post: Post, h
     assert kept(post, held[0].n).code == "op_not_permitted"
 
 
+def test_what_waits_goes_on_when_the_op_before_it_is_durable(post: Post) -> None:
+    """In the same session; and the word that it must wait, come after that, is believed."""
+    first, second, third = (post.write(A, log=entry(text)) for text in ("first", "second", "third"))
+    post.hello()
+    waits = [wire.Result(n=op.n, status="waiting") for op in (second, third)]
+    post.replica.results(wire.Results(results=tuple(waits)))
+    durable = wire.Result(n=first.n, status="durable", seq=kept(post, 1).seq)
+    outcome = post.replica.results(wire.Results(results=(durable, waits[1])))
+    assert outcome.again == [second.n, third.n]
+    assert [post.states()[op.n] for op in (second, third)] == [OpState.QUEUED, OpState.WAITING]
+    again = post.replica.results(wire.Results(results=(durable,)))
+    assert again.again == [], "the same word again is no reason"
+
+
 def test_what_waits_behind_a_refused_op_is_not_pushed_for_nothing(server: Server, post: Post, held: list[Op]) -> None:
     """However busy the record is: within the session only mending or withdrawing helps."""
     other = Post(server, "hh-0007", "WM30008")
