@@ -71,14 +71,17 @@ async def test_a_claim_made_offline_is_provisional_and_the_later_one_is_displace
 
 
 async def test_both_desks_are_told_once_that_something_waits(desks: Desks) -> None:
-    """The item arrives as a change, on the desk that lost and on the one that holds, and only once each."""
+    """The item arrives as a change, on the desk that lost and on the one that holds, and once: not again as it grows."""
     await desks.cut_off()
     streams = {each: each.changes() for each in (desks.one, desks.two)}
     await desks.one.claim(CELL, "booking one")
     await desks.two.claim(CELL, "booking two")
     await desks.meet(desks.one, desks.two)
+    await desks.toy.act(CELL, "resource", {"hold": Hold(holder="booking three")})
+    await desks.meet(desks.one, desks.two)
     for each, stream in streams.items():
         (entry,) = await each.inbox()
+        assert len(entry.candidates) == 3
         await each.close()
         arrived = [change async for change in stream if isinstance(change, InboxArrived)]
         assert arrived == [InboxArrived(entry.item, CELL, entry.field, entry.due_at)]
