@@ -5,7 +5,8 @@ From the disk up: `folder` (files, lock, key check), `database` (one SQLCipher c
 application may fill itself. From the network down: `client` (when to connect), `link` (one connection), `applier` (what
 came, into the store). On top `handheld`, the API for applications, with `status`, `changes` and `views`, what it tells,
 `lookups`, `describing` and `opening`: `writing` is what it writes, `claiming` (on `claims`) is for what is scarce,
-`deciding` (on `items`) for the inbox; `notices` is what an officer must hear of.
+`deciding` (on `items`) for the inbox, `holding` (with `reasons`) for what was refused, `explaining` for why a value is
+shown; `notices` is what an officer must hear of.
 """
 
 from sync.device.changes import (

@@ -71,7 +71,7 @@ async def test_a_claim_made_offline_is_provisional_and_the_later_one_is_displace
 
 
 async def test_both_desks_are_told_once_that_something_waits(desks: Desks) -> None:
-    """The item arrives as a change, on the desk that lost and on the one that holds, and once: not again as it grows."""
+    """The item arrives as a change, on the desk that lost and on the one that holds; once, not again as it grows."""
     await desks.cut_off()
     streams = {each: each.changes() for each in (desks.one, desks.two)}
     await desks.one.claim(CELL, "booking one")
