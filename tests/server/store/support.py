@@ -48,7 +48,14 @@ class Device:
         self.n = 0
 
     def op(
-        self, record: RecordId, kind: str, changes: dict[str, Any], *, create: bool = False, after: int = 0
+        self,
+        record: RecordId,
+        kind: str,
+        changes: dict[str, Any],
+        *,
+        create: bool = False,
+        after: int = 0,
+        **more: Any,  # noqa: ANN401  fields of Op
     ) -> bytes:
         """The next op."""
         self.n += 1
@@ -65,6 +72,7 @@ class Device:
                 create=create,
                 after=OpNumber(after),
                 changes={FieldName(name): value for name, value in changes.items()},
+                **more,
             )
         )
 

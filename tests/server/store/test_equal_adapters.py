@@ -10,15 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import scopes
-from schemas.ids import DeviceId, Seq
+from schemas.ids import DeviceId, FieldName, Seq
+from schemas.limits import PAGE_ROWS_MAX
 from server.settle import Submission
 from server.store.memory import MemoryStore
 from server.store.sqlite import SqliteStore
-from sync import digest
+from sync import digest, inbox
 from tests.server.store.support import NOW, Device, area, picture, record_id, replay, versions, walk
 
 AREAS = ("birmingham", "solihull", "walsall")
 RECORDS = 4
+BOOKING = "booking"
+ARRESTED = FieldName("arrested_at")
+RISK = FieldName("risk")
+ITEM = inbox.item_id(record_id(BOOKING), ARRESTED, "")
+DIFFERING = ("booking", "booking", "differ", "differ", "raise", "transfer", "decide")
+"""Steps about one booking, of which an inbox item comes: twice where a script without the step would show nothing."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -34,7 +41,10 @@ class Step(msgspec.Struct, frozen=True):
 steps = st.builds(
     Step,
     what=st.sampled_from(
-        ["incident", "briefing", "move", "note", "note behind", "grow", "readdress", "again", "reuse", "wrong"]
+        [
+            *("incident", "briefing", "move", "note", "note behind", "grow", "readdress", "again", "reuse", "wrong"),
+            *DIFFERING,
+        ]
     ),
     device=st.integers(0, 1),
     record=st.integers(0, RECORDS - 1),
@@ -61,7 +71,7 @@ class Pushers:
             impostor = Device(device.device, device.scopes)
             impostor.n = step.number % device.n
             return impostor.push(impostor.note(record_id(step.record), "Another text under a used number"))
-        pushed += self._ops(device, step)
+        pushed += [_differing(device, step)] if step.what in DIFFERING else self._ops(device, step)
         return device.push(pushed[-1])
 
     def _ops(self, device: Device, step: Step) -> list[bytes]:
@@ -87,6 +97,25 @@ class Pushers:
                 return [device.note(record)]
 
 
+def _differing(device: Device, step: Step) -> bytes:
+    """One op about the booking, or a decision on its inbox item."""
+    saw: dict[FieldName, tuple[str, ...]] = {}
+    changes: dict[str, Any] = {}
+    match step.what:
+        case "booking":
+            changes = {"suite": "perry-barr", "detainee": "Robin Example", ARRESTED: NOW, RISK: "medium"}
+        case "differ":
+            changes, saw = {ARRESTED: NOW + step.number % 3}, {ARRESTED: ()}
+        case "raise":
+            changes, saw = {RISK: ("standard", "medium", "high")[step.area]}, {RISK: (f"desk-01/{step.number}",)}
+        case "transfer":
+            changes = {"suite": ("perry-barr", "oldbury")[step.area % 2]}
+        case _:
+            decision = {"value": NOW + step.number % 3, "reason": "camera"}
+            return device.op(ITEM, "inbox-item", {"decision": decision})
+    return device.op(record_id(BOOKING), "custody-booking", changes, create=step.what == "booking", saw=saw)
+
+
 async def _compare(script: list[list[Step] | str]) -> None:
     pushers, memory = Pushers(), MemoryStore()
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +132,9 @@ async def _compare(script: list[list[Step] | str]) -> None:
             assert await picture(sqlite) == await picture(memory)
             for device in pushers.devices:
                 assert await sqlite.last_op(device.device) == await memory.last_op(device.device)
-            ids = [record_id(record) for record in range(RECORDS)]
+            ids = [*map(record_id, range(RECORDS)), record_id(BOOKING), ITEM]
+            for each in (None, *ids):
+                assert await sqlite.ops(each, 0, PAGE_ROWS_MAX) == await memory.ops(each, 0, PAGE_ROWS_MAX)
             assert await sqlite.existing(ids) == await memory.existing(ids)
             await _hold_together(sqlite)
         finally:

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 
-from schemas.ids import RecordId, Seq
+import pytest
+
+from schemas.errors import UsageError
+from schemas.ids import OpNumber, RecordId, Seq
 from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX, SNAPSHOT_ROWS_MAX
+from schemas.wire import Result
 from server.store import paging
-from tests.server.store.support import record_id
+from server.store.port import KeptOp
+from tests.server.store.support import NOW, record_id
 
 
 def log(*commits: tuple[int, int | None]) -> Iterator[paging.LogEntry]:
@@ -74,3 +79,32 @@ def test_a_page_that_is_just_full_is_the_last() -> None:
     assert paging.page(rows).upto == record_id(SNAPSHOT_ROWS_MAX - 1)
     assert paging.page(rows, rows_max=PAGE_ROWS_MAX).upto == ""
     assert paging.page(rows, rows_max=10).upto == record_id(9)
+
+
+def kept(place: int, size: int) -> KeptOp:
+    """An op of that many bytes at that place."""
+    return KeptOp(place, Seq(1), NOW, bytes(size), Result(n=OpNumber(place), status="durable"), ())
+
+
+def test_a_read_of_ops_ends_at_whichever_bound_comes_first() -> None:
+    """At what was asked for, at the most rows of a page, at its bytes; and what lies behind is not read."""
+    small = [kept(place, 10) for place in range(1, PAGE_ROWS_MAX + 2)]
+    assert paging.ops(small, 3) == small[:3]
+    assert paging.ops(small, 2 * PAGE_ROWS_MAX) == small[:PAGE_ROWS_MAX]
+    large = iter([kept(1, PAGE_BYTES_MAX - 10), kept(2, 10), kept(3, 1), kept(4, 1)])
+    assert [one.place for one in paging.ops(large, 100)] == [1, 2]
+    assert next(large).place == 4, "one op behind the end was looked at, to see that it does not fit"
+
+
+def test_a_read_of_ops_always_gets_on() -> None:
+    """One op larger than a page is a page, or whoever asks would take it for the end."""
+    assert [one.place for one in paging.ops([kept(1, PAGE_BYTES_MAX + 1), kept(2, 1)], 9)] == [1]
+    assert paging.ops([], 9) == []
+
+
+@pytest.mark.parametrize("limit", [0, -3])
+def test_a_limit_of_nothing_is_refused(limit: int) -> None:
+    """The figure is named."""
+    with pytest.raises(UsageError, match=f"the limit is {limit}; ask for at least 1"):
+        paging.require_limit(limit)
+    paging.require_limit(1)
