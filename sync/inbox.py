@@ -14,6 +14,7 @@ from schemas import scopes
 from schemas.ids import FieldName, OpId, RecordId, Seq, named_record_id
 from schemas.kinds import Candidate, Decision, FieldSpec, InboxItem, spec_of
 from schemas.ops import Op, Stamp
+from sync.beyond import NOTHING
 from sync.merge import RecordState
 from sync.policies import Cell, Change, Entry, Said, policy_of
 
@@ -87,6 +88,7 @@ def follow(
         cells=cells,
         upto={} if item is None else item.upto,
         trust={} if item is None else item.trust,
+        beyond=NOTHING if item is None else item.beyond,
     )
 
 
