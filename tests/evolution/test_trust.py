@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import decode_row, encode
-from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, Seq, named_record_id
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, OpNumber, Seq, named_record_id
 from schemas.kinds import KINDS
 from schemas.ops import Hlc, Op, Row
 from sync import check, clock, merge
@@ -157,3 +157,39 @@ def test_a_server_that_goes_back_and_forth_loses_nothing(history: list[tuple[str
     before = {name: standing(cell) for name, cell in servers.newer.cells.items() if name != "summary"}
     assert {name: standing(cell) for name, cell in read.cells.items() if name != "summary"} == before
     assert read.values()[FieldName("summary")] == "Quiet now"
+
+
+def told(n: int, grade: str, base: int, saw: tuple[str, ...] | None) -> Op:
+    """Op `n`, by a handheld of its own, sets the grade, made on the version `base`."""
+    name = FieldName("grade")
+    return Op(
+        device=DeviceId(f"hh-{n}"), n=OpNumber(1), record=RECORD, kind="incident", author=OfficerId("WM1"),
+        hlc=(9_000 + n, 0), occurred_at=Millis(9_000), wall=Millis(9_000), changes={name: grade}, base=Seq(base),
+        saw={} if saw is None else {name: tuple(map(OpId, saw))},
+    )  # fmt: skip
+
+
+def after(*ops: Op) -> RecordState:
+    """An incident with the grade p1, and then these changes; its first commit was 1."""
+    servers = Servers()
+    state = merge.from_row(servers.rows[-1])
+    for seq, op in enumerate((told(1, "p1", 1, ()), *ops), 2):
+        state = merge.apply(state, op, Millis(seq), Seq(seq), unread=check.unread(op, KINDS["incident"]))
+        state = merge.from_row(decode_row(encode(merge.to_row(state))))
+    return state
+
+
+def test_what_the_author_of_a_trusted_value_had_seen_does_not_come_back() -> None:
+    """Whether the raise says what it saw or, by its base, does not: who lowers it has lowered what it stood on."""
+    for saw in (("hh-1/1",), None):
+        state = after(told(2, "p0", 2, saw), told(3, "scheduled", 3, ("hh-2/1",)))
+        assert state.values()[FieldName("grade")] == "scheduled"
+        assert dict(state.trust) == {}
+
+
+def test_who_names_no_trusted_value_supersedes_none() -> None:
+    """Neither a base that held it nor sight of what stands beside it is sight of what could not be shown."""
+    for saw in (("hh-1/1",), None):
+        state = after(told(2, "p0", 2, ("hh-1/1",)), told(3, "scheduled", 3, saw))
+        assert state.values()[FieldName("grade")] == "scheduled"
+        assert [one.value for one in state.trust[FieldName("grade")]] == ["p0"]

@@ -17,6 +17,7 @@ What is altered, and what holds on to what it read before:
 """
 
 import contextlib
+import functools
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
@@ -33,6 +34,7 @@ from tests.evolution.declarations import STRUCTS, Version
 SCHEMA_OF: Final[dict[Version, int]] = {"behind": 1, "ahead": 3}
 
 
+@functools.cache
 def specs_of(version: Version) -> dict[str, KindSpec]:
     """The kinds that a version knows, by name."""
     return {name: _spec_of(name, struct) for name, struct in STRUCTS[version].items()}
