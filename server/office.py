@@ -347,7 +347,8 @@ def _differing(
         field, cell = spec.fields.get(name), state.cells.get(name)
         if field is None or field.policy in MANY or have.get(name) == _as_read(value):
             continue
-        if cell is None or cell.said is None or cell.said.stamp.author == author:
+        # All that stands: what an officer said beside a higher value of the office's would be superseded with it.
+        if cell is None or all(one.stamp.author == author for one in cell.standing()):
             changed[name] = value
     return changed
 
