@@ -1,6 +1,7 @@
 """The enrolled devices: what is kept, what is refused, what damaged files say."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,13 +68,42 @@ def test_a_name_that_is_no_device_is_never_a_path(directory: Directory, device: 
     assert [path.name for path in directory._folder.iterdir()] == ["hh-1.json"]
 
 
-@pytest.mark.parametrize("scope", ["galaxy:far", "area", "force:x", "area:a:b", "", "Area:x"])
+def test_the_right_to_decide_is_granted_by_name_and_nothing_comes_with_it(directory: Directory) -> None:
+    """An inbox has no briefings of its own, and a right to a suite is no right to decide there."""
+    suite, asked = ScopeName("suite:perry-barr"), ScopeName("suite:perry-barr:inbox")
+    assert directory.enrol(DEVICE, "WM1234", KEY, [suite]).generations().keys() == {suite, f"{suite}:briefing"}
+    granted = directory.regrant(DEVICE, [suite, asked, ScopeName("force:inbox"), ScopeName("custody")]).generations()
+    assert granted.keys() == {
+        *(suite, f"{suite}:briefing", asked),
+        *("force:inbox", "custody", "custody:briefing"),
+    }
+    assert directory.regrant(DEVICE, [asked]).generations() == {asked: 1}
+    again = directory.regrant(DEVICE, [])
+    assert again.generations() == {}
+    assert directory.regrant(DEVICE, [asked]).generations() == {asked: 2}
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        *("galaxy:far", "area", "force:x", "area:a:b", "", "Area:x"),
+        *(
+            "custody:perry-barr",
+            "suite:inbox",
+            "inbox",
+            "area:x:inbox:inbox",
+            "area:x:inbox:briefing",
+            "galaxy:far:inbox",
+        ),
+    ],
+)
 def test_an_audience_that_is_none_is_refused(directory: Directory, scope: str) -> None:
-    """The refusal says which, and what the device had stays."""
+    """The refusal says which (of an inbox, whose), and what the device had stays."""
     directory.enrol(DEVICE, "WM1234", KEY, [FORCE])
-    with pytest.raises(UsageError, match=repr(scope)):
+    audience = re.escape(repr(scope.removesuffix(":inbox")))
+    with pytest.raises(UsageError, match=audience):
         directory.regrant(DEVICE, [FORCE, ScopeName(scope)])
-    with pytest.raises(UsageError, match=repr(scope)):
+    with pytest.raises(UsageError, match=audience):
         directory.enrol(DEVICE, "WM9", KEY, [ScopeName(scope)])
     kept = directory.find(DEVICE)
     assert kept is not None

@@ -9,14 +9,14 @@ import pytest
 
 from schemas.codec import decode_row, encode, reread_op
 from schemas.errors import StoreError, UsageError
-from schemas.ids import DeviceId, FieldName, OfficerId, OpNumber, RecordId
+from schemas.ids import DeviceId, FieldName, OfficerId, OpId, OpNumber, RecordId
 from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
 from server.committer import Committer
 from server.identity import OFFICE
 from server.office import Draft, Made, Office
 from server.settle import Submission
-from sync import merge
+from sync import inbox, merge
 from tests.server.running import NOW, Clock, GatedStore
 
 ID = "01890000-0000-7000-8000-{:012x}"
@@ -51,8 +51,8 @@ class Desk:
         assert row is not None
         return merge.from_row(decode_row(row))
 
-    async def officer_says(self, **changes: object) -> None:
-        """A handheld's edit of record 1."""
+    async def officer_says(self, saw: dict[FieldName, tuple[OpId, ...]] | None = None, **changes: object) -> None:
+        """A handheld's edit of record 1; without `saw`, by an older program that says nothing of what it saw."""
         self.clock.advance(1_000)
         self._n += 1
         op = Op(
@@ -65,6 +65,7 @@ class Desk:
             hlc=(self.clock.now, 0),
             occurred_at=self.clock.now,
             wall=self.clock.now,
+            saw=saw or {},
             changes={FieldName(name): value for name, value in changes.items()},
         )
         results = await self.committer.commit(Submission(DeviceId("hh-1"), None, (encode(op),)))
@@ -147,6 +148,49 @@ async def test_a_change_is_later_than_what_it_changes(desk: Desk) -> None:
     assert await desk.bring(draft(grade="p1")) == ["changed"]
     op = reread_op(desk.store.groups[-1][0].ops[0])
     assert tuple(op.hlc) > (ahead, 0)
+
+
+async def test_a_change_says_what_the_office_saw(desk: Desk) -> None:
+    """It lowers what it names, and what came meanwhile stands: the office is one writer among others."""
+    await desk.bring(draft(grade="p1"))
+    made = reread_op(desk.store.groups[-1][0].ops[0])
+    assert await desk.bring(draft(grade="scheduled", status="assigned")) == ["changed"]
+    op = reread_op(desk.store.groups[-1][0].ops[0])
+    assert dict(op.saw) == {"grade": (made.id,), "status": (), "arrests": ()}
+    assert (await desk.values())[FieldName("grade")] == "scheduled"
+
+
+async def test_what_an_officer_said_beside_the_office_is_not_superseded_by_a_file(desk: Desk) -> None:
+    """An officer's grade that is kept beside a higher one of the office's is an officer's work all the same."""
+    await desk.bring(draft(grade="p1"))
+    await desk.officer_says(grade="p2", saw={FieldName("grade"): ()})
+    assert (await desk.values())[FieldName("grade")] == "p1"
+    assert await desk.bring(draft(grade="no-deployment")) == ["same"]
+    cell = (await desk.state()).cells[FieldName("grade")]
+    assert sorted(one.value for one in cell.standing()) == ["p1", "p2"]
+
+
+async def test_tags_are_given_when_the_record_is_made_and_never_again(desk: Desk) -> None:
+    """Bringing a record again neither repeats a warning nor brings back one that an officer has removed."""
+    dog = {"warning": "dog at address"}
+    tagged = draft(markers={"add": [dog]})
+    assert await desk.bring(tagged) == ["created"]
+    made = reread_op(desk.store.groups[-1][0].ops[0])
+    assert (await desk.values())[FieldName("markers")] == [dog]
+    assert await desk.bring(tagged) == ["same"]
+    await desk.officer_says(markers={"remove": [dog]}, saw={FieldName("markers"): (made.id,)})
+    assert await desk.bring(tagged) == ["same"]
+    assert (await desk.values())[FieldName("markers")] == []
+
+
+async def test_another_time_of_a_file_is_a_question_and_no_correction(desk: Desk) -> None:
+    """What is recorded once stays, also when it was the office that recorded it: a person decides which is right."""
+    await desk.bring(draft())
+    assert await desk.bring(draft(opened_at=NOW - 60_000)) == ["changed"]
+    assert (await desk.values())[FieldName("opened_at")] == NOW
+    item = await desk.store.record(inbox.item_id(RecordId(ID.format(1)), FieldName("opened_at"), ""))
+    assert item is not None
+    assert inbox.is_open(merge.from_row(decode_row(item)))
 
 
 async def test_more_than_a_push_goes_in_parts_and_is_told_in_order(desk: Desk) -> None:
