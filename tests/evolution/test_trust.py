@@ -187,6 +187,14 @@ def test_what_the_author_of_a_trusted_value_had_seen_does_not_come_back() -> Non
         assert dict(state.trust) == {}
 
 
+def test_a_trusted_value_that_another_superseded_goes_with_it() -> None:
+    """Of two raises, the second made with sight of the first, both are gone when the second is lowered."""
+    first, second = told(2, "p0", 2, ("hh-1/1",)), told(3, "p00", 3, ("hh-2/1",))
+    state = after(first, second, told(4, "p2", 4, ("hh-3/1",)))
+    assert state.values()[FieldName("grade")] == "p2"
+    assert dict(state.trust) == {}
+
+
 def test_who_names_no_trusted_value_supersedes_none() -> None:
     """Neither a base that held it nor sight of what stands beside it is sight of what could not be shown."""
     for saw in (("hh-1/1",), None):
