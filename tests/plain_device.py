@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.plain_merge import digest
-from tests.plain_outbox import PENDING, RENUMBERED, Message, PlainOutbox, Value, unpack
+from tests.plain_merge import RENUMBERED, digest
+from tests.plain_outbox import PENDING, Message, PlainOutbox, Value, unpack
 
 MESSAGE_BYTES_MAX = 262_144
 OPS_PER_PUSH_MAX = 128

@@ -25,8 +25,7 @@ def told_in(page: str) -> dict[str, dict[str, dict[str, Any]]]:
 FIELDS: Final = told_in(PAGE.read_text(encoding="utf-8"))
 """kind -> field -> what it declares."""
 MANY: Final = frozenset({"grow", "tags"})
-CHOOSING: Final = frozenset({"highest", "state", "judged"})
-"""The policies under which a change takes the place of exactly what its author saw."""
+RENUMBERED: Final = 32
 
 Value = Any
 Spec = dict[str, Any]
@@ -345,7 +344,10 @@ def apply(record: Record, op: dict[str, Any]) -> None:
     if op["n"] <= record.upto.get(op["device"], 0):
         return
     stamps = [stamp for cell in record.cells.values() for stamp in cell.stamps]
-    ms, tick = max([(one[2], one[3]) for one in stamps if one[0] == op["device"] and one[1] < op["n"]], default=(0, 0))
+    own = [one for one in stamps if one[0] == op["device"] and one[1] < op["n"]]
+    if op.get("doubt", 0) & RENUMBERED:
+        own = [one for one in own if (one[8] if len(one) > 8 else 0) & RENUMBERED or one[1] == op.get("after", 0)]
+    ms, tick = max([(one[2], one[3]) for one in own], default=(0, 0))
     reading = op["hlc"] if tuple(op["hlc"]) > (ms, tick) else [ms, tick + 1]
     stamp = [op["device"], op["n"], *reading, op["author"], op["occurred_at"], 0, 0, op.get("doubt", 0)]
     known = {each: spec for each, spec in FIELDS[record.kind].items() if each in op["changes"]}

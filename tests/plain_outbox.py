@@ -12,7 +12,7 @@ import msgpack
 
 from tests.plain_merge import FIELDS, Record, apply, record_of, sight
 
-EARLIER_OFFSET, NEVER_SET, SET_BACK, RENUMBERED = 1, 2, 4, 32
+EARLIER_OFFSET, NEVER_SET, SET_BACK = 1, 2, 4
 SET_BACK_MS = 2_000
 PENDING = {"queued", "waiting", "durable", "held"}
 

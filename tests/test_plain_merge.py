@@ -86,7 +86,8 @@ def histories(draw: st.DrawFn, kind: str) -> list[Op]:
                 saw=saw,
                 base=Seq(draw(st.integers(0, n))),
                 correct=draw(st.booleans()),
-                doubt=draw(st.sampled_from([0, 0, 2])),
+                doubt=draw(st.sampled_from([0, 0, 2, 32])),
+                after=OpNumber(draw(st.integers(0, n - 1))),
             )
         )
     return made
