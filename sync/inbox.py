@@ -152,10 +152,11 @@ def consequence(before: RecordState | None, after: RecordState, op: Op, stamp: S
         raise TypeError(f"{after.id} is no inbox item")
     decision = msgspec.convert(said.value, Decision)
     earlier = () if before is None or DECISION not in before.cells else before.cells[DECISION].standing()
+    # Of a decision made on an item about this item's decision, the candidates are the decisions that differ: they have
+    # superseded what their authors saw, and what none of them saw this one does not supersede either.
     seen = op.saw.get(CANDIDATES)
-    if op.record != after.id or seen is None:
-        # Decided on an item about this item's decision: its author saw what that one shows.
-        seen = tuple(entry.stamp.op for entry in after.cells[CANDIDATES].entries)
+    if seen is None:
+        seen = tuple(entry.stamp.op for entry in after.cells[CANDIDATES].entries if op.record == after.id)
     names = frozenset(seen) | {one.stamp.op for one in earlier}
     change = Change(value=decision.value, stamp=stamp, saw=names, decides=True)
     return Consequence(item.subject, FieldName(item.field), change)
