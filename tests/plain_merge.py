@@ -339,9 +339,9 @@ def sight(record: Record | None, kind: str, changes: Iterable[str]) -> dict[str,
     return found
 
 
-def apply(record: Record, op: dict[str, Any]) -> None:
-    """Lay an op over a record, unless the row holds it."""
-    if op["n"] <= record.upto.get(op["device"], 0):
+def apply(record: Record, op: dict[str, Any], *, not_taken: bool = False) -> None:
+    """Lay an op over a record, unless the row holds it; the server does not have one that it has `not_taken`."""
+    if op["n"] <= record.upto.get(op["device"], 0) and not not_taken:
         return
     stamps = [stamp for cell in record.cells.values() for stamp in cell.stamps]
     own = [one for one in stamps if one[0] == op["device"] and one[1] < op["n"]]
@@ -358,7 +358,7 @@ def apply(record: Record, op: dict[str, Any]) -> None:
         change = Change(op["changes"][each], stamp, seen, op.get("base", 0), decides)
         record.cells[each] = merged(spec, record.cells.get(each), change)
     _contest(record, op, stamp)
-    record.upto[op["device"]] = op["n"]
+    record.upto[op["device"]] = max(op["n"], record.upto.get(op["device"], 0))
 
 
 def _contest(record: Record, op: dict[str, Any], stamp: Stamp) -> None:

@@ -183,11 +183,12 @@ class PlainOutbox:
         """What the device shows: the server's row with its pending ops laid over it; None when there is nothing."""
         row = self.rows.get(record)
         found = None if row is None else record_of(row)
-        for op in [self.ops[n].op for n in self._pending(record)]:
+        for own in [self.ops[n] for n in self._pending(record)]:
+            op = own.op
             if found is None and op.get("create", False):
                 found = Record(op["kind"])
             if found is not None and found.kind in FIELDS:
-                apply(found, op)
+                apply(found, op, not_taken=own.state in {"waiting", "held"})
         return found
 
     def values(self, record: str) -> Message:

@@ -311,3 +311,16 @@ def test_the_digest_of_the_page_is_the_core_s(drawn: list[tuple[int, int]]) -> N
     """Any members: the same 32 bytes."""
     pairs = [(RecordId(f"{RECORD[:-2]}{n:02x}"), Seq(version)) for n, version in drawn]
     assert plain_merge.digest(pairs) == ours.of(pairs)
+
+
+def test_an_op_that_was_not_taken_is_laid_over_a_row_that_holds_later_ones() -> None:
+    """A copy of the device made the later ones; what the officer wrote stays in view, and the row's count stays."""
+    record = plain_merge.Record("incident", {}, {"hh-1": 9})
+    op = {
+        "device": "hh-1", "n": 4, "hlc": [5, 0], "author": "WM1", "occurred_at": 5, "changes": {"summary": "mine"}
+    }  # fmt: skip
+    plain_merge.apply(record, op)
+    assert record.values() == {}
+    plain_merge.apply(record, op, not_taken=True)
+    assert record.values() == {"summary": "mine"}
+    assert record.upto["hh-1"] == 9

@@ -179,9 +179,8 @@ def test_planted_words_have_the_form_that_is_searched_for() -> None:
 )
 def test_conflicts_that_are_missing_or_unexplained_break_the_promise(changed: dict[str, Any], *, holds: bool) -> None:
     """The script's disagreements must be among those counted, and nothing may be unexplained."""
-    told: dict[str, Any] = {
-        "by_rule": {"latest": 1, "highest": 2, "state": 1}, "in_inbox": 5, "decided": 1, "unexplained": 0, "explained": []
-    }  # fmt: skip
+    by_rule = {"latest": 1, "highest": 2, "state": 1}
+    told: dict[str, Any] = {"by_rule": by_rule, "in_inbox": 5, "decided": 1, "unexplained": 0, "explained": []}
     verdict = Verdict()
     checks.check_conflicts(verdict, Outcome(**told | changed))
     assert verdict.holds is holds
