@@ -195,6 +195,16 @@ def test_a_trusted_value_that_another_superseded_goes_with_it() -> None:
     assert dict(state.trust) == {}
 
 
+def test_a_trusted_value_is_read_with_what_its_author_said_to_have_seen() -> None:
+    """Not with what its base held: what it names as seen it superseded, and nothing else."""
+    for saw, beside in ((("hh-1/1",), []), ((), ["p1"])):
+        row = merge.to_row(after(told(2, "p0", 2, saw)))
+        with declared("ahead"):
+            cell = merge.from_row(row).cells[FieldName("grade")]
+        assert cell.said is not None
+        assert (cell.said.value, [one.value for one in cell.beside if one.stamp.device == "hh-1"]) == ("p0", beside)
+
+
 def test_who_names_no_trusted_value_supersedes_none() -> None:
     """Neither a base that held it nor sight of what stands beside it is sight of what could not be shown."""
     for saw in (("hh-1/1",), None):
