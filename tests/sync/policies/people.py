@@ -66,6 +66,8 @@ class People:
         desk = self.desks[deed.desk]
         if deed.touch == "all":
             in_touch(self.server, *self.desks)
+        elif deed.touch == "most":
+            in_touch(self.server, *self.desks[:-2])
         elif deed.touch == "push":
             desk.push(self.server)
         elif deed.touch == "pull":
