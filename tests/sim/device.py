@@ -4,7 +4,7 @@ A transaction is a checkpoint of the tables and, when anything at all stops it, 
 everything that is not in a finished transaction.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from schemas import wire
@@ -13,8 +13,7 @@ from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, Record
 from schemas.kinds import KindSpec
 from schemas.ops import Op
 from sync.clock import Learned, Made, Offset, true_time
-from sync.replica import Replica
-from sync.replica.core import Outcome, WriteFacts
+from sync.replica import Outcome, Replica, StoredOp, WriteFacts
 from sync.session import DeviceSession, HelloFacts
 from sync.session.device import DownEvent
 from tests.sim.faults import Fuse, FusedTables
@@ -42,12 +41,14 @@ class SimDevice:
         """Whether it keeps its acknowledgements to itself, so that the server runs out of credit."""
         self.endings: list[str] = []
         self.repairs = 0
+        self._boots = 0
         self._start()
 
     def _start(self) -> None:
+        self._boots += 1
         self.session: DeviceSession | None = None
         self.link: Link | None = None
-        self._offset: Offset | None = None
+        self._learned: Learned | None = None
         self._owed: dict[ScopeName, Seq] = {}
         self._owed_bytes = 0
         self.replica = self._transact(lambda: Replica(self.tables, self.id))
@@ -71,20 +72,34 @@ class SimDevice:
 
     # --- the officer -------------------------------------------------------------------------------------------------
 
+    def time(self) -> Millis:
+        """What it takes for the time of day."""
+        return true_time(self._clocks(), self._learned)[0]
+
     def write(
-        self, record: RecordId, spec: KindSpec, changes: Mapping[str, Any], *, create: bool, occurred_at: int
+        self,
+        record: RecordId,
+        spec: KindSpec,
+        changes: Mapping[str, Any],
+        *,
+        occurred_at: int,
+        create: bool = False,
+        correct: bool = False,
     ) -> Op | None:
         """Make a change; None when the replica says that it cannot be made."""
-        wall = Millis(self._now() + self.skew_ms)
+        made = self._clocks()
+        now, doubt = true_time(made, self._learned)
         facts = WriteFacts(
             author=OfficerId(f"O-{self.id}"),
-            now=true_time(self._clocks(wall), self._learned())[0],
-            wall=wall,
+            now=now,
+            wall=Millis(made.wall_ms),
+            made=made,
+            doubt=doubt,
             occurred_at=Millis(occurred_at),
         )
         named = {FieldName(name): value for name, value in changes.items()}
         try:
-            op = self._transact(lambda: self.replica.write(record, spec, named, facts, create=create))
+            op = self._transact(lambda: self.replica.write(record, spec, named, facts, create=create, correct=correct))
         except UsageError:
             return None
         body = self.tables.op(op.n)
@@ -94,14 +109,18 @@ class SimDevice:
         self.flush()
         return op
 
-    def _clocks(self, wall: Millis) -> Made:
-        return Made(wall, self._now(), "boot")
+    def _clocks(self) -> Made:
+        return Made(self._now() + self.skew_ms, self._now(), f"boot {self._boots}")
 
-    def _learned(self) -> Learned | None:
-        """What the server said of the time in this run of the program."""
-        if self._offset is None:
-            return None
-        return Learned(self._offset.server_ms, Made(0, self._offset.mono_ms, "boot"))
+    def _learn(self, offset: Offset) -> None:
+        """What the server said of the time, until the machine is started anew."""
+        at = Made(offset.mono_ms + self.skew_ms, offset.mono_ms, f"boot {self._boots}")
+        self._learned = Learned(offset.server_ms, at)
+
+    def _times(self, ops: Sequence[StoredOp]) -> dict[OpNumber, Millis]:
+        """When some ops were made, where it is known better by now."""
+        made = {op.n: self.replica.made(op.n) for op in ops}
+        return {n: min(true_time(then, self._learned)[0], self.time()) for n, then in made.items() if then is not None}
 
     # --- the link ----------------------------------------------------------------------------------------------------
 
@@ -142,7 +161,7 @@ class SimDevice:
         frame = link.down.popleft()
         event = session.receive(frame, self._now(), Millis(self._now() + self.skew_ms))
         if session.offset is not None:
-            self._offset = session.offset
+            self._learn(session.offset)
         try:
             self._act(session, event, len(frame))
         except PeerError as error:
@@ -172,6 +191,8 @@ class SimDevice:
         outcome = self._transact(body)
         self._watch.applied(self, outcome, before)
         self._fuse.point(self.id, "after transaction")
+        self.made |= {n: kept.body for n in outcome.reissued.values() if (kept := self.tables.op(n)) is not None}
+        session.offer_again(outcome.again)
         for scope, gen, removed in outcome.removed:
             # The receipt is the last word about the scope: nothing of it may be acknowledged afterwards.
             self._owed.pop(scope, None)
@@ -203,7 +224,7 @@ class SimDevice:
         if self.session is None or self.link is None:
             return
         ops = self.replica.queued(self.session.pushed_upto, PUSHED_AT_ONCE)
-        while ops and self.session.push([(op.n, op.body) for op in ops]):
+        while ops and self.session.push([(op.n, op.body) for op in ops], self._times(ops)):
             ops = self.replica.queued(self.session.pushed_upto, PUSHED_AT_ONCE)
         frames = self.session.outgoing()
         if not self.link.server_gone:

@@ -16,7 +16,10 @@ Move = Callable[[World, Numbers], None]
 
 CALM: Final[dict[str, tuple[int, Move]]] = {
     "create": (6, lambda world, n: world.create(n(), n(), n())),
+    "differ": (4, lambda world, n: world.differ(n(), n(), n())),
     "edit": (12, lambda world, n: world.edit(n(), n(), n())),
+    "decide": (5, lambda world, n: world.decide(n(), n(), n())),
+    "correct": (2, lambda world, n: world.correct(n(), n(), n())),
     "connect": (10, lambda world, n: world.connect(n())),
     "cut": (4, lambda world, n: world.cut(n(), n())),
     "grant": (2, lambda world, n: world.grant(n(), n())),
@@ -28,13 +31,30 @@ CALM: Final[dict[str, tuple[int, Move]]] = {
     "rest": (2, lambda world, _: world.come_to_rest()),
 }
 """Move -> (how often, what it does); all but what costs a node its power or its disk."""
-ROUGH: Final[dict[str, tuple[int, Move]]] = CALM | {
+DISPUTES: Final[dict[str, tuple[int, Move]]] = CALM | {
+    "create": (4, CALM["create"][1]),
+    "differ": (20, CALM["differ"][1]),
+    "decide": (16, CALM["decide"][1]),
+    "correct": (5, CALM["correct"][1]),
+    "rest": (4, CALM["rest"][1]),
+}
+"""The same moves, and people who hardly ever agree."""
+ROAMING: Final[dict[str, tuple[int, Move]]] = CALM | {
+    "create": (8, lambda world, n: world.create(n(), 0, n())),
+    "differ": (1, CALM["differ"][1]),
+    "edit": (16, CALM["edit"][1]),
+    "grant": (4, CALM["grant"][1]),
+    "revoke": (4, CALM["revoke"][1]),
+}
+"""The same moves, and nothing but briefings, which are in several scopes and change them."""
+ROUGH: Final[dict[str, tuple[int, Move]]] = DISPUTES | {
     "crash_device": (2, lambda world, n: world.crash_device(n())),
     "crash_server": (1, lambda world, _: world.crash_server()),
     "arm": (3, lambda world, n: world.arm(n() % 30)),
-    "back_up": (1, lambda world, _: world.back_up()),
-    "restore": (1, lambda world, _: world.restore()),
+    "back_up": (2, lambda world, _: world.back_up()),
+    "restore": (2, lambda world, _: world.restore()),
 }
+"""Disputes among which nodes lose their power, and the server its memory."""
 
 
 def drive(seed: int, length: int, among: dict[str, tuple[int, Move]], crash_at: int | None = None) -> World:

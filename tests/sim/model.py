@@ -1,92 +1,362 @@
-"""The reference model: what every record must hold, computed from scratch out of all accepted ops in commit order.
+"""The reference model: what every field of a record must hold, computed from scratch out of the changes made to it.
 
-It is slow and obvious on purpose and shares no code with the merge: a list, a loop, a sort. What the store, the
-replicas and the views hold must equal it.
+It is slow and obvious on purpose and shares no code with the merge: lists, loops, sorts. Which policy a field has, its
+ranks and its precedence are written out here, not read from the kinds. What the store, the replicas and the views hold
+must equal it. `tests.sim.ledger` tells which changes there were.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from schemas.ids import RecordId, ScopeName, Seq
+from schemas.ids import FieldName, ScopeName
 from schemas.ops import Op, Row
 
-ONCE: Final = {
-    *("opened_at", "source", "issued_at"),
-    *("arrested_at", "arrived_at", "relevant_time", "detention_authorised_at", "arresting_officer"),
+ITEM: Final = "inbox-item"
+POLICIES: Final[dict[str, dict[str, str]]] = {
+    "briefing": {"issued_at": "once", "receipts": "grow"},
+    "custody-booking": {
+        **dict.fromkeys(
+            ("arrested_at", "arrived_at", "relevant_time", "detention_authorised_at", "arresting_officer"), "once"
+        ),
+        **dict.fromkeys(("checks", "property_items", "log"), "grow"),
+        **dict.fromkeys(("risk", "observation"), "highest"),
+        **dict.fromkeys(("appropriate_adult", "medication", "allergies", "disposal"), "judged"),
+        "status": "state",
+        "markers": "tags",
+    },
+    "incident": {
+        "opened_at": "once",
+        "source": "once",
+        "grade": "highest",
+        "status": "state",
+        "log": "grow",
+        "arrests": "grow",
+        "markers": "tags",
+    },
+    "resource": {"category": "once", "hold": "claim", "log": "grow"},
+    "suspect": {"claimed": "claim", "markers": "tags", "log": "grow"},
+    ITEM: {"decision": "once", "candidates": "grow", "escalations": "grow"},
 }
-GROW: Final = {"log", "receipts", "checks", "property_items"}
-"""The fields of the simulated records by policy; every other one is `latest`. Written out, not read from the kinds."""
+"""Kind -> field -> policy; every other field is `latest`."""
+RANKS: Final = {
+    "grade": ("no-deployment", "scheduled", "p2", "p1"),
+    "risk": ("standard", "medium", "high"),
+    "observation": ("l1", "l2", "l3", "l4"),
+}
+PRECEDENCE: Final = {
+    "incident": ("closed", "open", "assigned", "attended"),
+    "custody-booking": ("released", "arrived", "detained", "court", "hospital"),
+}
+ADULT: Final = ("needed", None, "not-needed")
+"""What is shown while people differ about an appropriate adult: the first of these that was said."""
 
-Cells = dict[str, Any]
-"""Field -> ("one", value, op, [(value, op) said differently]) or ("many", [(value, op, k)])."""
 
+class Fact(NamedTuple):
+    """One change to one field of one record.
 
-class Accepted(NamedTuple):
-    """An op that the server took, and the commit that made it durable."""
+    Attributes:
+        field, value: what was said.
+        op: the op that said it, or the decision behind it.
+        when: its corrected clock reading.
+        at: when it takes effect (ms since 1970).
+        saw: the ops whose values its author had seen there.
+        decides: whether it settles what stands open: a correction, or a decision.
+        answers: whether it is a decision, made on the inbox item about the field.
+        seq: its commit; 0 while it is only on a device.
+    """
 
+    field: str
+    value: Any
     op: Op
-    seq: Seq
+    when: tuple[int, int]
+    at: int
+    saw: frozenset[str]
+    decides: bool
+    answers: bool
+    seq: int
+
+    @property
+    def order(self) -> tuple[int, int, str, int]:
+        """Which of two is the later one."""
+        return (*self.when, self.op.device, self.op.n)
 
 
-def order(op: Op) -> tuple[int, int, str, int]:
-    """Which of two changes to a `latest` field is the later one."""
-    return (*op.hlc, op.device, op.n)
+class One(NamedTuple):
+    """A field with one value: what stands, who said it, and what stands beside it, each with its op."""
+
+    value: Any
+    op: str
+    beside: tuple[tuple[Any, str], ...] = ()
+    decided: str = ""
+    against: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def standing(self) -> list[tuple[Any, str]]:
+        """All that was said and is not superseded."""
+        return [(self.value, self.op), *self.beside]
 
 
-def cells(ops: Iterable[Op]) -> Cells:
-    """The cells of one record after these ops, given in commit order."""
-    ops = list(ops)
+class Many(NamedTuple):
+    """A field with any number of values: (value, op, place in the op), in order."""
+
+    entries: tuple[tuple[Any, str, int], ...]
+
+
+Cells = dict[str, One | Many]
+
+
+def policy(kind: str, field: str) -> str:
+    """The declared policy of a field."""
+    return POLICIES[kind].get(field, "latest")
+
+
+def saw(op: Op, field: str) -> tuple[str, ...]:
+    """The ops whose values an author had seen in a field."""
+    return op.saw.get(FieldName(field), ())
+
+
+def fact(op: Op, field: str, when: tuple[int, int], at: int, seq: int) -> Fact:
+    """A field's part of an op."""
+    decides = op.correct and policy(op.kind, field) == "once"
+    return Fact(field, op.changes[FieldName(field)], op, when, at, frozenset(saw(op, field)), decides, answers=False, seq=seq)
+
+
+# --- each policy -----------------------------------------------------------------------------------------------------
+
+
+def cells(kind: str, facts: Sequence[Fact]) -> Cells:
+    """The cells of a record after these changes, given in the order in which they were taken in."""
     found: Cells = {}
-    for name in sorted({name for op in ops for name in op.changes}):
-        said = [(op.changes[name], op) for op in ops if name in op.changes]
-        if name in GROW:
-            entries = [(op.occurred_at, order(op), k, one, op.id) for value, op in said for k, one in enumerate(value)]
-            entries.sort(key=lambda entry: entry[:3])
-            found[name] = ("many", [(one, op_id, k) for _, _, k, one, op_id in entries])
-        elif name in ONCE:
-            (first, by), later = said[0], said[1:]
-            differing = sorted(((value, op) for value, op in later if value != first), key=lambda pair: order(pair[1]))
-            found[name] = ("one", first, by.id, [(value, op.id) for value, op in differing])
-        else:
-            value, by = max(said, key=lambda pair: order(pair[1]))
-            found[name] = ("one", value, by.id, [])
+    for field in sorted({one.field for one in facts}):
+        mine = [one for one in facts if one.field == field]
+        match policy(kind, field):
+            case "latest":
+                last = max(mine, key=lambda one: one.order)
+                found[field] = One(last.value, last.op.id)
+            case "once":
+                found[field] = _once(mine)
+            case "claim":
+                found[field] = _claim(mine)
+            case "grow":
+                found[field] = _many([(one, k, each) for one in mine for k, each in enumerate(one.value)])
+            case "tags":
+                found[field] = _many(_tags(mine))
+            case _:
+                found[field] = _frontier(kind, field, facts)
     return found
 
 
-def values(of: Cells) -> dict[str, Any]:
+def _many(entries: Iterable[tuple[Fact, int, Any]]) -> Many:
+    """By when it happened, then by corrected time, then by name."""
+    ordered = sorted(entries, key=lambda entry: (entry[0].op.occurred_at, entry[0].order, entry[1]))
+    return Many(tuple((value, one.op.id, k) for one, k, value in ordered))
+
+
+def _tags(facts: Sequence[Fact]) -> list[tuple[Fact, int, Any]]:
+    """Every tag that was ever added, but for those that somebody who had seen them removed."""
+
+    def removed(one: Fact, tag: Any) -> bool:  # noqa: ANN401  whatever a tag is
+        return any(one.op.id in other.saw and tag in other.value.get("remove", ()) for other in facts)
+
+    added = [(one, k, tag) for one in facts for k, tag in enumerate(one.value.get("add", ()))]
+    return [(one, k, tag) for one, k, tag in added if not removed(one, tag)]
+
+
+def _frontier(kind: str, field: str, facts: Sequence[Fact]) -> One:
+    """`highest`, `state`, `judged`: what nobody has overwritten with sight of it."""
+    mine = [one for one in facts if one.field == field]
+    standing = [one for one in mine if not any(one.op.id in other.saw for other in mine)]
+    pairs = _contested(facts, standing) if (kind, field) == ("incident", "status") else []
+    contested = {ending for ending, _ in pairs}
+
+    def rank(one: Fact) -> tuple[Any, ...]:
+        match policy(kind, field):
+            case "highest":
+                return (-1 if one.value is None else RANKS[field].index(one.value), one.order)
+            case "state":
+                return (PRECEDENCE[kind].index(one.value), one.op.id not in contested, one.order)
+            case _:
+                return one.order
+
+    first = max(standing, key=rank)
+    decided = [one.op.id for one in mine if one.decides]
+    return _one(first, [one for one in standing if one is not first], decided[-1] if decided else "", pairs)
+
+
+def _contested(facts: Sequence[Fact], standing: Sequence[Fact]) -> list[tuple[str, str]]:
+    """Closings and arrests of which neither author had seen the other's.
+
+    A person who decides to close looks at the record as it then is: only an arrest taken in later contests that.
+    """
+    return sorted(
+        (closing.op.id, arrest.op.id)
+        for at, closing in enumerate(facts)
+        for then, arrest in enumerate(facts)
+        if closing in standing and closing.value == "closed" and arrest.field == "arrests"
+        if closing.op.id != arrest.op.id
+        if closing.op.id not in saw(arrest.op, "status")
+        if (then > at if closing.decides else arrest.op.id not in saw(closing.op, "arrests"))
+    )
+
+
+def _once(facts: Sequence[Fact]) -> One:
+    """The first stands; a correction or a decision by somebody who saw what stands takes its place."""
+    stands, beside, decided = facts[0], list[Fact](), ""
+    for one in facts[1:]:
+        settled = bool(decided)  # Nothing that was decided is a decision too.
+        if one.answers or (one.decides and stands.op.id in one.saw):
+            decided = one.op.id
+        if one.decides and stands.op.id in one.saw:
+            stands, beside = one, [two for two in beside if two.op.id not in one.saw and not _same(two, one)]
+        elif stands.value is None and one.value is not None and not settled:
+            stands = one
+        elif one.value is not None and not _same(one, stands):
+            beside.append(one)
+    return _one(stands, beside, decided)
+
+
+def _same(one: Fact, two: Fact) -> bool:
+    """Whether they say the same; of a decision, the reason does not matter."""
+    if one.field == "decision" and one.value is not None and two.value is not None:
+        return bool(one.value["value"] == two.value["value"])
+    return bool(one.value == two.value)
+
+
+def _claim(facts: Sequence[Fact]) -> One:
+    """The first that comes holds, until it is given up by someone who saw it, or a reservation has ended."""
+    stands, beside, decided = facts[0], list[Fact](), ""
+    for one in facts[1:]:
+        until = None if stands.value is None else stands.value.get("until")
+        over = until is not None and until <= one.at
+        own = until is not None and stands.op.device == one.op.device
+        if one.answers or (one.decides and stands.op.id in one.saw):
+            decided = one.op.id
+        if one.decides and stands.op.id in one.saw:
+            beside = [two for two in beside if two.op.id not in one.saw and not _enough(one, two)]
+            stands = one
+        elif one.value is None:
+            seen = stands.value is not None and stands.op.id in one.saw
+            if seen and (until is None or over or own):
+                stands = one
+            elif not seen:
+                # Who gives up what they had seen need not be asked about it.
+                beside = [two for two in beside if two.op.id not in one.saw]
+        elif stands.value is None or over or own:
+            stands, beside = one, [two for two in beside if not _enough(one, two)]
+        elif not _enough(stands, one):
+            beside.append(one)
+    return _one(stands, beside, decided)
+
+
+def _enough(hold: Fact, wanted: Fact) -> bool:
+    """Whether who holds has, or nobody is to have, all that another asks for: the same holder, for as long."""
+    if hold.value is None or wanted.value is None:
+        return hold.value is wanted.value
+    ends, until = hold.value.get("until"), wanted.value.get("until")
+    long_enough = ends is None or (until is not None and until <= ends)
+    return bool(hold.value["holder"] == wanted.value["holder"] and long_enough)
+
+
+def _one(first: Fact, beside: Sequence[Fact], decided: str, against: Sequence[tuple[str, str]] = ()) -> One:
+    others = sorted(beside, key=lambda one: one.order)
+    return One(first.value, first.op.id, tuple((one.value, one.op.id) for one in others), decided, tuple(against))
+
+
+# --- what follows from the cells -------------------------------------------------------------------------------------
+
+
+def value(kind: str, field: str, cell: One | Many) -> Any:  # noqa: ANN401  of each field another
+    """What an application sees of a cell."""
+    if isinstance(cell, Many):
+        entries = [entry[0] for entry in cell.entries]
+        return entries if policy(kind, field) == "grow" else _distinct(entries)
+    if policy(kind, field) == "state" and any(ending == cell.op for ending, _ in cell.against):
+        return "attended"
+    said = _distinct([one for one, _ in cell.standing])
+    if policy(kind, field) != "judged" or len(said) == 1:
+        return cell.value
+    match field:
+        case "appropriate_adult":
+            return min(said, key=ADULT.index)
+        case "disposal":
+            return None
+        case _:
+            return _distinct([part for _, one in _by_time(cell) for part in one or ()])
+
+
+def _by_time(cell: One) -> list[tuple[str, Any]]:
+    """`judged` names first what came last, and the others by time before it."""
+    return [(op, said) for said, op in (*cell.beside, (cell.value, cell.op))]
+
+
+def values(kind: str, of: Cells) -> dict[str, Any]:
     """What an application sees of those cells."""
-    return {name: [entry[0] for entry in cell[1]] if cell[0] == "many" else cell[1] for name, cell in of.items()}
+    return {field: value(kind, field, cell) for field, cell in of.items()}
+
+
+def unsettled(kind: str, field: str, cell: One | Many) -> set[str]:
+    """The ops between which a person must decide."""
+    if isinstance(cell, Many):
+        return set()
+    said = _distinct([one for one, _ in cell.standing])
+    match policy(kind, field):
+        case "once" | "claim":
+            asked = bool(cell.beside)
+        case "judged":
+            asked = len(said) > 1
+        case "state":
+            contested = any(ending == cell.op for ending, _ in cell.against)
+            asked = contested or (kind == "custody-booking" and len(said) > 1 and "released" in said)
+        case _:
+            asked = False
+    return {op for _, op in cell.standing} if asked else set()
+
+
+def is_open(held: dict[str, Any]) -> bool:
+    """Whether an inbox item with those values waits for a person."""
+    return held.get("decision") is None and held.get("ended_by") is None
 
 
 def scopes(kind: str, of: Cells) -> frozenset[ScopeName]:
     """The scopes of a record with those cells."""
-    held = values(of)
-    if kind == "incident":
-        return frozenset({ScopeName(f"area:{held['area']}")})
-    if kind == "custody-booking":
-        return frozenset({ScopeName(f"suite:{held['suite']}")})
-    return frozenset(ScopeName(f"{audience}:briefing") for audience in held["audience"])
+    held = values(kind, of)
+    match kind:
+        case "incident" | "suspect":
+            found = {f"area:{held['area']}"}
+        case "custody-booking":
+            found = {f"suite:{held['suite']}"}
+        case "resource":
+            found = {held["home"], *(["custody"] if held["category"] == "cell" else [])}
+        case "briefing":
+            found = {f"{audience}:briefing" for audience in held["audience"]}
+        case _:
+            asked = [*held["places"], *(["force"] if held.get("escalations") else [])]
+            found = {*held["places"], *([f"{place}:inbox" for place in asked] if is_open(held) else [])}
+    return frozenset(map(ScopeName, found))
+
+
+def _distinct(said: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for one in said:
+        if one not in found:
+            found.append(one)
+    return found
 
 
 def of_row(row: Row) -> Cells:
     """The cells that a row tells of, in the model's form."""
     found: Cells = {}
-    for name, cell in row.cells.items():
-        if name in GROW:
-            found[name] = ("many", [(value, row.stamps[at].op, k) for value, at, k in cell])
-        else:
-            others = cell[2] if len(cell) == 3 else []
-            found[name] = (
-                "one",
-                cell[0],
-                row.stamps[cell[1]].op,
-                [(value, row.stamps[at].op) for value, at in others],
-            )
+    for field, raw in row.cells.items():
+        if policy(row.kind, field) in {"grow", "tags"}:
+            found[field] = Many(tuple((one, row.stamps[at].op, k) for one, at, k in raw))
+            continue
+        whole: list[Any] = [*raw, *([], "", [])[len(raw) - 2 :]]
+        said, at, beside, decided, against = whole
+        found[field] = One(
+            said,
+            row.stamps[at].op,
+            tuple((other, row.stamps[index].op) for other, index in beside),
+            decided,
+            tuple((ending, entry) for ending, entry in against),
+        )
     return found
-
-
-def of_record(history: Sequence[Accepted], record: RecordId, upto: Seq | None = None) -> list[Op]:
-    """The accepted ops on one record in commit order, up to and with a commit."""
-    return [
-        accepted.op for accepted in history if accepted.op.record == record and (upto is None or accepted.seq <= upto)
-    ]

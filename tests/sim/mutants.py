@@ -16,12 +16,16 @@ import msgspec
 
 from schemas import wire
 from schemas.codec import reread_op
-from schemas.ids import RecordId, ScopeName, Seq
+from schemas.ids import FieldName, RecordId, ScopeName, Seq
+from schemas.ops import Hlc
 from server import settle
-from sync import policies
-from sync.policies import Cell, Entry, Said
-from sync.replica import Replica
-from sync.replica.core import Outcome
+from sync import merge, policies
+from sync.policies import Cell, Change, Said
+from sync.policies.claim import Claim
+from sync.policies.tags import Tags
+from sync.replica import Outcome, Replica
+from sync.replica.ownops import OwnOps
+from sync.replica.results import ResultTaker
 from sync.session.feeds import Feeds
 from sync.session.steps import WantChanges
 from tests.sim import server as sim_server
@@ -50,7 +54,7 @@ def durable_before_the_commit() -> Planted:
             while self.pump(conn):
                 pass
         self._fuse.point(sim_server.NODE, "before commit")
-        self._write(settled)
+        self._write(settled, group)
         self.unpublished.append(([], [settled]))
         return True
 
@@ -59,7 +63,7 @@ def durable_before_the_commit() -> Planted:
 
 def nothing_offered_again() -> Planted:
     """A device takes a restored server's word that it still has what it once called durable."""
-    return mock.patch.object(Replica, "_offer_again", lambda self: None)
+    return mock.patch.object(OwnOps, "offer_all_again", lambda self: None)
 
 
 def number_given_twice() -> Planted:
@@ -79,13 +83,13 @@ def number_given_twice() -> Planted:
 def refusals_forgotten() -> Planted:
     """An op that the server refused is called settled, and nobody hears of it."""
 
-    def take(self: Replica, kept: Any, result: wire.Result, outcome: Outcome) -> None:
+    def take(self: ResultTaker, kept: Any, result: wire.Result, outcome: Outcome) -> None:
         if result.status == "refused":
             result = msgspec.structs.replace(result, status="durable", code="", detail="")
         _take(self, kept, result, outcome)
 
-    _take = Replica._take_result
-    return mock.patch.object(Replica, "_take_result", take)
+    _take = ResultTaker.take
+    return mock.patch.object(ResultTaker, "take", take)
 
 
 # --- promise 2 -------------------------------------------------------------------------------------------------------
@@ -112,17 +116,6 @@ def applied_as_often_as_pushed() -> Planted:
     return stack
 
 
-def entries_kept_twice() -> Planted:
-    """`grow` appends whatever comes, known or not."""
-
-    def merge(self: object, cell: Cell | None, value: Any, stamp: Any) -> Cell:
-        entries = () if cell is None else cell.entries
-        fresh = tuple(Entry(one, stamp, k) for k, one in enumerate(value))
-        return Cell(entries=tuple(sorted((*entries, *fresh), key=lambda entry: entry.order)))
-
-    return mock.patch.object(type(policies.ENGINE["grow"]), "merge", merge)
-
-
 def batches_applied_in_pieces() -> Planted:
     """A device's transaction that is interrupted leaves what it had written."""
 
@@ -139,8 +132,8 @@ def batches_applied_in_pieces() -> Planted:
 def last_to_arrive_wins() -> Planted:
     """`latest` goes by the order of arrival instead of the clock."""
 
-    def merge(self: object, cell: Cell | None, value: Any, stamp: Any) -> Cell:
-        return Cell(said=Said(value, stamp))
+    def merge(self: object, field: Any, cell: Cell | None, change: Change) -> Cell:
+        return Cell(said=Said(change.value, change.stamp))
 
     return mock.patch.object(type(policies.ENGINE["latest"]), "merge", merge)
 
@@ -148,8 +141,8 @@ def last_to_arrive_wins() -> Planted:
 def once_overwritten() -> Planted:
     """`once` lets a later value stand, and forgets the first."""
 
-    def merge(self: object, cell: Cell | None, value: Any, stamp: Any) -> Cell:
-        return Cell(said=Said(value, stamp))
+    def merge(self: object, field: Any, cell: Cell | None, change: Change) -> Cell:
+        return Cell(said=Said(change.value, change.stamp))
 
     return mock.patch.object(type(policies.ENGINE["once"]), "merge", merge)
 
@@ -157,10 +150,86 @@ def once_overwritten() -> Planted:
 def differing_dropped() -> Planted:
     """`once` keeps the first value and drops what was said differently."""
 
-    def merge(self: object, cell: Cell | None, value: Any, stamp: Any) -> Cell:
-        return cell if cell is not None and cell.said is not None else Cell(said=Said(value, stamp))
+    def merge(self: object, field: Any, cell: Cell | None, change: Change) -> Cell:
+        return cell if cell is not None and cell.said is not None else Cell(said=Said(change.value, change.stamp))
 
     return mock.patch.object(type(policies.ENGINE["once"]), "merge", merge)
+
+
+def displaced_claim_dropped() -> Planted:
+    """`claim` keeps who was first and forgets who else asked."""
+
+    def merge(self: Any, field: Any, cell: Cell | None, change: Change) -> Cell:
+        return msgspec.structs.replace(_merge(self, field, cell, change), beside=())
+
+    _merge = Claim.merge
+    return mock.patch.object(Claim, "merge", merge)
+
+
+def lowered_blindly() -> Planted:
+    """`highest` lets a lowering replace what its author had not seen."""
+
+    def merge(self: object, field: Any, cell: Cell | None, change: Change) -> Cell:
+        return Cell(said=Said(change.value, change.stamp))
+
+    return mock.patch.object(type(policies.ENGINE["highest"]), "merge", merge)
+
+
+def warning_removed_unseen() -> Planted:
+    """`tags` removes a tag whoever added it."""
+
+    def merge(self: Any, field: Any, cell: Cell | None, change: Change) -> Cell:
+        seen = frozenset() if cell is None else frozenset(stamp.op for stamp in cell.stamps())
+        return _merge(self, field, cell, msgspec.structs.replace(change, saw=seen))
+
+    _merge = Tags.merge
+    return mock.patch.object(Tags, "merge", merge)
+
+
+def arrest_overlooked() -> Planted:
+    """A closing that had not seen an arrest stands."""
+    return mock.patch.object(merge, "contest", lambda field, cell, pairs: cell)
+
+
+def question_not_asked() -> Planted:
+    """What a policy leaves open is kept, and no inbox item is made."""
+    return mock.patch.object(settle._Plan, "_ask", lambda self, before, after, stamp: {})
+
+
+def decided_over_the_unseen() -> Planted:
+    """A decision replaces whatever stands, also what was said after its author had looked."""
+
+    def decide(state: Any, name: FieldName, change: Change, seq: Seq) -> Any:
+        all_of_it = frozenset(stamp.op for stamp in state.cells[name].stamps())
+        return _decide(state, name, msgspec.structs.replace(change, saw=all_of_it), seq)
+
+    _decide = merge.decide
+    return mock.patch.object(merge, "decide", decide)
+
+
+def late_answer_ends_the_question() -> Planted:
+    """A decision that came too late to take effect closes the item, and what is open is not asked anew."""
+
+    def decide(state: Any, name: FieldName, change: Change, seq: Seq) -> Any:
+        field, before = state.spec.fields[name], state.cells.get(name)
+        cells = {**state.cells, name: policies.policy_of(field).merge(field, before, change)}
+        return msgspec.structs.replace(state, cells=cells, version=max(state.version, seq))
+
+    return mock.patch.object(merge, "decide", decide)
+
+
+def unknown_sight_accepted() -> Planted:
+    """The server takes in an op whose author saw what the server does not hold."""
+    return mock.patch.object(settle._Commit, "_not_here", lambda self, op, before: None)
+
+
+def told_time_overtakes() -> Planted:
+    """A better time that a device tells for one op puts it behind that device's own later ones."""
+
+    def reading(state: Any, op: Any, told: Any = None) -> Hlc:
+        return Hlc(*op.hlc) if told is None else Hlc(told, 0)
+
+    return mock.patch.object(merge, "reading", reading)
 
 
 # --- promise 4 (and 7) -----------------------------------------------------------------------------------------------
@@ -190,23 +259,28 @@ def absent_from_a_page_kept() -> Planted:
 def ghosts_stay() -> Planted:
     """An op waits for ever for the row of a record that has left the device."""
 
-    def waits(self: Replica, record: RecordId, seq: Seq, scopes: Any) -> bool:
+    def waits(self: OwnOps, record: RecordId, seq: Seq, scopes: Any) -> bool:
         return self._tables.row_version(record) is None or _waits(self, record, seq, scopes)
 
-    _waits = Replica._waits
-    return mock.patch.object(Replica, "_waits", waits)
+    _waits = OwnOps.awaits_row
+    return mock.patch.object(OwnOps, "awaits_row", waits)
 
 
 def settled_by_the_result() -> Planted:
     """An op is taken off the row as soon as it is durable, before the row that holds it is there."""
-    return mock.patch.object(Replica, "_waits", lambda self, record, seq, scopes: False)
+    return mock.patch.object(OwnOps, "awaits_row", lambda self, record, seq, scopes: False)
+
+
+def superseded_value_comes_back() -> Planted:
+    """A device lays its op over a row that holds it already, and all that has come after it."""
+    return mock.patch.object(merge.RecordState, "holds", lambda self, op: False)
 
 
 def older_row_wins() -> Planted:
     """A row replaces a newer one that another scope has brought."""
 
-    def take(self: Replica, row: Any, change: Any, outcome: Outcome, *, newer: bool) -> None:
-        _take(self, row, change, outcome, newer=True)
+    def take(self: Replica, row: Any, raw: Any, change: Any, outcome: Outcome, *, newer: bool) -> None:
+        _take(self, row, raw, change, outcome, newer=True)
 
     _take = Replica._take_row
     return mock.patch.object(Replica, "_take_row", take)
@@ -220,11 +294,11 @@ def row_outlives_its_scopes() -> Planted:
 def scopes_told_too_early() -> Planted:
     """A result names a scope that the record only passed through within the commit."""
 
-    def decide(self: Any, op: Any, submission: settle.Submission) -> wire.Result:
-        result = _decide(self, op, submission)
+    def decide(self: Any, op: Any, submission: settle.Submission) -> Any:
+        result, acts = _decide(self, op, submission)
         if result.status == "durable":
             result = msgspec.structs.replace(result, scopes=tuple(sorted(self._states[op.record].scopes())))
-        return result
+        return result, acts
 
     _decide = settle._Commit._decide
     stack = contextlib.ExitStack()

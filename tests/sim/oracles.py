@@ -1,4 +1,8 @@
-"""The oracles: promises 1 to 4 of the design, checked after every transaction and whenever the world is at rest."""
+"""The oracles: promises 1 to 4 of the design, checked after every transaction and whenever the world is at rest.
+
+Promise 3 is asked twice: of `sync.history`, which is what the product itself says of what became of each op, and of the
+reference model, which knows what every record must hold and which questions must be open.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -6,21 +10,26 @@ from typing import Any, Final
 import msgspec
 
 from schemas.codec import decode_row, reread_op
-from schemas.ids import DeviceId, Epoch, Generation, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, FieldName, Generation, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.kinds import KINDS
 from schemas.ops import Op
-from server.settle import OpKey, Settled
-from sync import digest
-from sync.outbox import OpState
-from sync.replica.core import Outcome
-from tests.sim import model
+from server.settle import Settled
+from sync import digest, history
+from sync.outbox import ENDED, UNSENT, OpState
+from sync.replica import Outcome
+from tests.sim import ledger, model
 from tests.sim.device import SimDevice, Watch
-from tests.sim.faults import require
-from tests.sim.model import Accepted
+from tests.sim.faults import PromiseBroken, require
+from tests.sim.ledger import Ledger
 from tests.sim.server import SimServer
 
 NO_FAULT: Final = frozenset({"replaced", "silent", "hello_late", "server_silent"})
 """How a session between two honest ends may end. Anything else is one of them breaking the protocol."""
+
+LOST_RIGHT: Final = frozenset({"op_not_permitted", "op_not_entitled", "op_claim_held"})
+"""Why a server that was set back may refuse what it once took: rights are today's, and of claims the order decides."""
+DECLARED: Final = {"roles", "safe_because"}
+"""What an inbox item says of who decides and why: as the field declares it, and not modelled."""
 
 _Before = dict[RecordId, tuple[Mapping[str, Any] | None, Seq | None, frozenset[OpNumber]]]
 
@@ -30,7 +39,7 @@ class Audit(Watch):
 
     def __init__(self) -> None:
         """Begin with an empty world."""
-        self.histories: dict[Epoch, list[Accepted]] = {}
+        self.ledgers: dict[Epoch, Ledger] = {}
         self.told: set[tuple[DeviceId, OpNumber]] = set()
         """Ops whose author was told `durable`."""
         self.lineage: dict[DeviceId, Epoch | None] = {}
@@ -42,6 +51,7 @@ class Audit(Watch):
         self._heads: dict[ScopeName, Seq] = {}
         self._places: dict[tuple[DeviceId, Epoch | None, ScopeName, Generation], Seq] = {}
         self._versions: dict[Epoch, Seq] = {}
+        self._views: dict[tuple[DeviceId, RecordId], tuple[object, dict[str, Any] | None]] = {}
 
     # --- the server --------------------------------------------------------------------------------------------------
 
@@ -51,17 +61,30 @@ class Audit(Watch):
         last = self._versions.get(store.epoch, Seq(0))
         require(2, settled.seq == last + bool(settled.rows), f"commit {settled.seq} follows {last}")
         self._versions[store.epoch] = settled.seq
-        self.histories[store.epoch] = store.history
-        ops = [(one.op.device, one.op.n) for one in store.history]
+        told = self.ledgers.setdefault(store.epoch, Ledger())
+        fresh = store.history[len(told.taken) :]
+        ops = [ledger.of(one.op) for one in store.history]
         require(2, len(ops) == len(set(ops)), f"accepted twice: {[op for op in ops if ops.count(op) > 1]}")
+        for one in fresh:
+            missing = self._unseen(told, one.op)
+            require(3, not missing, f"{one.op.id} is accepted before {missing}, which its author saw")
+            told.take(one)
         self._heads = {scope: head.seq for scope, head in store.heads.items()}
-        for row in settled.rows:
-            self.record(server, row.record)
+        changed = {record for record in told.records if fresh and told.version(record) == settled.seq}
+        written = {row.record for row in settled.rows}
+        require(3, written == changed, f"commit {settled.seq} wrote {sorted(written)}, not {sorted(changed)}")
+        for record in sorted(written):
+            self.record(server, record)
+
+    def _unseen(self, told: Ledger, op: Op) -> set[str]:
+        """The ops that an author saw and that have not been taken in."""
+        taken = {one.op.id for one in told.taken}
+        return {str(name) for names in op.saw.values() for name in names} - taken
 
     def restored(self, server: SimServer, devices: Iterable[SimDevice]) -> None:
         """The server came back from an older copy."""
         self.set_back = True
-        self.histories[server.store.epoch] = server.store.history
+        self.ledgers[server.store.epoch] = Ledger(server.store.history)
         self._versions[server.store.epoch] = server.store.seq
         self._heads = {scope: head.seq for scope, head in server.store.heads.items()}
         for device in devices:
@@ -69,20 +92,55 @@ class Audit(Watch):
 
     def record(self, server: SimServer, record: RecordId) -> None:
         """One record is exactly what the accepted ops make of it, and every one of them is accounted for."""
-        store = server.store
+        store, told = server.store, self.ledgers[server.store.epoch]
         row = decode_row(store.rows[record])
-        ops = model.of_record(store.history, record)
-        wanted = model.cells(ops)
-        require(3, model.of_row(row) == wanted, f"{record}: the store has {model.of_row(row)}, the model {wanted}")
-        version = max(one.seq for one in store.history if one.op.record == record)
+        wanted, held = told.cells(record), model.of_row(row)
+        if row.kind == model.ITEM:
+            _as_declared(held)
+        if held != wanted:
+            raise PromiseBroken(3, f"{record}: the store has {held}, the model {wanted}")
+        self._accounted(server, record)
+        self._asked(server, record, row.kind, held)
+        version = told.version(record)
         require(2, row.v == version, f"{record}: version {row.v}, last changed by commit {version}")
-        for cell in row.cells.values():
-            if cell and isinstance(cell[0], list) and len(cell[0]) == 3 and isinstance(cell[0][2], int):
-                names = [(row.stamps[at].op, k) for _, at, k in cell]
+        for cell in held.values():
+            if isinstance(cell, model.Many):
+                names = [(op, k) for _, op, k in cell.entries]
                 require(2, len(names) == len(set(names)), f"{record}: an entry stands twice")
         scopes = model.scopes(row.kind, wanted)
-        held = {scope for scope in server.store.heads if record in dict(store.members(scope))}
-        require(4, held == scopes, f"{record}: a member of {sorted(held)}, its fields say {sorted(scopes)}")
+        members = {scope for scope in server.store.heads if record in dict(store.members(scope))}
+        require(4, members == scopes, f"{record}: a member of {sorted(members)}, its fields say {sorted(scopes)}")
+
+    def _accounted(self, server: SimServer, record: RecordId) -> None:
+        """Each change to a record stands, or a link leads to what stands in its place."""
+        store, told = server.store, self.ledgers[server.store.epoch]
+        state, acts = store.state(record), store.acts_on(record)
+        lost = [] if state is None else history.unaccounted(state, acts)
+        require(3, not lost, f"{record}: by its own history, {lost} is lost")
+        superseded = {(op, one.field) for done in acts.values() for one in done for op in one.over}
+        held = told.cells(record)
+        for fact in told.records[record].facts:
+            if model.policy(told.records[record].kind, fact.field) == "tags" and not fact.value.get("add"):
+                continue  # It adds nothing that could be lost.
+            stands = fact.op.id in ledger.named({fact.field: held[fact.field]})
+            displaced = any(one.stands for one in acts[fact.op.id] if one.field == fact.field)
+            linked = (fact.op.id, fact.field) in superseded
+            require(3, stands or displaced or linked, f"{record}: {fact.op.id} in {fact.field} is lost")
+
+    def _asked(self, server: SimServer, record: RecordId, kind: str, held: model.Cells) -> None:
+        """What no rule settles is in an inbox item that waits for a person and names every value."""
+        store = server.store
+        for field, cell in held.items():
+            open_now = model.unsettled(kind, field, cell)
+            if not open_now or not isinstance(cell, model.One):
+                continue
+            item = ledger.item_id(record, field, cell.decided)
+            about = model.of_row(decode_row(store.rows[item])) if item in store.rows else None
+            require(3, about, f"{record}: nobody is asked about {field}: {cell}")
+            waits = about is not None and model.is_open(model.values(model.ITEM, about))
+            require(3, waits, f"{record}: the question about {field} is closed, and {cell} is open")
+            named = ledger.named({} if about is None else {"candidates": about["candidates"]})
+            require(3, open_now <= named, f"{record}: {field} asks about {named}, not {open_now}")
 
     # --- a device ----------------------------------------------------------------------------------------------------
 
@@ -97,13 +155,20 @@ class Audit(Watch):
             for record in device.tables.records_of_kind(spec.name):
                 pending = device.tables.pending_ops(record)
                 if pending:
-                    state = device.replica.view(record)
-                    found[record] = (
-                        None if state is None else {str(name): value for name, value in state.values().items()},
-                        _version(device, record),
-                        frozenset(op.n for op in pending),
-                    )
+                    numbers = frozenset(op.n for op in pending)
+                    found[record] = (self._shown(device, record), _version(device, record), numbers)
         return found
+
+    def _shown(self, device: SimDevice, record: RecordId) -> dict[str, Any] | None:
+        """What an officer sees of a record; looked up anew when its row or an op on it has changed."""
+        seen = (device.tables.row(record), device.tables.pending_ops(record))
+        kept = self._views.get((device.id, record))
+        if kept is not None and kept[0] == seen:
+            return kept[1]
+        state = device.replica.view(record)
+        shown = None if state is None else {str(name): value for name, value in state.values().items()}
+        self._views[device.id, record] = seen, shown
+        return shown
 
     def applied(self, device: SimDevice, outcome: Outcome, before: object) -> None:
         """See `Watch`."""
@@ -133,62 +198,57 @@ class Audit(Watch):
             self._no_flicker(device, before)
 
     def _rows_and_views(self, device: SimDevice, records: Iterable[RecordId]) -> None:
-        history = self._history(device)
+        told = self._told(device)
         for record in records:
             raw = device.tables.row(record)
             held = device.tables.is_member_of_any(record)
             require(
                 4, (raw is not None) == held, f"{device.id}: {record} is held without a scope, or not held with one"
             )
-            if history is None:
+            if told is None:
                 continue
-            state = device.replica.view(record)
-            wanted = self.wanted_view(device, record, history)
-            shown = None if state is None else state.values()
-            require(4, shown == wanted, f"{device.id} shows {record} as {shown}, the model as {wanted}")
+            own = [reread_op(kept.body) for kept in device.tables.pending_ops(record)]
+            if self.set_back and told.is_out_of_order(record, _version(device, record), own):
+                continue
+            wanted = told.view(record, _version(device, record), own)
+            shown = self._shown(device, record)
+            if shown is not None and "safe_because" in shown:
+                shown = {field: value for field, value in shown.items() if field not in DECLARED}
+            if shown != wanted:
+                raise PromiseBroken(4, f"{device.id} shows {record} as {shown}, the model as {wanted}")
 
-    def _history(self, device: SimDevice) -> list[Accepted] | None:
+    def _told(self, device: SimDevice) -> Ledger | None:
+        """The ledger that all of a device's rows come from, if they come from one."""
         epoch = self.lineage.get(device.id)
         if epoch is None or device.replica.epoch != epoch:
             return None
-        return self.histories.get(epoch, [])
-
-    def wanted_view(self, device: SimDevice, record: RecordId, history: list[Accepted]) -> dict[str, Any] | None:
-        """What a device must show: the row at its version, and its own pending ops that the row does not hold."""
-        version = _version(device, record)
-        ops = [] if version is None else model.of_record(history, record, version)
-        known = {op.id for op in ops}
-        for kept in device.tables.pending_ops(record):
-            op = reread_op(kept.body)
-            if op.id not in known and (ops or op.create):
-                ops.append(op)
-        return model.values(model.cells(ops)) if ops else None
+        return self.ledgers.get(epoch, Ledger())
 
     def _no_flicker(self, device: SimDevice, before: _Before) -> None:
         """What arrives with nothing new but this device's own ops changes nothing of what its officer sees."""
-        history = self._history(device)
-        if history is None:
+        told = self._told(device)
+        if told is None:
             return
         for record, (shown, version, pending) in before.items():
             now = _version(device, record)
             if shown is None or (version is not None and (now is None or now < version)):
                 continue  # It has left; or it is sent anew, and older rows are believed again.
-            came = [one.op for one in history if one.op.record == record and (version or 0) < one.seq <= (now or 0)]
+            came = told.between(record, version or 0, now or 0)
+            if any(told.is_told_better(op) for op in came):
+                continue  # With its true time, an op may turn out to be earlier than what others have written.
             if all(op.device == device.id and op.n in pending for op in came):
                 ops = [device.tables.op(n) for n in pending]
                 if now is None and any(op is not None and op.state is OpState.SETTLED for op in ops):
                     continue  # The record is not for this device: the server told so, or took the scope away.
-                state = device.replica.view(record)
-                after = None if state is None else state.values()
-                require(
-                    4, after == shown, f"{device.id}: {record} flickers from {shown} to {after}; {version} {now} {ops}"
-                )
+                after = self._shown(device, record)
+                # Whether a reservation has ended is a question of clocks, and the server's decides.
+                if after is None or _without_claims(after) != _without_claims(shown):
+                    raise PromiseBroken(4, f"{device.id}: {record} flickers from {shown} to {after}; {now} {ops}")
 
     # --- the world at rest -------------------------------------------------------------------------------------------
 
     def at_any_time(self, server: SimServer, devices: Iterable[SimDevice]) -> None:
         """Nothing that was saved or told durable is gone (promises 1 and 2), whatever is still on its way."""
-        taken = self._taken(server)
         for device in devices:
             for n, body in device.made.items():
                 kept = device.tables.op(n)
@@ -196,25 +256,19 @@ class Audit(Watch):
                 if device.replica.epoch != server.store.epoch or kept is None:
                     continue
                 if kept.state in {OpState.DURABLE, OpState.SETTLED}:
-                    self._durable(server, taken, device, n)
+                    self._durable(server, device, n)
                 elif (device.id, n) in self.told:
                     # It may be offered again at any time; only a server that was set back takes its word back.
-                    again = kept.state is OpState.QUEUED or self.set_back
+                    again = kept.state in UNSENT or self.set_back
                     require(1, again, f"{device.id}: op {n} was called durable, and is {kept.state.value}")
             for code in (*device.endings, *server.endings):
                 require(0, code in NO_FAULT, f"a session of honest ends ended with {code}")
 
-    def _taken(self, server: SimServer) -> dict[OpKey, Op]:
-        return {(one.op.device, one.op.n): one.op for one in server.store.history}
-
-    def _durable(self, server: SimServer, taken: dict[OpKey, Op], device: SimDevice, n: OpNumber) -> None:
+    def _durable(self, server: SimServer, device: SimDevice, n: OpNumber) -> None:
         known = server.store.ops.get((device.id, n))
-        require(
-            1,
-            known is not None and known.result.status == "durable",
-            f"{device.id}: op {n} was called durable; the server has {known and known.result}",
-        )
-        same = taken.get((device.id, n)) == reread_op(device.made[n])
+        if known is None or known.result.status != "durable":
+            raise PromiseBroken(1, f"{device.id}: op {n} was called durable; the server has {known}")
+        same = server.store.body(device.id, n) == device.made[n]
         require(1, same, f"{device.id}: op {n} is another op on the server")
 
     def at_rest(self, server: SimServer, devices: Iterable[SimDevice]) -> None:
@@ -224,30 +278,33 @@ class Audit(Watch):
             self.record(server, record)
         for device in devices:
             self.lineage[device.id] = server.store.epoch
-            self._outbox_at_rest(server, device)
+            self._outbox_at_rest(server, devices, device)
             self._replica_at_rest(server, device)
 
-    def _outbox_at_rest(self, server: SimServer, device: SimDevice) -> None:
+    def _outbox_at_rest(self, server: SimServer, devices: Iterable[SimDevice], device: SimDevice) -> None:
+        stuck = {op_id(one.id, n) for one in devices for n in one.made if _is_stuck(one, n)}
         for n, body in device.made.items():
             kept = device.tables.op(n)
             if kept is None:
                 continue
             require(4, kept.state is not OpState.DURABLE, f"{device.id}: op {n} waits for a row that never comes")
             known = server.store.ops.get((device.id, n))
-            lost_right = self.set_back and kept.code == "op_not_permitted"
             if kept.state is OpState.HELD:
                 require(
                     1, known is not None and known.result.status == "refused", f"{device.id}: op {n} held for nothing"
                 )
                 told = (device.id, n) in self.told
+                lost_right = self.set_back and kept.code in LOST_RIGHT
                 require(1, lost_right or not told, f"{device.id}: op {n} was called durable, now {kept.code}")
-            if kept.state is OpState.QUEUED:
-                before = device.tables.op(reread_op(body).after)
-                waits = before is not None and before.state in {OpState.HELD, OpState.QUEUED}
+            if kept.state in UNSENT:
+                op = reread_op(body)
                 require(
                     1, self.set_back or (device.id, n) not in self.told, f"{device.id}: op {n} is not durable again"
                 )
-                require(1, waits or lost_right, f"{device.id}: op {n} is never taken in: {kept.code} {kept.detail}")
+                seen = {name for names in op.saw.values() for name in names}
+                behind = op_id(device.id, op.after) in stuck or not stuck.isdisjoint(seen)
+                orphan = self.set_back and (op.record not in server.store.rows or kept.code in LOST_RIGHT)
+                require(1, behind or orphan, f"{device.id}: op {n} is never taken in: {kept.code} {kept.detail}")
 
     def _replica_at_rest(self, server: SimServer, device: SimDevice) -> None:
         store, tables = server.store, device.tables
@@ -273,6 +330,25 @@ class Audit(Watch):
         self._rows_and_views(
             device, [record for spec in KINDS.values() for record in tables.records_of_kind(spec.name)]
         )
+
+
+def _is_stuck(device: SimDevice, n: OpNumber) -> bool:
+    kept = device.tables.op(n)
+    return kept is not None and kept.state in UNSENT | ENDED | {OpState.HELD}
+
+
+def _without_claims(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in held.items() if field not in {"hold", "claimed"}}
+
+
+def _as_declared(item: model.Cells) -> None:
+    """Check what an inbox item says of who decides, and leave it out of what is compared with the model."""
+    about = model.values(model.ITEM, item)
+    asks = KINDS[about["subject_kind"]].fields[FieldName(about["field"])].asks
+    declared = None if asks is None else ([role.value for role in asks.roles], asks.safe_because)
+    require(3, (about["roles"], about["safe_because"]) == declared, f"asks {about['roles']}, declared is {declared}")
+    for field in DECLARED:
+        del item[field]
 
 
 def _version(device: SimDevice, record: RecordId) -> Seq | None:

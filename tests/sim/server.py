@@ -6,7 +6,7 @@ out before heads move; a read and its delivery are two steps, with anything in b
 
 import hashlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -56,6 +56,10 @@ class Conn:
         self.reading: tuple[WantChanges | WantPage | WantRanges, Any] | None = None
 
 
+Arrival = tuple[Conn, Commit, Submission]
+"""What was pushed, and by whom."""
+
+
 class SimServer:
     """Everything between the links and the disk."""
 
@@ -81,8 +85,8 @@ class SimServer:
     def _boot(self) -> None:
         self.conns: list[Conn] = []
         self.heads: dict[ScopeName, Head] = dict(self.store.heads)
-        self.arrivals: deque[tuple[Conn, Commit, Submission]] = deque()
-        self.unpublished: deque[tuple[list[tuple[Conn, Commit, Submission]], list[Settled]]] = deque()
+        self.arrivals: deque[Arrival] = deque()
+        self.unpublished: deque[tuple[list[Arrival], list[Settled]]] = deque()
         self._recent: dict[tuple[ScopeName, Seq], ScopeChange] = {}
 
     def crash(self, store: SimStore | None = None) -> None:
@@ -112,8 +116,9 @@ class SimServer:
         match demand:
             case CheckHello(device):
                 conn.checking = device
-            case Commit(ops) if conn.session.device is not None:
-                submission = Submission(conn.session.device, frozenset(conn.session.scopes), ops)
+            case Commit(ops, _, times) if conn.session.device is not None:
+                scopes = frozenset(conn.session.scopes)
+                submission = Submission(conn.session.device, scopes, ops, conn.session.schema, times)
                 self.arrivals.append((conn, demand, submission))
         return True
 
@@ -227,15 +232,16 @@ class SimServer:
         while ops:
             settled = decide(self.store, ops, self._now())
             self._fuse.point(NODE, "before commit")
-            self._write(settled)
+            self._write(settled, group)
             commits.append(settled)
             ops = ops[settled.taken :]
             self._fuse.point(NODE, "after commit")
         self.unpublished.append((group, commits))
         return True
 
-    def _write(self, settled: Settled) -> None:
-        self.store.keep(settled)
+    def _write(self, settled: Settled, group: Iterable[Arrival]) -> None:
+        times = {(one.device, n): told for _, _, one in group for n, told in one.times.items()}
+        self.store.keep(settled, times)
         self._kept(settled)
 
     def publish(self) -> bool:

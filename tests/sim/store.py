@@ -4,17 +4,19 @@ It settles with the real `server.settle` and keeps, for the oracles, the list of
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from schemas.codec import decode_row, reread_op
-from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.wire import Range
 from server import settle
 from server.store import Changes, Page
-from sync import digest, merge
+from sync import digest, history, merge
+from sync.history import Act
+from sync.merge import RecordState
 from sync.session import Head
-from tests.sim.model import Accepted
+from tests.sim.ledger import Accepted
 
 PAGE_ROWS: Final = 2
 CHANGES_ROWS: Final = 3
@@ -32,6 +34,8 @@ class SimStore:
         self.rows: dict[RecordId, bytes] = {}
         self.ops: dict[settle.OpKey, settle.KnownOp] = {}
         self.history: list[Accepted] = []
+        self.acts: dict[OpId, tuple[Act, ...]] = {}
+        self._bodies: dict[settle.OpKey, bytes] = {}
         # scope -> record -> (commit that last touched it there, whether it is still there)
         self._log: dict[ScopeName, dict[RecordId, tuple[Seq, bool]]] = {}
 
@@ -45,21 +49,38 @@ class SimStore:
         """What `settle` asks for."""
         return settle.Loaded(
             ops={key: self.ops[key] for key in wanted.ops if key in self.ops},
-            states={
-                record: merge.from_row(decode_row(self.rows[record]))
-                for record in wanted.records
-                if record in self.rows
-            },
+            states={record: state for record in wanted.records if (state := self.state(record)) is not None},
             heads=dict(self.heads),
+            archive=self,
         )
 
-    def keep(self, settled: settle.Settled) -> None:
-        """Write one commit, whole."""
+    def state(self, record: RecordId) -> RecordState | None:
+        """See `server.settle.Archive`."""
+        return merge.from_row(decode_row(self.rows[record])) if record in self.rows else None
+
+    def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
+        """See `server.settle.Archive`."""
+        return self._bodies.get((device, n))
+
+    def acts_on(self, record: RecordId) -> dict[OpId, list[Act]]:
+        """What every accepted op did to a record, as `sync.history` counts it."""
+        return {one.op.id: history.acts_on(record, one.op, self.acts[one.op.id]) for one in self.history}
+
+    def keep(self, settled: settle.Settled, times: Mapping[settle.OpKey, Millis]) -> None:
+        """Write one commit, whole.
+
+        Args:
+            settled: the commit.
+            times: when some of its ops were made, as their devices told with them.
+        """
         self.seq = settled.seq
         for op in settled.ops:
-            self.ops[op.device, op.n] = settle.KnownOp(op.digest, op.result)
+            key = (op.device, op.n)
+            self.ops[key] = settle.KnownOp(op.digest, op.result)
             if op.result.status == "durable":
-                self.history.append(Accepted(reread_op(op.body), settled.seq))
+                self._bodies[key] = op.body
+                self.acts[op_id(*key)] = op.acts
+                self.history.append(Accepted(reread_op(op.body), settled.seq, settled.recorded_at, times.get(key)))
         for row in settled.rows:
             self.rows[row.record] = row.body
         for change in settled.scopes:

@@ -9,7 +9,7 @@ import pytest
 from schemas.ids import RecordId, Seq
 from schemas.wire import Snapshot
 from sync import digest
-from sync.replica.core import Outcome
+from sync.replica import Outcome
 from tests.sim.device import SimDevice
 from tests.sim.world import SCOPES, World
 

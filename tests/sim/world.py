@@ -8,46 +8,41 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Self
 from unittest import mock
 
-from schemas.ids import Epoch, Millis, RecordId, ScopeName, named_record_id
-from schemas.kinds import KINDS, KindSpec
-from schemas.limits import MESSAGE_BYTES_MAX
+from schemas.ids import Epoch, Millis, OpNumber, RecordId, ScopeName, named_record_id
+from schemas.kinds import KINDS, InboxItem, KindSpec, spec_of
+from schemas.limits import MESSAGE_BYTES_MAX, PAGE_ROWS_MAX
 from server.settle import Settled
-from sync.outbox import OpState
+from sync.outbox import UNSENT
+from tests.sim import officers
 from tests.sim.device import SimDevice
 from tests.sim.faults import Crash, Fuse, require
+from tests.sim.officers import BEGIN_MS
 from tests.sim.oracles import Audit
 from tests.sim.server import NODE, Conn, SimServer
 from tests.sim.store import SimStore
 
-BEGIN_MS: Final = 1_700_000_000_000
 CREDIT: Final = MESSAGE_BYTES_MAX + 3_000
 """Credit of both sides in the simulation: a device that acknowledges nothing is out of it after some frames."""
 ROUNDS_MAX: Final = 400
-SESSIONS_MAX: Final = 3
-AREAS: Final = ("north", "south")
+SESSIONS_MAX: Final = 12
+ITEM: Final = spec_of(InboxItem)
 SCOPES: Final = tuple(
     map(
         ScopeName,
         (
             "area:north",
             "area:north:briefing",
+            "area:north:inbox",
             "area:south",
             "area:south:briefing",
             "force:briefing",
+            "suite:one:inbox",
             "suite:one",
         ),
     )
 )
-AUDIENCES: Final = (
-    ["area:north"],
-    ["area:south"],
-    ["force"],
-    ["area:north", "area:south"],
-    ["area:south", "force"],
-    ["area:north", "area:south", "force"],
-)
-FIRST_GRANTS: Final = {"hh-1": SCOPES[:2] + SCOPES[4:], "hh-2": SCOPES[:2] + SCOPES[4:], "hh-3": SCOPES}
-"""Two handhelds with equal grants, and one that sees everything."""
+FIRST_GRANTS: Final = {"hh-1": SCOPES[:3] + SCOPES[5:], "hh-2": SCOPES[:3] + SCOPES[5:], "hh-3": SCOPES}
+"""Two handhelds with equal grants, and one that sees everything. All of them may decide, but not about the south."""
 
 
 class World:
@@ -58,7 +53,7 @@ class World:
         self.now = BEGIN_MS
         self.fuse = Fuse()
         self.audit = Audit()
-        self._records: list[tuple[RecordId, KindSpec]] = []
+        self.records: list[tuple[RecordId, KindSpec]] = []
         self._epochs = 0
         self._said = 0
         self._backup: SimStore | None = None
@@ -114,64 +109,90 @@ class World:
         """An officer makes a record."""
         self._said += 1
         text, when = f"said {self._said}", BEGIN_MS - 100_000 + what % 7
-        name = sorted(KINDS)[kind % len(KINDS)]
-        changes: dict[str, Any]
-        match name:
-            case "incident":
-                changes = {"opened_at": when, "area": AREAS[what % 2], "category": "crime", "summary": text}
-                if what % 3 == 0:
-                    changes["log"] = [{"text": text}]
-            case "custody-booking":
-                changes = {"suite": "one", "detainee": text, "arrested_at": when}
-            case _:
-                audience = AUDIENCES[what % len(AUDIENCES)]
-                changes = {"title": text, "body": text, "audience": audience, "issued_at": when}
+        name = officers.KIND_NAMES[kind % len(officers.KIND_NAMES)]
+        changes = officers.new_record(name, what, text, when)
         record = named_record_id("simulated", str(self._said))
-        self._records.append((record, KINDS[name]))
+        self.records.append((record, KINDS[name]))
         device = self._device(who)
         self._act(lambda: device.write(record, KINDS[name], changes, create=True, occurred_at=when))
 
     def edit(self, who: int, which: int, what: int) -> None:
         """An officer changes one of the records that the handheld shows."""
         device = self._device(who)
-        shown = [(record, spec) for record, spec in self._records if device.replica.view(record) is not None]
+        found = self._shown(device, which)
+        if found is None:
+            return
+        record, spec, held = found
+        self._said += 1
+        changes = officers.change(spec.name, what, f"said {self._said}", device.time(), held)
+        self._write(device, record, spec, changes, what)
+
+    def differ(self, who: int, which: int, what: int) -> None:
+        """Two officers change the same field of the same record, and neither has seen the other's change."""
+        one, two = self._device(who), self._device(who + 1 + what % 2)
+        shown = [
+            (record, spec)
+            for record, spec in self.records
+            if one.replica.view(record) is not None and two.replica.view(record) is not None
+        ]
         if not shown:
             return
         record, spec = shown[-1 - which % len(shown)]
+        for device, nth in ((one, what), (two, what + 1 if what % 6 != 5 else what - 1)):
+            state = device.replica.view(record)
+            if state is not None:
+                self._said += 1
+                held = {str(name): value for name, value in state.values().items()}
+                changes = officers.change(spec.name, nth, f"said {self._said}", device.time(), held)
+                self._write(device, record, spec, changes, nth)
+
+    def correct(self, who: int, which: int, what: int) -> None:
+        """An officer corrects what was recorded once and for all; only some are entitled to."""
+        device = self._device(who)
+        found = self._shown(device, which)
+        if found is None:
+            return
+        record, spec, _ = found
+        changes = officers.correction(spec.name, what)
+        if changes:
+            self._write(device, record, spec, changes, what, correct=True)
+
+    def decide(self, who: int, which: int, what: int) -> None:
+        """An officer decides one of the questions that the handheld shows, or one that is decided already."""
+        device = self._device(who)
+        items = sorted(device.tables.records_of_kind(ITEM.name))
+        if not items:
+            return
+        item = items[which % len(items)]
+        state = device.replica.view(item)
         self._said += 1
+        held = {} if state is None else state.values()
+        changes = officers.decision({str(name): value for name, value in held.items()}, what, f"said {self._said}")
+        if changes is not None:
+            self._write(device, item, ITEM, changes, what)
+
+    def _write(
+        self,
+        device: SimDevice,
+        record: RecordId,
+        spec: KindSpec,
+        changes: dict[str, Any],
+        what: int,
+        *,
+        correct: bool = False,
+    ) -> None:
         # Times of different officers cross and meet, so that the order of arrival and of events differ.
         when = BEGIN_MS - 50_000 + what % 5
-        changes = self._change(spec.name, what, f"said {self._said}")
-        self._act(lambda: device.write(record, spec, changes, create=False, occurred_at=when))
+        self._act(lambda: device.write(record, spec, changes, occurred_at=when, correct=correct))
 
-    def _change(self, kind: str, what: int, text: str) -> dict[str, Any]:
-        choices: tuple[dict[str, Any], ...]
-        match kind:
-            case "incident":
-                choices = (
-                    {"summary": text},
-                    {"area": AREAS[what % 2]},
-                    {"log": [{"text": text}, {"text": f"{text}, too"}]},
-                    {"source": f"source {what % 3}"},
-                    {"grade": ("p1", "p2", "scheduled")[what % 3], "location": None},
-                    {"area": AREAS[what % 2], "summary": text, "log": [{"text": text}]},
-                )
-            case "custody-booking":
-                choices = (
-                    {"detainee": text},
-                    {"relevant_time": BEGIN_MS + what % 3},
-                    {"checks": [{"checked_at": BEGIN_MS + what % 3, "where": "cell 1", "response": "awake"}]},
-                    {"arresting_officer": f"officer {what % 2}", "arrived_at": BEGIN_MS + what % 2},
-                    {"cell": text, "risk": ("high", "medium", None)[what % 3]},
-                )
-            case _:
-                choices = (
-                    {"title": text},
-                    {"audience": AUDIENCES[what % len(AUDIENCES)]},
-                    {"receipts": [{"read_at": BEGIN_MS + what % 3}]},
-                    {"audience": AUDIENCES[(what + 1) % len(AUDIENCES)], "body": text},
-                )
-        return choices[what // 6 % len(choices)]
+    def _shown(self, device: SimDevice, which: int) -> tuple[RecordId, KindSpec, dict[str, Any]] | None:
+        """One of the records that a handheld shows, counted back from the latest, with its values."""
+        views = [(record, spec, device.replica.view(record)) for record, spec in self.records]
+        shown = [(record, spec, state.values()) for record, spec, state in views if state is not None]
+        if not shown:
+            return None
+        record, spec, held = shown[-1 - which % len(shown)]
+        return record, spec, {str(name): value for name, value in held.items()}
 
     # --- links, power, grants, time ----------------------------------------------------------------------------------
 
@@ -285,14 +306,24 @@ class World:
             device.lazy = False
             device.acknowledge()
         self._until_quiet()
+        waiting = self._waiting()
         for _ in range(SESSIONS_MAX):
-            # An op that waits for what another device will offer again is pushed once in a session.
-            waiting = [who for who, device in enumerate(self.devices) if device.replica.count(OpState.QUEUED)]
-            for who in waiting:
+            # What waits for an op on a record that its device does not hold is offered once in a session.
+            for who in sorted({who for who, _ in waiting}):
                 self.cut(who, 1)
-            if waiting:
-                self._until_quiet()
+            self._until_quiet()
+            waiting, before = self._waiting(), waiting
+            if waiting == before:
+                break
         self.audit.at_rest(self.server, self.devices)
+
+    def _waiting(self) -> set[tuple[int, OpNumber]]:
+        """Whose ops are not taken in, and never refused."""
+        return {
+            (who, op.n)
+            for who, device in enumerate(self.devices)
+            for op in device.tables.ops_in(UNSENT, OpNumber(0), PAGE_ROWS_MAX)
+        }
 
     def come_back(self, who: int) -> None:
         """One handheld finds the network, and all that follows from it happens; nobody else comes back."""
