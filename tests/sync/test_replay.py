@@ -140,6 +140,28 @@ def test_an_op_that_the_row_holds_is_not_laid_over_it_again() -> None:
     assert laid.values() == before.values() | {FieldName("summary"): "c"}
 
 
+def test_an_op_that_was_not_taken_in_is_shown_whatever_the_row_holds() -> None:
+    """A copy of this device made the later ops that the row tells of: the officer's own change is not theirs."""
+    mine, of_the_copy = (
+        op(2, INCIDENT, "incident", {"location": "mine"}),
+        op(5, INCIDENT, "incident", {"source": "copy"}),
+    )
+    row = taken_in(ROW, [of_the_copy])
+    hidden = replay.view(row, [mine])
+    assert hidden is not None
+    assert hidden.values().get(FieldName("location")) is None
+    shown = replay.view(row, [mine], not_taken={mine.n})
+    assert shown is not None
+    assert (shown.values()[FieldName("location")], shown.values()[FieldName("source")]) == ("mine", "copy")
+
+
+def test_a_row_of_a_kind_that_only_a_newer_program_knows_shows_nothing() -> None:
+    """It is kept for that program; neither it nor an op on it breaks the view."""
+    newer = Row(id=INCIDENT, kind="drone-flight", v=Seq(3), stamps=ROW.stamps, cells={FieldName("pilot"): ["x", 0]})
+    assert replay.view(newer, []) is None
+    assert replay.view(newer, pending_ops([{"summary": "b"}])) is None
+
+
 def test_an_op_of_another_device_with_the_same_number_is_no_reason_to_hide_mine() -> None:
     """What a row holds is told by device."""
     mine = op(2, INCIDENT, "incident", {"summary": "mine"})

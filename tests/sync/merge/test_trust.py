@@ -7,13 +7,13 @@ import pytest
 
 from schemas import policies
 from schemas.codec import decode_row, encode
-from schemas.ids import FieldName, Seq
+from schemas.ids import FieldName, Seq, named_record_id
 from schemas.kinds import FieldSpec
 from schemas.ops import Row
 from schemas.policies import latest
 from sync import check, merge
 from sync.merge import RecordState
-from tests.sync.merge.incident import KIND, committed, made, op, value
+from tests.sync.merge.incident import KIND, RECORD, T0, committed, made, op, value
 
 GRADE, COLOUR = FieldName("grade"), FieldName("colour")
 FIRST = "desk-1/1"
@@ -164,3 +164,20 @@ def test_of_a_row_of_the_first_version_its_stamps_tell_it() -> None:
     assert again.upto == {"desk-1": 1, "hh-1": 7, "hh-2": 2}
     assert again == state
     assert merge.to_row(committed(again, op("hh-2", 5, {"summary": "z"}))).upto == {"desk-1": 1, "hh-1": 7, "hh-2": 5}
+
+
+def test_what_the_rules_wrote_in_an_item_is_no_op_of_a_device_on_it() -> None:
+    """An item's stamps are those of the ops on its subject: a device whose decision comes later has not made it yet."""
+    values: dict[str, Any] = {
+        "subject": RECORD,
+        "subject_kind": "incident",
+        "field": "grade",
+        "policy": "once",
+        "places": ["area:x"],
+    }
+    values |= {"roles": ["supervisor"], "opened_at": T0, "due_at": T0, "safe_because": "x"}
+    stamp = merge.to_row(committed(BASE, op("hh-1", 7, {"summary": "a"}))).stamps[-1]
+    cells = {FieldName(name): [each, 0] for name, each in values.items()}
+    item = merge.from_row(Row(id=named_record_id("item"), kind="inbox-item", v=Seq(2), stamps=[stamp], cells=cells))
+    assert item.upto == {}
+    assert not item.holds(op("hh-1", 3, {}))

@@ -282,6 +282,8 @@ def test_no_read_sorts_or_scans(data: Path) -> None:
         reader.read_ops(planning, record_id(1), 0, 5)
         planning.close()
     assert len(plans) == 11
+    (of_one_record,) = [plan for sql, plan in plans.items() if "FROM op" in sql and "record = ?" in sql]
+    assert "op_by_record" in of_one_record, "walking all ops for those of one record costs all of them"
     for sql, plan in plans.items():
         assert "TEMP B-TREE" not in plan, sql
         assert "SCAN" not in plan, sql
