@@ -259,7 +259,9 @@ class _Commit:
             refusal, acts = self._adopt(op, before, after, stamp, unread)
         if refusal is not None:
             return _refused(op, refusal), ()
-        stands = {str(name): op_id for name, op_id in merge.displaced(self._states[op.record], op).items()}
+        # In a new record nothing can stand in the place of what it says.
+        displaced = {} if before is None else merge.displaced(self._states[op.record], op)
+        stands = {str(name): op_id for name, op_id in displaced.items()}
         return Result(n=op.n, status="durable", seq=self._seq, stands=stands), acts
 
     def _without_right(self, submission: Submission, op: Op, before: RecordState | None) -> check.Refusal | None:

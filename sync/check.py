@@ -94,8 +94,11 @@ def op_on(
         if name in skip:
             continue
         field = spec.fields[name]
+        policy = policy_of(field)
+        if not policy.refuses:
+            continue
         cell = None if state is None else state.cells.get(name)
-        refusal = policy_of(field).refusal(field, cell, change_of(op, name, stamp, field))
+        refusal = policy.refusal(field, cell, change_of(op, name, stamp, field))
         if refusal is not None:
             return refusal
     if state is not None and spec.struct is InboxItem and "decision" in op.changes and "decision" not in skip:

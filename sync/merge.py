@@ -230,11 +230,14 @@ def _contest_endings(spec: KindSpec, cells: dict[FieldName, Cell], op: Op) -> No
         if name in op.changes:
             mine = [ending for ending in endings(field, cells[name]) if ending.stamp.op == op.id]
             others = {entry.stamp for one in watched if one in cells for entry in cells[one].entries}
+            # Who says nothing of the entries has a program that knows no such field: whatever its base held, its
+            # officer ended the work without sight of them.
+            knows = any(one in op.saw or one in op.changes for one in watched)
             pairs += [
                 (op.id, stamp.op)
                 for _ in mine
                 for stamp in others
-                if stamp.op != op.id and not _saw(op, stamp, watched)
+                if stamp.op != op.id and not (knows and _saw(op, stamp, watched))
             ]
         if any(one in op.changes for one in watched):
             standing = [one for one in endings(field, cells[name]) if one.stamp.op != op.id]

@@ -378,7 +378,8 @@ def _contest(record: Record, op: dict[str, Any], stamp: Stamp) -> None:
         pairs: list[tuple[str, str]] = []
         if each in op["changes"] and any(name(one) == name(stamp) for one in ends):
             entries = [one for watched in ending["unless"] for one in record.cells.get(watched, Cell()).stamps]
-            unseen = [one for one in entries if name(one) != name(stamp) and not saw(one, ending["unless"])]
+            knows = any(one in op.get("saw", {}) or one in op["changes"] for one in ending["unless"])
+            unseen = [one for one in entries if name(one) != name(stamp) and not (knows and saw(one, ending["unless"]))]
             pairs += [(name(stamp), name(one)) for one in unseen]
         if any(watched in op["changes"] for watched in ending["unless"]):
             pairs += [(name(one), name(stamp)) for one in ends if name(one) != name(stamp) and not saw(one, [each])]

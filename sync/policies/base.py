@@ -107,6 +107,8 @@ class MergePolicy(Protocol):
     """
 
     name: str
+    refuses: bool
+    """Whether it can refuse a change at all (`refusal`)."""
 
     def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:
         """The cell after a change; `cell` is None when the field has no value yet."""
@@ -139,6 +141,8 @@ class MergePolicy(Protocol):
 
 class OneValue:
     """What the policies with one value have in common."""
+
+    refuses = False
 
     def value(self, field: FieldSpec, cell: Cell) -> Any:  # noqa: ARG002  the interface's arguments
         """The value that stands."""

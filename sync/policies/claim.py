@@ -21,6 +21,7 @@ class Claim(OneValue):
     """See the module's text."""
 
     name = "claim"
+    refuses = True
 
     def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:  # noqa: ARG002  the interface's
         """Hold what is free; keep a claim on what is held beside it; release what the author saw."""

@@ -18,6 +18,7 @@ class Grow:
     """See the module's text."""
 
     name = "grow"
+    refuses = False
 
     def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:  # noqa: ARG002  the interface's
         """Add the entries that are not there yet."""

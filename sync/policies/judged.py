@@ -20,6 +20,7 @@ class Judged(OneValue):
     """See the module's text."""
 
     name = "judged"
+    refuses = True
 
     def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:  # noqa: ARG002  the interface's
         """Supersede what the author saw; keep everything else."""

@@ -26,6 +26,7 @@ class State(OneValue):
     """See the module's text."""
 
     name = "state"
+    refuses = True
 
     def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:
         """Supersede what the author saw; show what takes precedence among what is left."""

@@ -18,6 +18,7 @@ class Tags:
     """See the module's text."""
 
     name = "tags"
+    refuses = False
 
     def merge(self, field: FieldSpec, cell: Cell | None, change: Change) -> Cell:  # noqa: ARG002  the interface's
         """Take away what is removed and was seen; add what is added."""

@@ -132,6 +132,18 @@ async def test_its_base_is_no_sight_of_a_raise_that_is_kept_in_trust(ours: Ours,
     assert (seen["values"]["grade"], seen["unread"]) == ("scheduled", {"grade": ["p0"]})
 
 
+async def test_its_closing_of_work_that_it_cannot_see_asks_a_person(ours: Ours, other: Other) -> None:
+    """It has no field for arrests, so it closed without sight of one, whatever version of the record it stood on."""
+    old, mine = await other("behind", "hh-old"), await ours("hh-01")
+    record = (await mine.create(incident(status=IncidentStatus.ATTENDED))).record
+    await mine.append(record, "arrests", Arrest(person="Jo Marsh", arrested_at=Millis(5)))
+    await old.reach(record, await done(mine, record))
+    await old.edit(record, status="closed")
+    seen = await reach(mine, record, await old.done(record))
+    assert seen["values"]["status"] == "attended"
+    assert seen["differing"] == {"status": ["closed"]}
+
+
 async def test_a_retired_field_is_kept_and_shown_and_no_longer_written(ours: Ours, other: Other) -> None:
     """The cell that an older desk wrote stays through this version's edits; this version says what to do instead."""
     old, mine = await other("behind", "hh-old"), await ours("hh-01")
