@@ -99,11 +99,20 @@ def test_the_next_step_by_someone_who_saw_both_settles_it(step: str) -> None:
         assert (value(settled, "status"), asked(settled), settled.cells[STATUS].against) == (step, (), ())
 
 
-def test_of_an_older_program_its_base_tells_what_it_saw() -> None:
-    """It names nothing: a closing on a version with the arrest knew of it, one on a version before did not."""
+def test_an_older_program_that_knows_no_arrests_has_seen_none() -> None:
+    """It names none, because it cannot show any: whatever version it closed on, its officer did not know."""
+    state = committed(BASE, ARREST)
+    for base in (state.version, Seq(state.version - 1)):
+        closing = op("hh-1", 1, {"status": "closed"}, base=base)
+        assert value(committed(state, closing), "status") == "attended"
+
+
+def test_of_an_op_that_adds_an_arrest_and_names_none_its_base_tells_what_it_saw() -> None:
+    """Closing on a version with the other's arrest it knew of that one, on a version before it did not."""
     state = committed(BASE, ARREST)
     for base, shown in ((state.version, "closed"), (Seq(state.version - 1), "attended")):
-        closing = op("hh-1", 1, {"status": "closed"}, base=base)
+        arrest = [{"person": "Sam Sample", "arrested_at": T0}]
+        closing = op("hh-1", 1, {"status": "closed", "arrests": arrest}, base=base)
         assert value(committed(state, closing), "status") == shown
 
 
