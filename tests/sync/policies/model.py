@@ -32,6 +32,7 @@ class Told(NamedTuple):
         at: when it was recorded.
         seq: its commit.
         saw: field -> what its author saw there.
+        knows: the fields of which it says anything.
         decides: whether it is a person's decision or an entitled correction.
     """
 
@@ -42,6 +43,7 @@ class Told(NamedTuple):
     at: int
     seq: int
     saw: Mapping[FieldName, frozenset[OpId]]
+    knows: frozenset[FieldName]
     decides: bool
 
     @property
@@ -93,6 +95,7 @@ class Model:
                 at=kept.recorded_at,
                 seq=kept.seq,
                 saw=saw,
+                knows=frozenset({*op.saw, *op.changes}),
                 decides=op.correct and self.field((op.record, name)).policy.name == "once",
             )
             self._tell((op.record, name), told)
@@ -245,17 +248,21 @@ class Model:
         ending = field.flow.ending
         if ending is None or state not in ending.states:
             return False
-        entries = [(name, one) for name in ending.unless for one in self.told.get((place[0], FieldName(name)), [])]
+        watched = [FieldName(name) for name in ending.unless]
+        entries = [(name, one) for name in watched for one in self.told.get((place[0], name), [])]
         return all(
             any(
-                entry.op != one.op
-                and entry.op not in one.saw.get(FieldName(name), ())
-                and one.op not in entry.saw[place[1]]
+                entry.op not in (one.op, *self._knew(one, name, watched)) and one.op not in entry.saw[place[1]]
                 for name, entry in entries
             )
             for one in self.standing(place)
             if one.value == state
         )
+
+    @staticmethod
+    def _knew(ending: Told, name: FieldName, watched: Sequence[FieldName]) -> frozenset[OpId]:
+        """What the author of an ending saw of the work; nothing, if their program says nothing of such work."""
+        return ending.saw.get(name, frozenset()) if ending.knows.intersection(watched) else frozenset()
 
     def _shown_safe(self, place: Place, field: FieldSpec) -> Any:
         assert field.safe is not None
