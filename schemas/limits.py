@@ -98,8 +98,12 @@ SNAPSHOT_ROWS_MAX: Final = 128
 SCOPES_PER_DEVICE_MAX: Final = 256
 """Scopes that one device may hold. A control room's desk with all areas, suites and missions has under 100."""
 
-SCOPES_PER_RECORD_MAX: Final = 64
-"""Scopes that one record may be in: a briefing to all areas, teams and suites has under 50."""
+SCOPES_PER_BRIEFING_MAX: Final = 32
+"""Audiences of one briefing: all areas, teams and suites are under 32."""
+
+SCOPES_PER_RECORD_MAX: Final = 96
+"""Scopes that one record may be in. A question about a briefing is in each of its audiences, in the inbox of each, and in
+the force's once it is overdue."""
 
 REPAIR_RANGES_MAX: Final = 64
 """Ranges that one REPAIR compares."""
@@ -168,6 +172,7 @@ def _check_relations() -> None:
         "fields fit in a map": FIELDS_PER_OP_MAX <= MAP_LEN_MAX,
         "a message fits in the credit": MESSAGE_BYTES_MAX <= CREDIT_BYTES <= CREDIT_BYTES_TOTAL_MAX,
         "an idle device has missed three heartbeats": 3 * PING_INTERVAL_MS + PONG_TIMEOUT_MS < IDLE_TIMEOUT_MS,
+        "a question about a briefing fits in its scopes": 2 * SCOPES_PER_BRIEFING_MAX + 1 <= SCOPES_PER_RECORD_MAX,
         "a record's scopes fit in an array": SCOPES_PER_RECORD_MAX <= SCOPES_PER_DEVICE_MAX <= ARRAY_LEN_MAX,
     }
     broken = [meaning for meaning, holds in relations.items() if not holds]

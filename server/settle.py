@@ -249,7 +249,7 @@ class _Commit:
         if missing is not None:
             # Judged by the record as it is without that op, this one might be refused for good.
             return _waits(op, "op_saw_unknown", f"its author saw {missing}, which has not come")
-        refusal = refusal or check.op_on(before, op, spec, stamp, unread)
+        refusal = refusal or check.op_on(before, op, spec, stamp, unread, newer=newer)
         if refusal is not None and refusal.code in _CURABLE and op.base > version:
             return _waits(op, refusal.code, f"made on version {op.base}")
         acts: tuple[Act, ...] = ()

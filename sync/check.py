@@ -73,6 +73,8 @@ def op_on(
     spec: KindSpec,
     stamp: Stamp | None = None,
     skip: frozenset[FieldName] = NO_FIELDS,
+    *,
+    newer: bool = False,
 ) -> Refusal | None:
     """Check the op against the record it is about; None when it can be merged.
 
@@ -81,6 +83,7 @@ def op_on(
         op, spec: the op and its kind.
         stamp: what its values will bear; the op's own when it is not recorded yet.
         skip: fields that are not merged here (`unread`).
+        newer: whether its device knows a newer schema than this program (`op_alone`).
     """
     if state is None:
         if not op.create:
@@ -102,11 +105,11 @@ def op_on(
         if refusal is not None:
             return refusal
     if state is not None and spec.struct is InboxItem and "decision" in op.changes and "decision" not in skip:
-        return _decision_problem(state, op)
+        return _decision_problem(state, op, newer=newer)
     return None
 
 
-def _decision_problem(item: RecordState, op: Op) -> Refusal | None:
+def _decision_problem(item: RecordState, op: Op, *, newer: bool) -> Refusal | None:
     """Whether what was decided cannot be a value of the field that the inbox item is about."""
     about = item.build()
     decision = op.changes[FieldName("decision")]
@@ -114,7 +117,9 @@ def _decision_problem(item: RecordState, op: Op) -> Refusal | None:
         return Refusal("op_value_wrong", "decision: say what is decided")
     subject = kind_named(about.subject_kind)
     field = None if subject is None else subject.fields.get(FieldName(about.field))
-    wrong = "its field is not known here" if field is None else field.problem(decision["value"])
+    wrong, known = ("its field is not known here", True) if field is None else field.look(decision["value"])
+    if wrong is None and not known and not newer:
+        wrong = "it is not in the list"
     return None if wrong is None else Refusal("op_value_wrong", f"decision for {about.field}: {wrong}")
 
 

@@ -9,6 +9,7 @@ from schemas.ids import MillisInt, ScopeName, ScopeText
 from schemas.kinds.base import Kind
 from schemas.kinds.common import Body, Line, Receipt
 from schemas.kinds.registry import record_kind
+from schemas.limits import SCOPES_PER_BRIEFING_MAX
 from schemas.policies import Asks, grow, latest, once
 from schemas.roles import Role
 from schemas.tokens import Token
@@ -42,7 +43,7 @@ class Briefing(Kind, frozen=True, kw_only=True):
 
     title: Annotated[Line, latest]
     body: Annotated[Body, latest]
-    audience: Annotated[tuple[ScopeText, ...], msgspec.Meta(min_length=1, max_length=32), latest]
+    audience: Annotated[tuple[ScopeText, ...], msgspec.Meta(min_length=1, max_length=SCOPES_PER_BRIEFING_MAX), latest]
     issued_at: Annotated[
         MillisInt,
         once,

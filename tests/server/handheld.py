@@ -9,7 +9,7 @@ from schemas.ids import DeviceId, OfficerId, RecordId
 from schemas.kinds import Kind, spec_of
 from sync.check import changed_fields
 from sync.replica import MemoryTables, Replica
-from sync.replica.core import WriteFacts
+from sync.replica import WriteFacts
 from sync.session import DeviceSession, HelloFacts
 from sync.session.table import DeviceState
 from tests.server.rawsocket import BINARY, RawSocket, frame

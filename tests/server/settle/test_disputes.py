@@ -216,6 +216,17 @@ def test_a_decision_settles_what_its_author_saw_and_no_more(desk: Desk) -> None:
     assert desk.lost() == []
 
 
+def test_a_decision_that_no_list_has_is_refused(desk: Desk) -> None:
+    """A device of this version made a word up; what it would put into the record, the record could not hold."""
+    desk.one(booking(2, {ADULT: "needed"}, device="hh-2"))
+    desk.one(booking(1, {ADULT: "not-needed"}, device="hh-3", saw={ADULT: ()}))
+    item = inbox.item_id(record(1), ADULT, "")
+    made_up = op(9, item, {"decision": {"value": "perhaps", "reason": "Looked"}}, kind="inbox-item", device="hh-2")
+    result = desk.one(made_up)
+    assert (result.status, result.code) == ("refused", "op_value_wrong")
+    assert desk.values(1)[ADULT] == "needed"
+
+
 def test_of_two_decisions_made_apart_the_first_is_followed_and_the_second_asked_about(desk: Desk) -> None:
     """Neither desk is overruled in silence; the question about the decisions goes to those above."""
     differ_about_adult(desk)
