@@ -102,8 +102,8 @@ SCOPES_PER_BRIEFING_MAX: Final = 32
 """Audiences of one briefing: all areas, teams and suites are under 32."""
 
 SCOPES_PER_RECORD_MAX: Final = 96
-"""Scopes that one record may be in. A question about a briefing is in each of its audiences, in the inbox of each, and in
-the force's once it is overdue."""
+"""Scopes that one record may be in. A question about a briefing is in each of its audiences, in the inbox of each, and
+in the force's once it is overdue."""
 
 REPAIR_RANGES_MAX: Final = 64
 """Ranges that one REPAIR compares."""

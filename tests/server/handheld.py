@@ -8,8 +8,7 @@ from schemas.codec import decode_down
 from schemas.ids import DeviceId, OfficerId, RecordId
 from schemas.kinds import Kind, spec_of
 from sync.check import changed_fields
-from sync.replica import MemoryTables, Replica
-from sync.replica import WriteFacts
+from sync.replica import MemoryTables, Replica, WriteFacts
 from sync.session import DeviceSession, HelloFacts
 from sync.session.table import DeviceState
 from tests.server.rawsocket import BINARY, RawSocket, frame

@@ -30,7 +30,7 @@ from schemas.ops import Op, Row, Stamp
 from sync import digest
 from sync.outbox import OpState
 from sync.replica import MemoryTables, Replica
-from sync.replica.core import WriteFacts
+from sync.replica.facts import WriteFacts
 from tests.examples import EPOCH, HANDHELD, OTHER, T0
 
 NORTH, SOUTH = ScopeName("area:north"), ScopeName("area:south")
