@@ -37,11 +37,13 @@ class Made(msgspec.Struct, frozen=True):
         wall_ms: its wall clock (ms since 1970), uncorrected.
         mono_ms: its monotonic clock (ms since some start).
         boot: which run of the monotonic clock that was; readings of two runs cannot be compared.
+        known_ms: the true time (ms since 1970), where it was known at once; else None.
     """
 
     wall_ms: int
     mono_ms: int
     boot: str
+    known_ms: int | None = None
 
 
 class Learned(msgspec.Struct, frozen=True):
@@ -65,12 +67,15 @@ def true_time(made: Made, learned: Learned | None) -> tuple[Millis, Doubt]:
     """The best guess at the true time of a moment, and what is doubtful about it.
 
     In the same run of the monotonic clock it is exact, before the meeting with the server or after it, whatever was
-    done to the wall clock. Across a restart the wall clock must be believed, with the offset that it had.
+    done to the wall clock. Across a restart the wall clock must be believed, with the offset that it had. What was known
+    at once is never guessed again.
 
     Args:
         made: the moment, as the device's clocks told it.
         learned: what a server said, or None when none was ever met.
     """
+    if made.known_ms is not None:
+        return Millis(made.known_ms), Doubt(0)
     if learned is None:
         return Millis(made.wall_ms), Doubt.NEVER_SET
     if learned.at.boot == made.boot:

@@ -6,6 +6,8 @@ import uuid
 from pathlib import Path
 from typing import Final, Protocol
 
+import msgspec
+
 from schemas.ids import Millis
 from schemas.ops import Doubt
 from sync.clock import Learned, Made, Offset, true_time
@@ -74,7 +76,8 @@ class DeviceTime:
     def reading(self) -> tuple[Made, Millis, Doubt]:
         """This moment: what the device's clocks say, the corrected time, and what is doubtful about it."""
         made = Made(self.clock.wall_ms(), self.clock.mono_ms(), self.clock.boot())
-        return made, *true_time(made, self._learned)
+        now, doubt = true_time(made, self._learned)
+        return made if doubt else msgspec.structs.replace(made, known_ms=now), now, doubt
 
     def learn(self, offset: Offset) -> Learned:
         """Take up what a server said of the time.

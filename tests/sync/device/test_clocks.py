@@ -70,6 +70,19 @@ def test_nothing_was_made_after_now() -> None:
     assert time.better(made) == NOON
 
 
+def test_a_time_that_was_known_is_not_told_otherwise_after_a_restart() -> None:
+    """Though the wall clock was set and the machine started before the op was pushed: it would be a worse guess."""
+    clock = VirtualClock()
+    time = DeviceTime(clock, None)
+    time.learn(Offset(NOON + HOUR, clock.mono_ms()))
+    made, known, doubt = time.reading()
+    assert (known, doubt) == (NOON + HOUR, Doubt(0))
+    clock.reboot()
+    clock.set_wall(NOON + 2 * HOUR)
+    time.learn(Offset(NOON + 3 * DAY, clock.mono_ms()))
+    assert time.better(made) == NOON + HOUR
+
+
 async def test_the_system_clock_runs_forward() -> None:
     """Its readings are milliseconds, its run has a name, and a wait of nothing only lets others run."""
     clock = SystemClock()
