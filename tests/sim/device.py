@@ -7,6 +7,8 @@ everything that is not in a finished transaction.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from schemas import wire
 from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
@@ -89,6 +91,7 @@ class SimDevice:
         """Make a change; None when the replica says that it cannot be made."""
         made = self._clocks()
         now, doubt = true_time(made, self._learned)
+        made = made if doubt else msgspec.structs.replace(made, known_ms=now)
         facts = WriteFacts(
             author=OfficerId(f"O-{self.id}"),
             now=now,

@@ -118,7 +118,9 @@ def saw(op: Op, field: str) -> tuple[str, ...]:
 def fact(op: Op, field: str, when: tuple[int, int], at: int, seq: int) -> Fact:
     """A field's part of an op."""
     decides = op.correct and policy(op.kind, field) == "once"
-    return Fact(field, op.changes[FieldName(field)], op, when, at, frozenset(saw(op, field)), decides, answers=False, seq=seq)
+    return Fact(
+        field, op.changes[FieldName(field)], op, when, at, frozenset(saw(op, field)), decides, answers=False, seq=seq
+    )
 
 
 # --- each policy -----------------------------------------------------------------------------------------------------
@@ -186,16 +188,16 @@ def _frontier(kind: str, field: str, facts: Sequence[Fact]) -> One:
 def _contested(facts: Sequence[Fact], standing: Sequence[Fact]) -> list[tuple[str, str]]:
     """Closings and arrests of which neither author had seen the other's.
 
-    A person who decides to close looks at the record as it then is: only an arrest taken in later contests that.
+    A person who decides to close knows of what was recorded up to the version of the item that they looked at.
     """
     return sorted(
         (closing.op.id, arrest.op.id)
-        for at, closing in enumerate(facts)
-        for then, arrest in enumerate(facts)
+        for closing in facts
+        for arrest in facts
         if closing in standing and closing.value == "closed" and arrest.field == "arrests"
         if closing.op.id != arrest.op.id
         if closing.op.id not in saw(arrest.op, "status")
-        if (then > at if closing.decides else arrest.op.id not in saw(closing.op, "arrests"))
+        if (arrest.seq > closing.op.base if closing.decides else arrest.op.id not in saw(closing.op, "arrests"))
     )
 
 

@@ -1,6 +1,6 @@
 """Promise 5: the order in which signal returns decides nothing, but for `claim` and `once`, where it must."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 from unittest import mock
 
@@ -59,20 +59,22 @@ def begin(world: World) -> None:
     world.come_to_rest()
 
 
-def work_apart(world: World, edits: Edits) -> None:
-    """Without any link, each officer makes their edits, moments apart."""
+def work_apart(world: World, edits: Edits, restarted: Collection[int]) -> None:
+    """Without any link, each officer makes their edits, moments apart; some no longer know the time."""
     for who in EVERYONE:
         world.cut(who, 1)
+    for who in restarted:
+        world.crash_device(who)
     for who, which, what, pause in edits:
         world.now += pause
         world.edit(who, which, what)
 
 
-def outcome(edits: Edits, order: Sequence[int]) -> Outcome:
+def outcome(edits: Edits, order: Sequence[int], restarted: Collection[int] = ()) -> Outcome:
     """What every record holds once all are back, in that order."""
     with World() as world:
         begin(world)
-        work_apart(world, edits)
+        work_apart(world, edits, restarted)
         for who in order:
             world.come_back(who)
         world.come_to_rest()
@@ -102,13 +104,15 @@ def _values(cell: model.One | model.Many) -> set[str]:
     return {repr(value) for value, _ in cell.standing} if isinstance(cell, model.One) else set()
 
 
-@given(edits=EDITS, one=ORDERS, other=ORDERS)
-def test_the_order_of_return_does_not_decide(edits: Edits, one: Sequence[int], other: Sequence[int]) -> None:
+@given(edits=EDITS, one=ORDERS, other=ORDERS, restarted=st.sets(st.sampled_from(EVERYONE)))
+def test_the_order_of_return_does_not_decide(
+    edits: Edits, one: Sequence[int], other: Sequence[int], restarted: Collection[int]
+) -> None:
     """Two orders of return, the same records: values, authors, entries in their places, and open questions.
 
     Of `once` and `claim` another value may stand; who differs from it waits beside it in either order.
     """
-    first, second = outcome(edits, one), outcome(edits, other)
+    first, second = outcome(edits, one, restarted), outcome(edits, other, restarted)
     assert first.held == second.held
     assert first.asked == second.asked
     assert first.states == second.states
