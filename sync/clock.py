@@ -67,8 +67,8 @@ def true_time(made: Made, learned: Learned | None) -> tuple[Millis, Doubt]:
     """The best guess at the true time of a moment, and what is doubtful about it.
 
     In the same run of the monotonic clock it is exact, before the meeting with the server or after it, whatever was
-    done to the wall clock. Across a restart the wall clock must be believed, with the offset that it had. What was known
-    at once is never guessed again.
+    done to the wall clock. Across a restart the wall clock must be believed, with the offset that it had. What was
+    known at once is never guessed again.
 
     Args:
         made: the moment, as the device's clocks told it.
