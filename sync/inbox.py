@@ -158,5 +158,5 @@ def consequence(before: RecordState | None, after: RecordState, op: Op, stamp: S
     if seen is None:
         seen = tuple(entry.stamp.op for entry in after.cells[CANDIDATES].entries if op.record == after.id)
     names = frozenset(seen) | {one.stamp.op for one in earlier}
-    change = Change(value=decision.value, stamp=stamp, saw=names, decides=True)
+    change = Change(value=decision.value, stamp=stamp, saw=names, base=op.base, decides=True)
     return Consequence(item.subject, FieldName(item.field), change)

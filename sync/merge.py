@@ -209,12 +209,18 @@ def decide(state: RecordState, name: FieldName, change: Change, seq: Seq) -> Rec
     """The record after a person's decision on one field, made on the inbox item about it.
 
     The question is answered, also where the answer came too late to take effect: who decided had not seen what stands
-    now. What is open then is asked anew, in an item of its own.
+    now. What is open then is asked anew, in an item of its own. So is an ending with work that was recorded after the
+    item that its author looked at.
     """
     field = state.spec.fields[name]
     cell = policy_of(field).merge(field, state.cells.get(name), change)
-    cells = {**state.cells, name: msgspec.structs.replace(cell, decided=change.stamp.op)}
-    return msgspec.structs.replace(state, cells=cells, version=max(state.version, seq))
+    cell = msgspec.structs.replace(cell, decided=change.stamp.op)
+    if field.flow is not None and field.flow.ending is not None:
+        mine = [one for one in endings(field, cell) if one.stamp.op == change.stamp.op]
+        work = [entry for one in field.flow.ending.unless for entry in state.cells.get(FieldName(one), Cell()).entries]
+        unseen = [entry.stamp.op for entry in work if entry.stamp.seq > change.base]
+        cell = contest(field, cell, [(one.stamp.op, entry) for one in mine for entry in unseen])
+    return msgspec.structs.replace(state, cells={**state.cells, name: cell}, version=max(state.version, seq))
 
 
 def _contest_endings(spec: KindSpec, cells: dict[FieldName, Cell], op: Op) -> None:

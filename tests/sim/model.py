@@ -197,7 +197,9 @@ def _contested(facts: Sequence[Fact], standing: Sequence[Fact]) -> list[tuple[st
         if closing in standing and closing.value == "closed" and arrest.field == "arrests"
         if closing.op.id != arrest.op.id
         if closing.op.id not in saw(arrest.op, "status")
-        if (arrest.seq > closing.op.base if closing.decides else arrest.op.id not in saw(closing.op, "arrests"))
+        if (
+            not 0 < arrest.seq <= closing.op.base if closing.decides else arrest.op.id not in saw(closing.op, "arrests")
+        )
     )
 
 

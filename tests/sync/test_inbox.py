@@ -187,6 +187,31 @@ def test_a_value_that_the_decider_had_not_seen_is_asked_about_anew(*, decided_fi
     look(server)
 
 
+@pytest.mark.parametrize("decided_first", [True, False])
+def test_a_decision_to_close_ends_no_work_that_its_author_did_not_know_of(*, decided_first: bool) -> None:
+    """An arrest made meanwhile contests it in either order; the one that the question was about does not."""
+    server, (one, other, late) = begin("incident", 3)
+    one.say(status="closed")
+    other.say(arrests=[{"person": "Sam Example", "arrested_at": T0}])
+    in_touch(server, one, other)
+    _, record = only(server)
+    decision = one.decide(record, "closed")
+    late.say(arrests=[{"person": "Kim Example", "arrested_at": T0}])
+    for desk in (one, late) if decided_first else (late, one):
+        desk.push(server)
+    assert server.shows("status") == "attended"
+    item, again = only(server)
+    assert again == inbox.item_id(RECORD, FieldName("status"), decision.id)
+    assert item.shown == "attended"
+    look(server)
+    in_touch(server, one)
+    one.decide(again, "closed")
+    one.push(server)
+    assert server.shows("status") == "closed"
+    assert server.questions() == []
+    look(server)
+
+
 def test_a_decision_between_decisions_takes_no_value_that_nobody_had_seen() -> None:
     """A late value, unseen by either decider, outlives the decision on which of theirs holds."""
     server, (one, other, late) = begin("custody-booking", 3)

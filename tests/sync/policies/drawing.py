@@ -282,7 +282,9 @@ def some_fields(draw: st.DrawFn, kind: str, *, older: bool = False) -> Drawn:
 def one_dispute(policy: str) -> st.SearchStrategy[Drawn]:
     """People who differ about one field of that policy, and decide."""
     asking = [where for where in fields_of(policy) if KINDS[where[0]].fields[where[1]].asks is not None]
-    return st.sampled_from(asking).flatmap(lambda where: disputed(where[0], [where[1]]))
+    return st.sampled_from(asking).flatmap(
+        lambda where: disputed(where[0], [where[1], *KINDS[where[0]].fields[where[1]].sees])
+    )
 
 
 def _made(spec: KindSpec, names: Sequence[FieldName]) -> st.SearchStrategy[dict[FieldName, Any]]:

@@ -33,6 +33,7 @@ class Told(NamedTuple):
         seq: its commit.
         saw: field -> what its author saw there.
         knows: the fields of which it says anything.
+        base: the version that its author looked at: of the record, or of the item on which they decided.
         decides: whether it is a person's decision or an entitled correction.
     """
 
@@ -44,6 +45,7 @@ class Told(NamedTuple):
     seq: int
     saw: Mapping[FieldName, frozenset[OpId]]
     knows: frozenset[FieldName]
+    base: int
     decides: bool
 
     @property
@@ -96,6 +98,7 @@ class Model:
                 seq=kept.seq,
                 saw=saw,
                 knows=frozenset({*op.saw, *op.changes}),
+                base=op.base,
                 decides=op.correct and self.field((op.record, name)).policy.name == "once",
             )
             self._tell((op.record, name), told)
@@ -252,7 +255,7 @@ class Model:
         entries = [(name, one) for name in watched for one in self.told.get((place[0], name), [])]
         return all(
             any(
-                entry.op not in (one.op, *self._knew(one, name, watched)) and one.op not in entry.saw[place[1]]
+                entry.op != one.op and not self._knew(one, name, entry, watched) and one.op not in entry.saw[place[1]]
                 for name, entry in entries
             )
             for one in self.standing(place)
@@ -260,9 +263,12 @@ class Model:
         )
 
     @staticmethod
-    def _knew(ending: Told, name: FieldName, watched: Sequence[FieldName]) -> frozenset[OpId]:
-        """What the author of an ending saw of the work; nothing, if their program says nothing of such work."""
-        return ending.saw.get(name, frozenset()) if ending.knows.intersection(watched) else frozenset()
+    def _knew(ending: Told, name: FieldName, entry: Told, watched: Sequence[FieldName]) -> bool:
+        """Whether the author of an ending knew of an entry."""
+        if ending.decides:
+            return entry.seq <= ending.base
+        # Whose program says nothing of such work knows of none.
+        return bool(ending.knows.intersection(watched)) and entry.op in ending.saw[name]
 
     def _shown_safe(self, place: Place, field: FieldSpec) -> Any:
         assert field.safe is not None
