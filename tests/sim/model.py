@@ -190,16 +190,20 @@ def _contested(facts: Sequence[Fact], standing: Sequence[Fact]) -> list[tuple[st
 
     A person who decides to close knows of what was recorded up to the version of the item that they looked at.
     """
+
+    def known(at: int, closing: Fact, then: int, arrest: Fact) -> bool:
+        if closing.answers:
+            return then < at and arrest.seq <= closing.op.base
+        return arrest.op.id in saw(closing.op, "arrests")
+
     return sorted(
         (closing.op.id, arrest.op.id)
-        for closing in facts
-        for arrest in facts
+        for at, closing in enumerate(facts)
+        for then, arrest in enumerate(facts)
         if closing in standing and closing.value == "closed" and arrest.field == "arrests"
         if closing.op.id != arrest.op.id
         if closing.op.id not in saw(arrest.op, "status")
-        if (
-            not 0 < arrest.seq <= closing.op.base if closing.decides else arrest.op.id not in saw(closing.op, "arrests")
-        )
+        if not known(at, closing, then, arrest)
     )
 
 
