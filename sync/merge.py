@@ -115,9 +115,11 @@ def reading(state: RecordState | None, op: Op, told: Millis | None = None) -> Hl
     names = {name for saw in op.saw.values() for name in saw}
     seen = [
         stamp
-        for cell in ({} if state is None else state.cells).values()
+        for name, cell in ({} if state is None else state.cells).items()
         for stamp in cell.stamps()
-        if _came_before(stamp, op) or (told is not None and (0 < stamp.seq <= op.base or stamp.op in names))
+        # What the rules wrote in an inbox item bears the stamps of ops on its subject, which may have come since.
+        if (_came_before(stamp, op) and state is not None and not state.spec.fields[name].by_rule)
+        or (told is not None and (0 < stamp.seq <= op.base or stamp.op in names))
     ]
     own, latest = Hlc(*op.hlc) if told is None else Hlc(told, 0), clock.latest_seen(seen)
     return own if own > latest else Hlc(latest.ms, latest.tick + 1)

@@ -122,7 +122,8 @@ class Ledger:
             begun = begun or op.create
             if begun and op.id not in taken:
                 # What was told better may have moved an earlier op behind the reading of a later one.
-                mine = [name for name in named(shown.cells(version or 0, facts)) if _is_before(name, op)]
+                held = _by_people(shown.kind, shown.cells(version or 0, facts))
+                mine = [name for name in named(held) if _is_before(name, op)]
                 latest = max((readings[name] for name in mine), default=(0, 0))
                 when = readings[op.id] = op.hlc if op.hlc > latest else (latest[0], latest[1] + 1)
                 facts += [model.fact(op, field, when, when[0], 0) for field in op.changes]
@@ -154,9 +155,12 @@ class Ledger:
         own = op.hlc if one.told is None else (one.told, 0)
         names = {name for seen in op.saw.values() for name in seen}
         latest = (0, 0)
+        here = named(_by_people(record.kind, record.cells()))
         for name in named(record.cells()):
             ms, tick, seq = self._stamps[name]
-            if _is_before(name, op) or (one.told is not None and (0 < seq <= op.base or name in names)):
+            if (_is_before(name, op) and name in here) or (
+                one.told is not None and (0 < seq <= op.base or name in names)
+            ):
                 latest = max(latest, (ms, tick))
         return own if own > latest else (latest[0], latest[1] + 1)
 
@@ -289,6 +293,11 @@ def named(held: Mapping[str, One | Many]) -> set[str]:
     """The ops whose values stand in a record."""
     one = {op for cell in held.values() if isinstance(cell, One) for _, op in cell.standing}
     return one | {op for cell in held.values() if isinstance(cell, Many) for _, op, _ in cell.entries}
+
+
+def _by_people(kind: str, cells: dict[str, Any]) -> dict[str, Any]:
+    """What people wrote in a record: of an inbox item the decision, for the rest names ops on its subject."""
+    return {field: cell for field, cell in cells.items() if kind != ITEM or field == "decision"}
 
 
 def _is_before(name: str, op: Op) -> bool:

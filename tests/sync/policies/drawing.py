@@ -234,8 +234,13 @@ def disputed(draw: st.DrawFn, kind: str, names: Sequence[FieldName]) -> Drawn:
     """People who differ about some fields of a record, meet, and decide and go on writing, together and apart."""
     spec = KINDS[kind]
     deed = st.one_of(_decides(), _decides(), _writes(spec, names))
-    write = _writes(spec, names, always=names[:1])
-    differ = draw(st.lists(write, min_size=2, max_size=3, unique_by=lambda one: repr(one.changes[names[0]])))
+    if len(names) == 1:
+        write = _writes(spec, names, always=names)
+        differ = draw(st.lists(write, min_size=2, max_size=3, unique_by=lambda one: repr(one.changes[names[0]])))
+    else:
+        # Where something must have been seen, one says the one, another the other.
+        each = draw(st.permutations([_writes(spec, [name], always=[name]) for name in names]))
+        differ = [draw(write) for write in each]
     # What a record is made with stands already: only those who may correct it can differ.
     correct = spec.fields[names[0]].required
     differ = [one._replace(desk=desk, touch="none", correct=correct) for desk, one in enumerate(differ)]

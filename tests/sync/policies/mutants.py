@@ -432,6 +432,17 @@ def inbox_decision_sees_all() -> Planted:
     return mock.patch.object(inbox, "consequence", wrong)
 
 
+def inbox_decider_knows_all_work() -> Planted:
+    """A decision to close ends also the work that was recorded after the item that its author looked at."""
+
+    def wrong(before: Any, after: Any, op: Any, stamp: Stamp) -> Any:
+        found = real(before, after, op, stamp)
+        return found and msgspec.structs.replace(found, change=msgspec.structs.replace(found.change, base=stamp.seq))
+
+    real = inbox.consequence
+    return mock.patch.object(inbox, "consequence", wrong)
+
+
 def inbox_never_ends() -> Planted:
     """A question that has settled itself stays open."""
 
@@ -497,7 +508,7 @@ OF: Final[dict[str, tuple[Callable[[], Planted], ...]]] = {
         claim_released_blindly,
         claim_swallowed_by_a_reservation,
     ),
-    "inbox": (inbox_decision_sees_all, inbox_never_ends, inbox_late_candidate_dropped),
+    "inbox": (inbox_decision_sees_all, inbox_decider_knows_all_work, inbox_never_ends, inbox_late_candidate_dropped),
     "history": (history_without_links,),
 }
 """Policy, or the part beside the policies -> its mutants."""

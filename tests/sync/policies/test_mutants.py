@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.kinds import KINDS
 from schemas.policies import POLICIES
 from tests.sync.policies import mutants
-from tests.sync.policies.drawing import IN_A_CHAIN, chain, drawn, fields_of, one_dispute, one_field
+from tests.sync.policies.drawing import IN_A_CHAIN, chain, disputed, drawn, fields_of, one_dispute, one_field
 from tests.sync.policies.oracles import Broken, check_chain, check_every_order, check_transitions
 from tests.sync.policies.people import apart, set_back
 from tests.sync.policies.world import Stuck
@@ -61,6 +61,13 @@ def endings(policy: str) -> None:
     bounded(given(what)(lambda each: check_every_order(apart(each))))()
 
 
+def closings(policy: str) -> None:
+    """People who differ about an ending, and decide while work goes on."""
+    where = [(kind, [name, *KINDS[kind].fields[name].sees]) for kind, name in fields_of(policy)]
+    what = st.sampled_from([one for one in where if len(one[1]) > 1]).flatmap(lambda one: disputed(*one))
+    bounded(given(what)(lambda each: check_every_order(apart(each))))()
+
+
 def steps(policy: str) -> None:
     """Every step from every state."""
     check_transitions()
@@ -78,6 +85,7 @@ HUNTS: Final[dict[Callable[[], mutants.Planted], tuple[Hunt, str]]] = {
     mutants.state_arrest_contests_when_it_is_second: (endings, "state"),
     mutants.judged_decided_blindly: (disputes, "judged"),
     mutants.inbox_decision_sees_all: (disputes, "judged"),
+    mutants.inbox_decider_knows_all_work: (closings, "state"),
     mutants.inbox_never_ends: (orders, "judged"),
     mutants.inbox_late_candidate_dropped: (orders, "judged"),
     mutants.history_without_links: (orders, "highest"),
