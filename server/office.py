@@ -168,6 +168,8 @@ class Office:
             UsageError: the decision cannot be; the text says why. Nothing was committed.
             StoreError: the store failed; what was asked may or may not have been done.
         """
+        if not choice.reason.strip():
+            raise UsageError("reason: say in words why; it stays with the decision for ever")
         async with self._one_at_a_time:
             state, about = await self._item(item)
             if not about.open:

@@ -7,6 +7,7 @@ import click
 
 from schemas.errors import UsageError
 from schemas.ids import DEVICE_PATTERN, OFFICER_PATTERN, DeviceId, ScopeName
+from schemas.scopes import grant_problem
 from server.identity import Directory
 from server.serving import DEVICES
 from sync.device.keys import DeviceIdentity
@@ -24,12 +25,25 @@ def _officer(_ctx: click.Context, _parameter: click.Parameter, value: str) -> st
     return value
 
 
+def _audiences(_ctx: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    for audience in value:
+        wrong = grant_problem(audience)
+        if wrong is not None:
+            raise click.BadParameter(
+                f"{wrong}. Give area:NAME, suite:NAME, team:NAME, force or custody; or one of these with :inbox behind "
+                "it, as in suite:NAME:inbox, for the right to decide there"
+            )
+    return value
+
+
 @click.command("enrol")
 @click.argument("device", callback=_device)
 @click.option("--officer", required=True, callback=_officer, help="Collar number of whoever it is issued to.")
 @click.option(
     "--scope", "audiences", multiple=True, required=True,
-    help="What it may see: area:NAME, suite:NAME, team:NAME or force. Repeat it for more.",
+    callback=_audiences,
+    help="What it may see: area:NAME, suite:NAME, team:NAME, force, or custody (the cells of all suites); with :inbox "
+    "behind one of these, as in suite:NAME:inbox, the right to decide there. Repeat it for more.",
 )  # fmt: skip
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("beatbook-data"), show_default=True,

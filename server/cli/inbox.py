@@ -11,6 +11,7 @@ import msgspec
 from schemas.errors import UsageError
 from schemas.ids import OFFICER_PATTERN, FieldName, is_record_id
 from schemas.kinds import kind_named
+from server.cli.deciding import decided, seen_op
 from server.cli.remote import Remote, open_remote, remote_options
 from server.http.accounts import DecisionDone, InboxItemBody, InboxLine, InboxList
 from server.http.operations import LIST_MAX
@@ -34,13 +35,14 @@ def list_command(  # noqa: PLR0917  one parameter per option
     remote = open_remote(data, server, token_file)
     query = {"open": "all" if every else "true", "overdue": "true" if overdue else "false", "limit": str(LIST_MAX)}
     if scope is not None:
-        query["scope"] = scope
+        query["scope"] = scope  # the server says what is wrong with it
     lines = sorted(_lines(remote, query), key=lambda line: (not line.open, line.due_at, line.item))
     for line in lines:
         state = "OVERDUE since" if line.overdue else "decide by" if line.open else "settled; was due by"
         click.echo(f"{line.item}  {state} {moment(line.due_at)}")
         said = " | ".join(_words(line, one) for one in line.values)
-        click.echo(f"    {line.field} of {line.subject_kind} {line.subject}: {said}")
+        called = "" if line.about is None else f" ({line.about})"
+        click.echo(f"    {line.field} of {line.subject_kind} {line.subject}{called}: {said}")
     waiting = sum(line.open for line in lines)
     late = sum(line.overdue for line in lines)
     click.echo(f"{waiting} waiting, {late} overdue")
@@ -69,7 +71,10 @@ def show_command(item: str, data: Path, server: str | None, token_file: Path | N
 @command.command("decide")
 @click.argument("item")
 @click.option("--candidate", help="Decide for what this op said, by its name in `show`, as in desk-1/17.")
-@click.option("--value", "text", help="Decide for this value: JSON, or plain text where that is none.")
+@click.option(
+    "--value", "text",
+    help="Decide for this value: JSON, or plain text where that is none; a time also as in 2026-02-14T14:32:00Z.",
+)  # fmt: skip
 @click.option("--reason", required=True, help="Why.")
 @click.option("--author", required=True, help="Collar number of whoever decides.")
 @click.option(
@@ -99,17 +104,20 @@ def decide_command(  # noqa: PLR0913, PLR0917  one parameter per option
         raise UsageError("say what is decided: either --candidate OP or --value VALUE")
     if re.match(OFFICER_PATTERN, author) is None:
         raise UsageError(f"--author {author!r} is no collar number: up to 40 of A-Z, a-z, 0-9, . and -, as in WM21877")
+    if not reason.strip():
+        raise UsageError("--reason: say in words why; it stays with the decision for ever")
     remote = open_remote(data, server, token_file)
     path = _path(item)
+    looked_at = [seen_op(op) for op in seen]
     body: dict[str, Any] = {"reason": reason, "author": author, "instead": dict(map(_instead, instead))}
-    if candidate is None:
-        body["value"] = _parsed(text)
-    else:
-        told = remote.get(path, InboxItemBody)
+    told = remote.get(path, InboxItemBody)
+    if text is not None:
+        body["value"] = decided(told.line, text)
+    elif candidate is not None:
         body["value"] = _said_by(told, candidate)
         body["seen"] = [one.op for one in told.candidates]
-    if seen:
-        body["seen"] = list(seen)
+    if looked_at:
+        body["seen"] = looked_at
     done = remote.post(f"{path}/decision", body, DecisionDone)
     click.echo(f"Decided by {done.op}: {done.field} of {done.subject} is now {_shown(done)}.")
     for holder, resource in done.given.items():
@@ -143,13 +151,6 @@ def _words(line: InboxLine, given: object) -> str:
 
 def _shown(done: DecisionDone) -> str:
     return msgspec.json.encode(done.value).decode()
-
-
-def _parsed(text: str | None) -> object:
-    try:
-        return msgspec.json.decode(text or "")
-    except msgspec.DecodeError:
-        return text
 
 
 def _said_by(told: InboxItemBody, op: str) -> object:

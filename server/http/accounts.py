@@ -103,6 +103,7 @@ class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         item: its id.
         subject, subject_kind, field, policy: what it is about.
+        about: what people call the subject: the detainee, its name, its summary's beginning; null where it has none.
         places: the audiences of the subject.
         roles: who may decide.
         opened_at, due_at: since when, by when.
@@ -115,6 +116,7 @@ class InboxLine(msgspec.Struct, frozen=True, kw_only=True):
     item: RecordText
     subject: RecordText
     subject_kind: SlugText
+    about: str | None
     field: str
     policy: str
     places: list[ScopeText]

@@ -59,7 +59,8 @@ class RecordBody(msgspec.Struct, frozen=True, kw_only=True):
         version: seq of the commit that changed it last.
         scopes: where it is.
         values: field -> value.
-        stamps: field -> op, author, occurred_at, recorded_at of the value that stands; of a `grow` field a list.
+        stamps: field -> op, author, occurred_at, recorded_at of the value that is shown; of a `grow` field a list;
+            {"safe": true} where people differ and nobody said the safe value that is shown.
         differing: field -> what else was said of a `once` field, with the same attribution.
     """
 

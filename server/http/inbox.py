@@ -7,10 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.codec import decode_row
+from schemas.errors import UsageError
 from schemas.ids import Millis, RecordId, ScopeName
 from schemas.kinds import InboxItem
+from schemas.scopes import grant_problem
 from server.alternatives import HOLD, Alternative, free_like
-from server.http.accounts import DecisionDone, InboxItemBody, InboxLine, InboxList, NewDecision
+from server.http.accounts import DecisionDone, InboxItemBody, InboxList, NewDecision
 from server.http.operations import (
     AFTER_ID_MEANING,
     LIMIT_MEANING,
@@ -39,24 +41,30 @@ async def list_inbox(request: Request) -> Response:
     wanted = choice_of(request, "open", ("true", "false", "all"))
     only_overdue = choice_of(request, "overdue", ("false", "true")) == "true"
     scope = request.query_params.get("scope")
-    held = None if scope is None else ScopeName(scope)  # a scope that is none has no items
+    wrong = None if scope is None else grant_problem(scope)
+    if wrong is not None:
+        raise UsageError(f"scope={wrong}; with :inbox behind it, what is asked there, as in suite:perry-barr:inbox")
+    held = None if scope is None else ScopeName(scope)
     beatbook = beatbook_of(request)
-    found: list[InboxLine] = []
+    now = beatbook.now()
+    found: list[tuple[RecordId, InboxItem]] = []
     looked_at = 0
     while rows := await beatbook.store.records(inbox.SPEC.name, held, after, ROWS_AT_ONCE):
         for row in rows:
             state, about = read_item(row)
-            one = line(state.id, about, beatbook.now())
             after = state.id
             looked_at += 1
-            if (wanted == "all" or one.open == (wanted == "true")) and (one.overdue or not only_overdue):
-                found.append(one)
+            overdue = about.open and about.due_at <= now
+            if (wanted == "all" or about.open == (wanted == "true")) and (overdue or not only_overdue):
+                found.append((state.id, about))
             if len(found) == limit:
                 break
         if len(found) == limit or looked_at >= LOOKED_AT_MAX:
             break
     more = bool(looked_at) and bool(await beatbook.store.records(inbox.SPEC.name, held, after, 1))
-    return reply(InboxList(items=found, next=RecordId(after) if more else None))
+    subjects = await beatbook.store.existing(list({about.subject for _, about in found}))
+    lines = [line(item, about, subjects.get(about.subject), now) for item, about in found]
+    return reply(InboxList(items=lines, next=RecordId(after) if more else None))
 
 
 async def read_inbox_item(request: Request) -> Response:
@@ -67,8 +75,9 @@ async def read_inbox_item(request: Request) -> Response:
     if row is None or decode_row(row).kind != inbox.SPEC.name:
         raise HTTPException(404, f"there is no inbox item {item!r}")
     state, about = read_item(row)
-    alternatives = await _alternatives(beatbook.store, about, beatbook.now())
-    return reply(whole(state, about, alternatives, beatbook.now()))
+    subject = await beatbook.store.record(about.subject)
+    alternatives = await _alternatives(beatbook.store, about, subject, beatbook.now())
+    return reply(whole(state, about, subject, alternatives, beatbook.now()))
 
 
 async def decide_inbox_item(request: Request) -> Response:
@@ -104,12 +113,11 @@ async def decide_inbox_item(request: Request) -> Response:
     )
 
 
-async def _alternatives(store: Store, about: InboxItem, now: Millis) -> list[Alternative]:
+async def _alternatives(store: Store, about: InboxItem, subject: bytes | None, now: Millis) -> list[Alternative]:
     """What else is free, while a claim on a resource waits to be decided."""
-    if not about.open or about.field != HOLD:
+    if not about.open or about.field != HOLD or subject is None:
         return []
-    row = await store.record(about.subject)
-    return [] if row is None else await free_like(store, merge.from_row(decode_row(row)), now)
+    return await free_like(store, merge.from_row(decode_row(subject)), now)
 
 
 OPERATIONS: Final = (

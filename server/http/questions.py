@@ -1,7 +1,7 @@
 """An inbox item as the HTTP side tells it: attributed, with what else is free, and in words."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from schemas.codec import decode_row
 from schemas.ids import FieldName, Millis, RecordId
@@ -13,6 +13,11 @@ from sync.explain.values import doubts, listed, moment, value
 from sync.merge import RecordState
 from sync.policies import Cell, Entry
 from sync.policies.base import distinct
+
+ABOUT_CHARS_MAX: Final = 120
+"""Of what a record is called: a summary may be long."""
+_CALLED_BY: Final = tuple(map(FieldName, ("detainee", "name", "summary", "title")))
+"""The fields by which people know a record; no kind has two of them."""
 
 
 def read_item(row: bytes) -> tuple[RecordState, InboxItem]:
@@ -28,12 +33,27 @@ def read_item(row: bytes) -> tuple[RecordState, InboxItem]:
     return state, about
 
 
-def line(item: RecordId, about: InboxItem, now: Millis) -> InboxLine:
-    """The item in a list."""
+def called(row: bytes | None) -> str | None:
+    """What people call a stored record, shortened to a line; None where nothing says it."""
+    if row is None:
+        return None
+    values = merge.from_row(decode_row(row)).values()
+    if FieldName("subject_kind") in values:  # an inbox item, of which a decision is in dispute
+        return f"the decision on {values[FieldName('field')]} of {values[FieldName('subject_kind')]}"
+    found = next((values[name] for name in _CALLED_BY if isinstance(values.get(name), str)), None)
+    if found is None:
+        return None
+    text = " ".join(found.split())
+    return text if len(text) <= ABOUT_CHARS_MAX else f"{text[: ABOUT_CHARS_MAX - 1]}…"
+
+
+def line(item: RecordId, about: InboxItem, subject: bytes | None, now: Millis) -> InboxLine:
+    """The item in a list; `subject` is the stored row of what it is about, None when there is none."""
     return InboxLine(
         item=item,
         subject=about.subject,
         subject_kind=about.subject_kind,
+        about=called(subject),
         field=about.field,
         policy=about.policy,
         places=list(about.places),
@@ -48,8 +68,10 @@ def line(item: RecordId, about: InboxItem, now: Millis) -> InboxLine:
     )
 
 
-def whole(state: RecordState, about: InboxItem, alternatives: list[Alternative], now: Millis) -> InboxItemBody:
-    """The item with everything that a person needs to decide it."""
+def whole(
+    state: RecordState, about: InboxItem, subject: bytes | None, alternatives: list[Alternative], now: Millis
+) -> InboxItemBody:
+    """The item with everything that a person needs to decide it; `subject` as in `line`."""
     candidates = [
         CandidateBody(
             op=entry.stamp.op,
@@ -70,7 +92,7 @@ def whole(state: RecordState, about: InboxItem, alternatives: list[Alternative],
     ]
     decided = [] if inbox.DECISION not in state.cells else state.cells[inbox.DECISION].standing()
     return InboxItemBody(
-        line=line(state.id, about, now),
+        line=line(state.id, about, subject, now),
         safe_because=about.safe_because,
         scopes=sorted(state.scopes()),
         candidates=candidates,
@@ -94,7 +116,7 @@ def whole(state: RecordState, about: InboxItem, alternatives: list[Alternative],
         ],
         ended_by=about.ended_by,
         alternatives=alternatives,
-        words=_question(about, candidates, alternatives),
+        words=_question(about, called(subject), candidates, alternatives),
     )
 
 
@@ -108,12 +130,27 @@ def _words(about: InboxItem, given: Any) -> str:  # noqa: ANN401  whatever the f
     return value(None if field is None else field.type, given)
 
 
-def _question(about: InboxItem, candidates: Sequence[CandidateBody], alternatives: Sequence[Alternative]) -> list[str]:
-    name = about.field.replace("_", " ")
-    words = [f"People differ about {name} of the {about.subject_kind} {about.subject}."]
+def _sight(one: CandidateBody) -> str:
+    """What a candidate's author had before their eyes."""
+    version = f"version {one.base} of the record" if one.base else "no version of the record that the server had made"
+    seen = listed(one.saw) if one.saw else "nothing there"
+    return f"Its author looked at {version} and had seen {seen}."
+
+
+def _free(one: Alternative) -> str:
+    """A free resource, with the id by which a decision gives it."""
+    return f"{one.name} ({one.record})" if one.near else f"{one.name} ({one.home}, {one.record})"
+
+
+def _question(
+    about: InboxItem, name: str | None, candidates: Sequence[CandidateBody], alternatives: Sequence[Alternative]
+) -> list[str]:
+    field = about.field.replace("_", " ")
+    whose = about.subject if name is None else f"{about.subject}: {name.rstrip('.')}"
+    words = [f"People differ about {field} of the {about.subject_kind} {whose}."]
     for number, one in enumerate(candidates, 1):
         times = f"it happened at {moment(one.occurred_at)} and was recorded at {moment(one.recorded_at)}"
-        told = f"{number}. {one.words}, from {one.author} on device {one.device} ({one.op}): {times}."
+        told = f"{number}. {one.words}, from {one.author} on device {one.device} ({one.op}): {times}. {_sight(one)}"
         told += f" The reason given: {one.why}" if one.why else ""
         told += f" The time is doubtful: {'; '.join(one.doubts)}." if one.doubts else ""
         words.append(told)
@@ -123,7 +160,7 @@ def _question(about: InboxItem, candidates: Sequence[CandidateBody], alternative
     roles = listed(role.value.replace("-", " ") for role in about.roles)
     words.append(f"To be decided by {moment(about.due_at)}; asked: {roles}.")
     for near, where in ((True, "at the same place"), (False, "elsewhere")):
-        free = [one.name if near else f"{one.name} ({one.home})" for one in alternatives if one.near == near]
+        free = [_free(one) for one in alternatives if one.near == near]
         if free:
             words.append(f"Free now {where}: {', '.join(free)}.")
     return words

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import FieldName, ScopeName
-from schemas.kinds import KINDS
+from schemas.kinds import KINDS, FieldSpec
 from schemas.ops import Stamp
 from server.http import bodies
 from server.http.operations import (
@@ -80,7 +80,7 @@ def record_body(row: bytes) -> bodies.RecordBody:
         version=state.version,
         scopes=sorted(state.scopes()),
         values={str(name): value for name, value in state.values().items()},
-        stamps={str(name): _attribution(cell) for name, cell in state.cells.items()},
+        stamps={str(name): _attribution(state.spec.fields[name], cell) for name, cell in state.cells.items()},
         differing={
             str(name): [{"value": one.value, **_stamp(one.stamp)} for one in open_values]
             for name, cell in state.cells.items()
@@ -94,10 +94,16 @@ def created(made: Made) -> bodies.Created:
     return bodies.Created(id=made.record, outcome=made.outcome, seq=made.seq)
 
 
-def _attribution(cell: Cell) -> dict[str, Any] | list[dict[str, Any]]:
-    if cell.said is not None:
+def _attribution(field: FieldSpec, cell: Cell) -> dict[str, Any] | list[dict[str, Any]]:
+    """Who said what is shown. While people differ that may be nobody: a safe choice that the software made."""
+    if cell.said is None:
+        return [_stamp(entry.stamp) for entry in cell.entries]
+    policy = policy_of(field)
+    if not policy.unsettled(field, cell):
         return _stamp(cell.said.stamp)
-    return [_stamp(entry.stamp) for entry in cell.entries]
+    shown = policy.value(field, cell)
+    said_so = [one for one in (cell.said, *reversed(cell.standing())) if one.value == shown]
+    return _stamp(said_so[0].stamp) if said_so else {"safe": True}
 
 
 def _stamp(stamp: Stamp) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def value(kind: object, given: object) -> str:
         case list() | tuple():
             inner = _items_type(kind)
             return listed(value(inner, one) for one in given) if given else "nothing"
-        case int() if _is_moment(kind):
+        case int() if is_moment(kind):
             return _exactly(given)
         case str() if not re.fullmatch(r"[\w./:-]+", given):
             return f"“{given}”"
@@ -133,7 +133,8 @@ def _parts(kind: object) -> list[object]:
     return [kind]
 
 
-def _is_moment(kind: object) -> bool:
+def is_moment(kind: object) -> bool:
+    """Whether a declared type is a moment: milliseconds since 1970."""
     return Millis in _parts(kind)
 
 

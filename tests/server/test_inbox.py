@@ -63,7 +63,6 @@ async def test_what_waits_is_listed_by_place_state_and_time(
     assert await listed(http, scope="custody:inbox") == [cell]
     assert await listed(http, scope="suite:perry-barr:inbox") == sorted([cell, time])
     assert await listed(http, scope="suite:oldbury:inbox") == []
-    assert await listed(http, scope="no scope at all!") == []
     assert await listed(http, overdue="true") == []
     assert await listed(http, open="false") == []
     assert (await decide(http, cell, {"holder": "booking-a"})).status_code == 200
@@ -83,6 +82,7 @@ async def test_a_line_tells_what_it_is_about(http: httpx.AsyncClient, disputes: 
         "item": item,
         "subject": BOOKING,
         "subject_kind": "custody-booking",
+        "about": "Ann Example",
         "field": "relevant_time",
         "policy": "once",
         "places": ["suite:perry-barr"],
@@ -142,6 +142,9 @@ async def test_a_page_ends_when_enough_was_looked_at(
         ("overdue=yes", "overdue='yes'"),
         ("limit=0", "limit='0'"),
         ("after=x", "after='x'"),
+        ("scope=garbage", "'garbage': no such family of scopes"),
+        ("scope=suite:inbox", "scope='suite'"),
+        ("scope=", "as in suite:perry-barr:inbox"),
     ],
 )
 async def test_a_query_that_cannot_be_is_refused(http: httpx.AsyncClient, query: str, words: str) -> None:
@@ -174,6 +177,8 @@ async def test_an_item_tells_who_said_what_and_what_they_had_seen(http: httpx.As
     assert told["scopes"] == ["suite:perry-barr", "suite:perry-barr:inbox"]
     words = "\n".join(told["words"])
     assert "1. 2023-11-14T22:10:00Z, from DESK-B on device desk-b (desk-b/1): it happened at" in words
+    assert words.startswith(f"People differ about relevant time of the custody-booking {BOOKING}: Ann Example.\n")
+    assert words.count("Its author looked at version 1 of the record and had seen nothing there.") == 2
     assert "asked: custody officer." in words
     assert told["safe_because"] in words
 
@@ -207,8 +212,8 @@ async def test_a_displaced_claim_shows_what_else_is_free_now(
     ]
     assert told["alternatives"][0]["note"] == "no toilet"
     assert told["words"][-2:] == [
-        "Free now at the same place: M2, M6, M9.",
-        "Free now elsewhere: A1 (suite:oldbury).",
+        f"Free now at the same place: M2 ({made['M2']}), M6 ({made['M6']}), M9 ({made['M9']}).",
+        f"Free now elsewhere: A1 (suite:oldbury, {made['A1']}).",
     ]
     await disputes.a.pull(made["M9"])
     disputes.a.write(made["M9"], Resource, hold={"holder": "booking-y"})
@@ -250,6 +255,51 @@ async def test_a_decision_settles_the_record_and_leaves_the_inbox(
     op = reread_op(server.store.groups[-1][0].ops[0])
     assert set(op.saw["candidates"]) == {"desk-a/3", "desk-b/1"}  # type: ignore[index]  # a plain field name
     assert op.saw["decision"] == ()  # type: ignore[index]
+
+
+@pytest.mark.parametrize("reason", [" ", "\t\n", "\u00a0"])
+async def test_a_decision_needs_a_reason_in_words(http: httpx.AsyncClient, disputes: Disputes, reason: str) -> None:
+    """It cannot be taken back, so a blank is refused, and nothing is decided."""
+    item = await disputes.over_time()
+    refusal(await decide(http, item, NOW - 100_000, reason=reason), 422, "reason: say in words why")
+    assert await listed(http) == [item]
+
+
+async def test_what_an_author_had_seen_is_told(http: httpx.AsyncClient, disputes: Disputes) -> None:
+    """The ops whose values stood there, by name."""
+    disputes.a.write(BOOKING, CustodyBooking, allergies=["nuts"])
+    await disputes.a.push()
+    await disputes.a.pull(BOOKING)
+    await disputes.b.pull(BOOKING)
+    item = await disputes.differ(BOOKING, CustodyBooking, "allergies", ["latex"], ["eggs"])
+    words = "\n".join((await http.get(f"/v1/inbox/{item}")).json()["words"])
+    assert words.count("of the record and had seen desk-a/3.") == 2, words
+
+
+@pytest.mark.parametrize(
+    ("field", "first", "second", "shown", "author"),
+    [
+        ("appropriate_adult", "needed", "not-needed", "needed", "DESK-B"),
+        ("appropriate_adult", "not-needed", "needed", "needed", "DESK-A"),
+        ("allergies", ["nuts"], ["latex"], ["nuts", "latex"], None),
+        ("disposal", "bail", "caution", None, None),
+    ],
+)
+async def test_a_safe_value_is_attributed_to_nobody_who_said_another(
+    http: httpx.AsyncClient,
+    disputes: Disputes,
+    field: str,
+    first: object,
+    second: object,
+    shown: object,
+    author: str | None,
+) -> None:
+    """Whoever said what is shown is named; where nobody did, it is said to be the safe choice."""
+    await disputes.differ(BOOKING, CustodyBooking, field, first, second)
+    record = (await http.get(f"/v1/records/{BOOKING}")).json()
+    assert record["values"].get(field) == shown
+    stamp = record["stamps"][field]
+    assert (stamp == {"safe": True}) if author is None else (stamp["author"] == author)
 
 
 async def test_another_value_than_the_candidates_may_be_decided(http: httpx.AsyncClient, disputes: Disputes) -> None:

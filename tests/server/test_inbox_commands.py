@@ -12,7 +12,7 @@ from schemas.errors import StoreError
 from schemas.ids import named_record_id
 from schemas.kinds import CustodyBooking, Resource
 from server.cli import main
-from server.cli.inbox import _parsed
+from server.cli.deciding import parsed
 from server.serving import ADDRESS, TOKEN, Address
 from tests.server.disputes import BOOKING, CELL, Disputes
 from tests.server.running import NOW, Running
@@ -61,7 +61,8 @@ async def test_the_inbox_lists_the_most_urgent_first(server: Running, run: Run, 
     code, said = await run("inbox", "list")
     assert code == 0
     assert said.index(cell) < said.index(time)
-    assert "    relevant_time of custody-booking" in said
+    assert f"    relevant_time of custody-booking {BOOKING} (Ann Example): " in said
+    assert f"    hold of resource {CELL} (M1): " in said
     assert "2023-11-14T22:10:00Z | 2023-11-14T22:11:40Z" in said
     assert "held for booking-b | held for booking-a" in said
     assert said.endswith("2 waiting, 0 overdue\n")
@@ -106,7 +107,7 @@ async def test_a_decision_may_name_another_value_and_another_cell(run: Run, disp
 )
 def test_a_value_is_json_or_plain_text(text: str, expected: object) -> None:
     """Quotes tell a text of digits from a number."""
-    assert _parsed(text) == expected
+    assert parsed(text) == expected
 
 
 async def test_what_was_not_looked_at_is_said_to_wait(run: Run, disputes: Disputes) -> None:
@@ -115,6 +116,48 @@ async def test_what_was_not_looked_at_is_said_to_wait(run: Run, disputes: Disput
     seen = ("--seen", "desk-b/1")
     code, said = await run("inbox", "decide", item, "--value", str(NOW - 200_000), *seen, *WHO)
     assert (code, "a new question waits" in said) == (0, True), said
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "words"),
+    [
+        ("relevant_time", "14:32", "relevant_time of a custody-booking takes a time: ISO 8601 with its offset"),
+        ("relevant_time", "2023-11-14T22:10:00", "milliseconds since 1970; or null for nothing"),
+        ("relevant_time", "[1]", "takes a time"),
+        ("appropriate_adult", "maybe", "takes one of needed, not-needed; or null for nothing"),
+        ("appropriate_adult", "7", "takes one of needed, not-needed"),
+        ("allergies", "nuts", "takes a JSON list"),
+        ("arresting_officer", "17", "takes a text; one of digits in quotes"),
+        ("hold", "M2", "takes a JSON object of holder, until (or without); or null for nothing"),
+    ],
+)
+async def test_a_value_that_the_field_cannot_hold_is_told_what_it_takes(
+    run: Run, disputes: Disputes, field: str, text: str, words: str
+) -> None:
+    """In a person's words, and nothing is decided."""
+    said: dict[str, tuple[object, object]] = {
+        "relevant_time": (NOW, NOW + 1),
+        "appropriate_adult": ("needed", "not-needed"),
+        "allergies": (["nuts"], ["latex"]),
+        "arresting_officer": ("WM1", "WM2"),
+    }
+    item = (
+        await disputes.over_cell()
+        if field == "hold"
+        else await disputes.differ(BOOKING, CustodyBooking, field, *said[field])
+    )
+    code, told = await run("inbox", "decide", item, "--value", text, *WHO)
+    assert (code, words in told) == (1, True), told
+    assert (await run("inbox", "list"))[1].endswith("1 waiting, 0 overdue\n")
+
+
+@pytest.mark.parametrize("text", ["2023-11-14T22:10:00.250Z", '"2023-11-14T23:10:00.250+01:00"', "1699999800250"])
+async def test_a_time_may_be_given_as_people_write_it(run: Run, disputes: Disputes, text: str) -> None:
+    """ISO 8601 with its offset, or milliseconds."""
+    item = await disputes.over_time()
+    code, said = await run("inbox", "decide", item, "--value", text, *WHO)
+    assert code == 0, said
+    assert await disputes.value(BOOKING, "relevant_time") == 1_699_999_800_250
 
 
 async def test_an_explanation_is_printed_in_words(run: Run, disputes: Disputes) -> None:
@@ -141,6 +184,15 @@ async def test_an_explanation_is_printed_in_words(run: Run, disputes: Disputes) 
         (("inbox", "decide", CELL, "--value", "1", "--candidate", "a-b/1", *WHO), "either --candidate"),
         (("inbox", "decide", CELL, "--value", "1", "--reason", "R", "--author", "W M"), "is no collar number"),
         (("inbox", "decide", CELL, "--value", "1", "--instead", "M2", *WHO), "give HOLDER=RECORD"),
+        (("inbox", "decide", CELL, "--value", "1", "--reason", "  ", "--author", "WM77"), "say in words why"),
+        (("inbox", "decide", CELL, "--value", "1", "--reason", "", "--author", "WM77"), "say in words why"),
+        (("inbox", "decide", CELL, "--value", "1", "--seen", "foo", *WHO), "'foo' is no op: give device/number"),
+        (("inbox", "list", "--scope", "garbage"), "'garbage': no such family of scopes"),
+        (
+            ("enrol", "hh-01", "--officer", "WM1", "--scope", "region:x", "--out", "o"),
+            "force or custody; or one of these",
+        ),
+        (("enrol", "hh-01", "--officer", "WM1", "--scope", "suite", "--out", "o"), "suite:NAME:inbox, for the right"),
         (("inbox", "list", "--data", "nowhere"), "no server runs on nowhere"),
         (("inbox", "list", "--server", "10.0.0.5:8700"), "give its HTTP address"),
         (("inbox", "list", "--server", "http://127.0.0.1:1", "--data", "nowhere"), "--token-file"),
@@ -151,7 +203,7 @@ async def test_what_cannot_be_is_one_clear_line(
 ) -> None:
     """What, where, what to do; no traceback."""
     code, said = await run(*arguments)
-    assert (code, words in said) == (1, True), said
+    assert (code, words in said) == (2 if arguments[0] == "enrol" else 1, True), said
 
 
 async def test_a_candidate_that_is_none_is_refused_with_those_there_are(run: Run, disputes: Disputes) -> None:
