@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from hypothesis import given
 
-from schemas.codec import reread_op
+from schemas.codec import decode_row, reread_op
 from schemas.ids import FieldName, OpNumber, RecordId
 from schemas.kinds import KINDS
+from sync import merge
 from sync.outbox import OpState
 from tests.sim.test_order import EDITS, EVERYONE, ORDERS, Edits, begin
 from tests.sim.world import World
@@ -121,3 +122,45 @@ def test_a_decision_waits_for_the_question_that_it_answers() -> None:
         assert not world.devices[THIRD].tables.pending_ops(item)
         assert [_shown(world, who, record, "appropriate_adult") for who in EVERYONE] == [settled] * 3
         assert not world.audit.ledgers[world.server.store.epoch].open_items()
+
+
+def test_what_saw_a_decision_waits_for_it_though_a_later_op_of_the_same_device_is_here() -> None:
+    """Numbers say nothing of it: the decision waits for its question, and what came after it on the record does not."""
+    with World() as world:
+        record = _booking(world)
+        world.back_up()
+        _says(world, FIRST, record, appropriate_adult="needed")
+        _says(world, SECOND, record, appropriate_adult="not-needed")
+        world.come_to_rest()
+        world.decide(THIRD, 0, 1)
+        world.come_to_rest()
+        later = _says(world, THIRD, record, detainee="renamed")
+        changed = _says(world, SECOND, record, appropriate_adult="not-needed")
+        world.come_to_rest()
+        for who in EVERYONE:
+            world.cut(who, 1)
+        world.restore()
+        world.come_back(THIRD)
+        assert _states(world, THIRD, later) == [OpState.SETTLED]
+        world.come_back(SECOND)
+        assert _states(world, SECOND, changed) == [OpState.WAITING]
+        world.come_back(FIRST)
+        world.come_to_rest()
+        assert _states(world, SECOND, changed) == [OpState.SETTLED]
+        assert [_shown(world, who, record, "appropriate_adult") for who in EVERYONE] == ["not-needed"] * 3
+        assert not world.audit.ledgers[world.server.store.epoch].open_items()
+
+
+def test_a_question_that_nobody_has_decided_holds_no_op() -> None:
+    """Its row names the ops that differ, which are on another record: no pending decision is taken for one of them."""
+    with World() as world:
+        record = _booking(world)
+        _says(world, FIRST, record, appropriate_adult="needed")
+        _says(world, SECOND, record, appropriate_adult="not-needed")
+        world.come_to_rest()
+        tables = world.devices[THIRD].tables
+        raw = tables.row(tables.records_of_kind("inbox-item")[-1])
+        assert raw is not None
+        item = decode_row(raw)
+        assert item.stamps
+        assert merge.from_row(item).upto == {}
