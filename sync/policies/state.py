@@ -57,8 +57,11 @@ class State(OneValue):
         flow = _flow(field)
         if change.create or change.decides or change.value not in flow.moves:
             return None
-        seen = [] if cell is None else [one for one in cell.standing() if change.has_seen(one.stamp)]
-        if cell is not None and (not seen or (change.saw is not None and len(seen) < len(change.saw))):
+        standing = [] if cell is None else cell.standing()
+        seen = [one for one in standing if change.has_seen(one.stamp)]
+        # An op that does not say what its author saw may have seen what an unseen value has superseded since.
+        whole = len(standing) if change.saw is None else len(change.saw)
+        if cell is not None and (not seen or len(seen) < whole):
             # Some of what its author saw has been superseded meanwhile. What is left says less than they knew, so that
             # the order of arrival would decide; their device has looked whether the step was allowed.
             return None
