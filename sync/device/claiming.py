@@ -11,6 +11,7 @@ from sync.device.describing import called
 from sync.device.lookups import plain_values, spec_of_record
 from sync.device.store import Held
 from sync.device.writing import Draft, Writer, Written
+from sync.explain.values import moment
 
 _NAMED_MAX: Final = 3
 """Alternatives that an error names."""
@@ -123,7 +124,9 @@ class Claiming(Writer):
 
         def prepare(held: Held, now: Millis) -> list[Draft]:
             if until <= now:
-                raise UsageError(f"the reservation would end {now - until} ms ago: give a time that is to come")
+                raise UsageError(
+                    f"the reservation would end at {moment(until)}, which is over: give a time that is to come"
+                )
             return [claim_draft(held, record, hold, field, now) for record in wanted]
 
         return await self._write_all(prepare, occurred_at, why)
@@ -177,6 +180,8 @@ def claim_draft(held: Held, record: RecordId, hold: Hold, field: str | None, now
     """
     spec = spec_of_record(held, record)
     name = claim_field(spec, field)
+    if hold.holder == record:
+        raise UsageError(f"{_called(held, record)} cannot be held for itself: name a booking, a unit or an officer")
     state = _state(held, record, name, now)
     if state.holder is not None and not (state.mine and state.until is not None):
         what = _called(held, record)

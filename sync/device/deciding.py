@@ -65,6 +65,8 @@ class Deciding(Writer):
         def prepare(held: Held, now: Millis) -> list[Draft]:
             about, entry = _open_item(held, item, now)
             require_inbox(held, about.writing_scopes(), f"to decide about {entry.about}")
+            if isinstance(value, Hold) and value.holder == about.subject:
+                raise UsageError(f"{entry.about} cannot be held for itself: name one of those who claimed it")
             field = field_about(about)
             if field is not None:
                 require_known(field, plain[name]["value"])

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from schemas.ids import FieldName, Millis, RecordId
-from schemas.kinds import FieldSpec, Hold, InboxItem, Kind
+from schemas.kinds import Decision, FieldSpec, Hold, InboxItem, Kind
 from schemas.policies import MANY, claim, judged, state
+from sync import inbox
 from sync.device.claims import ClaimState, Standing, claim_state
 from sync.device.describing import holder_called
-from sync.device.items import InboxEntry, entries_about
+from sync.device.items import InboxEntry, as_typed, entries_about
 from sync.device.lookups import field_of, spec_of_record
 from sync.device.store import Held
-from sync.device.views import Attributed, RecordView, record_view
+from sync.device.views import Attributed, RecordView, record_view, typed
 from sync.explain.values import POLICY_WORDS, listed, value
+from sync.policies.base import Said
 
 Moment = Callable[[int], str]
 """Tells a moment (ms since 1970)."""
@@ -122,6 +124,7 @@ class _Field:
             yield f"{_label(name)}: {self._value(item)} is shown."
         else:
             yield f"{_label(name)}: {self._value(item)}. {self._who(item)}"
+        yield from self._settled(item)
         if not item.known:
             yield f"{_label(name)}: only a newer program knows this value; it is shown as it came."
         for other in others:
@@ -130,6 +133,24 @@ class _Field:
                 yield f"{_label(name)}: {self._value(other)} was said{too}. {self._who(other)}"
         if others:
             yield f"{_label(name)}: the rule is that {POLICY_WORDS[self._field.policy.name]}"
+
+    def _settled(self, item: Attributed) -> Iterator[str]:
+        """Who decided or corrected it last, for a value that would else read as if somebody had simply said it."""
+        laid = self._held.replica.view(self._view.record)
+        decided = "" if laid is None else laid.cells[self._field.name].decided
+        if not decided:
+            return
+        head = f"{_label(self._field.name)}: it was{'' if item.stamp.op == decided else ' before'}"
+        made = _decision(self._held, self._view.record, self._field.name, decided)
+        if made is not None:
+            plain = msgspec.convert(made.value, Decision)
+            chosen = self._value(Attributed(as_typed(self._field, plain.value), made.stamp))
+            who = f"{made.stamp.author} on {made.stamp.device}, {self._moment(made.stamp.occurred_at)}"
+            yield f"{head} decided to be {chosen} by {who}, because: {plain.reason}"
+        elif item.stamp.op == decided:
+            yield f"{head} corrected or decided by {item.stamp.author} on {item.stamp.device}."
+        else:
+            yield f"{head} corrected or decided on {decided.rpartition('/')[0]}."
 
     def _asked(self, entry: InboxEntry) -> Iterator[str]:
         name = entry.field
@@ -155,6 +176,17 @@ class _Field:
         elif stamp.recorded_at:
             words += f"; recorded {self._moment(stamp.recorded_at)}"
         return f"{words}.{''.join(f' The time is doubtful: {doubt}.' for doubt in item.doubts)}"
+
+
+def _decision(held: Held, record: RecordId, field: FieldName, op: str) -> Said | None:
+    """The decision that an op made about a field, with its reason; None where it was no decision, or is not here."""
+    for laid in held.replica.views(inbox.SPEC):
+        item = typed(laid, InboxItem)
+        if item.subject == record and item.field == field and inbox.DECISION in laid.cells:
+            found = [one for one in laid.cells[inbox.DECISION].standing() if one.stamp.op == op]
+            if found:
+                return found[0]
+    return None
 
 
 def _unsaid(field: FieldSpec) -> str:

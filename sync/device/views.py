@@ -1,6 +1,6 @@
 """What an application can look at: a record with who said what and when, and the ops that were refused."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ from sync.explain import values as wording
 from sync.merge import RecordState
 from sync.outbox import OpState
 from sync.policies import policy_of
+from sync.policies.base import Said
 from sync.replica import StoredOp
 
 K = TypeVar("K", bound=Kind)
@@ -29,10 +30,13 @@ class Attributed(msgspec.Struct, frozen=True):
     Attributes:
         value: typed, as in the record.
         stamp: author, device and op, when it happened and when it was recorded (ms since 1970; 0: not yet).
+        said: False where nobody said exactly this value: it is the safe choice while people differ, and the stamp is
+            only that of one of those who differ.
     """
 
     value: Any
     stamp: Stamp
+    said: bool = True
 
     @property
     def known(self) -> bool:
@@ -132,7 +136,7 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
         if cell.said is None:
             entries[name] = tuple(_attributed(field, entry.value, entry.stamp) for entry in cell.entries)
         else:
-            fields[name] = _attributed(field, policy.value(field, cell), cell.said.stamp)
+            fields[name] = _shown(field, policy.value(field, cell), cell.said, cell.beside)
         if cell.beside:
             beside[name] = tuple(_attributed(field, one.value, one.stamp) for one in cell.beside)
         open_values = policy.unsettled(field, cell)
@@ -177,6 +181,14 @@ def held_op(held: Held, op: StoredOp) -> HeldOp:
         behind=tuple(op_id(held.replica.device, one.n) for one in behind.ops),
         go_with_it=behind.go_with_it,
     )
+
+
+def _shown(field: FieldSpec, value: object, first: Said, beside: Sequence[Said]) -> Attributed:
+    """The value that is shown, as said by somebody who said it."""
+    by = next((one for one in (first, *beside) if one.value == value), None)
+    if by is None:
+        return msgspec.structs.replace(_attributed(field, value, first.stamp), said=False)
+    return _attributed(field, value, by.stamp)
 
 
 def _attributed(field: FieldSpec, value: object, stamp: Stamp) -> Attributed:

@@ -3,22 +3,28 @@
 from collections.abc import Callable
 from typing import Any, Final, assert_never
 
+import msgspec
+
 from schemas.errors import UsageError
 from schemas.ids import FieldName, RecordId, is_record_id
-from schemas.kinds import Briefing, FieldSpec, Hold, Incident, Kind, kind_named, spec_of
+from schemas.kinds import Briefing, FieldSpec, Hold, InboxItem, Incident, Kind, kind_named, spec_of
 from schemas.kinds.common import LogEntry, Receipt
 from schemas.policies import MANY, claim, grow
-from sync.device.describing import short
+from sync.device.describing import called, short
 from sync.device.handheld import Handheld
-from sync.device.items import InboxEntry
+from sync.device.items import InboxEntry, as_typed
 from sync.device.terminal import commands, rendering, values
-from sync.device.terminal.reader import Reader
+from sync.device.terminal.reader import Reader, label
 from sync.device.terminal.sight import LAST, ROW_DIGITS_MAX, Sight
 from sync.device.views import HeldOp, RecordView
 
 _LOG: Final = FieldName("log")
 _GIVEN: Final = "="
 """Before a value that is none of the candidates'."""
+_NOBODY: Final = frozenset({values.NOTHING, "nobody"})
+"""Decided about a claim: it is released."""
+_MISSING: Final = "op_field_missing"
+"""The refusal that is mended by a field which the change did not have."""
 
 
 class Acting:
@@ -56,9 +62,7 @@ class Acting:
             case commands.Claim():
                 await self._claim(command)
             case commands.Release():
-                view = await self.view(command.which)
-                await self._handheld.release(view.record)
-                await self._done(view.record, "released")
+                await self._release(command)
             case commands.Reserve():
                 await self._reserve(command)
             case commands.Decide():
@@ -169,9 +173,18 @@ class Acting:
         except UsageError:
             return words
 
+    async def _release(self, command: commands.Release) -> None:
+        view = await self.view(command.which)
+        state = await self._handheld.claim_state(view.record)
+        await self._handheld.release(view.record)
+        whom = "" if state is None or not state.called else f"; it was held for {state.called}"
+        await self._done(view.record, f"released{whom}")
+
     async def _reserve(self, command: commands.Reserve) -> None:
         reader = self._reader()
         until = reader.time.read(command.until, reader.now)
+        if until <= reader.now:
+            raise UsageError(f"{reader.time.text(until)} is over: reserve until a time that is to come")
         records = [await self._sight.resolve(which) for which in command.which]
         holder = None if command.holder is None else await self._holder(command.holder)
         written = await self._handheld.reserve(records, until=until, holder=holder)
@@ -188,7 +201,22 @@ class Acting:
         value = await self._choice(entry, command.choice)
         instead = None if command.instead is None else await self._sight.resolve(command.instead)
         done = await self._handheld.decide(item, value, command.reason, instead)
-        await self._done(item, f"decided about {entry.about}" + (", and claimed instead" if len(done) > 1 else ""))
+        told = f"decided about {entry.about}" + (", and claimed instead" if len(done) > 1 else "")
+        await self._done(item, f"{told}: {entry.field} {await self._in_words(entry.subject_kind, entry.field, value)}")
+
+    async def _in_words(self, kind: str, name: str, value: object) -> str:
+        """A value as a person reads it; a claim with what its holder is called."""
+        if isinstance(value, Hold) and is_record_id(value.holder):
+            view = await self._handheld.inspect(RecordId(value.holder))
+            if view is not None:
+                value = msgspec.structs.replace(value, holder=called(view.value))
+        spec = kind_named(kind)
+        field = None if spec is None else spec.fields.get(FieldName(name))
+        declared, time = None if field is None else field.type, self._reader().time
+        typed = as_typed(field, value)
+        # A list that is not of the field's own type: the entries that a change adds.
+        parts = [as_typed(field, one) for one in typed] if isinstance(typed, list) else [typed]
+        return values.listed([values.shown(one, declared, time) for one in parts])
 
     async def _choice(self, entry: InboxEntry, choice: str) -> object:
         """The value that was chosen: a candidate's by its number, or one that was typed."""
@@ -201,11 +229,30 @@ class Acting:
         spec = kind_named(entry.subject_kind)
         field = None if spec is None else spec.fields.get(entry.field)
         if field is not None and field.policy is claim:
-            return Hold(holder=await self._holder(choice[1:]))
+            return await self._decided_holder(entry, choice[1:].strip())
         if field is None:
             raise UsageError(f"{entry.field} is known only to a newer program: choose by a number")
         reader = self._reader()
         return values.read(field, choice[1:], reader.time, reader.now)
+
+    async def _decided_holder(self, entry: InboxEntry, words: str) -> Hold | None:
+        """Who has it from now on: one of those who claimed it, a record that is here, or nobody."""
+        if words.casefold() in _NOBODY:
+            return None
+        holds = {one.value.holder: one.value for one in entry.candidates if isinstance(one.value, Hold)}
+        if words in holds:
+            return holds[words]
+        try:
+            view = await self.view(words)
+        except UsageError:
+            view = None
+        if view is None or view.record == entry.subject or isinstance(view.value, InboxItem):
+            there = values.listed([f'="{holder}"' for holder in holds])
+            raise UsageError(
+                f"{words!r} did not claim {entry.about}: decide for a number that show tells, {there}, a record that "
+                "is on this handheld, or =nobody"
+            )
+        return holds.get(view.record, Hold(holder=view.record))
 
     # --- what was refused --------------------------------------------------------------------------------------------
 
@@ -215,6 +262,9 @@ class Acting:
         if view is None:
             raise UsageError(f"record {short(held.record)} is no longer on this handheld: withdraw the change")
         field = self._field(view, command.field)
+        if field.name not in held.changes and held.code != _MISSING:
+            there = values.listed(list(held.changes))
+            raise UsageError(f"the refused change did not have {field.name}; it had {there}")
         value: object
         if field.policy is grow and field.type is LogEntry:
             value = [LogEntry(text=command.value)]
@@ -222,7 +272,10 @@ class Acting:
             value = self._typed(view, command.field, command.value)[1]
         changes: dict[str, Any] = {field.name: value}
         mended = await self._handheld.mend(held.op, **changes)
-        await self._done(mended.record, f"mended, and waits as op {mended.op.rpartition('/')[2]}")
+        kept = {**held.changes, field.name: value}
+        told = [f"{label(name)} {await self._in_words(held.kind, name, one)}" for name, one in kept.items()]
+        number = mended.op.rpartition("/")[2]
+        await self._done(mended.record, f"mended, and waits as op {number} with {'; '.join(told)}")
 
     async def _withdraw(self, command: commands.Withdraw) -> None:
         held = await self._held(command.op)

@@ -101,7 +101,7 @@ class Decide(msgspec.Struct, frozen=True):
 
     Attributes:
         which: the inbox item.
-        choice: a candidate's number, or `=` and a value.
+        choice: a candidate's number, or `=` and a value, without the quotes it may have been typed in.
         instead: of a claim: what is claimed for whoever is displaced.
         reason: why.
     """
@@ -251,7 +251,26 @@ def _set(rest: str) -> SetField:
 
 def _decide(rest: str) -> Decide:
     instead = r"(?:\s+instead\s+(?P<instead>\S+))?"
-    return Decide(**_parts(rf"(?P<which>\S+)\s+(?P<choice>=?\S+){instead}\s+(?P<reason>.+)", rest))
+    choice = r"(?:=\"(?P<quoted>[^\"]*)\"|(?P<choice>=\S*|\S+))"
+    parts = _parts(rf"(?P<which>\S+)\s+{choice}{instead}\s+(?P<reason>.+)", rest)
+    quoted = parts.pop("quoted")
+    if quoted is None:
+        _require_whole(parts["choice"], parts["reason"])
+    else:
+        parts["choice"] = f"={quoted}"
+    return Decide(**parts)
+
+
+def _require_whole(choice: str, reason: str) -> None:
+    """Refuse a bare value that looks like the first word of a longer one: what is decided cannot be taken back."""
+    value = choice.removeprefix("=")
+    cut = not value or '"' in value or value.endswith(",") or reason.startswith(",")
+    dated = re.fullmatch(r"\d{4}-\d\d-\d\d", value) is not None and reason[:1].isdigit()
+    if choice.startswith("=") and (cut or dated):
+        raise UsageError(
+            f"{choice!r} may not be the whole value, so nothing was decided: put a value of several words in quotes, "
+            'as in ="nuts, milk", and the reason after it'
+        )
 
 
 def _claim(rest: str) -> Claim:
@@ -340,7 +359,7 @@ _SPECS: Final = (
     _spec("reserve ID… until TIME [for HOLDER…]", "keep a pool for this device, to be sure without signal", _reserve),
     _spec("free ID", "what is free in its place, the nearest first", lambda rest: Free(_one(rest))),
     _spec("inbox", "what waits for a person's decision, the most urgent first", _alone(ShowInbox())),
-    _spec("decide ID CHOICE [instead ID] REASON…", "settle it: CHOICE is a number that show tells, or =VALUE", _decide),
+    _spec("decide ID CHOICE [instead ID] REASON…", 'settle it: CHOICE is a number of show, =WORD, ="VALUE…"', _decide),
     _spec("explain ID [FIELD]", "why it shows what it shows", _explain),
     _spec("offline", "cut the connection; everything else goes on working", _alone(Offline())),
     _spec("online", "connect again", _alone(Online())),

@@ -19,7 +19,7 @@ from sync.device.status import SyncStatus
 from sync.device.terminal.commands import COMMANDS
 from sync.device.terminal.disputes import beside, op_number
 from sync.device.terminal.reader import BAD, LABEL, WARN, WHO, Reader, grid, label
-from sync.device.terminal.sight import News, others_said
+from sync.device.terminal.sight import News, differs, others_said
 from sync.device.terminal.values import NOTHING, LocalTime, safe, shown
 from sync.device.views import Attributed, HeldOp, RecordView
 
@@ -157,8 +157,9 @@ def record(
         who = Text() if item is None else _attribution(view, item, reader.time)
         table.add_row(Text(label(name), LABEL), Text(value), who)
         for other in others_said(view, name):
-            differs = Text(f"said differently: {shown(other.value, field.type, reader.time)}", BAD)
-            table.add_row("", differs, _attribution(view, other, reader.time))
+            how = "said differently" if differs(view, name, other) else "said too"
+            told = Text(f"{how}: {shown(other.value, field.type, reader.time)}", BAD)
+            table.add_row("", told, _attribution(view, other, reader.time))
     parts.append(table)
     parts += [part for name in view.entries for part in _entries(view, spec, name, reader)]
     parts += beside(view, claims or {}, reader)
@@ -175,6 +176,8 @@ def _entries(view: RecordView[Kind], spec: KindSpec, name: FieldName, reader: Re
 
 
 def _attribution(view: RecordView[Kind], item: Attributed, time: LocalTime) -> Text:
+    if not item.said:
+        return Text("the safe choice while people differ; nobody said it so")
     return Text.assemble(time.text(item.stamp.occurred_at), " ", _by(view, item, time))
 
 
@@ -229,7 +232,9 @@ def refused(op: HeldOp, what: str) -> Text:
     """A change that the server refused: its number, why, and what to do."""
     fields = ", ".join(label(name) for name in op.changes)
     text = Text.assemble((f"Refused, op {op_number(op.op)}", BAD), f": {what.lower()} {short(op.record)}, {fields}: ")
+    number = op_number(op.op)
     text.append(f"{safe(op.reason)}. {op.action}")
+    text.append(f" mend {number} FIELD VALUE… puts it right, withdraw {number} REASON… gives it up.")
     if op.behind:
         after = "behind it, to be withdrawn with it" if op.go_with_it else "behind it"
         text.append(f" {_counted(len(op.behind), 'change')} {after}.")

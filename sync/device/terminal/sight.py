@@ -29,7 +29,7 @@ class News(msgspec.Struct, frozen=True):
     Attributes:
         field: of what.
         item: what, by whom, when.
-        contested: whether it stands beside the value that was said first (`once`), and not in its place.
+        contested: whether it stands beside the value that is shown, and not in its place.
     """
 
     field: FieldName
@@ -40,19 +40,28 @@ class News(msgspec.Struct, frozen=True):
 def said(view: RecordView[Kind]) -> Iterator[News]:
     """All that is said of a record."""
     for field, item in view.fields.items():
-        yield News(field, item)
+        # What nobody said is no news of anybody: what each of them said follows.
+        if item.said:
+            yield News(field, item)
     for field, entries in view.entries.items():
         for item in entries:
             yield News(field, item)
     for field in view.differing:
         for item in others_said(view, field):
-            yield News(field, item, contested=True)
+            yield News(field, item, contested=differs(view, field, item))
 
 
 def others_said(view: RecordView[Kind], field: FieldName) -> list[Attributed]:
-    """What was said of a field about which people differ, beside the value that stands first."""
-    stands = view.fields.get(field)
-    return [one for one in view.differing.get(field, ()) if stands is None or one.stamp.op != stands.stamp.op]
+    """What was said of a field about which people differ, beside the one whose value is shown."""
+    shown = view.fields.get(field)
+    whose = None if shown is None or not shown.said else shown.stamp.op
+    return [one for one in view.differing.get(field, ()) if one.stamp.op != whose]
+
+
+def differs(view: RecordView[Kind], field: FieldName, item: Attributed) -> bool:
+    """Whether what was said is not what is shown."""
+    shown = view.fields.get(field)
+    return shown is None or not shown.said or item.value != shown.value
 
 
 class Sight:

@@ -22,10 +22,10 @@ async def refuse(handheld: Handheld, monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on an op that says BAD is refused; then have what waits sent."""
     sound = check.op_on
 
-    def strict(state: object, op: Op, *rest: object) -> Refusal | None:
+    def strict(state: object, op: Op, *rest: object, **more: object) -> Refusal | None:
         if op.changes.get("summary") == BAD:  # type: ignore[call-overload]  # a field's name
             return Refusal("op_value_wrong", "summary: not this one")
-        return sound(state, op, *rest)  # type: ignore[arg-type]  # passed on as they came
+        return sound(state, op, *rest, **more)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(check, "op_on", strict)
     stream = handheld.changes()

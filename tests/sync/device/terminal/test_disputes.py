@@ -50,7 +50,9 @@ async def test_a_cell_is_claimed_shown_and_released(desks: Desks, first: Desk) -
     await desks.meet(desks.one, desks.two)
     assert "hold: it is held for custody booking of A. Garside, by WM10001 on desk-1" in await first.type("show .")
     await desks.one.go_offline()
-    assert await first.type("release .") == f"Resource {short(CELL)}: released\n"
+    assert await first.type("release .") == (
+        f"Resource {short(CELL)}: released; it was held for custody booking of A. Garside\n"
+    )
     assert "claimed for Tango 4: provisional" in await first.type("claim . Tango 4")
     await first.type("release .")
     assert "claimed for WM21877: provisional" in await first.type("claim .")
@@ -77,6 +79,7 @@ async def test_a_pool_is_reserved_and_then_certain(desks: Desks, first: Desk) ->
     assert "claimed for Tango 4: certain" in await first.type("claim 1 Tango 4")
     assert "and that is certain" in await first.type("show .")
     assert "is no time" in await first.fails("reserve 1 until later")
+    assert "2026-09-20 18:00 BST is over" in await first.fails("reserve 1 until 2026-09-20 18:00")
 
 
 async def test_what_is_free_is_listed_and_can_be_taken_by_its_row(desks: Desks, first: Desk) -> None:
@@ -120,7 +123,9 @@ async def test_a_displaced_claim_is_told_shown_and_decided_with_another_cell(des
     assert "M2 of suite:perry-barr" in await first.type("free .")
     assert "'7' is no choice: it is 1 to 2" in await first.fails("decide . 7 Because")
     done = await first.type("decide . 2 instead 1 They were first")
-    assert done.endswith(": decided about cell M1 of suite:perry-barr, and claimed instead\n")
+    assert done.endswith(
+        ": decided about cell M1 of suite:perry-barr, and claimed instead: hold held for booking two\n"
+    )
     assert await first.type("inbox") == "Nothing waits for a decision\n"
     assert "does not wait for a decision here" in await first.fails("decide . 2 Again")
     await desks.meet(desks.one, desks.two)
@@ -166,6 +171,91 @@ async def test_an_overdue_item_is_marked_and_another_persons_is_said_to_be(desks
     assert "which has passed" in await first.type(f"explain {record} relevant_time")
 
 
+async def test_a_value_of_several_words_is_decided_in_quotes_and_never_in_part(desks: Desks, first: Desk) -> None:
+    """What looks like the beginning of a value decides nothing; the answer repeats what was decided, explain too."""
+    record = await shared_booking(desks)
+    await desks.cut_off()
+    await desks.one.edit(record, allergies=("nuts",))
+    await desks.two.edit(record, allergies=("milk",))
+    await desks.meet(desks.one, desks.two)
+    await first.type("inbox")
+    for cut in ("=nuts, milk Both", "=nuts ,milk Both", "= nuts Both", '="nuts, milk Both', '="nuts, milk"'):
+        assert 'in quotes, as in ="nuts, milk"' in await first.fails(f"decide 1 {cut}")
+    told = await first.type('decide 1 ="nuts, milk, soya" The doctor says all three')
+    assert told.endswith("decided about custody booking of A. Garside: allergies nuts, milk, soya\n")
+    await desks.meet(desks.one, desks.two)
+    value = await desks.two.get(CustodyBooking, record)
+    assert value is not None
+    assert value.allergies == ("nuts", "milk", "soya")
+    told = await first.type(f"explain {record} allergies")
+    assert "allergies: it was decided to be nuts, milk and soya by WM10001 on desk-1, " in told
+    assert ", because: The doctor says all three\n" in told
+    await desks.one.edit(record, allergies=("nuts",))
+    assert "allergies: it was before decided to be nuts" in await first.type(f"explain {record} allergies")
+
+
+async def test_a_time_with_its_day_is_decided_in_quotes(desks: Desks, first: Desk) -> None:
+    """A day alone would be midnight, which is not what was meant."""
+    record = await shared_booking(desks)
+    await desks.cut_off()
+    await desks.one.edit(record, relevant_time=NOON - 60_000)
+    await desks.two.edit(record, relevant_time=NOON - 120_000)
+    await desks.meet(desks.one, desks.two)
+    await first.type("inbox")
+    assert "in quotes" in await first.fails("decide 1 =2026-09-21 14:00 The log")
+    assert "relevant_time 2026-09-21 14:00 BST" in await first.type('decide 1 ="2026-09-21 14:00" The log')
+
+
+async def test_a_claim_is_decided_for_a_claimant_a_record_or_nobody(desks: Desks, first: Desk) -> None:
+    """A stray word takes no cell, and a cell is not held for itself."""
+    made = await desks.one.create(booking())
+    await desks.toy.make(record_id(2), cell("M2"))
+    await desks.meet(desks.one, desks.two)
+    assert "cannot be held for itself" in await first.fails(f"claim {CELL} {CELL}")
+    await desks.cut_off()
+    for record in (CELL, record_id(2)):
+        await desks.two.claim(record, "booking two")
+        await desks.one.claim(record, "booking one")
+    await desks.meet(desks.two, desks.one)
+    items = {each.subject: each.item for each in await desks.one.inbox()}
+    for stray in ("=nuts", f"={CELL}", f"={items[CELL]}", f"={record_id(9)}"):
+        told = await first.fails(f"decide {items[CELL]} {stray} Because")
+        assert "did not claim cell M1 of suite:perry-barr" in told
+        assert '="booking one"' in told
+        assert "or =nobody" in told
+    told = await first.type(f"decide {items[CELL]} ={made.record} The older booking")
+    assert told.endswith("hold held for custody booking of A. Garside\n")
+    assert (await first.type(f"decide {items[record_id(2)]} =nobody Out of service")).endswith("hold -\n")
+    await desks.meet(desks.one, desks.two)
+    assert "decided to be held for custody booking of A. Garside by WM10001" in await first.type(f"explain {CELL} hold")
+    state = await desks.two.claim_state(record_id(2))
+    assert state is not None
+    assert state.standing is Standing.FREE
+
+
+async def test_what_is_shown_while_people_differ_is_said_by_who_said_it(desks: Desks, first: Desk) -> None:
+    """Not by who spoke last; and what nobody said so is nobody's, with each one's own words beneath."""
+    record = await shared_booking(desks)
+    await first.type(f"show {record}")
+    await desks.cut_off()
+    await desks.one.edit(record, appropriate_adult=AppropriateAdult.NEEDED, allergies=("nuts",))
+    desks.clock.advance(MINUTE_MS)
+    await desks.two.edit(record, appropriate_adult=AppropriateAdult.NOT_NEEDED, allergies=("milk",))
+    await desks.meet(desks.one, desks.two)
+    page = await first.type(f"show {record}")
+    assert re.search(r"^appropriate adult +needed .*WM10001 on desk-1", page, re.MULTILINE)
+    assert re.search(r"said differently: not-needed .*WM20002 on desk-2", page)
+    assert "said differently: needed" not in page
+    assert re.search(r"^allergies +nuts, milk +the safe choice while people differ; nobody", page, re.MULTILINE)
+    assert re.search(r"said differently: nuts .*WM10001 on desk-1", page)
+    assert re.search(r"said differently: milk .*WM20002 on desk-2", page)
+    told = await first.paper.comes("says differently")
+    assert "WM20002 on desk-2: " in told
+    assert "says differently: appropriate adult not-needed" in told
+    assert "says differently: allergies milk" in told
+    assert "nuts" not in told
+
+
 # --- tags, corrections, words ----------------------------------------------------------------------------------------
 
 
@@ -194,6 +284,8 @@ async def test_what_was_recorded_once_is_corrected_with_its_reason(desks: Desks,
     value = await desks.two.get(CustodyBooking, record)
     assert value is not None
     assert value.arrested_at == SUMMER.read("14:00", NOON)  # type: ignore[arg-type]  # a moment
+    words = "arrested at: it was corrected or decided by WM10001 on desk-1.\n"
+    assert words in await first.type(f"explain {record} arrested_at")
 
 
 async def test_a_value_is_explained_in_words_and_local_time(desks: Desks, first: Desk) -> None:
@@ -231,10 +323,14 @@ async def test_a_refused_change_is_mended_or_withdrawn_by_its_number(
     async with desk_of(handheld) as desk:
         told = await desk.type("held")
         assert told.startswith(f"Refused, op 2: incident {short(made.record)}, summary: a value does not fit (summary:")
+        assert "mend 2 FIELD VALUE… puts it right, withdraw 2 REASON… gives it up." in told
         assert told.endswith("1 change behind it.\n")
+        assert "did not have grade; it had summary" in await desk.fails("mend 2 grade p1")
         assert "'9' is no refused change" in await desk.fails("mend 9 summary Fine")
         assert "no field 'colour'" in await desk.fails("mend 2 colour red")
-        assert "mended, and waits as op 4" in await desk.type("mend 2 summary Shed door forced")
+        assert "mended, and waits as op 4 with summary Shed door forced\n" in await desk.type(
+            "mend 2 summary Shed door forced"
+        )
         await handheld.wait_until(caught_up)
         value = await handheld.get(Incident, made.record)
         assert value == incident("Shed door forced", grade=Grade.P1)
