@@ -69,6 +69,7 @@ def test_a_file_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.timeout(90)  # 17,000 rows, twice
 @pytest.mark.skipif(not REAL_FILE.exists(), reason="the real street file is not beside this checkout")
 def test_the_real_file_loads_whole(tmp_path: Path) -> None:
     """Every usable row of February 2014 is a record afterwards, and a second run changes nothing."""
