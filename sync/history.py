@@ -118,6 +118,9 @@ def unaccounted(state: RecordState, acts: Mapping[OpId, Sequence[Act]]) -> list[
     for op, done in acts.items():
         for one in done:
             current = op in _kept_in(state, one.field)
-            if not (current or (op, one.field) in superseded or one.stands or one.over):
+            # A removal of tags leaves nothing of its own behind; every other change that superseded something does.
+            field = state.spec.fields.get(one.field)
+            removed = field is not None and field.policy is tags and bool(one.over)
+            if not (current or (op, one.field) in superseded or one.stands or removed):
                 lost.append((op, one.field))
     return lost
