@@ -1,0 +1,85 @@
+"""The registry of refusals: why somebody is not let in, as a stable code with its meaning and its remedy.
+
+A code is for ever. The text of a `RefusedError` is written for the server's own log; a caller is told `spec.code` and
+`spec.meaning`, which say nothing about who exists, and never the particulars.
+"""
+
+from typing import Final
+
+import msgspec
+
+from schemas.errors import BeatbookError
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the registry.
+
+    Attributes:
+        code: stable name, lower case with underscores.
+        status: the HTTP status that goes with it (RFC 9110 section 15).
+        meaning: what happened; may be shown to anybody.
+        action: what the officer or the administrator does about it.
+    """
+
+    code: str
+    status: int
+    meaning: str
+    action: str
+
+
+def _refusal(code: str, status: int, meaning: str, action: str) -> Refusal:
+    return Refusal(code=code, status=status, meaning=meaning, action=action)
+
+
+_REFUSALS: Final = (
+    # Tokens and the proofs that go with them.
+    _refusal(
+        "token_invalid",
+        401,
+        "The access token is not one of this server's, or it has ended.",
+        "Renew it with the device's key, or sign in again.",
+    ),
+    _refusal(
+        "proof_invalid",
+        401,
+        "The proof of the device's key does not hold for this call.",
+        "Make a new proof for every call; set the device's clock by the server's.",
+    ),
+    _refusal(
+        "proof_reused",
+        401,
+        "The proof of the device's key has been used before.",
+        "Make a new proof for every call. If nobody did this on purpose, report it: somebody may be replaying calls.",
+    ),
+    _refusal(
+        "proof_nonce",
+        401,
+        "The proof lacks the server's present nonce.",
+        "Repeat the call with the nonce of this answer's DPoP-Nonce header.",
+    ),
+    _refusal(
+        "proof_too_many",
+        429,
+        "The device has made more calls than it may within a few minutes.",
+        "Wait two minutes; then slow the program down.",
+    ),
+)
+
+REFUSALS: Final[dict[str, Refusal]] = {refusal.code: refusal for refusal in _REFUSALS}
+
+
+class RefusedError(BeatbookError):
+    """Somebody is not let in.
+
+    Attributes:
+        spec: the entry of the registry.
+        detail: the particulars, for the server's log; holds no secret.
+        retry_after_ms: how long to wait before another try, where waiting helps.
+    """
+
+    def __init__(self, code: str, detail: str = "", retry_after_ms: int | None = None) -> None:
+        """Look `code` up in the registry; an unknown one is our own fault (KeyError)."""
+        self.spec = REFUSALS[code]
+        self.detail = detail
+        self.retry_after_ms = retry_after_ms
+        super().__init__(f"{code}: {detail or self.spec.meaning}")
