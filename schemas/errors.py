@@ -205,6 +205,35 @@ _SPECS: Final = (
         "The message names a scope or generation that this session does not hold.",
         "Come back; WELCOME tells the scopes.",
     ),
+    _spec(
+        "bad_token",
+        4430,
+        _R.REAUTH,
+        "The session token is missing, expired, of another device, or its sign-in has ended.",
+        "Sign in again; what was written waits on the device.",
+    ),
+    _spec(
+        "device_revoked",
+        4431,
+        _R.REAUTH,
+        "The device or its officer's right to use it was revoked.",
+        "Hand the device to a supervisor; what it had not sent stays sealed on it.",
+    ),
+    _spec(
+        "chain_broken",
+        4432,
+        _R.STOP,
+        "The ops do not follow the seat's chain, or the signature over its head does not fit: the replica was altered, "
+        "copied or set back.",
+        "Have the device looked at; its ops are on it still.",
+    ),
+    _spec(
+        "bad_receipt",
+        4433,
+        _R.STOP,
+        "The signature under a receipt does not fit the device's key.",
+        "Check the device's program: receipts are signed over the bytes that docs/protocol.md tells.",
+    ),
     # The connection: the server's own state.
     _spec(
         "server_stopping",
@@ -351,6 +380,13 @@ _SPECS: Final = (
         _R.QUARANTINE,
         "The device holds no grant for any scope that this record is in.",
         "Ask a supervisor for the grant, or to enter the change.",
+    ),
+    _spec(
+        "op_record_erased",
+        None,
+        _R.QUARANTINE,
+        "The record was erased when its retention ended; nothing brings it back.",
+        "Make a new record if what happened since must be recorded.",
     ),
     _spec(
         "op_record_full",

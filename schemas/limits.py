@@ -84,6 +84,31 @@ OPS_PER_COMMIT_MAX: Final = 512
 COMMIT_BYTES_SOFT_MAX: Final = 96 * KIB
 """A commit takes no further op once the rows it changed are this large; what is left goes into the next one."""
 
+LINK_BYTES: Final = 32
+"""A link of a seat's chain: one SHA-256."""
+
+SALT_BYTES: Final = 16
+"""Random bytes in an op: guessing what it said from its hash alone is out of reach."""
+
+UNSENT_LEN_MAX: Final = 1_024
+"""Own ops that one PUSH tells only the hashes of: a device that gave up more tells them in several."""
+
+# --- identity and evidence ------------------------------------------------------------------------------
+TOKEN_CHARS_MAX: Final = 2_048
+"""A session token: a JWT with a handful of claims and an Ed25519 signature is about 500."""
+
+CHECKPOINT_BYTES_MAX: Final = 4 * KIB
+"""A signed checkpoint with the cosignatures of a dozen witnesses."""
+
+CONSISTENCY_LEN_MAX: Final = 128
+"""Hashes of one consistency proof: two for each level of a tree of 2^63 leaves."""
+
+READ_BYTES_MAX: Final = 4 * KIB
+"""One entry of the read log: which records, when, and why in a few sentences."""
+
+SEALED_BYTES_MAX: Final = OP_BYTES_MAX + KIB
+"""An op sealed to the server: its bytes, the encapsulated key, the tag."""
+
 # --- reading --------------------------------------------------------------------------------------------
 PAGE_BYTES_MAX: Final = 232 * KIB
 """Rows of one BATCH or SNAPSHOT page. A commit's rows in one scope always fit, so a page never splits a commit."""
@@ -169,6 +194,9 @@ def _check_relations() -> None:
         "a page's rows fit in an array": PAGE_ROWS_MAX <= ARRAY_LEN_MAX,
         "a field's entries fit in an array": ENTRIES_PER_FIELD_MAX + ENTRIES_PER_OP_MAX <= ARRAY_LEN_MAX,
         "a push fits in a commit": OPS_PER_PUSH_MAX <= OPS_PER_COMMIT_MAX,
+        # Its ops, each with a better time, and what it tells only the hashes of: an array and two values each.
+        "a push's values fit": 3 * UNSENT_LEN_MAX + 4 * OPS_PER_PUSH_MAX + 16 <= ELEMENTS_UP_MAX,
+        "a sealed op fits in a message": SEALED_BYTES_MAX + KIB <= MESSAGE_BYTES_MAX,
         "fields fit in a map": FIELDS_PER_OP_MAX <= MAP_LEN_MAX,
         "a message fits in the credit": MESSAGE_BYTES_MAX <= CREDIT_BYTES <= CREDIT_BYTES_TOTAL_MAX,
         "an idle device has missed three heartbeats": 3 * PING_INTERVAL_MS + PONG_TIMEOUT_MS < IDLE_TIMEOUT_MS,

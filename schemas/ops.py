@@ -26,7 +26,7 @@ from schemas.ids import (
     SlugText,
     op_id,
 )
-from schemas.limits import FIELDS_PER_OP_MAX, INT_MAX, REASON_CHARS_MAX, SEEN_OPS_MAX
+from schemas.limits import FIELDS_PER_OP_MAX, INT_MAX, LINK_BYTES, REASON_CHARS_MAX, SALT_BYTES, SEEN_OPS_MAX
 
 
 class Hlc(NamedTuple):
@@ -92,6 +92,8 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         correct: whether it corrects a value that `once` protects; only who may decide may do so.
         doubt: what is doubtful about its time: a sum of `Doubt` values.
         replaces: number of this device's refused op that its author mended with this one; 0 for none.
+        link: where the device's chain stands before this op (`sync.evidence.chain`).
+        salt: 16 random bytes: once what the op says has been erased, its hash tells nothing of it.
     """
 
     device: DeviceText
@@ -115,6 +117,8 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     correct: bool = False
     doubt: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
     replaces: Annotated[OpNumber, msgspec.Meta(ge=0, le=INT_MAX)] = OpNumber(0)
+    link: Annotated[bytes, msgspec.Meta(max_length=LINK_BYTES)] = b""
+    salt: Annotated[bytes, msgspec.Meta(max_length=SALT_BYTES)] = b""
 
     @property
     def id(self) -> OpId:

@@ -24,6 +24,8 @@ from schemas.ids import (
 )
 from schemas.limits import (
     ARRAY_LEN_MAX,
+    CHECKPOINT_BYTES_MAX,
+    CONSISTENCY_LEN_MAX,
     CREDIT_BYTES_TOTAL_MAX,
     DETAIL_CHARS_MAX,
     HELLO_BODY_BYTES_MAX,
@@ -31,8 +33,12 @@ from schemas.limits import (
     MESSAGE_BYTES_MAX,
     OP_BYTES_MAX,
     OPS_PER_PUSH_MAX,
+    READ_BYTES_MAX,
     REPAIR_RANGES_MAX,
     SCOPES_PER_DEVICE_MAX,
+    SEALED_BYTES_MAX,
+    TOKEN_CHARS_MAX,
+    UNSENT_LEN_MAX,
 )
 
 SUBPROTOCOL: Final = "beatbook.v1"
@@ -47,13 +53,24 @@ SCHEMA_MAX: Final = SCHEMA + 1
 """The newest: what such a device writes and this code cannot read is kept in trust (docs/explanation/schema.md)."""
 PROOF_CONTEXT: Final = b"beatbook.v1 hello\x00"
 """Goes before nonce and HELLO body in what the device signs, so that the signature is good for nothing else."""
+RECEIPT_CONTEXT: Final = b"beatbook.v1 retracted\x00"
+"""Goes before MessagePack of [seat, scope, gen, removed, at] in what the device signs of a RETRACTED."""
+WIPED_CONTEXT: Final = b"beatbook.v1 wiped\x00"
+"""Goes before MessagePack of [seat, at] in what the device signs of a WIPED."""
 NONCE_BYTES: Final = 32
+SIGNATURE_BYTES: Final = 64
+"""Of Ed25519 (RFC 8032)."""
+SHARE_BYTES: Final = 32
 
 Text = Annotated[str, msgspec.Meta(max_length=DETAIL_CHARS_MAX)]
 Credit = Annotated[int, msgspec.Meta(ge=0, le=CREDIT_BYTES_TOTAL_MAX)]
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=INT_MAX)]
 Version = Annotated[int, msgspec.Meta(ge=1, le=INT_MAX)]
+Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+Consistency = Annotated[tuple[Digest, ...], msgspec.Meta(max_length=CONSISTENCY_LEN_MAX)]
+Checkpoint = Annotated[bytes, msgspec.Meta(max_length=CHECKPOINT_BYTES_MAX)]
+Token = Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX)]
 
 
 class _Message(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="t"):
@@ -139,6 +156,42 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     count: Count
 
 
+class ChainPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a seat's chain of ops stands (`sync.evidence.chain`).
+
+    Attributes:
+        n: number of its last op; 0 before the first.
+        link: the link behind that op.
+    """
+
+    n: Annotated[OpNumber, msgspec.Meta(ge=0, le=INT_MAX)]
+    link: Digest
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """For how long the replica opens without the server, and what opens it (DESIGN section 9).
+
+    Attributes:
+        until: when it ends, by the server's clock (ms since 1970).
+        lasts_ms: how long that is from the moment it was given, for a device whose wall clock lies.
+        token: the session token to show from now on.
+        token_lasts_ms: how long that is good.
+        share: the server's share of the key that wraps the replica's; b"" when it has not changed.
+        share_no: number of that share; it rises with each new one.
+        roles: what the officer is, to check what they write before it is sent.
+        seal_to: X25519 public key to which a device seals what it can no longer read (RFC 9180).
+    """
+
+    until: MillisInt
+    lasts_ms: Count
+    token: Token
+    token_lasts_ms: Count
+    share_no: Count
+    roles: tuple[Annotated[str, msgspec.Meta(max_length=40)], ...] = ()
+    share: Annotated[bytes, msgspec.Meta(max_length=SHARE_BYTES)] = b""
+    seal_to: Annotated[bytes, msgspec.Meta(max_length=32)] = b""
+
+
 # --- server to device --------------------------------------------------------------------------------------------
 
 
@@ -168,6 +221,11 @@ class Welcome(_Message, frozen=True, kw_only=True, tag="welcome"):
         last_op: highest number of this device's ops that the server holds; 0 for none.
         credit: bytes of PUSH that the device may send.
         scopes: a plan for each scope granted, and for each scope in HELLO that no longer is.
+        chain: where the server holds this seat's chain; absent where chains are not kept.
+        lease: absent when none is given: then what the device has lasts to its end.
+        checkpoint: the log's signed checkpoint (C2SP tlog-checkpoint); b"" where there is none.
+        consistency: that it continues the log of the size in HELLO's `pinned` (RFC 6962 section 2.1.2).
+        reads_kept: number of the last entry of the device's read log that the server holds.
     """
 
     proto: Version
@@ -178,6 +236,11 @@ class Welcome(_Message, frozen=True, kw_only=True, tag="welcome"):
     last_op: Annotated[OpNumber, msgspec.Meta(ge=0, le=INT_MAX)]
     credit: Credit
     scopes: Annotated[tuple[Plan, ...], msgspec.Meta(max_length=2 * SCOPES_PER_DEVICE_MAX)]
+    chain: ChainPlace | None = None
+    lease: Lease | None = None
+    checkpoint: Checkpoint = b""
+    consistency: Consistency = ()
+    reads_kept: Count = 0
 
 
 class Batch(_Message, frozen=True, kw_only=True, tag="batch"):
@@ -261,12 +324,56 @@ class Notice(_Message, frozen=True, kw_only=True, tag="notice"):
     """Something that the person at the device should know; nothing follows from it.
 
     Attributes:
-        code: `clock_skew`: the device's clock is off by `value` ms (positive: ahead).
+        code: `clock_skew`: the device's clock is off by `value` ms (positive: ahead). `reads_missing`: the server
+            holds `value` entries of the device's read log, and the device says that it has fewer: no lease is given.
         value: the figure behind it.
     """
 
-    code: Literal["clock_skew"]
+    code: Literal["clock_skew", "reads_missing"]
     value: Annotated[int, msgspec.Meta(ge=-INT_MAX, le=INT_MAX)]
+
+
+class NewLease(_Message, frozen=True, kw_only=True, tag="lease"):
+    """The lease is renewed, or the server's share of the key has changed.
+
+    Attributes:
+        lease: as in WELCOME.
+        checkpoint, consistency: as in WELCOME; the proof is from the checkpoint sent before in this session.
+    """
+
+    lease: Lease
+    checkpoint: Checkpoint = b""
+    consistency: Consistency = ()
+
+
+class Wipe(_Message, frozen=True, kw_only=True, tag="wipe"):
+    """The device destroys its keys and its replica at once, and answers WIPED.
+
+    Attributes:
+        reason: for whoever holds the device.
+    """
+
+    reason: Text = ""
+
+
+class ReadsKept(_Message, frozen=True, kw_only=True, tag="reads_kept"):
+    """Entries of the read log are on the server's disk.
+
+    Attributes:
+        upto: number of the last.
+    """
+
+    upto: Count
+
+
+class Quarantined(_Message, frozen=True, kw_only=True, tag="quarantined"):
+    """Sealed edits are on the server's disk, for a supervisor.
+
+    Attributes:
+        ids: of them, as in QUARANTINE.
+    """
+
+    ids: Annotated[tuple[Count, ...], msgspec.Meta(max_length=OPS_PER_PUSH_MAX)]
 
 
 class Pong(_Message, frozen=True, kw_only=True, tag="pong"):
@@ -315,6 +422,10 @@ class HelloBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         wall: its wall clock (ms since 1970), uncorrected.
         mono: its monotonic clock (ms since some start); tells a clock that was set from one that ran.
         credit: bytes of BATCH and SNAPSHOT that the server may send; at least one message of the largest size.
+        token: the session token that the officer's sign-in gave.
+        chain: where the device holds its own chain.
+        pinned: size of the log in the last checkpoint that the device has checked; 0 for none.
+        next_read: number that the next entry of its read log will get.
     """
 
     proto: Version
@@ -326,6 +437,10 @@ class HelloBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     wall: MillisInt
     mono: Count
     credit: Annotated[int, msgspec.Meta(ge=MESSAGE_BYTES_MAX, le=CREDIT_BYTES_TOTAL_MAX)]
+    token: Token = ""
+    chain: ChainPlace | None = None
+    pinned: Count = 0
+    next_read: Count = 1
 
 
 class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
@@ -344,16 +459,22 @@ class Push(_Message, frozen=True, kw_only=True, tag="push"):
     """Ops, in the order of their numbers.
 
     Attributes:
-        ops: each the MessagePack of an Op.
+        ops: each the MessagePack of an Op; none only where `unsent` alone brings the head on.
         times: [number, ms since 1970] of ops among them that the device made while it was unsure of the time, with the
             time that it knows better since it met the server.
+        head: signature over the chain's head behind the last of them (`sync.evidence.chain.head_words`); b"" when none
+            of them is beyond the head that the server holds.
+        unsent: [number, SHA-256] of own ops between that head and the last op here that are not sent with them: they
+            were given up, issued again or sealed, or wait.
     """
 
     ops: Annotated[
         tuple[Annotated[bytes, msgspec.Meta(max_length=OP_BYTES_MAX)], ...],
-        msgspec.Meta(min_length=1, max_length=OPS_PER_PUSH_MAX),
+        msgspec.Meta(max_length=OPS_PER_PUSH_MAX),
     ]
     times: Annotated[tuple[tuple[OpNumberInt, MillisInt], ...], msgspec.Meta(max_length=OPS_PER_PUSH_MAX)] = ()
+    head: Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)] = b""
+    unsent: Annotated[tuple[tuple[OpNumberInt, Digest], ...], msgspec.Meta(max_length=UNSENT_LEN_MAX)] = ()
 
 
 class Ack(_Message, frozen=True, kw_only=True, tag="ack"):
@@ -374,11 +495,55 @@ class Retracted(_Message, frozen=True, kw_only=True, tag="retracted"):
     Attributes:
         scope, gen: as in RETRACT or the plan `drop`.
         removed: how many records left the replica with it.
+        at: when, by the device's corrected clock (ms since 1970).
+        receipt: the device's signature over RECEIPT_CONTEXT and MessagePack of [seat, scope, gen, removed, at].
     """
 
     scope: ScopeText
     gen: GenerationInt
     removed: Count
+    at: MillisInt = 0  # type: ignore[assignment]  # a literal is no NewType; 0 is "not said"
+    receipt: Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)] = b""
+
+
+class Wiped(_Message, frozen=True, kw_only=True, tag="wiped"):
+    """Keys and replica are gone.
+
+    Attributes:
+        at: when, by the device's corrected clock (ms since 1970).
+        receipt: the device's signature over WIPED_CONTEXT and MessagePack of [seat, at].
+    """
+
+    at: MillisInt
+    receipt: Signature
+
+
+class Reads(_Message, frozen=True, kw_only=True, tag="reads"):
+    """What was read on the device, and why (Data Protection Act 2018 section 62).
+
+    Attributes:
+        first: number of the first entry; they follow each other without a gap.
+        entries: each the MessagePack of a `schemas.reads.Read`.
+    """
+
+    first: Annotated[int, msgspec.Meta(ge=1, le=INT_MAX)]
+    entries: Annotated[
+        tuple[Annotated[bytes, msgspec.Meta(max_length=READ_BYTES_MAX)], ...],
+        msgspec.Meta(min_length=1, max_length=OPS_PER_PUSH_MAX),
+    ]
+
+
+class Quarantine(_Message, frozen=True, kw_only=True, tag="quarantine"):
+    """Edits that the device may no longer read, sealed to the server; write-only (DESIGN sections 8 and 9).
+
+    Attributes:
+        edits: [id, sealed bytes]: ids are the device's own, and come back in QUARANTINED.
+    """
+
+    edits: Annotated[
+        tuple[tuple[Count, Annotated[bytes, msgspec.Meta(max_length=SEALED_BYTES_MAX)]], ...],
+        msgspec.Meta(min_length=1, max_length=OPS_PER_PUSH_MAX),
+    ]
 
 
 class AddCredit(_Message, frozen=True, kw_only=True, tag="credit"):
@@ -414,5 +579,21 @@ class Repair(_Message, frozen=True, kw_only=True, tag="repair"):
     ranges: Annotated[tuple[Range, ...], msgspec.Meta(min_length=1, max_length=REPAIR_RANGES_MAX)]
 
 
-Down = Challenge | Welcome | Batch | Snapshot | Results | Retract | ScopeAdd | Notice | Pong | AddCredit | Error
-Up = Hello | Push | Ack | Retracted | AddCredit | Ping | Repair | Error
+Down = (
+    Challenge
+    | Welcome
+    | Batch
+    | Snapshot
+    | Results
+    | Retract
+    | ScopeAdd
+    | Notice
+    | NewLease
+    | Wipe
+    | ReadsKept
+    | Quarantined
+    | Pong
+    | AddCredit
+    | Error
+)
+Up = Hello | Push | Ack | Retracted | Wiped | Reads | Quarantine | AddCredit | Ping | Repair | Error

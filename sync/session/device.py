@@ -25,8 +25,11 @@ from schemas.limits import (
     OPS_PER_PUSH_MAX,
     PING_INTERVAL_MS,
     PONG_TIMEOUT_MS,
+    UNSENT_LEN_MAX,
 )
 from sync.clock import Offset
+from sync.evidence.chain import ChainHead, head_words
+from sync.session.chaining import behind
 from sync.session.meter import Credit
 from sync.session.table import DEVICE_TABLE, DeviceState, Local, Machine
 
@@ -34,12 +37,30 @@ PUSH_OVERHEAD_BYTES = 64
 """Of a PUSH around its ops, at most: map, keys, array heads."""
 OP_OVERHEAD_BYTES = 5
 """Of each op in it: the `bin` head."""
+ITEM_OVERHEAD_BYTES = 16
+"""Of an entry or a sealed edit: the `bin` head, its array and its id."""
+HEAD_BYTES = 80
+"""Of a signed head in it, with its keys."""
+UNSENT_BYTES = 48
+"""Of each op in it of which only the hash is told."""
+NO_DIGESTS: Mapping[OpNumber, bytes] = MappingProxyType({})
 TIME_BYTES = 19
 """Of each better time in it: an array of two integers."""
 NO_TIMES: Mapping[OpNumber, Millis] = MappingProxyType({})
 
 DownEvent = (
-    wire.Welcome | wire.Batch | wire.Snapshot | wire.Results | wire.Retract | wire.ScopeAdd | wire.Notice | wire.Error
+    wire.Welcome
+    | wire.Batch
+    | wire.Snapshot
+    | wire.Results
+    | wire.Retract
+    | wire.ScopeAdd
+    | wire.Notice
+    | wire.NewLease
+    | wire.Wipe
+    | wire.ReadsKept
+    | wire.Quarantined
+    | wire.Error
 )
 """What the shell acts on; the session has dealt with the rest itself."""
 
@@ -52,12 +73,20 @@ class HelloFacts(msgspec.Struct, frozen=True, kw_only=True):
         epoch: the server history it last saw.
         positions: where it stands.
         next_op: number of its next op.
+        chain: where it holds its chain of ops.
+        token: the session token; "" for a server that asks for none.
+        pinned: size of the log in the last checkpoint that it checked; 0 for none.
+        next_read: number of the next entry of its read log.
     """
 
     device: DeviceId
     epoch: Epoch | None
     positions: tuple[wire.Position, ...]
     next_op: OpNumber
+    chain: ChainHead | None = None
+    token: str = ""
+    pinned: int = 0
+    next_read: int = 1
 
 
 class DeviceSession:
@@ -82,6 +111,7 @@ class DeviceSession:
         self._ping_id = 0
         self._pushed_upto = OpNumber(0)
         self._unanswered: set[OpNumber] = set()
+        self._chain: ChainHead | None = None
         self.offset: Offset | None = None
         """The server's clock against ours, once learned."""
         self.ending: PeerError | None = None
@@ -96,6 +126,11 @@ class DeviceSession:
     def pushed_upto(self) -> OpNumber:
         """Up to this number the ops of this session have been pushed; those above are next."""
         return self._pushed_upto
+
+    @property
+    def chained_upto(self) -> OpNumber | None:
+        """Number of the last op whose head the server has; None where it keeps no chains."""
+        return None if self._chain is None else self._chain.n
 
     def outgoing(self) -> list[bytes]:
         """Frames to send now, in order."""
@@ -129,6 +164,8 @@ class DeviceSession:
             case wire.Welcome():
                 self._credit = Credit(message.credit)
                 self.offset = Offset(message.server_time, mono_ms)
+                if message.chain is not None:
+                    self._chain = ChainHead(message.chain.n, message.chain.link)
                 return message
             case wire.Batch() | wire.Snapshot():
                 self._given.spend(size)
@@ -147,7 +184,15 @@ class DeviceSession:
             case wire.Error():
                 self.ending = _as_error(message)
                 return message
-            case wire.Retract() | wire.ScopeAdd() | wire.Notice():
+            case (
+                wire.Retract()
+                | wire.ScopeAdd()
+                | wire.Notice()
+                | wire.NewLease()
+                | wire.Wipe()
+                | wire.ReadsKept()
+                | wire.Quarantined()
+            ):
                 return message
 
     def _greet(self, challenge: wire.Challenge, mono_ms: int, wall_ms: int) -> None:
@@ -167,46 +212,95 @@ class DeviceSession:
                 wall=wall_ms,  # type: ignore[arg-type]  # a reading of a clock
                 mono=mono_ms,
                 credit=CREDIT_BYTES,
+                token=self._facts.token,
+                chain=None if self._facts.chain is None else _place(self._facts.chain),
+                pinned=self._facts.pinned,
+                next_read=self._facts.next_read,
             )
         )
         self._send(wire.Hello(body=body, proof=self._sign(wire.PROOF_CONTEXT + challenge.nonce + body)))
 
     # --- what the replica did ----------------------------------------------------------------------------------------
 
-    def push(self, ops: Sequence[tuple[OpNumber, bytes]], times: Mapping[OpNumber, Millis] = NO_TIMES) -> int:
-        """Send as many of these ops as one message and the credit hold.
+    def push(
+        self,
+        ops: Sequence[tuple[OpNumber, bytes]],
+        times: Mapping[OpNumber, Millis] = NO_TIMES,
+        digests: Mapping[OpNumber, bytes] = NO_DIGESTS,
+    ) -> int:
+        """Send as many of these ops as one message and the credit hold, and sign for them.
 
         Args:
             ops: (number, bytes) in order of number, all above `pushed_upto`.
             times: when some of them were made, where that is known better by now (ms since 1970).
+            digests: number -> SHA-256 of every own op beyond `chained_upto` and up to the last of these, rising.
 
         Returns:
-            How many were taken. Of these, what is on its way already is not sent twice.
+            How many were dealt with. Of these, what is on its way already is not sent twice.
         """
         if self.state is not DeviceState.LIVE:
             return 0
+        while self._bring_head_on(ops, digests):
+            pass
+        gaps = self._gaps(ops, digests)
+        unsent = 0
         taken: list[bytes] = []
-        size = PUSH_OVERHEAD_BYTES
+        size = PUSH_OVERHEAD_BYTES + HEAD_BYTES
         told: list[tuple[OpNumber, Millis]] = []
         dealt_with = 0
+        last = OpNumber(0)
         for n, body in ops[:OPS_PER_PUSH_MAX]:
             if n in self._unanswered:
                 dealt_with += 1
                 continue
-            cost = len(body) + OP_OVERHEAD_BYTES + (TIME_BYTES if n in times else 0)
-            if size + cost > min(MESSAGE_BYTES_MAX, self._credit.bytes):
+            more = sum(last < gap < n for gap in gaps)
+            cost = len(body) + OP_OVERHEAD_BYTES + (TIME_BYTES if n in times else 0) + more * UNSENT_BYTES
+            unsent += more
+            if size + cost > min(MESSAGE_BYTES_MAX, self._credit.bytes) or unsent > UNSENT_LEN_MAX:
                 break
             size += cost
             dealt_with += 1
+            last = n
             taken.append(body)
             if n in times:
                 told.append((n, times[n]))
         if taken:
-            self._credit.spend(self._send(wire.Push(ops=tuple(taken), times=tuple(told))))
+            between = tuple((n, digests[n]) for n in gaps if n < last)
+            head = self._sign_head(digests, last)
+            push = wire.Push(ops=tuple(taken), times=tuple(told), head=head, unsent=between)
+            self._credit.spend(self._send(push))
             self._unanswered.update(n for n, _ in ops[:dealt_with])
         if dealt_with:
             self._pushed_upto = ops[dealt_with - 1][0]
         return dealt_with
+
+    def _gaps(self, ops: Sequence[tuple[OpNumber, bytes]], digests: Mapping[OpNumber, bytes]) -> list[OpNumber]:
+        """Numbers of own ops beyond the server's head that are not among these, rising."""
+        if self._chain is None:
+            return []
+        sent = {n for n, _ in ops[:OPS_PER_PUSH_MAX]} - self._unanswered
+        return [n for n in digests if n > self._chain.n and n not in sent]
+
+    def _bring_head_on(self, ops: Sequence[tuple[OpNumber, bytes]], digests: Mapping[OpNumber, bytes]) -> bool:
+        """Where more ops were given up before the first of these than one PUSH tells: tell a part of them first."""
+        first = next((n for n, _ in ops if n not in self._unanswered), None)
+        before = [n for n in self._gaps(ops, digests) if first is not None and n < first]
+        part = before[:UNSENT_LEN_MAX]
+        if (
+            len(before) < UNSENT_LEN_MAX
+            or self._credit.bytes < PUSH_OVERHEAD_BYTES + HEAD_BYTES + len(part) * UNSENT_BYTES
+        ):
+            return False
+        push = wire.Push(ops=(), unsent=tuple((n, digests[n]) for n in part), head=self._sign_head(digests, part[-1]))
+        self._credit.spend(self._send(push))
+        return True
+
+    def _sign_head(self, digests: Mapping[OpNumber, bytes], last: OpNumber) -> bytes:
+        """The signature over the head behind op `last`; b"" when the server has it."""
+        if self._chain is None or last <= self._chain.n:
+            return b""
+        self._chain = behind(self._chain, digests.items(), last)
+        return self._sign(head_words(self._facts.device, self._chain))
 
     def offer_again(self, ops: Collection[OpNumber]) -> None:
         """Let ops that were pushed and sent to wait be pushed once more: `pushed_upto` falls below them.
@@ -228,10 +322,63 @@ class DeviceSession:
             self._given.add(size)
             self._send(wire.Ack(scopes=positions, credit=size))
 
-    def retracted(self, scope: ScopeName, gen: Generation, removed: int) -> None:
-        """Tell that a scope has left the replica."""
+    def retracted(self, scope: ScopeName, gen: Generation, removed: int, at: Millis) -> None:
+        """Tell that a scope has left the replica, and sign for it.
+
+        Args:
+            scope, gen: as in RETRACT or the plan `drop`.
+            removed: how many records left with it.
+            at: the corrected clock (ms since 1970).
+        """
         if self.state is DeviceState.LIVE:
-            self._send(wire.Retracted(scope=scope, gen=gen, removed=removed))
+            said = [self._facts.device, scope, gen, removed, at]
+            receipt = self._sign(wire.RECEIPT_CONTEXT + msgspec.msgpack.encode(said))
+            self._send(wire.Retracted(scope=scope, gen=gen, removed=removed, at=at, receipt=receipt))
+
+    def wiped(self, at: Millis) -> None:
+        """Tell that keys and replica are gone, and sign for it; `at` is the corrected clock (ms since 1970)."""
+        if self.state is DeviceState.LIVE:
+            receipt = self._sign(wire.WIPED_CONTEXT + msgspec.msgpack.encode([self._facts.device, at]))
+            self._send(wire.Wiped(at=at, receipt=receipt))
+
+    def reads(self, first: int, entries: Sequence[bytes]) -> int:
+        """Send as many of these entries of the read log as one message and the credit hold.
+
+        Args:
+            first: number of the first.
+            entries: their bytes, in order.
+
+        Returns:
+            How many were taken.
+        """
+        taken = self._fitting(entries)
+        if taken:
+            self._credit.spend(self._send(wire.Reads(first=first, entries=tuple(entries[:taken]))))
+        return taken
+
+    def quarantine(self, edits: Sequence[tuple[int, bytes]]) -> int:
+        """Send as many of these sealed edits as one message and the credit hold.
+
+        Args:
+            edits: (own id, sealed bytes).
+
+        Returns:
+            How many were taken.
+        """
+        taken = self._fitting([sealed for _, sealed in edits])
+        if taken:
+            self._credit.spend(self._send(wire.Quarantine(edits=tuple(edits[:taken]))))
+        return taken
+
+    def _fitting(self, bodies: Sequence[bytes]) -> int:
+        if self.state is not DeviceState.LIVE:
+            return 0
+        room = min(MESSAGE_BYTES_MAX, self._credit.bytes) - PUSH_OVERHEAD_BYTES
+        for taken, body in enumerate(bodies[:OPS_PER_PUSH_MAX]):
+            room -= len(body) + ITEM_OVERHEAD_BYTES
+            if room < 0:
+                return taken
+        return min(len(bodies), OPS_PER_PUSH_MAX)
 
     def repair(self, scope: ScopeName, gen: Generation, ranges: tuple[wire.Range, ...]) -> None:
         """Ask the server to compare a scope by range."""
@@ -279,6 +426,10 @@ class DeviceSession:
         frame = encode(message)
         self._out.append(frame)
         return len(frame)
+
+
+def _place(head: ChainHead) -> wire.ChainPlace:
+    return wire.ChainPlace(n=head.n, link=head.link)
 
 
 def _as_error(message: wire.Error) -> PeerError:

@@ -3,7 +3,7 @@
 The shell feeds it what the socket brought, asks it for the next step whenever the socket can take more, and reads what
 the step wants:
 
-    demand = session.receive(data, now)            # CheckHello | Commit | None
+    demand = session.receive(data, now)            # CheckHello | Commit | KeepReads | KeepSealed | Receipt | None
     step = session.next_step()                     # Send | WantChanges | WantPage | WantRanges | None
     frame = session.changes_read(...)              # after a Want: the frame to send, or None when it no longer fits
 
@@ -19,7 +19,7 @@ import msgspec
 from schemas import wire
 from schemas.codec import decode_hello_body, decode_op, decode_up, encode, error_message
 from schemas.errors import ERRORS, PeerError
-from schemas.ids import DeviceId, Generation, Millis, ScopeName, Seq
+from schemas.ids import DeviceId, Generation, Millis, OfficerId, OpNumber, ScopeName, Seq
 from schemas.limits import (
     CLOCK_SKEW_NOTICE_MS,
     CREDIT_BYTES,
@@ -27,6 +27,9 @@ from schemas.limits import (
     IDLE_TIMEOUT_MS,
     MESSAGE_BYTES_MAX,
 )
+from schemas.ops import Op
+from sync.evidence.chain import ChainHead, genesis
+from sync.session.chaining import ChainWalk
 from sync.session.feeds import Feeds
 from sync.session.meter import Credit, Pace
 from sync.session.steps import (
@@ -35,6 +38,9 @@ from sync.session.steps import (
     Commit,
     Demand,
     Grant,
+    KeepReads,
+    KeepSealed,
+    Receipt,
     Send,
     Step,
     WantChanges,
@@ -48,8 +54,8 @@ class ServerSession:
     """One connection, from the open socket to its end."""
 
     __slots__ = (
-        "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_leaving", "_machine", "_nonce", "_out", "_pace",
-        "_verify", "acked", "device", "ending", "repairs", "schema",
+        "_chain", "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_key", "_leaving", "_machine", "_nonce",
+        "_out", "_pace", "_verify", "acked", "device", "ending", "officer", "repairs", "schema", "set_back",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -72,8 +78,15 @@ class ServerSession:
         self._feeds = Feeds()
         # Scopes whose RETRACT is out and not answered: what the device says of them crossed it on the way.
         self._leaving: dict[ScopeName, Generation] = {}
+        self._key = b""
+        self._chain: ChainWalk | None = None
         self.device: DeviceId | None = None
         """Who it is, once admitted."""
+        self.officer: OfficerId | None = None
+        """Whose seat it is, where that is known: no op of another officer is taken from it."""
+        self.set_back = False
+        """Whether the device says that its chain ends before, or differs from, what the server holds of it: its replica
+        was set back or copied."""
         self.schema: int = wire.SCHEMA
         """The schema version that the device knows; this program's own until HELLO has come."""
         self.acked: dict[ScopeName, Seq] = {}
@@ -122,9 +135,9 @@ class ServerSession:
         match message:
             case wire.Hello():
                 return self._take_hello(message)
-            case wire.Push():
+            case wire.Push() | wire.Reads() | wire.Quarantine():
                 self._given.spend(size)
-                return Commit(self._own_ops(message), size, dict(message.times))
+                return self._take_work(message, size)
             case wire.Ack():
                 self._credit.add(message.credit)
                 self._note(message.scopes)
@@ -134,11 +147,8 @@ class ServerSession:
                 self._send(wire.Pong(id=message.id, server_time=now))
             case wire.Repair():
                 self._compare(message)
-            case wire.Retracted():
-                # The receipt: the scope has left the device. A grant that came back since keeps its feed.
-                self.acked.pop(message.scope, None)
-                if self._leaving.get(message.scope) == message.gen:
-                    del self._leaving[message.scope]
+            case wire.Retracted() | wire.Wiped():
+                return self._take_receipt(message)
             case wire.Error():
                 self.ending = PeerError(message.code if message.code in ERRORS else "not_welcome", "said by the device")
         return None
@@ -154,15 +164,57 @@ class ServerSession:
             )
         self._hello = (message, body)
         self.schema = body.schema
-        return CheckHello(body.device)
+        return CheckHello(body.device, body)
 
-    def _own_ops(self, message: wire.Push) -> tuple[bytes, ...]:
-        """The pushed ops, after a look at whether each is an op and this device's."""
-        for raw in message.ops:
-            op = decode_op(raw)
-            if op.device != self.device:
-                raise PeerError("foreign_op", f"op {op.id} pushed by {self.device}")
-        return message.ops
+    def _take_work(
+        self, message: wire.Push | wire.Reads | wire.Quarantine, size: int
+    ) -> Commit | KeepReads | KeepSealed:
+        match message:
+            case wire.Push():
+                return self._take_push(message, size)
+            case wire.Reads():
+                return KeepReads(message.first, message.entries, size)
+            case wire.Quarantine():
+                return KeepSealed(message.edits, size)
+
+    def _take_push(self, message: wire.Push, size: int) -> Commit:
+        """The pushed ops, after a look at whether each is an op, this device's, its officer's, and in its chain."""
+        ops = [(self._own_op(raw), raw) for raw in message.ops]
+        times = dict(message.times)
+        if self._chain is None:
+            return Commit(message.ops, size, times)
+        new = [(op, raw) for op, raw in ops if op.n > self._chain.head.n]
+        unsent: dict[OpNumber, bytes] = dict(message.unsent)
+        if not new and not unsent:
+            return Commit(message.ops, size, times)
+        if len(unsent) != len(message.unsent):
+            raise PeerError("chain_broken", "an op is told twice")
+        head = self._chain.take(new, unsent, message.head)
+        return Commit(message.ops, size, times, head, unsent)
+
+    def _own_op(self, raw: bytes) -> Op:
+        op = decode_op(raw)
+        if op.device != self.device:
+            raise PeerError("foreign_op", f"op {op.id} pushed by {self.device}")
+        if self.officer is not None and op.author != self.officer:
+            raise PeerError("foreign_op", f"op {op.id} is by another officer than the one whose seat this is")
+        return op
+
+    def _take_receipt(self, message: wire.Retracted | wire.Wiped) -> Receipt:
+        """What the device signed of having removed a scope, or everything."""
+        said: list[object]
+        if isinstance(message, wire.Wiped):
+            context, said = wire.WIPED_CONTEXT, [self.device, message.at]
+        else:
+            context = wire.RECEIPT_CONTEXT
+            said = [self.device, message.scope, message.gen, message.removed, message.at]
+            self.acked.pop(message.scope, None)
+            # A grant that came back since keeps its feed.
+            if self._leaving.get(message.scope) == message.gen:
+                del self._leaving[message.scope]
+        if message.receipt and not self._verify(self._key, context + msgspec.msgpack.encode(said), message.receipt):
+            raise PeerError("bad_receipt")
+        return Receipt(message)
 
     def _note(self, reached: Mapping[ScopeName, Seq]) -> None:
         for scope, seq in reached.items():
@@ -197,6 +249,13 @@ class ServerSession:
             self.fail(PeerError("bad_proof"))
             return
         self.device = body.device
+        self.officer = admission.officer
+        self._key = admission.public_key
+        if admission.chain is not None:
+            self._chain = ChainWalk(body.device, admission.chain, admission.public_key, self._verify)
+            said = genesis(body.device) if body.chain is None else body.chain
+            at_same = said.n == admission.chain.n
+            self.set_back = said.n < admission.chain.n or (at_same and said.link != admission.chain.link)
         self._credit = Credit(body.credit)
         self._machine.move(Local.ADMITTED)
         plans = [
@@ -216,11 +275,46 @@ class ServerSession:
                 last_op=admission.last_op,
                 credit=self._given.bytes,
                 scopes=tuple(plans),
+                chain=None if admission.chain is None else _place(admission.chain),
+                lease=admission.lease,
+                checkpoint=admission.checkpoint,
+                consistency=admission.consistency,
+                reads_kept=admission.reads_kept,
             )
         )
+        if admission.wipe is not None:
+            self._send(wire.Wipe(reason=admission.wipe))
+        if body.next_read <= admission.reads_kept:
+            self._send(wire.Notice(code="reads_missing", value=admission.reads_kept))
         skew = body.wall - now
         if abs(skew) > CLOCK_SKEW_NOTICE_MS:
             self._send(wire.Notice(code="clock_skew", value=skew))
+
+    def reads_kept(self, upto: int, size: int) -> None:
+        """Tell that entries of the read log are durable, and give the credit of their message back."""
+        if self.state is ServerState.LIVE:
+            self._give_back(size)
+            self._send(wire.ReadsKept(upto=upto))
+
+    def quarantined(self, ids: tuple[int, ...], size: int) -> None:
+        """Tell that sealed edits are durable, and give the credit of their message back."""
+        if self.state is ServerState.LIVE:
+            self._give_back(size)
+            self._send(wire.Quarantined(ids=ids))
+
+    def _give_back(self, size: int) -> None:
+        self._given.add(size)
+        self._send(wire.AddCredit(bytes=size))
+
+    def renew(self, lease: wire.Lease, checkpoint: bytes = b"", consistency: tuple[bytes, ...] = ()) -> None:
+        """Give the device a new lease."""
+        if self.state is ServerState.LIVE:
+            self._send(wire.NewLease(lease=lease, checkpoint=checkpoint, consistency=consistency))
+
+    def wipe(self, reason: str) -> None:
+        """Have the device destroy what it holds."""
+        if self.state is ServerState.LIVE:
+            self._send(wire.Wipe(reason=reason))
 
     def committed(self, results: tuple[wire.Result, ...], size: int) -> None:
         """Tell what became of a PUSH, and give its credit back. Call it before `head_moved` for the same commit."""
@@ -335,3 +429,7 @@ class ServerSession:
 
     def _send(self, message: wire.Down) -> None:
         self._out.append(encode(message))
+
+
+def _place(head: ChainHead) -> wire.ChainPlace:
+    return wire.ChainPlace(n=head.n, link=head.link)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import msgspec
 
 from schemas import wire
-from schemas.ids import DeviceId, Epoch, Generation, Millis, OpNumber, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, Generation, Millis, OfficerId, OpNumber, ScopeName, Seq
+from sync.evidence.chain import ChainHead, SignedHead
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -41,18 +42,35 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
         grants: its scopes.
         epoch: the server's history.
         last_op: highest number of its ops that the store holds.
+        officer: whose seat it is: every op pushed must be theirs. None asks for nobody's in particular.
+        chain: where the store holds the seat's chain; None where chains are not kept.
+        lease, checkpoint, consistency, reads_kept: as in WELCOME.
+        wipe: why the device must destroy what it holds; None when it need not.
     """
 
     public_key: bytes
     grants: Mapping[ScopeName, Grant]
     epoch: Epoch
     last_op: OpNumber
+    officer: OfficerId | None = None
+    chain: ChainHead | None = None
+    lease: wire.Lease | None = None
+    checkpoint: bytes = b""
+    consistency: tuple[bytes, ...] = ()
+    reads_kept: int = 0
+    wipe: str | None = None
 
 
 class CheckHello(msgspec.Struct, frozen=True):
-    """Demand: look the device up, then call `admit` or `fail`."""
+    """Demand: look the device up, then call `admit` or `fail`.
+
+    Attributes:
+        device: who it says it is.
+        body: all that it says.
+    """
 
     device: DeviceId
+    body: wire.HelloBody
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -62,11 +80,51 @@ class Commit(msgspec.Struct, frozen=True):
         ops: their bytes, in order.
         size: payload bytes of the PUSH, to be given back as credit.
         times: number of an op -> a better reading of when it was made than the op has (ms since 1970).
+        head: what the device signed for them; None when the store holds that head already, or keeps none.
+        unsent: number -> SHA-256 of ops that the head vouches for and that are not among these.
     """
 
     ops: tuple[bytes, ...]
     size: int
     times: Mapping[OpNumber, Millis] = {}
+    head: SignedHead | None = None
+    unsent: Mapping[OpNumber, bytes] = {}
+
+
+class KeepReads(msgspec.Struct, frozen=True):
+    """Demand: make entries of the device's read log durable, then call `reads_kept`.
+
+    Attributes:
+        first: number of the first.
+        entries: their bytes, in order.
+        size: payload bytes of the READS, to be given back as credit.
+    """
+
+    first: int
+    entries: tuple[bytes, ...]
+    size: int
+
+
+class KeepSealed(msgspec.Struct, frozen=True):
+    """Demand: make sealed edits durable for a supervisor, then call `quarantined`.
+
+    Attributes:
+        edits: (the device's own id, sealed bytes).
+        size: payload bytes of the QUARANTINE, to be given back as credit.
+    """
+
+    edits: tuple[tuple[int, bytes], ...]
+    size: int
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """Demand: keep what the device signed of a scope that it removed, or of having destroyed all it held.
+
+    Attributes:
+        message: RETRACTED or WIPED, its signature checked; one without a signature of a device that gives none.
+    """
+
+    message: wire.Retracted | wire.Wiped
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -106,6 +164,6 @@ class WantRanges(msgspec.Struct, frozen=True):
     ranges: tuple[wire.Range, ...]
 
 
-Demand = CheckHello | Commit
+Demand = CheckHello | Commit | KeepReads | KeepSealed | Receipt
 Want = WantChanges | WantPage | WantRanges
 Step = Send | Want
