@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.kinds import FieldSpec
+from schemas.kinds import FieldSpec, KindSpec
 from schemas.tokens import Token
 
 Declared = dict[str, Any]
@@ -23,6 +23,7 @@ ANNOTATIONS: Final = {
     "means": "x-means",
     "retired": "x-retired",
     "by_rule": "x-by-rule",
+    "writes": "x-writes",
 }
 """What `declared` gives -> its JSON Schema annotation."""
 
@@ -33,7 +34,8 @@ def declared(field: FieldSpec) -> Declared:
     Keys: `policy`; of `highest` `ranks`, the lowest first; of `state` `transitions` (state -> what may follow),
     `precedence` (of concurrent states the later one stands), `asks_when` (states that ask a person when concurrent) and
     `ending` {states, unless, shown}; of `judged` `safe` {way, order}; `decides` {roles, within_ms, then, safe_because};
-    `sees`; `means`; `retired` {since, instead}; `by_rule`.
+    `sees`; `means`; `retired` {since, instead}; `by_rule`; `writes` {roles, to, because, maker, named_in}: who may
+    write it, when that is not who may change the kind (`rights`); of these, what is empty is left out.
     """
     found: Declared = {"policy": field.policy.name}
     if field.ranks is not None:
@@ -57,7 +59,14 @@ def declared(field: FieldSpec) -> Declared:
         found["retired"] = _plain(field.retired)
     if field.by_rule:
         found["by_rule"] = True
+    if field.writes is not None:
+        found["writes"] = {part: value for part, value in _plain(field.writes).items() if value}
     return found
+
+
+def rights(spec: KindSpec) -> Declared:
+    """Who may make and change records of a kind: {makers, writers, because}; {} when the rules make them."""
+    return {} if spec.by_rule else _plain(spec.rights)
 
 
 def annotations(field: FieldSpec) -> Declared:

@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from schemas import wire
-from schemas.declared import annotations
+from schemas.declared import annotations, rights
 from schemas.ids import OP_PATTERN
 from schemas.kinds import KINDS, FieldSpec, KindSpec, Token
 from schemas.limits import ARRAY_LEN_MAX, ENTRIES_PER_OP_MAX, FIELDS_PER_OP_MAX, INT_MAX, SEEN_OPS_MAX
@@ -99,8 +99,11 @@ def record_schema(spec: KindSpec) -> Schema:
     """The schema of one record kind's values; `$defs` tells what an op may change and what a row's cells hold."""
     schema = _document(f"v{wire.SCHEMA}:record:{spec.name}", spec.struct)
     schema["x-schema-version"] = wire.SCHEMA
+    schema["x-retention"] = spec.retention.value
     if spec.by_rule:
         schema["x-by-rule"] = True
+    else:
+        schema["x-rights"] = rights(spec)
     changes: Schema = {}
     cells: Schema = {}
     for name, field in spec.fields.items():

@@ -15,6 +15,7 @@ from schemas.errors import ERRORS, RECOVERY_MEANING, ErrorSpec
 from schemas.export import Schema, record_schema
 from schemas.kinds import KINDS, FieldSpec, KindSpec
 from schemas.policies import POLICIES
+from schemas.retention import DAYS_A_YEAR, RETENTION, Retention, RetentionGroup
 
 _GENERATED: Final = "*Written by `make schemas` from `{source}`; change it there.*\n"
 _PATTERN_WORDS: Final = {
@@ -30,6 +31,16 @@ _RECORDS_INTRO: Final = (
 _POLICIES_INTRO: Final = (
     "Two changes are concurrent when neither author saw the other's. What a policy needs beside its name, and who "
     "decides what it leaves open, is told below each kind.\n"
+)
+_RIGHTS_INTRO: Final = (
+    "Below each kind stands who may make and change its records, and below a field who may write it, where that is not "
+    "the same. Whoever makes a record also writes what a new one must have. What is recorded once is corrected by "
+    "those who decide about it. The device asks before it writes, the server asks again; what is refused so is "
+    "`op_not_entitled`.\n"
+)
+_RETENTION_INTRO: Final = (
+    "Why a record is kept, and how long after its last change somebody looks at it again. Nothing is erased by the "
+    "passing of time: a person decides. The periods are defaults, to be set by the force's own schedule.\n"
 )
 _BESIDE_INTRO: Final = "What the fields declare beside their policy:\n"
 _WAYS: Final = {
@@ -53,6 +64,7 @@ _UNITS: Final = {
     "ROWS": "rows",
     "SCOPES": "scopes",
     "RANGES": "ranges",
+    "LEN": "elements",
 }
 _SECTION: Final = re.compile(r"^# --- (.+?) -+$", re.MULTILINE)
 
@@ -83,6 +95,11 @@ def records_page() -> str:
             "## Merge policies\n",
             _POLICIES_INTRO,
             _table(("policy", "what concurrent changes lead to"), policies),
+            "## Who may write\n",
+            _RIGHTS_INTRO,
+            "## Retention groups\n",
+            _RETENTION_INTRO,
+            _table(("group", "reviewed after", "what is in it"), map(_retention_row, RETENTION.items())),
             *(_kind_section(KINDS[name], schemas[name]) for name in sorted(schemas)),
             "## Parts of fields\n",
             *(_part_section(name, *parts[name]) for name in sorted(parts)),
@@ -189,8 +206,17 @@ def _kind_section(spec: KindSpec, schema: Schema) -> str:
         words = in_words(each, schema["$defs"])
         rows.append((f"`{name}`", words, f"`{field.policy.name}`", default, each["description"]))
     head = ("field", "type", "policy", "when absent", "meaning")
-    made = "\n\nOnly the rules make such records." if spec.by_rule else ""
-    return f"## {spec.name}\n\n{schema['description']}{made}\n\n{_table(head, rows)}{_beside_section(spec)}"
+    made = "Only the rules make such records." if spec.by_rule else _rights_in_words(spec)
+    kept = f"Retention group: `{spec.retention.value}`."
+    intro = f"## {spec.name}\n\n{schema['description']}\n\n{made}\n\n{kept}\n\n"
+    return f"{intro}{_table(head, rows)}{_beside_section(spec)}"
+
+
+def _rights_in_words(spec: KindSpec) -> str:
+    """Who may make and change records of a kind, for a reader."""
+    makers, writers = _listed(role.value for role in spec.rights.makers), _listed(r.value for r in spec.rights.writers)
+    who = f"Made and changed by {makers}." if makers == writers else f"Made by {makers}; changed by {writers}."
+    return f"{who} {spec.rights.because}"
 
 
 def _beside_section(spec: KindSpec) -> str:
@@ -223,7 +249,19 @@ def beside_in_words(field: FieldSpec) -> list[str]:
     if "retired" in says:
         retired = says["retired"]
         told.append(f"No longer written since version {retired['since']} of the kinds. Instead: {retired['instead']}.")
+    if "writes" in says:
+        told.append(_writes_in_words(says["writes"]))
     return told
+
+
+def _writes_in_words(writes: Declared) -> str:
+    """Who may write a field, for a reader."""
+    if "named_in" in writes:
+        return f"Written by those whom `{writes['named_in']}` names. {writes['because']}"
+    told = [f"Written by {_listed(writes['roles'])}"]
+    told += [f"`{value}` by {_listed(roles)}" for value, roles in writes.get("to", {}).items()]
+    told += ["when the record is made, by whoever makes it"] if "maker" in writes else []
+    return f"{'; '.join(told)}. {writes['because']}"
 
 
 def _flow_in_words(says: Declared) -> list[str]:
@@ -266,6 +304,13 @@ def _time_in_words(ms: int) -> str:
 
 def _listed(values: Iterable[str], joint: str = ", ") -> str:
     return joint.join(f"`{value}`" for value in values)
+
+
+def _retention_row(group: tuple[RetentionGroup, Retention]) -> tuple[str, str, str]:
+    name, kept = group
+    years = "" if kept.review_days is None else str(kept.review_days // DAYS_A_YEAR)
+    period = {"": "with its subject", "1": "1 year"}.get(years, f"{years} years")
+    return f"`{name.value}`", period, kept.meaning
 
 
 def _part_section(name: str, schema: Schema, defs: dict[str, Schema]) -> str:

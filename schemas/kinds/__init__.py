@@ -10,7 +10,8 @@ from schemas.kinds.briefing import Briefing
 from schemas.kinds.claims import Hold
 from schemas.kinds.inbox import Candidate, Decision, Escalation, InboxItem
 from schemas.kinds.incident import Incident
-from schemas.kinds.registry import KINDS, kind_named, spec_of
+from schemas.kinds.medical import Medical
+from schemas.kinds.registry import KINDS, kind_named, retention_group, spec_of
 from schemas.kinds.resource import Resource
 from schemas.kinds.suspect import Suspect
 from schemas.tokens import Token
@@ -28,9 +29,11 @@ __all__ = [
     "Incident",
     "Kind",
     "KindSpec",
+    "Medical",
     "Resource",
     "Suspect",
     "Token",
     "kind_named",
+    "retention_group",
     "spec_of",
 ]

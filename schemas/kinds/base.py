@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
-from schemas.ids import FieldName, ScopeName
+from schemas.ids import FieldName, RecordId, ScopeName
 from schemas.limits import ENTRIES_PER_OP_MAX
 from schemas.policies import Asks, Flow, Policy, Ranks, Retired, Safe, grow, tags
+from schemas.retention import RetentionGroup
+from schemas.rights import Rights, Writes
 from schemas.tokens import all_known
 
 
@@ -24,6 +26,14 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     def writing_scopes(self) -> frozenset[ScopeName]:
         """The scopes of which a writer must hold one: by default any that the record is in."""
         return self.scopes()
+
+    def own_retention(self) -> RetentionGroup | None:
+        """The retention group that this record's own fields give it; None for its kind's."""
+        return None
+
+    def about(self) -> RecordId | None:
+        """The record that this one is a part of, and is kept and erased with; None when it stands alone."""
+        return None
 
 
 class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +54,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
         means: the parts of its value by which two people say the same; () for the whole of it.
         by_rule: whether only the rules write it.
         default: the plain value of a record that does not say it; None for none.
+        writes: who may write it, when that is not who may change the kind.
     """
 
     name: FieldName
@@ -60,6 +71,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
     means: tuple[str, ...] = ()
     by_rule: bool = False
     default: Any = None
+    writes: Writes | None = None
 
     def look(self, value: Any) -> tuple[str | None, bool]:
         """(what is wrong with a change to this field, or None; whether this program knows every token in it).
@@ -119,12 +131,16 @@ class KindSpec(msgspec.Struct, frozen=True, kw_only=True):
         struct: the Struct that an application gets.
         fields: its fields by name, in the Struct's order.
         by_rule: whether only the rules make such records.
+        rights: who may make and change such records; nobody, unless it is declared.
+        retention: why such records are kept, unless one of them says otherwise.
     """
 
     name: str
     struct: type[Kind]
     fields: Mapping[FieldName, FieldSpec]
     by_rule: bool = False
+    rights: Rights = Rights()
+    retention: RetentionGroup = RetentionGroup.MISCELLANEOUS
 
     def build(self, values: Mapping[FieldName, Any]) -> Kind:
         """The typed record from plain values as a codec gives them.

@@ -4,7 +4,7 @@ Two clocks run in custody and confusing them is the classic error, so both start
 `relevant_time` (section 41, the detention clock) and `detention_authorised_at` (section 40, the review clock).
 """
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -29,6 +29,8 @@ from schemas.policies import (
     state,
     tags,
 )
+from schemas.retention import RetentionGroup
+from schemas.rights import IN_CUSTODY, Rights, writes
 from schemas.roles import Role
 from schemas.tokens import Token
 
@@ -128,7 +130,24 @@ _CARE = Asks(
 )
 
 
-@record_kind("custody-booking")
+_MEDICAL: Final = Retired(3, "write it in the booking's medical record, which only those named for it see")
+_SEEN_BY: Final = writes(
+    *IN_CUSTODY,
+    because="Whoever looked, searched or dealt with the person records it themselves, timed and in their own name "
+    "(PACE Code C 2.6).",
+)
+_ALARM: Final = "is said at once by whoever sees the need; what follows is for the custody officer (PACE Code C 3.6)."
+
+
+@record_kind(
+    "custody-booking",
+    retention=RetentionGroup.CUSTODY,
+    rights=Rights(
+        makers=(Role.CUSTODY_OFFICER,),
+        writers=(Role.CUSTODY_OFFICER,),
+        because="The custody officer opens the custody record and answers for it (PACE 1984 section 39, Code C 2).",
+    ),
+)
 class CustodyBooking(Kind, frozen=True, kw_only=True):
     """One detention.
 
@@ -149,10 +168,11 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
         property_items: what was taken into safe keeping, entry by entry.
         log: the custody log.
         appropriate_adult: whether one is needed.
-        medication: what the detainee takes.
-        allergies: what the detainee must not be given.
+        medication: what the detainee takes, as older programs wrote it; now the medical record says it.
+        allergies: what the detainee must not be given, as older programs wrote it; now the medical record says it.
         disposal: how the detention ends.
         markers: warnings about the detainee.
+        retention: why it is kept, when a reviewer has said so.
     """
 
     suite: Annotated[SlugText, latest]
@@ -199,19 +219,35 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
             then=(Role.REVIEWING_OFFICER,),
             safe_because="The person counts as detained until somebody has looked: the clocks and checks go on.",
         ),
+        writes(
+            Role.CUSTODY_OFFICER,
+            to={BookingStatus.HOSPITAL: IN_CUSTODY},
+            because="A custody officer authorises detention (PACE 1984 section 37) and release (section 34); that a "
+            "person is in hospital is said by whoever takes them there.",
+        ),
     ] = BookingStatus.ARRIVED
     cell: Annotated[
         Line | None, latest, Retired(2, "claim the cell's own record: it says who is in it, and is never held twice")
     ] = None
-    risk: Annotated[Risk | None, highest, rising(Risk.STANDARD, Risk.MEDIUM, Risk.HIGH)] = None
+    risk: Annotated[
+        Risk | None,
+        highest,
+        rising(Risk.STANDARD, Risk.MEDIUM, Risk.HIGH),
+        writes(Role.CUSTODY_OFFICER, to={Risk.HIGH: IN_CUSTODY}, because=f"A high risk {_ALARM}"),
+    ] = None
     observation: Annotated[
         ObservationLevel | None,
         highest,
         rising(ObservationLevel.L1, ObservationLevel.L2, ObservationLevel.L3, ObservationLevel.L4),
+        writes(
+            Role.CUSTODY_OFFICER,
+            to={ObservationLevel.L3: IN_CUSTODY, ObservationLevel.L4: IN_CUSTODY},
+            because=f"Constant observation {_ALARM}",
+        ),
     ] = None
-    checks: Annotated[tuple[Check, ...], grow] = ()
-    property_items: Annotated[tuple[LogEntry, ...], grow] = ()
-    log: Annotated[tuple[LogEntry, ...], grow] = ()
+    checks: Annotated[tuple[Check, ...], grow, _SEEN_BY] = ()
+    property_items: Annotated[tuple[LogEntry, ...], grow, _SEEN_BY] = ()
+    log: Annotated[tuple[LogEntry, ...], grow, _SEEN_BY] = ()
     appropriate_adult: Annotated[
         AppropriateAdult | None,
         judged,
@@ -222,9 +258,15 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
             then=(Role.REVIEWING_OFFICER,),
             safe_because="An adult called in vain does less harm than a vulnerable person left alone.",
         ),
+        writes(
+            Role.CUSTODY_OFFICER,
+            to={AppropriateAdult.NEEDED: IN_CUSTODY},
+            because="Any officer's suspicion that a person is vulnerable is acted on (PACE Code C 1.4); that no "
+            "adult is needed is the custody officer's to say (3.5).",
+        ),
     ] = None
-    medication: Annotated[tuple[Line, ...] | None, judged, SAFE_TOGETHER, _CARE] = None
-    allergies: Annotated[tuple[Line, ...] | None, judged, SAFE_TOGETHER, _CARE] = None
+    medication: Annotated[tuple[Line, ...] | None, judged, SAFE_TOGETHER, _CARE, _MEDICAL] = None
+    allergies: Annotated[tuple[Line, ...] | None, judged, SAFE_TOGETHER, _CARE, _MEDICAL] = None
     disposal: Annotated[
         Disposal | None,
         judged,
@@ -236,8 +278,23 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
             safe_because="Until somebody decides, nothing has ended: the person is neither released nor charged.",
         ),
     ] = None
-    markers: Annotated[tuple[Marker, ...], tags] = ()
+    markers: Annotated[tuple[Marker, ...], tags, _SEEN_BY] = ()
+
+    retention: Annotated[
+        RetentionGroup | None,
+        latest,
+        writes(
+            Role.REVIEWING_OFFICER,
+            Role.SUPERINTENDENT,
+            Role.REGISTRAR,
+            because="How long people's data is kept is decided by somebody who answers for it (MoPI).",
+        ),
+    ] = None
 
     def scopes(self) -> frozenset[ScopeName]:
-        """The suite that holds the person."""
+        """The suite that holds the person. There is no compartment here: nobody is detained out of the desk's sight."""
         return frozenset({scopes.suite(self.suite)})
+
+    def own_retention(self) -> RetentionGroup | None:
+        """What a reviewer said."""
+        return self.retention

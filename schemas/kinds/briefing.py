@@ -11,6 +11,8 @@ from schemas.kinds.common import Body, Line, Receipt
 from schemas.kinds.registry import record_kind
 from schemas.limits import SCOPES_PER_BRIEFING_MAX
 from schemas.policies import Asks, grow, latest, once
+from schemas.retention import RetentionGroup
+from schemas.rights import POLICE, SUPERVISING, Rights, writes
 from schemas.roles import Role
 from schemas.tokens import Token
 
@@ -22,7 +24,15 @@ class Classification(Token):
     OFFICIAL_SENSITIVE = "official-sensitive"
 
 
-@record_kind("briefing")
+@record_kind(
+    "briefing",
+    retention=RetentionGroup.BRIEFING,
+    rights=Rights(
+        makers=SUPERVISING,
+        writers=SUPERVISING,
+        because="A briefing speaks for the force: whoever issues or changes one answers for those who act on it.",
+    ),
+)
 class Briefing(Kind, frozen=True, kw_only=True):
     """One item of a briefing.
 
@@ -61,8 +71,18 @@ class Briefing(Kind, frozen=True, kw_only=True):
     expires_at: Annotated[MillisInt | None, latest] = None
     review_at: Annotated[MillisInt | None, latest] = None
     withdrawn: Annotated[bool, latest] = False
-    receipts: Annotated[tuple[Receipt, ...], grow] = ()
+    receipts: Annotated[
+        tuple[Receipt, ...],
+        grow,
+        writes(
+            *POLICE,
+            Role.REGISTRAR,
+            Role.AUDITOR,
+            Role.ADMINISTRATOR,
+            because="Whoever is addressed says for themselves that they have read it.",
+        ),
+    ] = ()
 
     def scopes(self) -> frozenset[ScopeName]:
-        """The briefing scope of every audience."""
-        return frozenset(scopes.briefing(audience) for audience in self.audience)
+        """The briefing scope of every audience; where one is closed, of the closed ones alone."""
+        return scopes.kept_in(scopes.briefing(audience) for audience in self.audience)

@@ -31,9 +31,10 @@ from schemas.policies import (
     once,
     state,
 )
+from schemas.rights import Rights, Writes
 from schemas.tokens import Token, may_hold_tokens
 
-_DECLARATIONS: Final = (Ranks, Flow, Safe, Asks, Means, Sees, Retired, ByRule)
+_DECLARATIONS: Final = (Ranks, Flow, Safe, Asks, Means, Sees, Retired, ByRule, Writes)
 _NEEDS: Final = {
     highest.name: (Ranks, "the ranks of its values, as in rising(Risk.STANDARD, Risk.HIGH)"),
     state.name: (Flow, "what may follow what, as in flow({...}, precedence=...)"),
@@ -58,6 +59,19 @@ def read_fields(kind: str, struct: type[Kind]) -> dict[FieldName, FieldSpec]:
     for field in fields.values():
         _require_neighbours(_where(kind, field.name), field, fields)
     return fields
+
+
+def require_rights(kind: str, rights: Rights | None, *, by_rule: bool) -> None:
+    """Refuse a kind that does not say who may make and change its records.
+
+    Raises:
+        TypeError: it does not, or the rules make them and it does.
+    """
+    if by_rule:
+        if rights is not None:
+            raise TypeError(f"record kind {kind!r} is made by the rules alone, so it cannot declare rights")
+    elif rights is None or not (rights.makers and rights.writers and rights.because):
+        raise TypeError(f"record kind {kind!r} must declare rights=Rights(makers=…, writers=…, because=…)")
 
 
 def _where(kind: str, field: str) -> str:
@@ -99,6 +113,7 @@ def _field_spec(where: str, hint: Any, info: msgspec.structs.FieldInfo) -> Field
         retired=given.get(Retired),
         by_rule=ByRule in given,
         default=None if info.required else msgspec.to_builtins(info.default),
+        writes=given.get(Writes),
     )
 
 
@@ -124,6 +139,7 @@ def _require_fit(where: str, policy: Policy, inner: Any, given: _Given) -> None:
     _require_parts(where, policy, inner, given.get(Means))
     choices = (inner, *typing.get_args(inner))
     _require_values(where, {member.value for choice in choices for member in _members(choice)}, inner, given)
+    _require_writes(where, {member.value for choice in choices for member in _members(choice)}, given)
     if policy is claim and Hold not in choices:
         raise TypeError(f"{where} declares `claim`, so its type must be Hold | None")
 
@@ -183,10 +199,25 @@ def _require_values(where: str, members: set[str], inner: Any, given: _Given) ->
         raise TypeError(f"{where} shows all that was said together, so its type must be tuple[...]")
 
 
+def _require_writes(where: str, members: set[str], given: _Given) -> None:
+    """Who may write a field is told with its reason, and by values that the field can have."""
+    told = given.get(Writes)
+    if told is None:
+        return
+    if ByRule in given:
+        raise TypeError(f"{where} is written by the rules alone, so it cannot declare Writes")
+    if not told.because or bool(told.roles) == bool(told.named_in) or not all(told.to.values()):
+        raise TypeError(f"{where}: Writes(...) must name who, for each value that it tells apart, and why")
+    strange = set(told.to) - members
+    if strange:
+        raise TypeError(f"{where}: its rights name {_sorted({*strange})}, which its type has not")
+
+
 def _require_neighbours(where: str, field: FieldSpec, fields: Mapping[FieldName, FieldSpec]) -> None:
     """The fields that a declaration names are there; an ending and what it ends say what they saw of each other."""
     watched = () if field.flow is None or field.flow.ending is None else field.flow.ending.unless
-    for beside in (*field.sees, *watched):
+    named = () if field.writes is None or not field.writes.named_in else (field.writes.named_in,)
+    for beside in (*field.sees, *watched, *named):
         if beside not in fields:
             raise TypeError(f"{where} names {beside!r}, which it has not")
     for name in map(FieldName, watched):

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import msgspec
 
 from schemas import scopes
-from schemas.ids import MillisInt, OpText, RecordText, ScopeName, ScopeText, SeqInt, SlugText
+from schemas.ids import MillisInt, OpText, RecordId, RecordText, ScopeName, ScopeText, SeqInt, SlugText
 from schemas.kinds.base import Kind
 from schemas.kinds.common import Line, Note
 from schemas.kinds.registry import record_kind
 from schemas.limits import SEEN_OPS_MAX
 from schemas.policies import Asks, ByRule, Means, Sees, grow, latest, once
+from schemas.retention import RetentionGroup
+from schemas.rights import Writes
 from schemas.roles import Role
 
 _OpList = Annotated[tuple[OpText, ...], msgspec.Meta(max_length=SEEN_OPS_MAX)]
@@ -62,7 +64,7 @@ class Escalation(msgspec.Struct, frozen=True, kw_only=True):
     overdue_ms: int
 
 
-@record_kind("inbox-item", by_rule=True)
+@record_kind("inbox-item", by_rule=True, retention=RetentionGroup.WITH_SUBJECT)
 class InboxItem(Kind, frozen=True, kw_only=True):
     """One disagreement about one field of one record.
 
@@ -106,6 +108,7 @@ class InboxItem(Kind, frozen=True, kw_only=True):
             then=(Role.SUPERINTENDENT,),
             safe_because="The first decision that reached the server is followed until somebody settles which holds.",
         ),
+        Writes(named_in="roles", because="The field's own declaration names who decides what its policy leaves open."),
     ] = None
 
     ended_by: Annotated[OpText | None, latest, ByRule()] = None
@@ -116,11 +119,24 @@ class InboxItem(Kind, frozen=True, kw_only=True):
         return self.decision is None and self.ended_by is None
 
     def scopes(self) -> frozenset[ScopeName]:
-        """Where its subject is; and, until it is decided, the inboxes there, and the force's once it is overdue."""
+        """Where its subject is; and, until it is decided, the inboxes there.
+
+        Once it is overdue, the force's inbox as well, unless its subject is in a closed scope.
+        """
         places = frozenset(map(ScopeName, self.places))
         return places | self.writing_scopes() if self.open else places
 
+    def about(self) -> RecordId:
+        """Its subject."""
+        return self.subject
+
+    def deciding(self) -> tuple[Role, ...]:
+        """Who may decide: those that the field names, and those who were asked as well since."""
+        return tuple(dict.fromkeys((*self.roles, *(escalation.to for escalation in self.escalations))))
+
     def writing_scopes(self) -> frozenset[ScopeName]:
         """The inboxes whose holders may decide."""
-        asked = {scopes.inbox(ScopeName(place)) for place in self.places}
-        return frozenset(asked | ({scopes.inbox(scopes.FORCE)} if self.escalations else set()))
+        places = frozenset(map(ScopeName, self.places))
+        # What is told to nobody outside is escalated to more people inside, and to no wider place.
+        wider = {scopes.inbox(scopes.FORCE)} if self.escalations and not any(map(scopes.closed, places)) else set()
+        return frozenset(map(scopes.inbox, places)) | wider

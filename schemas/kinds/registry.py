@@ -8,18 +8,24 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from schemas.kinds.base import Kind, KindSpec
-from schemas.kinds.declare import read_fields
+from schemas.kinds.declare import read_fields, require_rights
+from schemas.retention import RetentionGroup
+from schemas.rights import Rights
 
 KINDS: Final[dict[str, KindSpec]] = {}
 _BY_STRUCT: Final[dict[type[Kind], KindSpec]] = {}
 _K = TypeVar("_K", bound=Kind)
 
 
-def record_kind(name: str, *, by_rule: bool = False) -> Callable[[type[_K]], type[_K]]:
+def record_kind(
+    name: str, *, retention: RetentionGroup, rights: Rights | None = None, by_rule: bool = False
+) -> Callable[[type[_K]], type[_K]]:
     """Register the decorated Struct as the record kind `name`.
 
     Args:
         name: its name on the wire.
+        retention: why such records are kept.
+        rights: who may make and change them; None only for those that the rules make.
         by_rule: whether only the rules make such records.
 
     Raises:
@@ -31,8 +37,16 @@ def record_kind(name: str, *, by_rule: bool = False) -> Callable[[type[_K]], typ
             raise TypeError(
                 f"record kind {name!r} is declared twice: {KINDS[name].struct.__name__} and {struct.__name__}"
             )
+        require_rights(name, rights, by_rule=by_rule)
         fields = read_fields(name, struct)
-        spec = KindSpec(name=name, struct=struct, fields=MappingProxyType(fields), by_rule=by_rule)
+        spec = KindSpec(
+            name=name,
+            struct=struct,
+            fields=MappingProxyType(fields),
+            by_rule=by_rule,
+            rights=Rights() if rights is None else rights,
+            retention=retention,
+        )
         KINDS[name] = spec
         _BY_STRUCT[struct] = spec
         return struct
@@ -56,3 +70,12 @@ def spec_of(struct: type[Kind]) -> KindSpec:
     except KeyError:
         known = ", ".join(sorted(spec.struct.__name__ for spec in KINDS.values()))
         raise TypeError(f"{struct.__name__} is not a record kind; there are {known}") from None
+
+
+def retention_group(record: Kind) -> RetentionGroup:
+    """Why a record is kept: what its own fields say, or its kind's group.
+
+    A group that only a newer program knows is kept as it is; whoever looks up its period finds none and asks a person.
+    """
+    own = record.own_retention()
+    return spec_of(type(record)).retention if own is None else own

@@ -1,6 +1,6 @@
 """Something scarce that one person or case at a time can have: a cell, a vehicle, a call sign."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from schemas import scopes
 from schemas.ids import ScopeName, ScopeText
@@ -9,6 +9,8 @@ from schemas.kinds.claims import Hold
 from schemas.kinds.common import Line, LogEntry
 from schemas.kinds.registry import record_kind
 from schemas.policies import Asks, claim, grow, latest, once
+from schemas.retention import RetentionGroup
+from schemas.rights import POLICE, SUPERVISING, Rights, writes
 from schemas.roles import Role
 from schemas.tokens import Token
 
@@ -30,7 +32,22 @@ class Service(Token):
     OUT_OF_SERVICE = "out-of-service"
 
 
-@record_kind("resource")
+_KEEPERS: Final = (*SUPERVISING, Role.CUSTODY_OFFICER, Role.ADMINISTRATOR)
+_ANYONE: Final = (*POLICE, Role.ADMINISTRATOR)
+_FAULT: Final = (
+    "Whoever finds a fault takes the thing out of use and writes it down; those who answer for it put it back."
+)
+
+
+@record_kind(
+    "resource",
+    retention=RetentionGroup.ADMINISTRATIVE,
+    rights=Rights(
+        makers=_KEEPERS,
+        writers=_KEEPERS,
+        because="What there is, and where it belongs, is settled by those who answer for it.",
+    ),
+)
 class Resource(Kind, frozen=True, kw_only=True):
     """One scarce thing.
 
@@ -65,12 +82,19 @@ class Resource(Kind, frozen=True, kw_only=True):
             then=(Role.REVIEWING_OFFICER, Role.CONTROL_ROOM),
             safe_because="The first that reached the server keeps it: nobody is moved by the software.",
         ),
+        writes(*POLICE, because="Whoever needs a cell, a vehicle or a call sign takes it, and says so at once."),
     ] = None
-    service: Annotated[Service, latest] = Service.IN_SERVICE
-    note: Annotated[Line | None, latest] = None
-    log: Annotated[tuple[LogEntry, ...], grow] = ()
+    service: Annotated[
+        Service,
+        latest,
+        writes(
+            *SUPERVISING, Role.CUSTODY_OFFICER, Role.ADMINISTRATOR, to={Service.OUT_OF_SERVICE: _ANYONE}, because=_FAULT
+        ),
+    ] = Service.IN_SERVICE
+    note: Annotated[Line | None, latest, writes(*_ANYONE, because=_FAULT)] = None
+    log: Annotated[tuple[LogEntry, ...], grow, writes(*_ANYONE, because=_FAULT)] = ()
 
     def scopes(self) -> frozenset[ScopeName]:
         """Its home; a cell is also known to every custody desk, so that one suite can help another."""
         shared = {scopes.CUSTODY} if self.category is Category.CELL else set()
-        return frozenset({ScopeName(self.home), *shared})
+        return scopes.kept_in({ScopeName(self.home), *shared})

@@ -9,10 +9,20 @@ from schemas.kinds.claims import Hold
 from schemas.kinds.common import Line, LogEntry, Marker, Note
 from schemas.kinds.registry import record_kind
 from schemas.policies import Asks, claim, grow, latest, tags
+from schemas.retention import RetentionGroup
+from schemas.rights import POLICE, SUPERVISING, Rights, writes
 from schemas.roles import Role
 
 
-@record_kind("suspect")
+@record_kind(
+    "suspect",
+    retention=RetentionGroup.OTHER_OFFENCE,
+    rights=Rights(
+        makers=POLICE,
+        writers=POLICE,
+        because="Whoever does police work may circulate a person, claim one and write down what was done.",
+    ),
+)
 class Suspect(Kind, frozen=True, kw_only=True):
     """One wanted person.
 
@@ -27,7 +37,11 @@ class Suspect(Kind, frozen=True, kw_only=True):
 
     name: Annotated[Line, latest]
     wanted_for: Annotated[Note, latest]
-    area: Annotated[SlugText, latest]
+    area: Annotated[
+        SlugText,
+        latest,
+        writes(*SUPERVISING, because="Another area takes the person out of the sight of those who look for them now."),
+    ]
     claimed: Annotated[
         Hold | None,
         claim,

@@ -10,6 +10,7 @@ from schemas.kinds import (
     InboxItem,
     Incident,
     Kind,
+    Medical,
     Resource,
     Suspect,
     kind_named,
@@ -23,6 +24,7 @@ GIST: Final[dict[type[Kind], tuple[str, ...]]] = {
     CustodyBooking: ("detainee", "offence"),
     Resource: ("name", "note"),
     Suspect: ("name", "wanted_for"),
+    Medical: ("suite",),
     InboxItem: ("field", "safe_because"),
 }
 """Kind -> the fields that say together what a record is about; the first one is never empty."""
@@ -51,6 +53,8 @@ def called(value: Kind) -> str:
             return f"{kind_in_words(str(value.category.value))} {value.name} of {value.home}"
         case CustodyBooking():
             return f"custody booking of {value.detainee}"
+        case Medical():
+            return f"medical record of booking {short(value.booking)}"
         case InboxItem():
             return f"decision on {value.field.replace('_', ' ')} of a {kind_in_words(value.subject_kind)}"
         case _:

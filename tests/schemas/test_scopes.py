@@ -11,9 +11,14 @@ from schemas.scopes import FAMILIES, Lane
 AUDIENCES = [
     scopes.area("birmingham"),
     scopes.suite("perry-barr"),
-    ScopeName("team:operations"),
+    scopes.medical("perry-barr"),
+    scopes.team("operations"),
+    scopes.mission("castle"),
+    scopes.officer("WM21877"),
+    scopes.compartment("larch"),
     scopes.FORCE,
     scopes.CUSTODY,
+    scopes.CONTROL,
 ]
 
 
@@ -39,19 +44,31 @@ def test_every_family_has_an_audience_here() -> None:
     ("scope", "why"),
     [
         ("", "no such family"),
-        ("moon:base", "no such family of scopes; there are area, custody, force, suite, team"),
+        (
+            "moon:base",
+            "no such family of scopes; there are area, compartment, control, custody, force, mission, officer, suite, team",
+        ),
         ("Area:x", "no such family"),
         ("area", "needs a name behind it"),
         ("area:Birmingham", "lower-case letters, digits and hyphens"),
         ("area:", "needs a name behind it"),
-        ("force:x", "custody and force stand alone"),
-        ("force:briefing", "custody and force stand alone"),
-        ("custody:inbox", "custody and force stand alone"),
+        ("force:x", "control, custody and force stand alone"),
+        ("force:briefing", "control, custody and force stand alone"),
+        ("custody:inbox", "control, custody and force stand alone"),
         ("area:briefing", "no audience is named briefing"),
         ("area:inbox", "no audience is named inbox"),
         ("area:birmingham:inbox", "an audience has one name behind its family"),
         ("area:birmingham:briefing", "an audience has one name behind its family"),
         ("team:a:b", "an audience has one name"),
+        ("suite:medical", "no audience is named medical"),
+        ("suite::medical", "lower-case letters, digits and hyphens"),
+        ("suite:perry-barr:medical:medical", "an audience has one name"),
+        ("suite:perry-barr:medical:inbox", "an audience has one name"),
+        ("area:birmingham:medical", "an audience has one name"),
+        ("compartment", "needs a name behind it"),
+        ("compartment:larch:medical", "an audience has one name"),
+        ("control:inbox", "stand alone"),
+        ("officer:wm.21877", "lower-case letters, digits and hyphens"),
     ],
 )
 def test_what_is_no_audience_is_told_why(scope: str, why: str) -> None:
@@ -115,3 +132,46 @@ def test_a_right_to_an_audience_is_a_right_to_its_briefings() -> None:
     }
     assert scopes.with_briefings(frozenset({scopes.inbox(AUDIENCES[0])})) == {"area:birmingham:inbox"}
     assert scopes.with_briefings(frozenset()) == frozenset()
+
+
+def test_the_medical_part_of_a_suite_never_comes_along_with_it() -> None:
+    """It is granted by name, and brings its own briefings and nothing of the suite."""
+    assert scopes.with_briefings(frozenset({scopes.suite("perry-barr")})) == {
+        "suite:perry-barr",
+        "suite:perry-barr:briefing",
+    }
+    assert scopes.with_briefings(frozenset({scopes.medical("perry-barr")})) == {
+        "suite:perry-barr:medical",
+        "suite:perry-barr:medical:briefing",
+    }
+    assert scopes.audience(scopes.inbox(scopes.medical("perry-barr"))) == "suite:perry-barr:medical"
+
+
+def test_what_is_closed_is_told() -> None:
+    """A compartment and the medical part of a suite, with what travels beside them; nothing that only looks alike."""
+    shut = [scopes.compartment("larch"), scopes.medical("perry-barr")]
+    shut += [*map(scopes.briefing, shut), *map(scopes.inbox, shut)]
+    assert all(map(scopes.closed, shut))
+    for name in (
+        "area:medical-row",
+        "area:compartment",
+        "suite:perry-barr",
+        "suite:perry-barr:inbox",
+        "force:inbox",
+        "team:x",
+    ):
+        assert not scopes.closed(ScopeName(name)), name
+
+
+def test_a_closed_scope_leaves_no_open_one_beside_it() -> None:
+    """Where a record's fields would put it into both, it is in the closed ones alone; two open ones stay."""
+    larch, birmingham, force = scopes.compartment("larch"), scopes.area("birmingham"), scopes.FORCE
+    assert scopes.kept_in([birmingham, larch, scopes.inbox(force)]) == {larch}
+    assert scopes.kept_in([birmingham, scopes.medical("perry-barr"), larch]) == {larch, scopes.medical("perry-barr")}
+    assert scopes.kept_in([birmingham, force]) == {birmingham, force}
+    assert scopes.kept_in([]) == frozenset()
+
+
+def test_an_officer_is_one_whatever_the_case_of_the_collar_number() -> None:
+    """Two ways to write the same number are one scope."""
+    assert scopes.officer("WM21877") == scopes.officer("wm21877") == "officer:wm21877"

@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.errors import UsageError
 from schemas.ids import SLUG_PATTERN
-from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, Resource, Suspect
+from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, Medical, Resource, Suspect
 from schemas.kinds.incident import Category
 from sync.device.terminal.values import listed
 
@@ -19,6 +19,7 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "bookings": CustodyBooking,
     "resources": Resource,
     "suspects": Suspect,
+    "medical": Medical,
     "decisions": InboxItem,
 }
 """What the kinds are called here."""

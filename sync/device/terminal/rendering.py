@@ -9,7 +9,18 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.ids import FieldName, RecordId
-from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, KindSpec, Resource, Suspect, spec_of
+from schemas.kinds import (
+    Briefing,
+    CustodyBooking,
+    InboxItem,
+    Incident,
+    Kind,
+    KindSpec,
+    Medical,
+    Resource,
+    Suspect,
+    spec_of,
+)
 from schemas.kinds.common import LogEntry
 from schemas.policies import MANY
 from sync.device import describing
@@ -35,6 +46,7 @@ _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     CustodyBooking: ("arrested_at", "suite", "status", "risk", "observation"),
     Resource: ("home", "category", "service", "hold"),
     Suspect: ("area", "claimed"),
+    Medical: ("suite", "booking"),
     InboxItem: ("opened_at", "due_at", "subject_kind", "field"),
 }
 """Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""

@@ -34,6 +34,8 @@ from schemas.policies import (
     state,
     tags,
 )
+from schemas.retention import RetentionGroup
+from schemas.rights import Rights
 from schemas.roles import Role
 
 
@@ -46,6 +48,7 @@ class Light(Token):
 
 
 ASKS = Asks(roles=(Role.SUPERVISOR,), within_ms=60_000, then=(Role.CONTROL_ROOM,), safe_because="It is red.")
+RIGHTS = Rights(makers=(Role.OFFICER,), writers=(Role.OFFICER,), because="It is planted.")
 RISING = rising(Light.GREEN, Light.AMBER, Light.RED)
 MOVES: Mapping[enum.Enum, tuple[enum.Enum, ...]] = {
     Light.RED: (Light.AMBER, Light.GREEN),
@@ -71,7 +74,7 @@ def declare(*fields: tuple[Any, ...]) -> KindSpec:
     """Declare a kind with these fields: (name, annotation[, default])."""
     struct = msgspec.defstruct("Planted", fields, bases=(Kind,), frozen=True, kw_only=True)
     assert issubclass(struct, Kind)
-    return spec_of(record_kind("planted")(struct))
+    return spec_of(record_kind("planted", retention=RetentionGroup.MISCELLANEOUS, rights=RIGHTS)(struct))
 
 
 def one(annotation: object, *default: object) -> FieldSpec:

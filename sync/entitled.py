@@ -1,0 +1,117 @@
+"""May this person do this? The declared write rights, applied to one op (`schemas.rights`).
+
+The device asks before anything is written; the server asks again, with the roles that it holds for the author. Whether
+an op is taken hangs on the op and on the roles alone (on an inbox item, also on whom its rules asked), so the answer is
+the same whatever has arrived before it.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from schemas.ids import FieldName
+from schemas.kinds import FieldSpec, InboxItem, KindSpec
+from schemas.ops import Op
+from schemas.rights import in_words
+from schemas.roles import Role
+from sync.merge import RecordState
+from sync.refusal import Refusal
+
+CODE: Final = "op_not_entitled"
+
+
+def refusal(op: Op, spec: KindSpec, before: RecordState | None, roles: frozenset[Role] | None) -> Refusal | None:
+    """Why the author may not do what the op says, or None when they may.
+
+    Args:
+        op: the op. Its form has been checked, as far as this program knows it (`sync.check.op_alone`).
+        spec: its kind.
+        before: the record before it, or None when there is none. Only an inbox item is looked into.
+        roles: what the author is; None for the server's own rules, which may do everything.
+
+    Returns:
+        A refusal in words for the officer: what, whose it is to do, and why. It holds nothing of the record.
+    """
+    if roles is None:
+        return None
+    if op.create and roles.isdisjoint(spec.rights.makers):
+        return _refused(f"a new {spec.name}", spec.rights.makers, spec.rights.because)
+    for name, value in op.changes.items():
+        field = spec.fields.get(name)
+        found = _field_refusal(op, spec, field, name, value, before, roles)
+        if found is not None:
+            return found
+    return None
+
+
+def who_may(
+    spec: KindSpec,
+    field: FieldSpec | None,
+    value: Any = None,  # noqa: ANN401  a value is of the type that its field declares
+    *,
+    create: bool = False,
+    correct: bool = False,
+    item: InboxItem | None = None,
+) -> tuple[Role, ...]:
+    """The roles of which somebody needs one to write a field: for a screen that shows what can be done.
+
+    Args:
+        spec: the kind.
+        field: the field; None for one that only a newer program knows.
+        value: the plain value that it is set to.
+        create: whether that makes the record.
+        correct: whether it corrects what is recorded once.
+        item: the inbox item, where it is the decision of one.
+    """
+    if field is None:
+        return spec.rights.writers
+    if correct:
+        return () if field.asks is None else (*field.asks.roles, *field.asks.then)
+    told = field.writes
+    if create and (field.required or value == field.default or (told is not None and told.maker)):
+        return spec.rights.makers
+    if told is None:
+        return spec.rights.writers
+    if told.named_in:
+        return () if item is None else item.deciding()
+    return _step(told.to, value) or told.roles
+
+
+def _field_refusal(  # noqa: PLR0917  the parts of one right
+    op: Op,
+    spec: KindSpec,
+    field: FieldSpec | None,
+    name: FieldName,
+    value: Any,  # noqa: ANN401  as above
+    before: RecordState | None,
+    roles: frozenset[Role],
+) -> Refusal | None:
+    item = before.build() if before is not None and field is not None and _named(field) else None
+    allowed = who_may(
+        spec,
+        field,
+        value,
+        create=op.create,
+        correct=op.correct,
+        item=item if isinstance(item, InboxItem) else None,
+    )
+    if not roles.isdisjoint(allowed):
+        return None
+    if op.correct:
+        return _refused(f"a correction of {name}", allowed, "What was recorded once is corrected by those who decide.")
+    told = None if field is None else field.writes
+    if told is None:
+        return _refused(name, allowed, spec.rights.because)
+    step = _step(told.to, value) is not None
+    return _refused(f"{name} to {value}" if step else name, allowed, told.because)
+
+
+def _step(to: Mapping[str, tuple[Role, ...]], value: Any) -> tuple[Role, ...] | None:  # noqa: ANN401  as above
+    return to.get(value) if isinstance(value, str) else None
+
+
+def _named(field: FieldSpec) -> bool:
+    return field.writes is not None and bool(field.writes.named_in)
+
+
+def _refused(what: str, allowed: tuple[Role, ...], because: str) -> Refusal:
+    return Refusal(CODE, f"{what} is for a {in_words(allowed)}: {because}")
