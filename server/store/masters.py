@@ -217,10 +217,12 @@ def _read(path: Path) -> str:
 def _write(path: Path, keys: Sequence[bytes], *, replace: bool) -> None:
     """Write the file whole or not at all, for its owner only."""
     lines = [_HEAD, *(f"{key_id(key).hex()} {key.hex()}" for key in keys)]
-    beside = path.with_name(f".{path.name}.new")
+    # A name of its own: of two that make the file at once, neither may find the other's half of it under its name.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
-        # What a crash left there may hold a key that was to be retired.
-        beside.unlink(missing_ok=True)
+        for left in path.parent.glob(f".{path.name}.*.new") if replace else ():
+            # What a crash left there may hold a key that is to be retired.
+            left.unlink(missing_ok=True)
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:

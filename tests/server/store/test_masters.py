@@ -32,6 +32,21 @@ def test_two_files_hold_different_keys(tmp_path: Path) -> None:
     assert MasterKeys.make(tmp_path / "a").newest != MasterKeys.make(tmp_path / "b").newest
 
 
+def test_of_two_that_make_it_at_once_one_wins(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both go on with the same keys: a second file over the first would lose what was sealed in between."""
+    fsync = os.fsync
+
+    def beaten(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
+        won.append(MasterKeys.make(path).newest)
+        fsync(descriptor)
+
+    won: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", beaten)
+    assert MasterKeys.make(path).newest == won[0]
+    assert [entry.name for entry in path.parent.iterdir()] == ["master.key"]
+
+
 def test_it_lies_in_the_folder_or_where_the_environment_says(tmp_path: Path) -> None:
     """A force keeps it on another disk; an empty variable is none."""
     assert masters.key_file(tmp_path, {}) == tmp_path / "master.key"
@@ -177,7 +192,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(path: Path, monkeypatch: p
 def test_what_a_crash_left_beside_the_file_goes(path: Path) -> None:
     """A torn attempt is neither read nor in the way of the next one."""
     keys = MasterKeys.make(path)
-    torn = path.with_name(".master.key.new")
+    torn = path.with_name(".master.key.0f0f0f0f.new")
     torn.write_text("beatbook master keys 1\n5f")
     assert MasterKeys.read(path).ids == keys.ids
     keys.rotated()
