@@ -12,18 +12,23 @@ import msgspec
 
 from schemas import scopes as scope_names
 from schemas.codec import encode, reread_op
-from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, split_op_id
+from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, op_id, split_op_id
 from schemas.limits import CLOCK_SKEW_NOTICE_MS, COMMIT_BYTES_SOFT_MAX, OPS_PER_COMMIT_MAX, RECORD_BYTES_MAX
 from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Op, Stamp, stamp_of
+from schemas.roles import Role
 from schemas.wire import SCHEMA, Result
+from server import logbook
 from server.identity import OFFICE
-from sync import check, digest, history, inbox, merge
+from server.logbook import NOTHING, Entry, EntryKey, Extras, OpKey, Written
+from sync import check, digest, entitled, history, inbox, merge
+from sync.evidence.chain import ChainHead, SignedHead
+from sync.evidence.leaf import OpLeaf, RowsLeaf
+from sync.evidence.leaf import encode as encode_leaf
+from sync.evidence.merkle import EMPTY, Frontier
 from sync.history import Act
 from sync.merge import RecordState
 from sync.policies import Change, policy_of
 from sync.session import Head
-
-OpKey = tuple[DeviceId, OpNumber]
 
 _CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
 """Refusals that a server set back must not give for good to an op made on a version that it has lost: the ops that led
@@ -41,6 +46,10 @@ class Submission(msgspec.Struct, frozen=True):
         ops: their bytes, in order. They have been decoded and checked to be this device's.
         schema: the schema version that the device knows.
         times: number of an op -> a better reading of when it was made than the op itself has (ms since 1970).
+        roles: what its officer is, or was when they made the ops; None asks for no role.
+        head: what the device signed for them; the session has checked it.
+        entries: for the journal (`server.logbook`).
+        secrets: name -> what to keep under it; None forgets it.
     """
 
     device: DeviceId
@@ -48,6 +57,10 @@ class Submission(msgspec.Struct, frozen=True):
     ops: tuple[bytes, ...]
     schema: int = SCHEMA
     times: Mapping[OpNumber, Millis] = {}
+    roles: frozenset[Role] | None = None
+    head: SignedHead | None = None
+    entries: tuple[Entry, ...] = ()
+    secrets: Mapping[str, bytes | None] = {}
 
 
 class KnownOp(msgspec.Struct, frozen=True):
@@ -75,12 +88,22 @@ class Loaded(msgspec.Struct, frozen=True):
         states: records by id.
         heads: where every scope stands.
         archive: everything else.
+        chains: where the chains of the group's devices stand.
+        covered: SHA-256 of the group's ops that a head has vouched for while the store did not hold them.
+        entries: those of the group's journal entries that the store has.
+        tree: the log's right edge.
+        places: how many ops the store has.
     """
 
     ops: Mapping[OpKey, KnownOp]
     states: Mapping[RecordId, RecordState]
     heads: Mapping[ScopeName, Head]
     archive: Archive
+    chains: Mapping[DeviceId, ChainHead] = {}
+    covered: Mapping[OpKey, bytes] = {}
+    entries: frozenset[EntryKey] = frozenset()
+    tree: Frontier = EMPTY
+    places: int = 0
 
 
 class NewOp(msgspec.Struct, frozen=True):
@@ -134,6 +157,7 @@ class Settled(msgspec.Struct, frozen=True):
         taken: how many ops of the group it took; the rest come next.
         results: one per op taken, in order.
         ops, rows, scopes: what to write.
+        written: what to write beside them.
     """
 
     seq: Seq
@@ -143,6 +167,11 @@ class Settled(msgspec.Struct, frozen=True):
     ops: tuple[NewOp, ...]
     rows: tuple[NewRow, ...]
     scopes: tuple[ScopeChange, ...]
+    written: Written = Written()
+
+    def told(self) -> "Settled":
+        """What whoever asked for the commit needs of it."""
+        return msgspec.structs.replace(self, written=self.written.told())
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -150,6 +179,8 @@ class Needs(msgspec.Struct, frozen=True):
 
     ops: frozenset[OpKey]
     records: frozenset[RecordId]
+    devices: frozenset[DeviceId] = frozenset()
+    entries: frozenset[EntryKey] = frozenset()
 
 
 def flatten(group: Sequence[Submission]) -> list[tuple[Submission, bytes]]:
@@ -157,9 +188,21 @@ def flatten(group: Sequence[Submission]) -> list[tuple[Submission, bytes]]:
     return [(submission, raw) for submission in group for raw in submission.ops]
 
 
-def needs(ops: Sequence[tuple[Submission, bytes]]) -> Needs:
+def extras(group: Sequence[Submission]) -> Extras:
+    """What the group brings beside its ops."""
+    secrets: dict[str, bytes | None] = {}
+    for submission in group:
+        secrets.update(submission.secrets)
+    return Extras(
+        entries=tuple(entry for submission in group for entry in submission.entries),
+        secrets=secrets,
+        heads=tuple(submission.head for submission in group if submission.head is not None),
+    )
+
+
+def needs(ops: Sequence[tuple[Submission, bytes]], beside: Extras = NOTHING) -> Needs:
     """What `settle` will ask for."""
-    keys: set[OpKey] = set()
+    keys: set[OpKey] = set(beside.vouched())
     records: set[RecordId] = set()
     for submission, raw in ops[:OPS_PER_COMMIT_MAX]:
         op = reread_op(raw)
@@ -167,10 +210,19 @@ def needs(ops: Sequence[tuple[Submission, bytes]]) -> Needs:
         if op.after:
             keys.add((submission.device, op.after))
         records.add(op.record)
-    return Needs(ops=frozenset(keys), records=frozenset(records))
+    signed = (logbook.head_entry(head) for head in beside.heads)
+    return Needs(
+        ops=frozenset(keys),
+        records=frozenset(records),
+        devices=frozenset(submission.device for submission, _ in ops[:OPS_PER_COMMIT_MAX])
+        | {head.seat for head in beside.heads},
+        entries=frozenset(entry.id for entry in (*beside.entries, *signed)),
+    )
 
 
-def settle(ops: Sequence[tuple[Submission, bytes]], loaded: Loaded, head: Seq, now: Millis) -> Settled:
+def settle(
+    ops: Sequence[tuple[Submission, bytes]], loaded: Loaded, head: Seq, now: Millis, beside: Extras = NOTHING
+) -> Settled:
     """Decide one commit.
 
     Args:
@@ -178,20 +230,23 @@ def settle(ops: Sequence[tuple[Submission, bytes]], loaded: Loaded, head: Seq, n
         loaded: what `needs` asked for.
         head: seq of the last commit.
         now: the server's clock (ms since 1970).
+        beside: what comes with them (`extras`); it is written when this commit takes the last of the ops.
     """
-    commit = _Commit(loaded, Seq(head + 1), now)
+    commit = _Commit(loaded, Seq(head + 1), now, beside)
     for submission, raw in ops[:OPS_PER_COMMIT_MAX]:
         if commit.size >= COMMIT_BYTES_SOFT_MAX:
             break
         commit.take(submission, raw)
-    return commit.finish(head)
+    return commit.finish(head, len(ops))
 
 
 class _Commit:
     """One commit while it is being decided."""
 
-    def __init__(self, loaded: Loaded, seq: Seq, now: Millis) -> None:
+    def __init__(self, loaded: Loaded, seq: Seq, now: Millis, beside: Extras) -> None:
         self._loaded = loaded
+        self._beside = beside
+        self._vouched = beside.vouched()
         self._seq = seq
         self._now = now
         self._known: dict[OpKey, KnownOp] = dict(loaded.ops)
@@ -214,12 +269,23 @@ class _Commit:
             result = known.result if same else _refused(op, check.Refusal("op_reused", op.id))
             self._results.append((op.record, result))
             return
+        if self._is_another(key, digest_of_op):
+            self._results.append((op.record, _refused(op, check.Refusal("op_reused", op.id))))
+            return
         result, acts = self._behind(op, submission) or self._decide(op, submission)
         self._results.append((op.record, result))
         if result.status == "waiting":
             return
         self._known[key] = KnownOp(digest_of_op, result)
         self._new_ops[key] = NewOp(submission.device, op.n, op.record, raw, digest_of_op, result, acts)
+
+    def _is_another(self, key: OpKey, digest_of_op: bytes) -> bool:
+        """Whether the device has signed for another op of this number."""
+        vouched = self._vouched.get(key) or self._loaded.covered.get(key)
+        if vouched is not None:
+            return vouched != digest_of_op
+        chain = self._loaded.chains.get(key[0])
+        return chain is not None and key[1] <= chain.n
 
     def _behind(self, op: Op, submission: Submission) -> "_Decided | None":
         """That the op waits behind the one named in its `after`, if it does."""
@@ -249,6 +315,7 @@ class _Commit:
         if missing is not None:
             # Judged by the record as it is without that op, this one might be refused for good.
             return _waits(op, "op_saw_unknown", f"its author saw {missing}, which has not come")
+        refusal = refusal or entitled.refusal(op, spec, before, submission.roles)
         refusal = refusal or check.op_on(before, op, spec, stamp, unread, newer=newer)
         if refusal is not None and refusal.code in _CURABLE and op.base > version:
             return _waits(op, refusal.code, f"made on version {op.base}")
@@ -340,8 +407,8 @@ class _Commit:
         body = self._body(op)
         return None if body is None else reread_op(body)
 
-    def finish(self, head: Seq) -> Settled:
-        """The plan to write."""
+    def finish(self, head: Seq, ops: int) -> Settled:
+        """The plan to write, of a group of so many ops."""
         # A record's scopes are told as they are after the whole commit: one that it was in only between two ops of the
         # group has nothing of it in its log, and a device would wait for ever for the row to come there.
         told = {record for record, result in self._results if result.status == "durable"}
@@ -351,18 +418,46 @@ class _Commit:
             before = self._before.get(record)
             version = Seq(0) if before is None else before.version
             rows.append(NewRow(record, self._states[record].spec.name, body, scopes[record], version))
+        seq = self._seq if rows else head
+        kept = tuple(
+            msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record))) for op in self._new_ops.values()
+        )
+        beside = self._beside if len(self._results) == ops else NOTHING
         return Settled(
-            seq=self._seq if rows else head,
+            seq=seq,
             recorded_at=self._now,
             taken=len(self._results),
             results=tuple(_told(result, scopes.get(record)) for record, result in self._results),
-            ops=tuple(
-                msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record)))
-                for op in self._new_ops.values()
-            ),
+            ops=kept,
             rows=tuple(rows),
             scopes=self._scope_changes(rows),
+            written=self._written(seq, kept, rows, beside),
         )
+
+    def _written(self, seq: Seq, ops: Sequence[NewOp], rows: Sequence[NewRow], beside: Extras) -> Written:
+        """What to write beside ops and rows, the log's leaves among it."""
+        entries = logbook.new_entries(beside, self._loaded.entries)
+        leaves = [self._op_leaf(op, seq, self._loaded.places + i) for i, op in enumerate(ops, 1)]
+        leaves += logbook.entry_leaves(entries, self._now)
+        if rows:
+            digests = logbook.rows_digests((row.record, row.body) for row in rows)
+            leaves.append(encode_leaf(RowsLeaf(seq=seq, at=self._now, rows=digests)))
+        tree, nodes = logbook.grown(self._loaded.tree, leaves)
+        return Written(
+            entries=entries,
+            secrets=beside.secrets,
+            chains=logbook.chains_after(beside, self._loaded.chains),
+            covered=tuple((*key, digest) for key, digest in beside.vouched().items() if key not in self._known),
+            leaves=tuple(leaves),
+            first_leaf=self._loaded.tree.size,
+            nodes=nodes,
+            tree=tree,
+        )
+
+    def _op_leaf(self, op: NewOp, seq: Seq, place: int) -> bytes:
+        outcome = logbook.outcome_digest(msgspec.msgpack.encode(op.result), msgspec.msgpack.encode(op.acts))
+        leaf = OpLeaf(id=op_id(op.device, op.n), digest=op.digest, outcome=outcome, seq=seq, at=self._now, place=place)
+        return encode_leaf(leaf)
 
     def _scope_changes(self, rows: Sequence[NewRow]) -> tuple[ScopeChange, ...]:
         held: dict[ScopeName, list[NewRow]] = {}

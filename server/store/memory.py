@@ -10,12 +10,16 @@ from collections.abc import Iterator, Sequence
 from schemas.codec import decode_row, reread_op
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
-from schemas.limits import ARRAY_LEN_MAX
+from schemas.limits import ARRAY_LEN_MAX, PAGE_ROWS_MAX
 from schemas.wire import Range
-from server.settle import KnownOp, Loaded, Needs, OpKey, Settled, Submission, flatten, needs, settle
+from server.logbook import NOTHING, EntryKey, KeptEntry, OpKey, Written
+from server.settle import KnownOp, Loaded, Needs, Settled, Submission, extras, flatten, needs, settle
 from server.store import paging
 from server.store.port import Changes, KeptOp, Page
 from sync import digest, merge
+from sync.evidence import merkle
+from sync.evidence.chain import ChainHead, genesis
+from sync.evidence.merkle import Frontier
 from sync.merge import RecordState
 from sync.session import Head
 
@@ -39,6 +43,12 @@ class MemoryStore:
         self._heads: dict[ScopeName, Head] = {}
         # scope -> record -> (commit that last touched it there, whether it is still there)
         self._members: dict[ScopeName, dict[RecordId, tuple[Seq, bool]]] = {}
+        self._journal: dict[EntryKey, KeptEntry] = {}
+        self._secrets: dict[str, bytes] = {}
+        self._chains: dict[DeviceId, ChainHead] = {}
+        self._covered: dict[OpKey, bytes] = {}
+        self._leaves: list[bytes] = []
+        self._tree = merkle.EMPTY
 
     @property
     def epoch(self) -> Epoch:
@@ -51,13 +61,14 @@ class MemoryStore:
 
     async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
         """Settle the group's ops in order; in several commits when they are many."""
-        ops = flatten(group)
+        ops, beside = flatten(group), extras(group)
         done: list[Settled] = []
-        while ops:
-            settled = settle(ops, self._load(needs(ops)), self._seq, now)
+        while ops or beside:
+            settled = settle(ops, self._load(needs(ops, beside)), self._seq, now, beside)
             self._keep(settled)
-            done.append(settled)
+            done.append(settled.told())
             ops = ops[settled.taken :]
+            beside = beside if ops else NOTHING
         return done
 
     def _load(self, wanted: Needs) -> Loaded:
@@ -66,6 +77,11 @@ class MemoryStore:
             states={record: self._states[record] for record in wanted.records if record in self._states},
             heads=self._heads,
             archive=self,
+            chains={device: self._chains[device] for device in wanted.devices if device in self._chains},
+            covered={key: self._covered[key] for key in wanted.ops if key in self._covered},
+            entries=frozenset(wanted.entries & self._journal.keys()),
+            tree=self._tree,
+            places=len(self._kept),
         )
 
     def state(self, record: RecordId) -> RecordState | None:
@@ -80,10 +96,12 @@ class MemoryStore:
 
     def _keep(self, settled: Settled) -> None:
         self._seq = settled.seq
-        for op in settled.ops:
+        first = settled.written.first_leaf
+        for i, op in enumerate(settled.ops):
             self._ops[op.device, op.n] = KnownOp(op.digest, op.result)
             place = self._places[op.device, op.n] = len(self._kept) + 1
-            self._kept.append(KeptOp(place, settled.seq, settled.recorded_at, op.body, op.result, op.acts))
+            self._kept.append(KeptOp(place, settled.seq, settled.recorded_at, op.body, op.result, op.acts, first + i))
+        self._keep_beside(settled, settled.written, first + len(settled.ops))
         for row in settled.rows:
             self._bodies[row.record] = row.body
             # Read back from the bytes, as every other store must: a row that does not survive that shows here.
@@ -93,6 +111,22 @@ class MemoryStore:
             members = self._members.setdefault(change.scope, {})
             members.update(dict.fromkeys(change.members, (settled.seq, True)))
             members.update(dict.fromkeys(change.gone, (settled.seq, False)))
+
+    def _keep_beside(self, settled: Settled, written: Written, leaf: int) -> None:
+        for i, new in enumerate(written.entries):
+            entry, place = new.entry, len(self._journal) + 1
+            self._journal[entry.id] = KeptEntry(
+                place, *entry.id, entry.record, settled.recorded_at, settled.seq, entry.body, leaf + i
+            )
+        for name, secret in written.secrets.items():
+            if secret is None:
+                self._secrets.pop(name, None)
+            else:
+                self._secrets[name] = secret
+        self._chains.update(written.chains)
+        self._covered.update({(device, n): covered for device, n, covered in written.covered})
+        self._leaves += written.leaves
+        self._tree = written.tree
 
     async def changes(self, scope: ScopeName, after: Seq) -> Changes:
         """The scope's log behind a position; never part of a commit."""
@@ -157,7 +191,67 @@ class MemoryStore:
         """Ops in the order in which they were decided; of one record only, when it is given."""
         paging.require_limit(limit)
         found = (kept for kept in self._kept if kept.place > after and record in (None, reread_op(kept.body).record))
-        return paging.ops(found, limit)
+        return paging.kept(found, limit)
+
+    async def journal(self, what: str | None, after: int, limit: int) -> list[KeptEntry]:
+        """Entries of the journal in the order in which they were kept; of one sort only, when it is given."""
+        paging.require_limit(limit)
+        found = (kept for kept in self._journal.values() if kept.place > after and what in (None, kept.what))
+        return paging.kept(found, limit)
+
+    async def entry(self, what: str, key: str) -> KeptEntry | None:
+        """One entry of the journal."""
+        return self._journal.get((what, key))
+
+    async def chain(self, seat: DeviceId) -> ChainHead:
+        """Where a seat's chain of ops stands."""
+        return self._chains.get(seat) or genesis(seat)
+
+    async def secret(self, name: str) -> bytes | None:
+        """What is kept under that name."""
+        return self._secrets.get(name)
+
+    async def secrets(self, prefix: str) -> dict[str, bytes]:
+        """What is kept under names that begin so."""
+        return {name: secret for name, secret in sorted(self._secrets.items()) if name.startswith(prefix)}
+
+    async def tree(self) -> Frontier:
+        """The right edge of the log's Merkle tree."""
+        return self._tree
+
+    async def leaves(self, first: int, count: int) -> list[bytes]:
+        """The log's leaves from index `first` on."""
+        paging.require_limit(count)
+        return self._leaves[first : first + min(count, PAGE_ROWS_MAX)]
+
+    async def inclusion(self, index: int, size: int) -> list[bytes]:
+        """The proof that a leaf is in the tree of that size."""
+        return list(merkle.inclusion_proof(self._hashes(size), index, size))
+
+    async def consistency(self, old: int, size: int) -> list[bytes]:
+        """The proof that one tree continues another."""
+        return list(merkle.consistency_proof(self._hashes(size), old, size))
+
+    def _hashes(self, size: int) -> "_Hashes":
+        if not 0 <= size <= self._tree.size:
+            raise UsageError(f"the log has {self._tree.size} entries, {size} were asked about")
+        return _Hashes(self._leaves)
 
     async def close(self) -> None:
         """End. What was committed goes with the process."""
+
+
+class _Hashes:
+    """Hashes of a tree whose leaves are all in memory."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._leaves = leaves
+
+    def leaves(self, first: int, count: int) -> list[bytes]:
+        """See `sync.evidence.merkle.Hashes`."""
+        return [merkle.leaf_hash(leaf) for leaf in self._leaves[first : first + count]]
+
+    def node(self, level: int, index: int) -> bytes:
+        """See `sync.evidence.merkle.Hashes`."""
+        first = index << level
+        return merkle.EMPTY.appended(self.leaves(first, 1 << level))[0].root

@@ -7,15 +7,17 @@ two commits: half a commit would show a device a state that never was.
 import itertools
 from collections.abc import Iterable
 from operator import itemgetter
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from schemas.errors import UsageError
 from schemas.ids import RecordId, Seq
 from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX, SNAPSHOT_ROWS_MAX
+from server.logbook import KeptEntry
 from server.store.port import KeptOp, Page
 
+_Kept = TypeVar("_Kept", KeptOp, KeptEntry)
 LogEntry = tuple[Seq, RecordId, bytes | None]
 """(commit, record, its encoded row; None when the commit took it out of the scope)."""
 
@@ -83,20 +85,21 @@ def page(entries: Iterable[tuple[RecordId, bytes]], rows_max: int = SNAPSHOT_ROW
     return Page(rows=tuple(rows), upto="")
 
 
-def ops(kept: Iterable[KeptOp], limit: int) -> list[KeptOp]:
-    """As many ops as a page holds, and at least one.
+def kept(ones: Iterable[_Kept], limit: int) -> list[_Kept]:
+    """As many ops, or entries of the journal, as a page holds, and at least one.
 
     Args:
-        kept: ops in order of place.
+        ones: in order of place.
         limit: at most so many; PAGE_ROWS_MAX holds all the same.
     """
-    found: list[KeptOp] = []
+    found: list[_Kept] = []
     size = 0
-    for one in kept:
-        if found and (len(found) >= min(limit, PAGE_ROWS_MAX) or size + len(one.body) > PAGE_BYTES_MAX):
+    for one in ones:
+        cost = len(one.body or b"")
+        if found and (len(found) >= min(limit, PAGE_ROWS_MAX) or size + cost > PAGE_BYTES_MAX):
             break
         found.append(one)
-        size += len(one.body)
+        size += cost
     return found
 
 
@@ -107,4 +110,4 @@ def require_limit(limit: int) -> None:
         UsageError: it is below 1.
     """
     if limit < 1:
-        raise UsageError(f"ops: the limit is {limit}; ask for at least 1")
+        raise UsageError(f"the limit is {limit}; ask for at least 1")

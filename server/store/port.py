@@ -7,7 +7,10 @@ import msgspec
 
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.wire import Range, Result
+from server.logbook import KeptEntry
 from server.settle import Settled, Submission
+from sync.evidence.chain import ChainHead
+from sync.evidence.merkle import Frontier
 from sync.history import Act
 from sync.session import Head
 
@@ -49,6 +52,7 @@ class KeptOp(msgspec.Struct, frozen=True):
         body: its bytes as they came.
         result: what its device was told.
         acts: what it did, field by field.
+        leaf: index of its leaf in the log; -1 for one that was kept before there was a log.
     """
 
     place: int
@@ -57,6 +61,7 @@ class KeptOp(msgspec.Struct, frozen=True):
     body: bytes
     result: Result
     acts: tuple[Act, ...]
+    leaf: int = -1
 
 
 class Store(Protocol):
@@ -116,6 +121,44 @@ class Store(Protocol):
         """Ops in the order in which they were decided, refused ones too; of one record only, when it is given.
 
         At most `limit` (1 to PAGE_ROWS_MAX) with place > after, fewer when they are long; an empty list is the end.
+        """
+
+    async def journal(self, what: str | None, after: int, limit: int) -> list[KeptEntry]:
+        """Entries of the journal in the order in which they were kept; of one sort only, when it is given.
+
+        At most `limit` (1 to PAGE_ROWS_MAX) with place > after, fewer when they are long; an empty list is the end.
+        """
+
+    async def entry(self, what: str, key: str) -> KeptEntry | None:
+        """One entry of the journal."""
+
+    async def chain(self, seat: DeviceId) -> ChainHead:
+        """Where a seat's chain of ops stands."""
+
+    async def secret(self, name: str) -> bytes | None:
+        """What is kept under that name."""
+
+    async def secrets(self, prefix: str) -> dict[str, bytes]:
+        """What is kept under names that begin so."""
+
+    async def tree(self) -> Frontier:
+        """The right edge of the log's Merkle tree."""
+
+    async def leaves(self, first: int, count: int) -> list[bytes]:
+        """The log's leaves from index `first` on, at most `count` (1 to PAGE_ROWS_MAX) of them, as they were hashed."""
+
+    async def inclusion(self, index: int, size: int) -> list[bytes]:
+        """The proof that a leaf is in the tree of that size (RFC 6962 section 2.1.1).
+
+        Raises:
+            UsageError: there is no such leaf or no such tree.
+        """
+
+    async def consistency(self, old: int, size: int) -> list[bytes]:
+        """The proof that the tree of size `size` continues that of size `old` (RFC 6962 section 2.1.2).
+
+        Raises:
+            UsageError: there is no such tree.
         """
 
     async def close(self) -> None:

@@ -15,15 +15,19 @@ from typing import Any, Final, TypeVar
 import aiosqlite
 import msgspec
 
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import PAGE_ROWS_MAX
 from schemas.wire import Range, Result
+from server.logbook import KeptEntry
 from server.store import paging
 from server.store.port import Changes, KeptOp, Page
+from server.store.sqlite import log
 from server.store.sqlite.schema import open_reader
 from server.store.sqlite.trouble import store_error
 from sync import digest
+from sync.evidence import merkle
+from sync.evidence.chain import ChainHead, genesis
 from sync.history import Act
 from sync.session import Head
 
@@ -49,6 +53,7 @@ _ROWS: Final = (
     "SELECT member.record, record.body FROM member CROSS JOIN record ON record.id = member.record"
     " WHERE member.scope = ? AND member.gone = 0 AND member.record > ?"
 )
+_ENTRIES: Final = "SELECT place, what, key, record, at, seq, body, leaf FROM journal"
 _OF_KIND: Final = "SELECT id, body FROM record WHERE kind = ? AND id > ? ORDER BY id"
 
 
@@ -124,13 +129,62 @@ def read_existing(connection: sqlite3.Connection, records: Sequence[RecordId]) -
 def read_ops(connection: sqlite3.Connection, record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
     """See `server.store.port.Store.ops`."""
     where, values = ("", (after,)) if record is None else (" AND record = ?", (after, record))
-    sql = f"SELECT place, seq, recorded_at, body, result, acts FROM op WHERE place > ?{where} ORDER BY place"  # noqa: S608
+    sql = f"SELECT place, seq, recorded_at, body, result, acts, leaf FROM op WHERE place > ?{where} ORDER BY place"  # noqa: S608
     with closing(connection.execute(sql, values)) as rows:
         found = (
-            KeptOp(place, seq, recorded_at, body, _RESULT.decode(result), _ACTS.decode(acts))
-            for place, seq, recorded_at, body, result, acts in rows
+            KeptOp(place, seq, recorded_at, body, _RESULT.decode(result), _ACTS.decode(acts), leaf)
+            for place, seq, recorded_at, body, result, acts, leaf in rows
         )
-        return paging.ops(found, limit)
+        return paging.kept(found, limit)
+
+
+def read_journal(connection: sqlite3.Connection, what: str | None, after: int, limit: int) -> list[KeptEntry]:
+    """See `server.store.port.Store.journal`."""
+    where, values = ("", (after,)) if what is None else (" AND what = ?", (after, what))
+    with closing(connection.execute(f"{_ENTRIES} WHERE place > ?{where} ORDER BY place", values)) as rows:
+        return paging.kept((KeptEntry(*row) for row in rows), limit)
+
+
+def read_entry(connection: sqlite3.Connection, what: str, key: str) -> KeptEntry | None:
+    """See `server.store.port.Store.entry`."""
+    found = connection.execute(f"{_ENTRIES} WHERE what = ? AND key = ?", (what, key)).fetchone()
+    return None if found is None else KeptEntry(*found)
+
+
+def read_chain(connection: sqlite3.Connection, seat: DeviceId) -> ChainHead:
+    """See `server.store.port.Store.chain`."""
+    found = connection.execute("SELECT n, link FROM chain WHERE device = ?", (seat,)).fetchone()
+    return genesis(seat) if found is None else ChainHead(*found)
+
+
+def read_secrets(connection: sqlite3.Connection, prefix: str) -> dict[str, bytes]:
+    """See `server.store.port.Store.secrets`."""
+    # A range and not LIKE: names hold characters that mean something there.
+    sql = "SELECT name, body FROM secret WHERE name >= ? AND substr(name, 1, ?) = ? ORDER BY name"
+    return dict(connection.execute(sql, (prefix, len(prefix), prefix)).fetchall())
+
+
+def read_secret(connection: sqlite3.Connection, name: str) -> bytes | None:
+    """See `server.store.port.Store.secret`."""
+    found = connection.execute("SELECT body FROM secret WHERE name = ?", (name,)).fetchone()
+    return None if found is None else found[0]
+
+
+def read_inclusion(connection: sqlite3.Connection, index: int, size: int) -> list[bytes]:
+    """See `server.store.port.Store.inclusion`."""
+    return merkle.inclusion_proof(_hashes(connection, size), index, size)
+
+
+def read_consistency(connection: sqlite3.Connection, old: int, size: int) -> list[bytes]:
+    """See `server.store.port.Store.consistency`."""
+    return merkle.consistency_proof(_hashes(connection, size), old, size)
+
+
+def _hashes(connection: sqlite3.Connection, size: int) -> log.StoredHashes:
+    held = log.read_tree(connection).size
+    if not 0 <= size <= held:
+        raise UsageError(f"the log has {held} entries, {size} were asked about")
+    return log.StoredHashes(connection)
 
 
 def _stretch(sql: str, column: str, values: tuple[Any, ...], upto: str) -> tuple[str, tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import StoreError
+from server.store.sqlite import log
 from server.store.sqlite.trouble import store_errors
 
 APPLICATION_ID: Final = 0x42656174
@@ -88,8 +89,52 @@ _SECOND: Final = (
     "ALTER TABLE op ADD COLUMN acts BLOB NOT NULL DEFAULT x'90'",
     "CREATE INDEX op_by_record ON op (record, place)",
 )
-MIGRATIONS: Final = (_FIRST, _SECOND)
+_THIRD: Final = (
+    # Index of the op's leaf in the log.
+    "ALTER TABLE op ADD COLUMN leaf INTEGER NOT NULL DEFAULT -1",
+    # What is no op and must be attributable; a body is gone once the record that it is about was erased.
+    """
+    CREATE TABLE journal (
+        place INTEGER PRIMARY KEY,
+        what TEXT NOT NULL,
+        key TEXT NOT NULL,
+        record TEXT,
+        at INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        body BLOB,
+        leaf INTEGER NOT NULL,
+        UNIQUE (what, key)
+    ) STRICT
+    """,
+    "CREATE INDEX journal_by_what ON journal (what, place)",
+    "CREATE INDEX journal_by_record ON journal (record, place) WHERE record IS NOT NULL",
+    "CREATE TABLE chain (device TEXT PRIMARY KEY, n INTEGER NOT NULL, link BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    """
+    CREATE TABLE covered (
+        device TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        PRIMARY KEY (device, n)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE TABLE secret (name TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT, WITHOUT ROWID",
+    # The log: its leaves as they were hashed, and the complete subtrees that proofs are read from.
+    "CREATE TABLE log (n INTEGER PRIMARY KEY, leaf BLOB NOT NULL) STRICT",
+    """
+    CREATE TABLE node (
+        level INTEGER NOT NULL,
+        n INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (level, n)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE TABLE tree (one INTEGER PRIMARY KEY CHECK (one = 1), edge BLOB NOT NULL) STRICT",
+    "CREATE TABLE record_key (record TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID",
+)
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD)
 """MIGRATIONS[v] leads from version v of the tables to v + 1. A released one is never changed."""
+LOG_SINCE: Final = 3
+"""Version of the tables that first had a log."""
 VERSION: Final = len(MIGRATIONS)
 """Version of the tables, kept in `user_version`."""
 
@@ -122,6 +167,7 @@ def create(path: Path) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _migrate_from(connection, 0)
         connection.execute("INSERT INTO meta VALUES ('epoch', ?), ('seq', 0)", (secrets.token_hex(8),))
+        log.begin(connection)
         connection.execute("COMMIT")
 
 
@@ -175,6 +221,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
             if version < VERSION:
                 connection.execute("BEGIN IMMEDIATE")
                 _migrate_from(connection, version)
+                if version < LOG_SINCE:
+                    log.begin(connection)
                 connection.execute("COMMIT")
         except BaseException:
             connection.close()

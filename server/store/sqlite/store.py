@@ -10,16 +10,19 @@ import msgspec
 
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
-from schemas.limits import ARRAY_LEN_MAX
+from schemas.limits import ARRAY_LEN_MAX, PAGE_ROWS_MAX
 from schemas.wire import Range
+from server.logbook import KeptEntry
 from server.settle import ScopeChange, Settled, Submission
 from server.store import paging
 from server.store.port import Changes, KeptOp, Page
-from server.store.sqlite import reader
+from server.store.sqlite import log, reader
 from server.store.sqlite.folder import LOCK_WAIT_S, database_of
 from server.store.sqlite.process import WriterProcess, unheard
 from server.store.sqlite.reader import Readers
 from server.store.sqlite.writer import SqliteWriter
+from sync.evidence.chain import ChainHead
+from sync.evidence.merkle import Frontier
 from sync.session import Head
 
 
@@ -204,6 +207,44 @@ class SqliteStore:
         """Ops in the order in which they were decided; of one record only, when it is given."""
         paging.require_limit(limit)
         return await self._readers.read(lambda db: reader.read_ops(db, record, after, limit))
+
+    async def journal(self, what: str | None, after: int, limit: int) -> list[KeptEntry]:
+        """Entries of the journal in the order in which they were kept; of one sort only, when it is given."""
+        paging.require_limit(limit)
+        return await self._readers.read(lambda db: reader.read_journal(db, what, after, limit))
+
+    async def entry(self, what: str, key: str) -> KeptEntry | None:
+        """One entry of the journal."""
+        return await self._readers.read(lambda db: reader.read_entry(db, what, key))
+
+    async def chain(self, seat: DeviceId) -> ChainHead:
+        """Where a seat's chain of ops stands."""
+        return await self._readers.read(lambda db: reader.read_chain(db, seat))
+
+    async def secret(self, name: str) -> bytes | None:
+        """What is kept under that name."""
+        return await self._readers.read(lambda db: reader.read_secret(db, name))
+
+    async def secrets(self, prefix: str) -> dict[str, bytes]:
+        """What is kept under names that begin so."""
+        return await self._readers.read(lambda db: reader.read_secrets(db, prefix))
+
+    async def tree(self) -> Frontier:
+        """The right edge of the log's Merkle tree."""
+        return await self._readers.read(log.read_tree)
+
+    async def leaves(self, first: int, count: int) -> list[bytes]:
+        """The log's leaves from index `first` on."""
+        paging.require_limit(count)
+        return await self._readers.read(lambda db: log.read_leaves(db, first, min(count, PAGE_ROWS_MAX)))
+
+    async def inclusion(self, index: int, size: int) -> list[bytes]:
+        """The proof that a leaf is in the tree of that size."""
+        return await self._readers.read(lambda db: reader.read_inclusion(db, index, size))
+
+    async def consistency(self, old: int, size: int) -> list[bytes]:
+        """The proof that one tree continues another."""
+        return await self._readers.read(lambda db: reader.read_consistency(db, old, size))
 
     async def close(self) -> None:
         """End: what was committed is on disk, files and processes are closed."""

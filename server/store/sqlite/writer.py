@@ -18,11 +18,14 @@ from schemas.errors import FrameError, StoreError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import kind_named
 from schemas.wire import Result
-from server.settle import KnownOp, Loaded, Needs, OpKey, Settled, Submission, flatten, needs, settle
-from server.store.sqlite import schema
+from server.logbook import NOTHING, Extras, OpKey
+from server.settle import KnownOp, Loaded, Needs, Settled, Submission, extras, flatten, needs, settle
+from server.store.sqlite import log, schema
 from server.store.sqlite.folder import LOCK_WAIT_S, DataFolder
 from server.store.sqlite.trouble import store_error, store_errors
 from sync import merge
+from sync.evidence.chain import ChainHead
+from sync.evidence.merkle import EMPTY
 from sync.merge import RecordState
 from sync.session import Head
 
@@ -34,8 +37,20 @@ _KNOWN_OP: Final = "SELECT digest, result FROM op WHERE device = ? AND n = ?"
 _OP_BODY: Final = "SELECT body, result FROM op WHERE device = ? AND n = ?"
 _BODY: Final = "SELECT body FROM record WHERE id = ?"
 _ADD_OP: Final = (
-    "INSERT INTO op (device, n, record, seq, digest, body, result, recorded_at, acts)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO op (place, device, n, record, seq, digest, body, result, recorded_at, acts, leaf)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_ADD_ENTRY: Final = "INSERT INTO journal (what, key, record, at, seq, body, leaf) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_CHAIN: Final = "SELECT n, link FROM chain WHERE device = ?"
+_PUT_CHAIN: Final = (
+    "INSERT INTO chain (device, n, link) VALUES (?, ?, ?)"
+    " ON CONFLICT (device) DO UPDATE SET n = excluded.n, link = excluded.link"
+)
+_COVERED: Final = "SELECT digest FROM covered WHERE device = ? AND n = ?"
+_PUT_COVERED: Final = "INSERT INTO covered (device, n, digest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_ENTRY_KEY: Final = "SELECT 1 FROM journal WHERE what = ? AND key = ?"
+_PUT_SECRET: Final = (
+    "INSERT INTO secret (name, body) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body"
 )
 _PUT_RECORD: Final = (
     "INSERT INTO record (id, kind, version, body) VALUES (?, ?, ?, ?)"
@@ -60,8 +75,10 @@ class SqliteWriter:
         self._connection = connection
         self._seq = Seq(0)
         self._heads: dict[ScopeName, Head] = {}
+        self._tree = EMPTY
+        self._places = 0
         self._sure = False
-        """Whether `_seq` and `_heads` are what the database says; not so after a failure."""
+        """Whether what stands above is what the database says; not so after a failure."""
         self.epoch = Epoch(str(self._meta("epoch")))
         """The database's unbroken history."""
 
@@ -98,12 +115,13 @@ class SqliteWriter:
 
     def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
         """See `server.store.port.Store.commit`."""
-        ops = flatten(group)
+        ops, beside = flatten(group), extras(group)
         done: list[Settled] = []
-        while ops:
-            settled = self._commit_once(ops, now)
-            done.append(settled)
+        while ops or beside:
+            settled = self._commit_once(ops, beside, now)
+            done.append(settled.told())
             ops = ops[settled.taken :]
+            beside = beside if ops else NOTHING
         return done
 
     def close(self) -> None:
@@ -114,12 +132,12 @@ class SqliteWriter:
         finally:
             self._folder.release()
 
-    def _commit_once(self, ops: Sequence[tuple[Submission, bytes]], now: Millis) -> Settled:
+    def _commit_once(self, ops: Sequence[tuple[Submission, bytes]], beside: Extras, now: Millis) -> Settled:
         try:
             with self._transaction():
                 if not self._sure:
                     self._load_heads()
-                settled = settle(ops, self._load(needs(ops)), self._seq, now)
+                settled = settle(ops, self._load(needs(ops, beside)), self._seq, now, beside)
                 self._write(settled)
         except (sqlite3.Error, OSError) as error:
             self._sure = False
@@ -136,6 +154,8 @@ class SqliteWriter:
             ) from error
         self._seq = settled.seq
         self._heads.update((change.scope, change.head) for change in settled.scopes)
+        self._tree = settled.written.tree
+        self._places += len(settled.ops)
         return settled
 
     @contextlib.contextmanager
@@ -162,6 +182,8 @@ class SqliteWriter:
         self._seq = Seq(int(str(self._meta("seq"))))
         found = self._connection.execute("SELECT name, seq, digest, count FROM scope")
         self._heads = {name: Head(seq, digest, count) for name, seq, digest, count in found}
+        self._tree = log.read_tree(self._connection)
+        (self._places,) = self._connection.execute("SELECT coalesce(max(place), 0) FROM op").fetchone()
         self._sure = True
 
     def _load(self, wanted: Needs) -> Loaded:
@@ -175,7 +197,27 @@ class SqliteWriter:
             state = self.state(record)
             if state is not None:
                 states[record] = state
-        return Loaded(ops=ops, states=states, heads=self._heads, archive=self)
+        return Loaded(
+            ops=ops,
+            states=states,
+            heads=self._heads,
+            archive=self,
+            chains=self._chains(wanted),
+            covered={
+                key: found[0]
+                for key in wanted.ops - ops.keys()
+                if (found := self._connection.execute(_COVERED, key).fetchone()) is not None
+            },
+            entries=frozenset(
+                key for key in wanted.entries if self._connection.execute(_ENTRY_KEY, key).fetchone() is not None
+            ),
+            tree=self._tree,
+            places=self._places,
+        )
+
+    def _chains(self, wanted: Needs) -> dict[DeviceId, ChainHead]:
+        found = ((device, self._connection.execute(_CHAIN, (device,)).fetchone()) for device in wanted.devices)
+        return {device: ChainHead(*head) for device, head in found if head is not None}
 
     def state(self, record: RecordId) -> RecordState | None:
         """See `server.settle.Archive`."""
@@ -203,16 +245,18 @@ class SqliteWriter:
     def _write(self, settled: Settled) -> None:
         seq = settled.seq
         write = self._connection.executemany
+        leaf = settled.written.first_leaf
         write(
             _ADD_OP,
             (
                 (
-                    *(op.device, op.n, op.record, seq, op.digest, op.body),
-                    *(_ENCODER.encode(op.result), settled.recorded_at, _ENCODER.encode(op.acts)),
+                    *(self._places + i, op.device, op.n, op.record, seq, op.digest, op.body),
+                    *(_ENCODER.encode(op.result), settled.recorded_at, _ENCODER.encode(op.acts), leaf + i - 1),
                 )
-                for op in settled.ops
+                for i, op in enumerate(settled.ops, 1)
             ),
         )
+        self._write_beside(settled, leaf + len(settled.ops))
         if not settled.rows:
             return
         write(_PUT_RECORD, ((row.record, row.kind, seq, row.body) for row in settled.rows))
@@ -222,3 +266,19 @@ class SqliteWriter:
         heads = ((change.scope, change.head) for change in settled.scopes)
         write(_PUT_SCOPE, ((scope, head.seq, head.digest, head.count) for scope, head in heads))
         self._connection.execute("UPDATE meta SET value = ? WHERE key = 'seq'", (seq,))
+
+    def _write_beside(self, settled: Settled, leaf: int) -> None:
+        """Write what comes with the ops; `leaf` is the index of the first entry's leaf."""
+        written, write = settled.written, self._connection.executemany
+        write(
+            _ADD_ENTRY,
+            (
+                (*new.entry.id, new.entry.record, settled.recorded_at, settled.seq, new.entry.body, leaf + i)
+                for i, new in enumerate(written.entries)
+            ),
+        )
+        write(_PUT_CHAIN, ((device, head.n, head.link) for device, head in written.chains.items()))
+        write(_PUT_COVERED, written.covered)
+        write("DELETE FROM secret WHERE name = ?", ((name,) for name, body in written.secrets.items() if body is None))
+        write(_PUT_SECRET, ((name, body) for name, body in written.secrets.items() if body is not None))
+        log.write(self._connection, written.first_leaf, written.leaves, written.nodes, written.tree)

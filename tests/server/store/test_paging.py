@@ -89,17 +89,17 @@ def kept(place: int, size: int) -> KeptOp:
 def test_a_read_of_ops_ends_at_whichever_bound_comes_first() -> None:
     """At what was asked for, at the most rows of a page, at its bytes; and what lies behind is not read."""
     small = [kept(place, 10) for place in range(1, PAGE_ROWS_MAX + 2)]
-    assert paging.ops(small, 3) == small[:3]
-    assert paging.ops(small, 2 * PAGE_ROWS_MAX) == small[:PAGE_ROWS_MAX]
+    assert paging.kept(small, 3) == small[:3]
+    assert paging.kept(small, 2 * PAGE_ROWS_MAX) == small[:PAGE_ROWS_MAX]
     large = iter([kept(1, PAGE_BYTES_MAX - 10), kept(2, 10), kept(3, 1), kept(4, 1)])
-    assert [one.place for one in paging.ops(large, 100)] == [1, 2]
+    assert [one.place for one in paging.kept(large, 100)] == [1, 2]
     assert next(large).place == 4, "one op behind the end was looked at, to see that it does not fit"
 
 
 def test_a_read_of_ops_always_gets_on() -> None:
     """One op larger than a page is a page, or whoever asks would take it for the end."""
-    assert [one.place for one in paging.ops([kept(1, PAGE_BYTES_MAX + 1), kept(2, 1)], 9)] == [1]
-    assert paging.ops([], 9) == []
+    assert [one.place for one in paging.kept([kept(1, PAGE_BYTES_MAX + 1), kept(2, 1)], 9)] == [1]
+    assert paging.kept([], 9) == []
 
 
 @pytest.mark.parametrize("limit", [0, -3])

@@ -111,8 +111,8 @@ def test_a_crash_in_the_middle_of_the_migration_leaves_the_old_database(
 ) -> None:
     """One transaction: the program of that time can still open it, and the next start tries again."""
     before = old_tables(data)
-    first, second = schema.MIGRATIONS
-    monkeypatch.setattr(schema, "MIGRATIONS", (first, (*second, "CREATE NONSENSE")))
+    first, *between, last = schema.MIGRATIONS
+    monkeypatch.setattr(schema, "MIGRATIONS", (first, *between, (*last, "CREATE NONSENSE")))
     with pytest.raises(StoreError, match="syntax error"):
         SqliteWriter.open(data)
     with closing(sqlite3.connect(data / "beatbook.db")) as connection:

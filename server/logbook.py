@@ -1,0 +1,184 @@
+"""What a commit writes beside ops and rows: the journal, the chains, the secrets, and the leaves of the log. Pure.
+
+The journal keeps everything that is no op and must be attributable: acts of administration, signed heads, receipts,
+read logs, sealed edits. Each entry, each op and each commit's rows is a leaf of the Merkle tree (RFC 6962), written in
+the transaction that keeps it; an insider who edits the database afterwards has the tree against them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from schemas.ids import DeviceId, Millis, OpNumber, RecordId, Seq
+from sync.evidence.chain import ChainHead, SignedHead
+from sync.evidence.leaf import EntryLeaf
+from sync.evidence.leaf import encode as encode_leaf
+from sync.evidence.merkle import EMPTY, Frontier, Node, leaf_hash
+
+OpKey = tuple[DeviceId, OpNumber]
+EntryKey = tuple[str, str]
+"""(what, key) of a journal entry: there is one of each."""
+HEAD: Final = "head"
+ACT: Final = "act"
+READS: Final = "reads"
+RECEIPT: Final = "receipt"
+QUARANTINE: Final = "quarantine"
+ALARM: Final = "alarm"
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """Something to keep in the journal.
+
+    Attributes:
+        what: which sort: one of the constants above, or another word.
+        key: its name among those; the same again is the same entry, and is not kept twice.
+        body: its bytes.
+        record: the record that it is about, if one: erasing that erases the body.
+    """
+
+    what: str
+    key: str
+    body: bytes
+    record: RecordId | None = None
+
+    @property
+    def id(self) -> EntryKey:
+        """What tells it from every other."""
+        return (self.what, self.key)
+
+
+class NewEntry(msgspec.Struct, frozen=True):
+    """A journal entry to keep, with the hash that its leaf bears."""
+
+    entry: Entry
+    digest: bytes
+
+
+class Extras(msgspec.Struct, frozen=True):
+    """What a group brings beside its ops. It is written with the last of the group's commits.
+
+    Attributes:
+        entries: for the journal, signed heads among them.
+        secrets: name -> what is kept under it from now on; None forgets it.
+        heads: what devices signed.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    secrets: Mapping[str, bytes | None] = {}
+    heads: tuple[SignedHead, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.entries or self.secrets or self.heads)
+
+    def vouched(self) -> dict[OpKey, bytes]:
+        """The SHA-256 of every op that a device signed for in this group."""
+        return {
+            (signed.seat, OpNumber(signed.first + i)): digest
+            for signed in self.heads
+            for i, digest in enumerate(signed.digests)
+        }
+
+
+NOTHING: Final = Extras()
+
+
+def head_entry(signed: SignedHead) -> Entry:
+    """A signed head as the journal keeps it."""
+    return Entry(HEAD, f"{signed.seat}:{signed.head.n}", _ENCODER.encode(signed))
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What a commit writes beside ops and rows.
+
+    Attributes:
+        entries: new entries of the journal.
+        secrets: as in `Extras`.
+        chains: seat -> where its chain stands now.
+        covered: SHA-256 of ops that a head vouches for and that the store does not hold: when one comes after all, it
+            must be that one.
+        leaves: of the tree, in their order: ops, entries, rows.
+        first_leaf: index of the first of them.
+        nodes: complete subtrees to keep.
+        tree: the tree's right edge behind them.
+    """
+
+    entries: tuple[NewEntry, ...] = ()
+    secrets: Mapping[str, bytes | None] = {}
+    chains: Mapping[DeviceId, ChainHead] = {}
+    covered: tuple[tuple[DeviceId, OpNumber, bytes], ...] = ()
+    leaves: tuple[bytes, ...] = ()
+    first_leaf: int = 0
+    nodes: tuple[Node, ...] = ()
+    tree: Frontier = EMPTY
+
+    def told(self) -> "Written":
+        """What of it others than the writer need: not the leaves and nothing secret."""
+        return Written(tree=self.tree, first_leaf=self.first_leaf)
+
+
+def new_entries(extras: Extras, known: frozenset[EntryKey]) -> tuple[NewEntry, ...]:
+    """The entries that are not in the journal yet, each once, in order."""
+    found: dict[EntryKey, NewEntry] = {}
+    for entry in (*extras.entries, *map(head_entry, extras.heads)):
+        if entry.id not in known and entry.id not in found:
+            found[entry.id] = NewEntry(entry, hashlib.sha256(entry.body).digest())
+    return tuple(found.values())
+
+
+def chains_after(extras: Extras, before: Mapping[DeviceId, ChainHead]) -> dict[DeviceId, ChainHead]:
+    """Where the chains stand behind the heads that were signed."""
+    after: dict[DeviceId, ChainHead] = {}
+    for signed in extras.heads:
+        known = after.get(signed.seat) or before.get(signed.seat)
+        if known is None or signed.head.n > known.n:
+            after[signed.seat] = signed.head
+    return after
+
+
+def entry_leaves(entries: Iterable[NewEntry], now: Millis) -> list[bytes]:
+    """The leaves of journal entries."""
+    return [
+        encode_leaf(EntryLeaf(what=new.entry.what, key=new.entry.key, digest=new.digest, at=now)) for new in entries
+    ]
+
+
+def grown(tree: Frontier, leaves: Sequence[bytes]) -> tuple[Frontier, tuple[Node, ...]]:
+    """(the tree's right edge, complete subtrees to keep) behind these leaves."""
+    after, nodes = tree.appended([leaf_hash(leaf) for leaf in leaves])
+    return after, tuple(nodes)
+
+
+def rows_digests(rows: Iterable[tuple[RecordId, bytes]]) -> tuple[tuple[RecordId, bytes], ...]:
+    """(record, SHA-256 of its row) of a commit's rows."""
+    return tuple((record, hashlib.sha256(body).digest()) for record, body in rows)
+
+
+def outcome_digest(result: bytes, acts: bytes) -> bytes:
+    """The hash of what became of an op: of its result and of what it did, each as the store keeps it."""
+    return hashlib.sha256(len(result).to_bytes(4, "big") + result + acts).digest()
+
+
+class KeptEntry(msgspec.Struct, frozen=True):
+    """A journal entry as the store keeps it.
+
+    Attributes:
+        place: its place in the journal, from 1.
+        what, key, record: as in `Entry`.
+        at: the server's clock at its commit (ms since 1970).
+        seq: the last commit that changed a record then.
+        body: its bytes; None once the record that it is about was erased.
+        leaf: index of its leaf in the log.
+    """
+
+    place: int
+    what: str
+    key: str
+    record: RecordId | None
+    at: Millis
+    seq: Seq
+    body: bytes | None
+    leaf: int
