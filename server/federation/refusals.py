@@ -63,6 +63,50 @@ _REFUSALS: Final = (
         "The device has made more calls than it may within a few minutes.",
         "Wait two minutes; then slow the program down.",
     ),
+    # One-time codes and links.
+    _refusal(
+        "code_mistyped",
+        400,
+        "The code has a slip in it: its checksum does not fit.",
+        "Type it again, as it was given; this was not counted as a try.",
+    ),
+    _refusal(
+        "code_unknown",
+        401,
+        "No such code is waiting.",
+        "Have a new one given out.",
+    ),
+    _refusal(
+        "code_used",
+        401,
+        "The code has been used already.",
+        "If it was not you, report it at once: another device may be enrolled in its place. Have a new one given out.",
+    ),
+    _refusal(
+        "code_expired",
+        401,
+        "The code has expired.",
+        "Have a new one given out.",
+    ),
+    # Passphrases and PINs.
+    _refusal(
+        "sign_in_wrong",
+        401,
+        "Collar number and passphrase do not go together.",
+        "Type both again; a supervisor can have the passphrase reset.",
+    ),
+    _refusal(
+        "tries_wait",
+        429,
+        "There were too many wrong tries.",
+        "Wait as long as the answer says, then try again.",
+    ),
+    _refusal(
+        "tries_locked",
+        403,
+        "There were too many wrong tries: it is locked.",
+        "Ask an administrator to unlock it, and say whether the tries were yours.",
+    ),
 )
 
 REFUSALS: Final[dict[str, Refusal]] = {refusal.code: refusal for refusal in _REFUSALS}
