@@ -77,10 +77,15 @@ def encode(leaf: Leaf) -> bytes:
 def decode(data: bytes) -> Leaf:
     """A leaf from its bytes.
 
+    A leaf has one form only: an auditor who has the content must come to the same bytes, and so to the same hash.
+
     Raises:
-        StoreError: they are none that this program knows.
+        StoreError: they are none that this program knows, or not in the form that `encode` gives.
     """
     try:
-        return _DECODER.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise StoreError("an entry of the log is damaged, or was written by a newer program") from None
+        leaf = _DECODER.decode(data)
+        if encode(leaf) == data:
+            return leaf
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass
+    raise StoreError("an entry of the log is damaged, or was written by a newer program")
