@@ -245,6 +245,9 @@ def _mark_binary(schema: Schema, info: msgspec.inspect.Type) -> None:
                         _mark_binary(option, inner)
         case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType():
             _mark_binary(schema["items"], info.item_type)
+        case msgspec.inspect.TupleType():
+            for part, inner in zip(schema["prefixItems"], info.item_types, strict=True):
+                _mark_binary(part, inner)
         case _:
             return
 

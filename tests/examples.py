@@ -23,6 +23,7 @@ from schemas.ids import (
     Seq,
 )
 from schemas.ops import Doubt, Op, Row, Stamp
+from schemas.reads import Read
 
 Sent = wire.Up | wire.Down | wire.HelloBody | Op | Row
 
@@ -33,6 +34,7 @@ BRIEFING: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000b2")
 BOOKING: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c3")
 CELL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000d4")
 SUSPECT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000e5")
+MEDICAL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c4")
 ITEM: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000f6")
 """An inbox item about BOOKING's relevant time."""
 AREA: Final = ScopeName("area:birmingham")
@@ -167,8 +169,6 @@ OPS: Final[dict[str, Op]] = {
         {
             "status": "detained",
             "appropriate_adult": "needed",
-            "medication": ["insulin"],
-            "allergies": None,
             "disposal": "bail",
             "risk": "high",
         },
@@ -176,8 +176,6 @@ OPS: Final[dict[str, Op]] = {
         saw={
             "status": (),
             "appropriate_adult": (),
-            "medication": (),
-            "allergies": ("hh-0117/8",),
             "disposal": (),
             "risk": ("hh-0042/5",),
         },
@@ -238,6 +236,47 @@ OPS: Final[dict[str, Op]] = {
         {"decision": {"value": T0 + 1_200_000, "reason": "The arrival is on film."}},
         base=Seq(54),
         saw={"decision": (), "candidates": ("hh-0042/6", "hh-0117/10")},
+    ),
+    "op-medical-create": op(
+        15,
+        MEDICAL,
+        "medical",
+        {
+            "booking": BOOKING,
+            "suite": "perry-barr",
+            "medication": ["insulin"],
+            "conditions": ["diabetes"],
+            "visits": [{"seen_at": T0 + 900_000, "by": "N. Salter", "note": "Fit to be detained."}],
+        },
+        create=True,
+        link=noise("link", 32),
+        salt=noise("salt", 16),
+    ),
+    "op-medical-care": op(
+        16,
+        MEDICAL,
+        "medical",
+        {"medication": None, "allergies": ["nuts"], "given": [{"text": "10 units at 18:00."}]},
+        base=Seq(62),
+        saw={"medication": ("hh-0042/15",), "allergies": ()},
+        link=noise("next link", 32),
+        salt=noise("more salt", 16),
+    ),
+    "op-incident-share": op(
+        17,
+        INCIDENT,
+        "incident",
+        {
+            "teams": {"add": ["operations"]},
+            "missions": {"add": ["castle"], "remove": ["lantern"]},
+            "named": {"add": ["wm30012"]},
+            "compartment": "larch",
+            "retention": "serious",
+        },
+        base=Seq(58),
+        saw={"teams": (), "missions": ("hh-0117/9",), "named": ()},
+        link=noise("third link", 32),
+        salt=noise("third salt", 16),
     ),
 }
 """An op of each kind that makes a record (the rules make inbox items), and ones that change it."""
@@ -317,8 +356,19 @@ ROWS: Final[dict[str, Row]] = {
         [stamp(OTHER, 12, 57, Doubt.AHEAD), stamp(HANDHELD, 8, 56)],
         {
             "appropriate_adult": ["not-needed", 0, [["needed", 1]]],
-            "allergies": [["nuts", "latex"], 0, [[None, 1]], "hh-0042/4"],
             "disposal": ["bail", 1, [], "hh-0042/4"],
+        },
+    ),
+    "row-medical": row(
+        MEDICAL,
+        "medical",
+        63,
+        [stamp(HANDHELD, 15, 62), stamp(OTHER, 20, 63)],
+        {
+            "booking": [BOOKING, 0],
+            "suite": ["perry-barr", 0],
+            "allergies": [["nuts", "latex"], 0, [[None, 1]], "hh-0042/4"],
+            "visits": [[{"seen_at": T0 + 900_000, "by": "N. Salter", "note": "Fit to be detained."}, 0, 0]],
         },
     ),
     "row-state": row(
@@ -411,8 +461,22 @@ HELLO_BODY: Final = wire.HelloBody(
     wall=T0,
     mono=86_400_123,
     credit=1_048_576,
+    token="eyJ0eXAiOiJhdCtqd3QifQ.e30.c2ln",
+    chain=wire.ChainPlace(n=OpNumber(6), link=noise("link", 32)),
+    pinned=4_711,
+    next_read=9,
 )
 
+_LEASE: Final = wire.Lease(
+    until=Millis(T0 + 36_000_000),
+    lasts_ms=36_000_000,
+    token="eyJ0eXAiOiJhdCtqd3QifQ.e30.c2ln",
+    token_lasts_ms=900_000,
+    share_no=2,
+    roles=("officer", "custody-officer"),
+    share=noise("share", 32),
+    seal_to=noise("seal", 32),
+)
 _PLAN: Final = wire.Plan(scope=AREA, gen=GEN, action="resume", seq=Seq(45), digest=noise("area", 32), count=2)
 
 UP: Final[dict[str, wire.Up]] = {
@@ -423,7 +487,36 @@ UP: Final[dict[str, wire.Up]] = {
         times=((OpNumber(8), Millis(T0 + 420_000)),),
     ),
     "ack": wire.Ack(scopes={AREA: Seq(45), SUITE: Seq(51)}, credit=4_096),
+    "push-head": wire.Push(
+        ops=(codec.encode(OPS["op-medical-create"]), codec.encode(OPS["op-incident-share"])),
+        head=noise("head", 64),
+        unsent=((OpNumber(16), noise("op 16", 32)),),
+    ),
     "retracted": wire.Retracted(scope=SUITE, gen=Generation(3), removed=17),
+    "retracted-receipt": wire.Retracted(
+        scope=SUITE, gen=Generation(3), removed=17, at=Millis(T0 + 700_000), receipt=noise("receipt", 64)
+    ),
+    "wiped": wire.Wiped(at=Millis(T0 + 710_000), receipt=noise("wiped", 64)),
+    "reads": wire.Reads(
+        first=8,
+        entries=(
+            codec.encode(
+                Read(
+                    n=8,
+                    link=noise("read", 32),
+                    what="disclosure",
+                    author=OfficerId("WM21877"),
+                    records=(BOOKING,),
+                    at=Millis(T0 + 600_000),
+                    wall=Millis(T0 + 601_000),
+                    matter=INCIDENT,
+                    why="Asked for by the duty solicitor.",
+                    recipients=("P. Marlow, solicitor",),
+                )
+            ),
+        ),
+    ),
+    "quarantine": wire.Quarantine(edits=((3, noise("sealed", 80)),)),
     "credit": wire.AddCredit(bytes=65_536),
     "ping": wire.Ping(id=300),
     "repair": wire.Repair(
@@ -452,6 +545,21 @@ DOWN: Final[dict[str, wire.Down]] = {
             wire.Plan(scope=SUITE, gen=Generation(3), action="snapshot", seq=Seq(51), count=1),
             wire.Plan(scope=ScopeName("team:operations"), gen=Generation(2), action="drop"),
         ),
+    ),
+    "welcome-lease": wire.Welcome(
+        proto=wire.PROTO,
+        schema_min=wire.SCHEMA_MIN,
+        schema_max=wire.SCHEMA_MAX,
+        epoch=EPOCH,
+        server_time=T0,
+        last_op=OpNumber(6),
+        credit=1_048_576,
+        scopes=(),
+        chain=wire.ChainPlace(n=OpNumber(6), link=noise("link", 32)),
+        lease=_LEASE,
+        checkpoint=b"beatbook.example/log\n4800\n",
+        consistency=(noise("node", 32),),
+        reads_kept=8,
     ),
     "batch": wire.Batch(
         scope=AREA,
@@ -502,12 +610,21 @@ DOWN: Final[dict[str, wire.Down]] = {
                 n=OpNumber(9),
                 status="refused",
                 code="op_not_entitled",
-                detail="a correction is made by those who decide",
+                detail="a correction of arrested_at is for a custody officer or reviewing officer: What was recorded "
+                "once is corrected by those who decide.",
             ),
         )
     ),
     "retract": wire.Retract(scope=SUITE, gen=Generation(3)),
     "scope_add": wire.ScopeAdd(plan=_PLAN),
+    "lease": wire.NewLease(
+        lease=msgspec.structs.replace(_LEASE, share=b"", share_no=3),
+        checkpoint=b"beatbook.example/log\n4801\n",
+        consistency=(noise("node", 32), noise("other node", 32)),
+    ),
+    "wipe": wire.Wipe(reason="Reported stolen."),
+    "reads_kept": wire.ReadsKept(upto=8),
+    "quarantined": wire.Quarantined(ids=(3,)),
     "notice": wire.Notice(code="clock_skew", value=-93_000),
     "pong": wire.Pong(id=300, server_time=Millis(T0 + 25)),
     "error": wire.Error(

@@ -247,14 +247,31 @@ def _fields() -> str:
 
 
 def _field(field: FieldSpec) -> dict[str, Any]:
-    """What a device must know of a field. Who decides, and by when, comes with the inbox item."""
+    """What a device must know of a field. Who decides, and by when, comes with the inbox item.
+
+    The reasons of its rights are left out: they are for people.
+    """
     found = declared(field) | words(field.type)
     found.pop("decides", None)
+    if "writes" in found:
+        found["writes"] = {part: told for part, told in found["writes"].items() if part != "because"}
     if field.required:
         found["required"] = True
     if field.default is not None and field.policy not in MANY:
         found["default"] = field.default
     return found
+
+
+def _rights() -> str:
+    """Who may make and change records of each kind; why is told in docs/reference/records.md."""
+    told = ((spec.name, spec.rights.makers, spec.rights.writers) for spec in KINDS.values() if not spec.by_rule)
+    return rows_text(
+        ["kind", "`makers`", "`writers`"],
+        (
+            [f"`{name}`", *(", ".join(f"`{role.value}`" for role in roles) for roles in (makers, writers))]
+            for name, makers, writers in told
+        ),
+    )
 
 
 def _doubt() -> str:
@@ -279,6 +296,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "patterns": _patterns,
     "families": _families,
     "fields": _fields,
+    "rights": _rights,
     "doubt": _doubt,
     "device-states": _device_states,
     "server-states": _server_states,

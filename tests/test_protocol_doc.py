@@ -4,6 +4,7 @@ import hashlib
 import re
 import typing
 from pathlib import Path
+from typing import Any
 
 import msgpack
 import pytest
@@ -17,6 +18,7 @@ from schemas.errors import ERRORS, FrameError, Recovery
 from schemas.ids import Millis, new_record_id
 from schemas.kinds import KINDS
 from schemas.policies import POLICIES
+from schemas.rights import Writes
 from sync import clock
 from sync.session.table import DEVICE_TABLE, SERVER_TABLE
 from tests import protocol_doc as doc
@@ -145,8 +147,24 @@ def test_every_code_that_the_page_names_exists() -> None:
     known = {field.encode_name for each in structs for field in doc.struct_fields(each)}
     known |= {shown.tag_of(each) for each in {*DOWN, *UP}} | ERRORS.keys()
     known |= {key for told in FIELDS.values() for field in told.values() for key in field}
+    known |= set(Writes.__struct_fields__)
     for word in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", prose):
         assert word in known, word
+
+
+def without_reason(writes: dict[str, Any]) -> dict[str, Any]:
+    """Who may write a field, without why: the reasons are for people, in the reference of record kinds."""
+    return {part: told for part, told in writes.items() if part != "because"}
+
+
+def test_rights_are_told() -> None:
+    """Whoever builds a device learns of each kind who may make and change its records."""
+    told = {row[0].strip("`"): row[1:] for row in table(section("Who may write"))}
+    assert told == {
+        name: [", ".join(f"`{role.value}`" for role in roles) for roles in (spec.rights.makers, spec.rights.writers)]
+        for name, spec in KINDS.items()
+        if not spec.by_rule
+    }
 
 
 def test_every_field_is_told_with_what_it_declares() -> None:
@@ -158,6 +176,7 @@ def test_every_field_is_told_with_what_it_declares() -> None:
         for field in spec.fields.values():
             told = FIELDS[name][field.name]
             without = {key: value for key, value in declared(field).items() if key != "decides"}
+            without |= {key: without_reason(value) for key, value in without.items() if key == "writes"}
             assert {key: told[key] for key in without} == without
             assert told.get("required", False) is field.required
             assert told.get("values") == words(field.type).get("values")

@@ -128,7 +128,6 @@ def test_a_field_of_the_wrong_type_is_told(name: str, field: str) -> None:
         ("up-hello", ["proof"], bytes(63)),
         ("up-hello", ["proof"], bytes(65)),
         ("up-hello", ["body"], bytes(128 * 1024 + 1)),
-        ("up-push", ["ops"], []),
         ("up-push", ["ops"], [b""] * (limits.OPS_PER_PUSH_MAX + 1)),
         ("up-push", ["ops", 0], bytes(limits.OP_BYTES_MAX + 1)),
         ("up-ack", ["credit"], -1),

@@ -28,6 +28,10 @@ FINGERPRINTS = {
 """Version -> SHA-256 over the names and bytes of its files."""
 FILES = {f"{folder}/{path.stem}": path for folder in FINGERPRINTS for path in sorted((FOLDERS / folder).glob("*.bin"))}
 MESSAGE_OF = {tag_of(message): message for message in MESSAGES}
+FIX_MAP = 0x80
+"""First byte of a MessagePack map of up to 15 pairs, without their number."""
+MAP_16 = 0xDE
+"""First byte of one of up to 2^16 pairs."""
 DOUBT_AT = Stamp.__struct_fields__.index("doubt")
 
 
@@ -114,7 +118,10 @@ def test_plain_msgpack_reads_it_as_its_page_tells(name: str) -> None:
     """An independent implementation reads and writes the same bytes."""
     data = FILES[name].read_bytes()
     assert page(data) == FILES[name].with_suffix(".json").read_text(encoding="utf-8")
-    assert msgpack.packb(msgpack.unpackb(data)) == data
+    written = msgpack.packb(msgpack.unpackb(data))
+    # Of a map that may have more than 15 keys our encoder writes the longer head, however many there are.
+    wide = "/op-" in name and data[0] == MAP_16
+    assert written == (bytes([FIX_MAP | len(msgpack.unpackb(data))]) + data[3:] if wide else data)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -145,15 +152,17 @@ def test_an_old_op_is_taken(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FILES if "/row-" in name])
 def test_an_old_row_is_read_alike_by_the_core_and_by_a_client_made_from_the_page(name: str) -> None:
-    """Values, and what it says of the ops that it holds, follow from its stamps."""
+    """Values, and what it says of the ops that it holds; in the first version that follows from its stamps."""
     state = merge.from_row(decoded(name))
     record = plain_merge.record_of(plain(name))
     assert record.values() == state.values()
     assert record.upto == state.upto
-    assert state.upto == {
+    first_version = name.startswith("v1/")
+    by_stamps = {
         stamp[0]: max(each[1] for each in plain(name)["stamps"] if each[0] == stamp[0])
         for stamp in plain(name)["stamps"]
     }
+    assert state.upto == (by_stamps if first_version else plain(name).get("upto", {}))
 
 
 def test_an_old_incident_goes_on() -> None:

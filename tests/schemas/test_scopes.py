@@ -46,7 +46,7 @@ def test_every_family_has_an_audience_here() -> None:
         ("", "no such family"),
         (
             "moon:base",
-            "no such family of scopes; there are area, compartment, control, custody, force, mission, officer, suite, team",
+            "there are area, compartment, control, custody, force, mission, officer, suite, team",
         ),
         ("Area:x", "no such family"),
         ("area", "needs a name behind it"),
