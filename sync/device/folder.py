@@ -6,6 +6,9 @@ someone came with the wrong key would hide edits that no server has yet.
     replica.db, -wal, -shm   the SQLCipher database
     replica.check            JSON: the format, and HMAC-SHA256 of the data key over fixed words
     replica.lock             held (flock) by the one process that has the replica open
+    replica.keys             the seat's wrapped keys, where a PIN guards them (`sync.device.slots`)
+    replica.drafts           what was written while the replica was shut, sealed to the server (`sync.device.drafts`)
+    replica.wiped            the folder was wiped, and is never opened again (`sync.device.wiping`)
     *.new                    a replica that is still being made
     set-aside-<UTC>-<n>/     a damaged replica, whole, for whoever can mend it
 """
@@ -22,8 +25,9 @@ from typing import Annotated, Final, Self
 import msgspec
 
 from schemas.errors import ReplicaError
-from sync.device.keys import sync_folder, write_secret
+from sync.device.secretfile import sync_folder, write_secret
 from sync.device.sqlcipher import FORMAT, check_format
+from sync.device.wiping import LOCK_FILE, carry_on, is_wiped, refuse_wiped
 
 _SERVERS: Final = "beatbook.db"
 """What a server's data folder holds: a replica beside it would close the folder to the server's own user."""
@@ -61,14 +65,14 @@ class ReplicaFolder:
         """Make the folder if there is none, close it to others, and take its lock.
 
         Raises:
-            ReplicaError: another program has it open, or it cannot be used.
+            ReplicaError: another program has it open, it was wiped, or it cannot be used.
         """
         if (path / _SERVERS).exists():
             raise ReplicaError(f"{path} is a server's data folder, no handheld's: name another folder")
         try:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.chmod(0o700)
-            lock = os.open(path / "replica.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise ReplicaError(f"the replica's folder {path} cannot be used: {error.strerror}") from error
         try:
@@ -78,6 +82,12 @@ class ReplicaFolder:
             raise ReplicaError(
                 f"the replica in {path} is open already, here or in another program: close it there first"
             ) from error
+        if is_wiped(path):
+            try:
+                carry_on(path)
+                refuse_wiped(path)
+            finally:
+                os.close(lock)
         return cls(path, lock)
 
     def release(self) -> None:

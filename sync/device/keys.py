@@ -2,28 +2,25 @@
 
 `KeyHolder` is the port: anything that can hand over 32 bytes. `HeldKey` is for a key that the application already has
 (from a platform's keystore, say); `KeyFile` keeps one in a file, which protects the replica exactly as far as the
-file's permissions do. A PIN and a share from the server will wrap the key; they fit behind the same port.
+file's permissions do. `sync.device.slots.Unlocked` holds one that rests wrapped under a PIN and the server's share. It
+is a `RingHolder` too: it holds the ring key, under which the keys of single records rest, apart from the database.
 """
 
 import base64
 import binascii
-import contextlib
-import os
 import re
 import secrets
-import stat
 from pathlib import Path
-from typing import Annotated, Final, Protocol, Self
+from typing import Annotated, Final, Protocol, Self, runtime_checkable
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import ReplicaError, UsageError
 from schemas.ids import DEVICE_PATTERN, DeviceId, DeviceText
+from sync.device.secretfile import read_secret, write_secret
 
 KEY_BYTES: Final = 32
-_SECRET_FILE_BYTES_MAX: Final = 4_096
-"""Larger than any file that is written here; a larger one is something else."""
 
 
 class KeyHolder(Protocol):
@@ -35,6 +32,23 @@ class KeyHolder(Protocol):
         Raises:
             ReplicaError: it cannot be had; the text says what to do.
         """
+
+
+@runtime_checkable
+class RingHolder(KeyHolder, Protocol):
+    """A key holder that keeps the ring key too (`sync.device.ring`), so that the database does not hold it."""
+
+    def ring_keys(self) -> tuple[bytes, ...]:
+        """The ring keys that the database may be under, 32 bytes each.
+
+        The present one and, where a change of it was broken off, the next one.
+
+        Raises:
+            ReplicaError: they cannot be had; the text says what to do.
+        """
+
+    def ring_settled(self, key: bytes) -> None:
+        """The database is under this one, and that is on disk: any other may be forgotten."""
 
 
 class HeldKey:
@@ -71,11 +85,11 @@ class KeyFile:
         Raises:
             ReplicaError: others may read the file, or it does not hold 32 bytes.
         """
-        key = _read_secret(self._path)
+        key = read_secret(self._path)
         if key is None:
             write_secret(self._path, secrets.token_bytes(KEY_BYTES))
             # Read again: of two that made it at once, one has won.
-            key = _read_secret(self._path)
+            key = read_secret(self._path)
         if key is None or len(key) != KEY_BYTES:
             found = "nothing" if key is None else f"{len(key)} bytes"
             raise ReplicaError(f"the key file {self._path} must hold {KEY_BYTES} bytes, it holds {found}: restore it")
@@ -140,7 +154,7 @@ class DeviceIdentity:
         Raises:
             ReplicaError: there is no such file, others may read it, or it holds no identity.
         """
-        raw = _read_secret(Path(path))
+        raw = read_secret(Path(path))
         if raw is None:
             raise ReplicaError(f"no device identity at {path}: enrol the device, or restore the file")
         try:
@@ -150,60 +164,3 @@ class DeviceIdentity:
             # No cause attached: the decoder's words could hold a piece of the key.
             raise ReplicaError(f"{path} holds no device identity: restore it, or enrol the device anew") from None
         return cls(file.device, private_key)
-
-
-def write_secret(path: Path, content: bytes) -> bool:
-    """Make a file that only its owner can read, whole or not at all. False when there is one of that name already.
-
-    Raises:
-        ReplicaError: it cannot be written.
-    """
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            # A link and not a rename: it never replaces a file that is there.
-            path.hardlink_to(part)
-        except FileExistsError:
-            return False
-        finally:
-            part.unlink()
-        sync_folder(path.parent)
-    except OSError as error:
-        raise ReplicaError(f"cannot write {path}: {error.strerror}") from error
-    return True
-
-
-def _read_secret(path: Path) -> bytes | None:
-    """The file's bytes, or None when there is none.
-
-    Raises:
-        ReplicaError: it cannot be read, or others than its owner may.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise ReplicaError(f"cannot read {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
-        # Asked of the open file, so that it cannot be another one by the time it is read.
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if mode & 0o077:
-            raise ReplicaError(f"{path} can be used by others than its owner (mode {mode:04o}): chmod 600 {path}")
-        return file.read(_SECRET_FILE_BYTES_MAX + 1)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder survive a power cut; where folders cannot be synced there is nothing to do."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

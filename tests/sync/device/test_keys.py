@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from schemas.errors import ReplicaError, UsageError
-from sync.device.keys import DeviceIdentity, HeldKey, KeyFile, write_secret
+from sync.device.keys import DeviceIdentity, HeldKey, KeyFile
+from sync.device.secretfile import write_secret
 
 
 def mode(path: Path) -> int:

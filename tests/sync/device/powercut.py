@@ -1,0 +1,124 @@
+"""A disk whose power goes at a chosen step: what was not synced is torn, names that were not synced may be lost.
+
+Every function of `os` through which files are changed is one step. At the chosen one a write is half done and anything
+else not done at all; no step is done after it. Then files that were written and not synced lose their second half, and,
+where asked for, renames and removals whose folder was not synced are undone.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+_STEPS: Final = ("open", "write", "fsync", "replace", "rename", "unlink", "link", "rmdir", "truncate")
+
+
+class PowerCutError(BaseException):
+    """The power went. Nobody catches it by mistake."""
+
+
+class Disk:
+    """The steps of one run, and what of them is not on disk yet."""
+
+    def __init__(self, root: Path, cut_at: int | None, *, lose_names: bool) -> None:
+        """Let the power go at step `cut_at` (from 0); None for never."""
+        self.root = root
+        self.steps = 0
+        self.gone = False
+        self._cut_at = cut_at
+        self._lose_names = lose_names
+        self._real = {name: getattr(os, name) for name in _STEPS}
+        self._dirty: set[int] = set()
+        self._undo: list[tuple[Path, Callable[[], None]]] = []
+        self._spare = root.parent / f"{root.name}.spare"
+        self._spare.mkdir(exist_ok=True)
+
+    def call(self, name: str, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  as os has it
+        """Do one step, or end there."""
+        if self.gone:
+            raise PowerCutError
+        if self.steps == self._cut_at:
+            if name == "write":
+                descriptor, data = arguments
+                self._real["write"](descriptor, bytes(data)[: len(data) // 2])
+                self._dirty.add(os.fstat(descriptor).st_ino)
+            self._cut()
+            raise PowerCutError
+        self.steps += 1
+        if name in ("replace", "rename", "unlink"):
+            self._remember(name, Path(arguments[0]), Path(arguments[1]) if len(arguments) > 1 else None)
+        # What fsync is for is played here; a real one would only take time.
+        result = None if name == "fsync" else self._real[name](*arguments, **named)
+        if name == "write":
+            self._dirty.add(os.fstat(arguments[0]).st_ino)
+        if name == "fsync":
+            held = os.fstat(arguments[0])
+            self._dirty.discard(held.st_ino)
+            if stat.S_ISDIR(held.st_mode):
+                self._undo = [(folder, undo) for folder, undo in self._undo if folder.stat().st_ino != held.st_ino]
+        return result
+
+    def _remember(self, name: str, source: Path, target: Path | None) -> None:
+        goes = source if name == "unlink" else target
+        assert goes is not None
+        kept: Path | None = None
+        if goes.exists():
+            # A second name of the same file: what is written into it later shows there too.
+            kept = self._spare / f"{self.steps}"
+            self._real["link"](goes, kept)
+
+        def undo() -> None:
+            if target is not None:
+                self._real["replace"](target, source)
+            if kept is not None:
+                self._real["replace"](kept, goes)
+
+        self._undo.append((goes.parent, undo))
+
+    def _cut(self) -> None:
+        self.gone = True
+        if self._lose_names:
+            for _, undo in reversed(self._undo):
+                with contextlib.suppress(FileNotFoundError):
+                    undo()
+        for path in self.root.rglob("*"):
+            if path.is_file() and path.stat().st_ino in self._dirty:
+                self._real["truncate"](path, path.stat().st_size // 2)
+
+
+@contextmanager
+def powered(root: Path, cut_at: int | None = None, *, lose_names: bool = False) -> Iterator[Disk]:
+    """Run a block on such a disk. The block ends where the power goes."""
+    disk = Disk(root, cut_at, lose_names=lose_names)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _STEPS:
+            patch.setattr(os, name, lambda *a, _name=name, **k: disk.call(_name, *a, **k))
+        with contextlib.suppress(PowerCutError):
+            yield disk
+
+
+def crash_points(make: Callable[[], Path], act: Callable[[Path], object]) -> Iterator[Path]:
+    """Run `act` with the power going at every one of its steps, with names lost and kept; what is left each time.
+
+    Args:
+        make: prepares a fresh folder.
+        act: what is interrupted; it gets the folder.
+    """
+    for lose_names in (False, True):
+        step = 0
+        while True:
+            root = make()
+            with powered(root, step, lose_names=lose_names) as disk:
+                act(root)
+            if not disk.gone:
+                break
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(os, "fsync", lambda _: None)
+                yield root
+            step += 1
+        assert step > 0
