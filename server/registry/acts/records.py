@@ -1,0 +1,55 @@
+"""Acts about records as such: retention reviewed, erased, disclosed. What stands in a record is its ops' affair."""
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from schemas.ids import MillisInt, RecordText
+from server.registry.acts.base import BaseAct, Hash, Title, Why
+
+
+class RetentionReviewed(BaseAct, frozen=True, kw_only=True, tag="retention-reviewed-1"):
+    """A person has looked at whether a record is kept.
+
+    Attributes:
+        record: which.
+        outcome: `keep`, or `erase`: that is a proposal, which somebody else carries out (`RecordErased`).
+        until: when it is looked at again (ms since 1970), if it is kept.
+        why: what for.
+    """
+
+    record: RecordText
+    outcome: Literal["keep", "erase"]
+    until: MillisInt | None = None
+    why: Why
+
+
+class RecordErased(BaseAct, frozen=True, kw_only=True, tag="record-erased-1"):
+    """A record's key is destroyed. Hashes of what it held stay in the log.
+
+    Attributes:
+        record: which; somebody else than `by` has proposed it.
+        why: under which rule.
+    """
+
+    record: RecordText
+    why: Why
+
+
+class Disclosed(BaseAct, frozen=True, kw_only=True, tag="disclosed-1"):
+    """A record was disclosed outside (Data Protection Act 2018 section 62(1)(d), (3)).
+
+    Attributes:
+        record: which.
+        recipients: to whom, as far as it is known.
+        export: SHA-256 of what they were given.
+        why: what for.
+    """
+
+    record: RecordText
+    recipients: Annotated[tuple[Title, ...], msgspec.Meta(min_length=1, max_length=64)]
+    export: Hash
+    why: Why
+
+
+RecordAct: TypeAlias = RetentionReviewed | RecordErased | Disclosed

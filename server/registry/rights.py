@@ -1,0 +1,121 @@
+"""Who may see what, be what, and sign in where, at a moment: pure functions of the registry."""
+
+from collections.abc import Iterable
+
+from schemas import scopes
+from schemas.ids import DeviceId, Millis, OfficerId, ScopeName
+from schemas.roles import Role
+from server.registry import grounds, lookups
+from server.registry.acts import RoleGiven, within
+from server.registry.grounds import Grounds
+from server.registry.reasons import Reason, reason
+from server.registry.state import SignIn, State
+
+
+def rights_of(state: State, seat: DeviceId, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:
+    """What a seat may hold at a moment, and why: scope -> reasons, in the order of scopes.
+
+    It is empty for a device that is revoked or to be wiped, for a seat that nobody is signed in at, and for an officer
+    who has left.
+
+    Args:
+        state: the registry.
+        seat: its id.
+        at: the moment (ms since 1970).
+
+    Raises:
+        UsageError: there is no such seat.
+    """
+    return _told(state, grounds.of_seat(state, lookups.found(state.seats, seat, "seat", "open one first"), at))
+
+
+def entitlement_of(state: State, officer: OfficerId, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:
+    """What an officer is entitled to at a moment on whatever device, signed in or not; as `rights_of`.
+
+    Raises:
+        UsageError: there is no such officer.
+    """
+    return _told(state, grounds.of_officer(state, lookups.found(state.officers, officer, "officer", "add them"), at))
+
+
+def roles_of(state: State, officer: OfficerId, at: Millis, among: Iterable[ScopeName] | None = None) -> frozenset[Role]:
+    """The roles that an officer has at a moment; none for somebody who has left or was never there.
+
+    Args:
+        state: the registry.
+        officer: collar number.
+        at: the moment (ms since 1970).
+        among: the scopes of the record that they want to write to. A role that covers one unit counts only where one
+            of them belongs to a place of that unit. None for every role, wherever it counts.
+    """
+    known = state.officers.get(officer)
+    if known is None or not known.serves(at):
+        return frozenset()
+    audiences = None if among is None else {_place(scope) for scope in among}
+    return frozenset(
+        span.act.role
+        for span in known.spans
+        if isinstance(span.act, RoleGiven) and span.holds(at) and _counts(state, span.act.unit, at, audiences)
+    )
+
+
+def lease_ms(state: State, officer: OfficerId, at: Millis) -> Millis:
+    """How long a replica of this officer opens without the server (ms): the shortest lease among their roles."""
+    leases = {**state.rules.leases, **state.leases}
+    own = [leases[role] for role in roles_of(state, officer, at) if role in leases]
+    return min(own, default=leases[None])
+
+
+def may_sign_in(state: State, officer: OfficerId, device: DeviceId, at: Millis) -> str | None:
+    """Why an officer may not sign in on a device at a moment, or None when they may.
+
+    The words are for the log and for whoever helps the officer. Whoever tries at the device is told no more than that
+    it did not work: the words would say which collar numbers there are.
+    """
+    person, thing = state.officers.get(officer), state.devices.get(device)
+    if person is None:
+        return f"there is no officer {officer!r}; add the officer first"
+    if not person.serves(at):
+        return f"officer {officer!r} does not serve at this time; see when they began and left"
+    if person.locked and (person.locked_until is None or at < person.locked_until):
+        return f"the sign-in of officer {officer!r} is locked after too many tries; have somebody unlock it"
+    if thing is None:
+        return f"there is no device {device!r}; enrol it first"
+    if thing.revoked is not None:
+        return f"device {device!r} is revoked; enrol it again with a new code and a new key"
+    if thing.wipe is not None:
+        return f"device {device!r} is to be wiped; once it has been, enrol it again"
+    return None
+
+
+def live_sign_in(state: State, seat: DeviceId, at: Millis) -> SignIn | None:
+    """The sign-in that is live at a seat at a moment, if any.
+
+    Raises:
+        UsageError: there is no such seat.
+    """
+    return grounds.live_sign_in(lookups.found(state.seats, seat, "seat", "open one first"), at)
+
+
+def named_for(state: State, officer: OfficerId, at: Millis) -> frozenset[str]:
+    """The records for which an officer is named at a moment (`NamedGrant.record`)."""
+    known = state.officers.get(officer)
+    spans = () if known is None or not known.serves(at) else known.spans
+    records = (getattr(span.act, "record", None) for span in spans if within(at, span.act.start, span.until))
+    return frozenset(record for record in records if record is not None)
+
+
+def _told(state: State, found: Grounds) -> dict[ScopeName, tuple[Reason, ...]]:
+    return {scope: tuple(dict.fromkeys(reason(state, one) for one in found[scope])) for scope in sorted(found)}
+
+
+def _counts(state: State, unit: str | None, at: Millis, audiences: set[ScopeName] | None) -> bool:
+    if unit is None or audiences is None:
+        return True
+    station = state.units[unit].at(at)
+    return station is not None and any(audiences.intersection(one.act.places) for one in station.whole(at))
+
+
+def _place(scope: ScopeName) -> ScopeName:
+    """The place that a scope belongs to: `suite:perry-barr` for its inbox and for its medical part."""
+    return ScopeName(":".join(scopes.audience(scope).split(":")[:2]))
