@@ -6,20 +6,39 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from server.beatbook import Beatbook
+from server.edge.middleware import Edge, EdgeSettings
 from server.http import openapi, routes
 from server.http.problems import HANDLERS
 
 SYNC_PATH: Final = "/v1/sync"
 
 
-def build(open_beatbook: Callable[[], contextlib.AbstractAsyncContextManager[Beatbook]]) -> Starlette:
+class _Guarded(Starlette):
+    """Starlette with the edge around all of it: a middleware of Starlette's own would not see its last error page."""
+
+    edge: EdgeSettings = EdgeSettings()
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """As its base, with the edge around it."""
+        return Edge(super().build_middleware_stack(), self.edge, self._secrets)
+
+    def _secrets(self) -> tuple[str, ...]:
+        beatbook: Beatbook | None = getattr(self.state, "beatbook", None)
+        return () if beatbook is None else (beatbook.token,)
+
+
+def build(
+    open_beatbook: Callable[[], contextlib.AbstractAsyncContextManager[Beatbook]], edge: EdgeSettings | None = None
+) -> Starlette:
     """The ASGI application.
 
     Args:
         open_beatbook: opens what the application serves; entered at start, left at the end.
+        edge: who may call it and how; by default whoever calls it by a name of the loopback.
     """
 
     @contextlib.asynccontextmanager
@@ -31,10 +50,11 @@ def build(open_beatbook: Callable[[], contextlib.AbstractAsyncContextManager[Bea
     async def sync(socket: WebSocket) -> None:
         await socket.app.state.beatbook.socket(socket)
 
-    app = Starlette(
+    app = _Guarded(
         routes=[WebSocketRoute(SYNC_PATH, sync), openapi.ROUTE, *routes.all_routes()],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
+    app.edge = edge or EdgeSettings()
     app.router.redirect_slashes = False  # a path with a slash too many is not one of the description's
     return app

@@ -1,11 +1,14 @@
-"""Run the server on a data folder: open the folder, serve the sockets, go down gracefully."""
+"""Run the server on a data folder: open the folder and the door, serve, renew the certificate, go down gracefully."""
 
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import secrets
+import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -17,10 +20,17 @@ import uvicorn
 from schemas.errors import StoreError
 from server.app import SYNC_PATH, build
 from server.beatbook import Beatbook
+from server.configuration import Configuration
+from server.edge.addresses import Proxies
+from server.edge.door import Door, Entry
+from server.edge.http_protocol import BoundedHttpProtocol
+from server.edge.tls import Tls
 from server.identity import Directory
+from server.secret_files import check_private
 from server.store.sqlite import SqliteStore
 from server.websocket_protocol import BoundedWebSocketProtocol
 
+_log = logging.getLogger(__name__)
 DEVICES: Final = "devices"
 TOKEN: Final = "control.token"  # noqa: S105  a file's name
 ADDRESS: Final = "address.json"
@@ -61,6 +71,7 @@ def control_token(data: Path) -> str:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_urlsafe(32) + "\n")
+        check_private(path)
         token = path.read_text().strip()
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}; check the folder's permissions") from None
@@ -78,13 +89,24 @@ def read_address(data: Path) -> Address | None:
 
 
 class GracefulServer(uvicorn.Server):
-    """uvicorn, but every device is told to come back before its socket is closed."""
+    """uvicorn behind our own door, and every device is told to come back before its socket is closed."""
 
-    def __init__(self, config: uvicorn.Config, beatbook: Beatbook, ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        beatbook: Beatbook,
+        configuration: Configuration,
+        tls: Tls | None,
+        ready: Callable[[], None],
+    ) -> None:
         """Bind it to the running server; `ready` is called once it listens."""
         super().__init__(config)
+        self.servers = []
         self._beatbook = beatbook
+        self._configuration = configuration
+        self._tls = tls
         self._ready = ready
+        self._door: Door | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -96,69 +118,106 @@ class GracefulServer(uvicorn.Server):
                 self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As the base does, then say so."""
-        await super().startup(sockets)
+        """Start the application, open the door, and say so. uvicorn would accept without bound."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            raise StoreError("the server could not start; its log says why")
+        proxies = Proxies(self._configuration.listen.trusted_proxies)
+        self._door = Door(self._configuration.door(), proxies, self._protocol, self._context)
+        self._door.open(list(sockets or ()))
+        if self._tls is not None and sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, self._tls)
+        self.started = True
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, say goodbye, then go on as the base does."""
-        for server in self.servers:
-            server.close()
+        if self._door is not None:
+            self._door.close()
+            await self._door.closed()
         await self._beatbook.say_goodbye(GOODBYE_S)
         await super().shutdown(sockets)
 
+    def _protocol(self, entry: Entry) -> BoundedHttpProtocol:
+        return BoundedHttpProtocol(self.config, self.server_state, self.lifespan.state, entry=entry)
 
-def run(data: Path, host: str, port: int, ready: Callable[[Address], None]) -> None:
+    def _context(self) -> ssl.SSLContext | None:
+        return None if self._tls is None else self._tls.context
+
+    @staticmethod
+    def _renew(tls: Tls) -> None:
+        """SIGHUP: connections that begin from now on get the certificate as it is now."""
+        try:
+            tls.reload()
+        except StoreError as error:
+            _log.error("the certificate was not renewed, the old one stays in use: %s", error)
+        else:
+            _log.info("the certificate was read again")
+
+
+def run(configuration: Configuration, ready: Callable[[Address], None], hide: Callable[[str], None]) -> None:
     """`serve` on the fastest event loop there is, until it returns."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(data, host, port, ready))
+        runner.run(serve(configuration, ready, hide))
 
 
-async def serve(data: Path, host: str, port: int, ready: Callable[[Address], None]) -> None:
+async def serve(configuration: Configuration, ready: Callable[[Address], None], hide: Callable[[str], None]) -> None:
     """Serve a data folder until a signal says to stop.
 
     Args:
-        data: the data folder; it is made when it is not there.
-        host, port: where to listen; port 0 takes a free one.
+        configuration: what the server is told; its data folder is made when it is not there.
         ready: called once with the address, when the server listens.
+        hide: called with each secret that must not come into the log.
 
     Raises:
-        StoreError: the folder cannot be used, or the address is taken.
+        StoreError: the folder or a TLS file cannot be used, or the address is taken.
     """
+    tls = None if configuration.tls_files is None else Tls(*configuration.tls_files)
+    data = configuration.data
     store = await SqliteStore.open(data)
     try:
         token = control_token(data)
-        listening = _listen(host, port)
+        hide(token)
+        listening = _listen(configuration.listen.host, configuration.listen.port)
     except StoreError:
         await store.close()
         raise
     beatbook = Beatbook(store, Directory(data / DEVICES), token)
     try:
         await beatbook.start()
-        await _serve(beatbook, listening, lambda: ready(_announce(data, host, listening)))
+        await _serve(beatbook, configuration, tls, listening, lambda: ready(_announce(configuration, listening)))
     finally:
         listening.close()
         await beatbook.stop()
         (data / ADDRESS).unlink(missing_ok=True)
 
 
-async def _serve(beatbook: Beatbook, listening: socket.socket, ready: Callable[[], None]) -> None:
+async def _serve(
+    beatbook: Beatbook,
+    configuration: Configuration,
+    tls: Tls | None,
+    listening: socket.socket,
+    ready: Callable[[], None],
+) -> None:
     @contextlib.asynccontextmanager
     async def open_beatbook() -> AsyncIterator[Beatbook]:
         yield beatbook
 
     config = uvicorn.Config(
-        build(open_beatbook),
+        build(open_beatbook, configuration.edge()),
+        http=BoundedHttpProtocol,
         ws=BoundedWebSocketProtocol,
         ws_ping_interval=None,
         ws_per_message_deflate=False,
+        # The edge decides whom to believe; uvicorn would believe everything on the loopback.
+        proxy_headers=False,
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=int(GOODBYE_S),
     )
-    await GracefulServer(config, beatbook, ready).serve([listening])
+    await GracefulServer(config, beatbook, configuration, tls, ready).serve([listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -171,11 +230,16 @@ def _listen(host: str, port: int) -> socket.socket:
         raise StoreError(f"cannot listen on {host}:{port} ({error.strerror}); {remedy}") from None
 
 
-def _announce(data: Path, host: str, listening: socket.socket) -> Address:
+def _announce(configuration: Configuration, listening: socket.socket) -> Address:
     """Keep in the data folder where the server listens."""
+    data, listen = configuration.data, configuration.listen
     port = listening.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    address = Address(http=f"http://{shown}:{port}", sync=f"ws://{shown}:{port}{SYNC_PATH}", pid=os.getpid())
+    secure = "" if configuration.tls_files is None else "s"
+    # A certificate is for a name; in clear, the address is what this machine's own commands call.
+    shown = configuration.host_names[0] if secure else f"[{listen.host}]" if ":" in listen.host else listen.host
+    address = Address(
+        http=f"http{secure}://{shown}:{port}", sync=f"ws{secure}://{shown}:{port}{SYNC_PATH}", pid=os.getpid()
+    )
     beside = data / f"{ADDRESS}.new"
     beside.write_bytes(msgspec.json.encode(address))
     beside.replace(data / ADDRESS)

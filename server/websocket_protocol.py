@@ -1,13 +1,17 @@
 """uvicorn's WebSocket protocol with the doors shut that it leaves open.
 
 uvicorn accepts any number of frames to a message (500,000 empty ones stall the loop for seconds), any number of pings,
-and says nothing of ours when framing breaks. Both are bounded inside the parser, frame by frame, so that what is behind
-the bound in the same read is discarded unparsed; the ERROR message goes out before the close frame.
+and says nothing of ours when framing breaks. All are bounded inside the parser, frame by frame, so that what is behind
+the bound in the same read is discarded unparsed; the ERROR message goes out before the close frame. Frames and bytes of
+a connection have a budget of their own, whatever messages they make.
 
-A client that sends before its handshake is answered, or never reads the end, is cut.
+A client that sends before its handshake is answered, or never reads the end, is cut. Nothing that a client sent is ever
+logged: uvicorn would write the address, and the parser below it whole headers and frames.
 """
 
 import asyncio
+import logging
+from http import HTTPStatus
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -15,29 +19,57 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
-from websockets.typing import LoggerLike
 
 from schemas.codec import encode, error_message
 from schemas.errors import ERRORS, PeerError
 from schemas.limits import CONTROL_FRAMES_MAX, FRAGMENTS_MAX, MESSAGE_BYTES_MAX
+from server.edge.bounds import (
+    SOCKET_BYTES_BURST_MAX,
+    SOCKET_BYTES_PER_S_MAX,
+    SOCKET_FRAMES_BURST_MAX,
+    SOCKET_FRAMES_PER_S_MAX,
+)
+from server.edge.buckets import Bucket, Rate
+from server.edge.door import Entry
+from server.edge.refusals import Refusal
 
 _ABNORMAL: Final = 1006
 _TOO_BIG: Final = 1009
 CUT_AFTER_S: Final = 12.0
 """From the end of a session to the cut of a socket that still has not taken its last bytes; uvicorn itself waits 10 s
 for the other side's close frame, and for its reading without end."""
+_FRAME_HEAD_BYTES: Final = 6
+"""The smallest masked frame."""
+_FRAMES: Final = Rate(SOCKET_FRAMES_PER_S_MAX, SOCKET_FRAMES_BURST_MAX)
+_BYTES: Final = Rate(SOCKET_BYTES_PER_S_MAX, SOCKET_BYTES_BURST_MAX)
+
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.WARNING)  # below that, the base logs addresses
+_parser_log = logging.getLogger(f"{__name__}.parser")
+_parser_log.setLevel(logging.CRITICAL + 1)  # it logs headers and frames, tokens included
 
 
 class BoundedServerProtocol(ServerProtocol):
-    """RFC 6455 server side that counts the frames of a message and the control frames between two messages."""
+    """RFC 6455 server side that counts the frames of a message, the control frames between two, and the pace of all."""
 
-    def __init__(self, logger: LoggerLike) -> None:
-        """Begin: no extensions, so no compression."""
-        super().__init__(extensions=[], max_size=MESSAGE_BYTES_MAX, logger=logger)
+    def __init__(self, now_s: float = 0.0, *, secure: bool = False) -> None:
+        """Begin: no extensions, so no compression.
+
+        Args:
+            now_s: the loop's clock; `now_s` of this object is to be kept up with it.
+            secure: whether the client came over TLS.
+        """
+        super().__init__(extensions=[], max_size=MESSAGE_BYTES_MAX, logger=_parser_log)
+        self.now_s = now_s
+        self.secure = secure
         self._fragments = 0
         self._controls = 0
+        self._frames = Bucket(_FRAMES, now_s)
+        self._bytes = Bucket(_BYTES, now_s)
+        self._retry_after_ms: int | None = None
 
     def recv_frame(self, frame: Frame) -> None:
         """Count, then go on as the base does.
@@ -57,6 +89,11 @@ class BoundedServerProtocol(ServerProtocol):
             raise ProtocolError("too_many_fragments")
         if frame.opcode is Opcode.TEXT:
             raise ProtocolError("text_frame")
+        size = len(frame.data) + _FRAME_HEAD_BYTES
+        wait_ms = self._frames.take(1, self.now_s) or self._bytes.take(size, self.now_s)
+        if wait_ms is not None:
+            self._retry_after_ms = wait_ms
+            raise ProtocolError("too_fast")
         super().recv_frame(frame)
 
     def fail(self, code: int, reason: str = "") -> None:
@@ -66,8 +103,26 @@ class BoundedServerProtocol(ServerProtocol):
             return
         ours = "too_long" if code == _TOO_BIG else reason if reason in ERRORS else "broken_frame"
         spec = ERRORS[ours]
-        self.send_binary(encode(error_message(PeerError(ours))))
+        self.send_binary(encode(error_message(PeerError(ours, retry_after_ms=self._retry_after_ms))))
         super().fail(spec.close or code, spec.code)
+
+    def reject(self, status: HTTPStatus | int, text: str) -> Response:
+        """As the base does; the answer is a problem detail that says nothing of what was sent."""
+        response = super().reject(status, text)
+        refusal = Refusal(
+            status=int(status),
+            title="no WebSocket",
+            detail="the server failed; its log says how"
+            if status == HTTPStatus.INTERNAL_SERVER_ERROR
+            else "send an opening handshake of RFC 6455 section 4.1",
+        )
+        response.body = refusal.body()
+        for name, value in refusal.headers(secure=self.secure):
+            shown = name.decode()
+            if shown in response.headers:
+                del response.headers[shown]
+            response.headers[shown] = value.decode()
+        return response
 
 
 class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -79,18 +134,36 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
+        entry: Entry | None = None,
     ) -> None:
-        """As its base, with the parser replaced before the first byte."""
+        """As its base, with the parser replaced before the first byte; `entry` is its place at the door."""
         super().__init__(config, server_state, app_state, _loop)
-        self.conn = BoundedServerProtocol(self.logger)
+        self.logger = _log
+        self.conn = self._bounded = BoundedServerProtocol(self.loop.time())
+        self._entry = entry
         self._cut: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As its base."""
+        super().connection_made(transport)
+        self._bounded.secure = self.scheme == "wss"
 
     def data_received(self, data: bytes) -> None:
         """As its base; a client that does not wait for the answer to its handshake is cut (RFC 6455 section 4.1)."""
         if self.handshake_initiated and not self.handshake_complete:
             self.transport.abort()
             return
+        self._bounded.now_s = self.loop.time()
         super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            # The parser could not read the handshake; the base would wait for ever for what comes next.
+            self._refuse_handshake()
+
+    def _refuse_handshake(self) -> None:
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        refusal = Refusal(status=400, title="no WebSocket", detail="send an opening handshake of RFC 6455 section 4.1")
+        self.transport.write(refusal.response(HTTPStatus.BAD_REQUEST.phrase, secure=self._bounded.secure))
+        self.transport.close()
 
     def on_task_complete(self, task: "asyncio.Task[None]") -> None:
         """The session is over: let its last bytes go, but do not keep them for ever."""
@@ -102,4 +175,6 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         """As its base."""
         if self._cut is not None:
             self._cut.cancel()
+        if self._entry is not None:
+            self._entry.left()
         super().connection_lost(exc)

@@ -9,39 +9,55 @@ from pathlib import Path
 
 import click
 
+from server.configuration import read_configuration
+from server.redaction import RedactingFormatter, secrets_of
 from server.serving import TOKEN, Address, run
 
 
 @click.command("serve")
 @click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("beatbook-data"), show_default=True,
-    help="Data folder; it is made when it is not there.",
+    "--config", "config", type=click.Path(path_type=Path, dir_okay=False),
+    help="Configuration file (TOML). What the options below say stands over it.",
 )  # fmt: skip
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8700, show_default=True, help="Port; 0 takes a free one."
-)
+    "--data", type=click.Path(path_type=Path, file_okay=False),
+    help="Data folder; it is made when it is not there.  [default: beatbook-data]",
+)  # fmt: skip
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.  [default: 8700]")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="How much is logged, on standard error.",
+    help="How much is logged, on standard error.  [default: info]",
 )
 @click.option("--stop-on-eof", is_flag=True, help="Stop when standard input ends, for a program that starts a server.")
-def command(data: Path, host: str, port: int, log_level: str, stop_on_eof: bool) -> None:
+def command(  # noqa: PLR0917  one parameter per option
+    config: Path | None,
+    data: Path | None,
+    host: str | None,
+    port: int | None,
+    log_level: str | None,
+    stop_on_eof: bool,
+) -> None:
     """Run the sync server until it is told to stop (Ctrl-C or SIGTERM)."""
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configuration = read_configuration(
+        config, os.environ, data=data, log_level=log_level, listen_host=host, listen_port=port
+    )
+    formatter = RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    formatter.know(secrets_of(os.environ))
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=configuration.log_level.upper(), handlers=[handler])
 
     def ready(address: Address) -> None:
-        click.echo(f"Beatbook serves {data}")
+        click.echo(f"Beatbook serves {configuration.data}")
         click.echo(f"  handhelds: {address.sync}")
         click.echo(f"  HTTP:      {address.http} (description at {address.http}/openapi.json)")
-        click.echo(f"  token:     in {data / TOKEN}")
+        click.echo(f"  token:     in {configuration.data / TOKEN}")
 
     if stop_on_eof:
         threading.Thread(target=_stop_on_eof, daemon=True).start()
-    run(data, host, port, ready)
+    run(configuration, ready, lambda secret: formatter.know([secret]))
 
 
 def _stop_on_eof() -> None:

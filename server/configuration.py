@@ -1,0 +1,247 @@
+"""What a server is told about the place where it runs: one TOML file, typed, with nothing secret in it.
+
+Every key has a default, and `docs/reference/configuration.md` is written from the types below. A key that nobody knows
+is refused with the one that was probably meant: a misspelt limit is no limit. Where a secret comes from is said by a
+key that ends in `_file`, or by the variable of that name (`tls.key_file` is `BEATBOOK_TLS_KEY_FILE`), which stands over
+the file.
+"""
+
+import difflib
+import os
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas.errors import UsageError
+from server.edge.addresses import Proxies, is_loopback
+from server.edge.buckets import Rate
+from server.edge.door import DoorLimits
+from server.edge.middleware import LOOPBACK_NAMES, EdgeSettings
+from server.edge.origins import HOST_NAME, ORIGIN
+
+CONFIGURATION_BYTES_MAX: Final = 256 * 1_024
+_WILDCARDS: Final = {"0.0.0.0", "::"}  # noqa: S104  to tell them apart
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def _unit(unit: str) -> dict[str, str]:
+    return {"unit": unit}
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the server listens, and under which names it is called."""
+
+    host: Annotated[str, Meta(description="Address to listen on. One that other machines reach needs TLS, or listed "
+                              "proxies.")] = "127.0.0.1"  # fmt: skip
+    port: Annotated[int, Meta(ge=0, le=65_535, description="Port; 0 takes a free one.")] = 8_700
+    hosts: Annotated[tuple[str, ...], Meta(description="Names under which devices and browsers call the server, in "
+                     "lower case, without port. The loopback's names, and `host` where it is one address, always "
+                     "count.")] = ()  # fmt: skip
+    origins: Annotated[tuple[str, ...], Meta(description="Origins of the pages that may call the server, as in "
+                       "`https://beatbook.example`. None means the server's own.")] = ()  # fmt: skip
+    trusted_proxies: Annotated[tuple[str, ...], Meta(description="Addresses and networks of the proxies in front, as "
+                               "in `10.0.0.7` or `10.1.0.0/24`. They alone are believed about X-Forwarded-For and "
+                               "X-Forwarded-Proto.")] = ()  # fmt: skip
+
+
+class TlsFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """TLS 1.3 by the server itself. Both or neither; SIGHUP reads them again."""
+
+    certificate_file: Annotated[Path | None, Meta(description="PEM file: the certificate, then the intermediate "
+                                "ones.")] = None  # fmt: skip
+    key_file: Annotated[Path | None, Meta(description="PEM file of the private key, not encrypted, readable by its "
+                        "owner only.")] = None  # fmt: skip
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What depends on how large a force is, and on how its network hides many devices behind one address."""
+
+    connections_max: Annotated[int, Meta(ge=1, description="Open connections of all together. The limit of open files "
+                               "must leave room for them.", extra=_unit("connections"))] = 12_000  # fmt: skip
+    connections_per_address_max: Annotated[int, Meta(ge=1, description="Open connections of one IPv4 address or IPv6 "
+                                           "/64. A listed proxy has no bound of its own.",
+                                           extra=_unit("connections"))] = 5_000  # fmt: skip
+    requests_per_s: Annotated[float, Meta(gt=0, description="HTTP requests and WebSocket handshakes of one address, in "
+                              "the long run.", extra=_unit("requests a second"))] = 300.0  # fmt: skip
+    requests_burst: Annotated[int, Meta(ge=1, description="The same, at once. All devices behind one address come back "
+                              "together after a restart.", extra=_unit("requests"))] = 6_000  # fmt: skip
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that a server is told."""
+
+    data: Annotated[Path, Meta(description="Data folder; it is made when it is not there.")] = Path("beatbook-data")
+    log_level: Annotated[LogLevel, Meta(description="How much is logged, on standard error.")] = "info"
+    listen: Listen = Listen()
+    tls: TlsFiles = TlsFiles()
+    limits: Limits = Limits()
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Every name under which the server may be called."""
+        host = self.listen.host
+        own = () if host in _WILDCARDS else (f"[{host}]" if ":" in host else host,)
+        return tuple(dict.fromkeys((*self.listen.hosts, *own, *LOOPBACK_NAMES)))
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """The certificate's and the key's file; None when the server speaks no TLS itself."""
+        if self.tls.certificate_file is None or self.tls.key_file is None:
+            return None
+        return self.tls.certificate_file, self.tls.key_file
+
+    def edge(self) -> EdgeSettings:
+        """What the edge is told."""
+        return EdgeSettings(
+            hosts=self.host_names,
+            origins=self.listen.origins,
+            trusted_proxies=self.listen.trusted_proxies,
+            proxies_only=self.tls_files is None and not is_loopback(self.listen.host),
+            requests=Rate(self.limits.requests_per_s, self.limits.requests_burst),
+        )
+
+    def door(self) -> DoorLimits:
+        """What the door is told."""
+        return DoorLimits(
+            connections_max=self.limits.connections_max,
+            connections_per_address_max=self.limits.connections_per_address_max,
+        )
+
+
+def read_configuration(path: Path | None, environment: Mapping[str, str], **given: object) -> Configuration:
+    """The configuration of a server.
+
+    Args:
+        path: the TOML file; None when there is none. Paths in it are relative to its folder.
+        environment: the process's variables.
+        given: what the command line says, by dotted key with `_` in place of the dot (`listen_host`); None is nothing
+            said.
+
+    Raises:
+        UsageError: the file cannot be read or is no TOML, a key is unknown, a value is of the wrong kind or out of
+            range, or the whole of it would be unsafe; the text says which key, and what to do.
+    """
+    try:
+        values = {} if path is None else _read(path)
+        _refuse_unknown(values, Configuration, "")
+        base = Path() if path is None else path.parent
+        _overlay(values, _from_environment(environment))
+        _overlay(values, {tuple(name.split("_", 1)) if name.startswith("listen_") else (name,): value
+                          for name, value in given.items() if value is not None})  # fmt: skip
+        configuration = msgspec.convert(values, Configuration, dec_hook=lambda kind, value: _path(kind, value, base))
+        _check(configuration)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"{_where(path)}: {str(error).replace('`$.', '`')}; see docs/reference/configuration.md"
+        ) from None
+    except UsageError as error:
+        raise UsageError(f"{_where(path)}: {error}") from None
+    return configuration
+
+
+def keys(section: type[msgspec.Struct] = Configuration, prefix: str = "") -> Iterator[tuple[str, Any, object]]:
+    """Every key: (dotted name, its type with what is said of it, its default)."""
+    hints = typing.get_type_hints(section, include_extras=True)
+    for field in msgspec.structs.fields(section):
+        hint = hints[field.name]
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            yield from keys(hint, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", hint, field.default
+
+
+def variable_of(key: str) -> str | None:
+    """The variable that stands over a key which names a file; None for other keys."""
+    return f"BEATBOOK_{key.replace('.', '_').upper()}" if key.endswith("_file") else None
+
+
+def _where(path: Path | None) -> str:
+    return "configuration" if path is None else str(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot be read ({error.strerror}); check the path and its permissions") from None
+    if len(data) > CONFIGURATION_BYTES_MAX:
+        raise UsageError(f"longer than {CONFIGURATION_BYTES_MAX} bytes: that is no configuration")
+    try:
+        return tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        # The parser tells the place, and at most one character of what stands there.
+        told = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "not text in UTF-8"
+        raise UsageError(f"no TOML: {told}") from None
+
+
+def _refuse_unknown(values: Mapping[str, Any], section: type[msgspec.Struct], prefix: str) -> None:
+    hints = typing.get_type_hints(section)
+    for name, value in values.items():
+        hint = hints.get(name)
+        if hint is None:
+            near = difflib.get_close_matches(name, hints, n=1, cutoff=0.5)
+            secret = f"{name}_file"
+            meant = secret if secret in hints else near[0] if near else None
+            hint_text = f"did you mean {prefix}{meant}?" if meant else f"known here: {', '.join(hints)}"
+            raise UsageError(f"there is no key {prefix}{name}; {hint_text}")
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct) and isinstance(value, dict):
+            _refuse_unknown(value, hint, f"{prefix}{name}.")
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[tuple[str, ...], object]:
+    found: dict[tuple[str, ...], object] = {}
+    for key, _, _ in keys():
+        variable = variable_of(key)
+        if variable is not None and environment.get(variable):
+            # Relative to where the process runs, not to the configuration's folder.
+            found[tuple(key.split("."))] = os.path.abspath(environment[variable])  # noqa: PTH100  no link is followed
+    return found
+
+
+def _overlay(values: dict[str, Any], upon: Mapping[tuple[str, ...], object]) -> None:
+    for names, value in upon.items():
+        section = values
+        for name in names[:-1]:
+            inner = section.setdefault(name, {})
+            if not isinstance(inner, dict):
+                # What is there is no section; the conversion will say so.
+                return
+            section = inner
+        section[names[-1]] = value
+
+
+def _path(kind: type, value: object, base: Path) -> Path:
+    if kind is not Path or not isinstance(value, str | Path) or not str(value):
+        raise msgspec.ValidationError("Expected a path, in quotes")
+    return value if isinstance(value, Path) else base / value
+
+
+def _check(configuration: Configuration) -> None:
+    """Refuse what each key allows and all together do not."""
+    listen, tls = configuration.listen, configuration.tls
+    for name in listen.hosts:
+        if HOST_NAME.match(name) is None:
+            raise UsageError(f"listen.hosts: {name!r} is no host name; write it in lower case, without scheme and port")
+    for origin in listen.origins:
+        if ORIGIN.match(origin) is None:
+            raise UsageError(
+                f"listen.origins: {origin!r} is no origin; write it as a browser sends it, as in https://beatbook.example"
+            )
+    proxies = Proxies(listen.trusted_proxies)
+    if (tls.certificate_file is None) != (tls.key_file is None):
+        missing = "tls.key_file" if tls.key_file is None else "tls.certificate_file"
+        raise UsageError(f"{missing} is not given: TLS needs the certificate's file and the key's")
+    if is_loopback(listen.host):
+        return
+    if configuration.tls_files is None and not proxies:
+        raise UsageError(
+            f"listen.host {listen.host} can be reached from other machines, and there is no TLS: give "
+            "tls.certificate_file and tls.key_file, or list the proxy that speaks TLS in listen.trusted_proxies"
+        )
+    if listen.host in _WILDCARDS and not listen.hosts:
+        raise UsageError(f"listen.host {listen.host} has no name: list in listen.hosts the names that devices call")
