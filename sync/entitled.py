@@ -99,9 +99,9 @@ def _field_refusal(  # noqa: PLR0917  the parts of one right
     if op.correct:
         return _refused(f"a correction of {name}", allowed, "What was recorded once is corrected by those who decide.")
     told = None if field is None else field.writes
-    if told is None:
+    if field is None or told is None:
         return _refused(name, allowed, spec.rights.because)
-    step = _step(told.to, value) is not None
+    step = bool(told.to) and isinstance(value, str) and field.reads(value)
     return _refused(f"{name} to {value}" if step else name, allowed, told.because)
 
 
@@ -114,4 +114,4 @@ def _named(field: FieldSpec) -> bool:
 
 
 def _refused(what: str, allowed: tuple[Role, ...], because: str) -> Refusal:
-    return Refusal(CODE, f"{what} is for a {in_words(allowed)}: {because}")
+    return Refusal(CODE, f"{what}: only for whoever is {in_words(allowed)}. {because}")

@@ -610,8 +610,8 @@ DOWN: Final[dict[str, wire.Down]] = {
                 n=OpNumber(9),
                 status="refused",
                 code="op_not_entitled",
-                detail="a correction of arrested_at is for a custody officer or reviewing officer: What was recorded "
-                "once is corrected by those who decide.",
+                detail="a correction of arrested_at: only for whoever is custody officer or reviewing officer. What "
+                "was recorded once is corrected by those who decide.",
             ),
         )
     ),

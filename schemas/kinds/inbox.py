@@ -123,7 +123,7 @@ class InboxItem(Kind, frozen=True, kw_only=True):
 
         Once it is overdue, the force's inbox as well, unless its subject is in a closed scope.
         """
-        places = frozenset(map(ScopeName, self.places))
+        places = scopes.kept_in(map(ScopeName, self.places))
         return places | self.writing_scopes() if self.open else places
 
     def about(self) -> RecordId:
@@ -136,7 +136,7 @@ class InboxItem(Kind, frozen=True, kw_only=True):
 
     def writing_scopes(self) -> frozenset[ScopeName]:
         """The inboxes whose holders may decide."""
-        places = frozenset(map(ScopeName, self.places))
+        places = scopes.kept_in(map(ScopeName, self.places))
         # What is told to nobody outside is escalated to more people inside, and to no wider place.
         wider = {scopes.inbox(scopes.FORCE)} if self.escalations and not any(map(scopes.closed, places)) else set()
         return frozenset(map(scopes.inbox, places)) | wider

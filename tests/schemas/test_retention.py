@@ -1,0 +1,84 @@
+"""Why a record is kept, and for how long before somebody looks at it again."""
+
+from typing import Any
+
+import pytest
+
+from schemas.ids import FieldName
+from schemas.kinds import KINDS, Kind, retention_group
+from schemas.retention import RETENTION, RetentionGroup
+from tests.examples import BOOKING, T0
+
+NEW: dict[str, dict[str, Any]] = {
+    "incident": {"opened_at": T0, "area": "birmingham", "category": "transport", "summary": "A spill."},
+    "custody-booking": {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": T0},
+    "briefing": {"title": "Routes", "body": "Two coaches.", "audience": ["force"], "issued_at": T0},
+    "resource": {"category": "cell", "name": "M7", "home": "suite:perry-barr"},
+    "suspect": {"name": "Sam Example", "wanted_for": "Burglary", "area": "birmingham"},
+    "medical": {"booking": BOOKING, "suite": "perry-barr"},
+    "inbox-item": {
+        "subject": BOOKING,
+        "subject_kind": "custody-booking",
+        "field": "relevant_time",
+        "policy": "once",
+        "places": ["suite:perry-barr"],
+        "roles": ["custody-officer"],
+        "opened_at": 1,
+        "due_at": 2,
+        "safe_because": "x",
+    },
+}
+
+
+def made(kind: str, **values: object) -> Kind:
+    """A record with what it must have, and these values."""
+    return KINDS[kind].build({FieldName(name): value for name, value in (NEW[kind] | values).items()})
+
+
+def test_every_group_has_a_meaning_and_a_period() -> None:
+    """A period of whole days, or that of the record that it is about."""
+    assert set(RETENTION) == set(RetentionGroup)
+    assert all(kept.meaning.endswith(".") for kept in RETENTION.values())
+    periods = {group: kept.review_days for group, kept in RETENTION.items()}
+    assert periods.pop(RetentionGroup.WITH_SUBJECT) is None
+    assert all(days is not None and days > 0 for days in periods.values())
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_every_record_has_a_group(kind: str) -> None:
+    """Its kind's, unless its fields say more; what is kept with another record names it, and nothing else does."""
+    record = made(kind)
+    assert retention_group(record) is KINDS[kind].retention
+    assert (record.about() is not None) is (KINDS[kind].retention is RetentionGroup.WITH_SUBJECT)
+
+
+@pytest.mark.parametrize(
+    ("values", "group"),
+    [
+        ({}, RetentionGroup.MISCELLANEOUS),
+        ({"category": "crime"}, RetentionGroup.OTHER_OFFENCE),
+        ({"arrests": [{"person": "Robin Example", "arrested_at": T0}]}, RetentionGroup.OTHER_OFFENCE),
+        ({"category": "crime", "retention": "serious"}, RetentionGroup.SERIOUS),
+        ({"category": "crime", "retention": "miscellaneous"}, RetentionGroup.MISCELLANEOUS),
+    ],
+    ids=str,
+)
+def test_an_incident_is_kept_for_what_it_was(values: dict[str, Any], group: RetentionGroup) -> None:
+    """An offence longer than a spill; what a reviewer said before all."""
+    assert retention_group(made("incident", **values)) is group
+
+
+def test_a_booking_is_kept_as_a_reviewer_said() -> None:
+    """Otherwise like every custody record."""
+    assert retention_group(made("custody-booking", retention="public-protection")) is RetentionGroup.PUBLIC_PROTECTION
+
+
+def test_what_belongs_to_a_record_names_it() -> None:
+    """Whoever erases a booking finds its medical record and its decisions by it."""
+    assert made("medical").about() == made("inbox-item").about() == BOOKING
+
+
+def test_a_group_of_a_newer_program_is_kept_as_it_is() -> None:
+    """It has no period here: a person looks."""
+    group = retention_group(made("incident", retention="group-nine"))
+    assert (group.value, group.known, RETENTION.get(group)) == ("group-nine", False, None)
