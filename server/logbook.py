@@ -76,11 +76,7 @@ class Extras(msgspec.Struct, frozen=True):
 
     def vouched(self) -> dict[OpKey, bytes]:
         """The SHA-256 of every op that a device signed for in this group."""
-        return {
-            (signed.seat, OpNumber(signed.first + i)): digest
-            for signed in self.heads
-            for i, digest in enumerate(signed.digests)
-        }
+        return {(signed.seat, n): digest for signed in self.heads for n, digest in signed.ops}
 
 
 NOTHING: Final = Extras()

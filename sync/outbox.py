@@ -30,6 +30,12 @@ class OpState(enum.Enum):
     """Refused, then given up by its author, or built on one that was. Kept, with the author's reason."""
     REISSUED = "reissued"
     """The same change stands under another number. Kept, with a pointer to that one."""
+    SEALED = "sealed"
+    """The officer's right to the record ended before the op was sent. Its content is sealed to the server and waits to
+    be handed over to quarantine; this device cannot read it any more."""
+    QUARANTINED = "quarantined"
+    """The same, and the server has it: in quarantine, or among its ops. The sealed bytes stay for a server that is set
+    back."""
 
 
 class OpEvent(enum.Enum):
@@ -44,6 +50,8 @@ class OpEvent(enum.Enum):
     SERVER_SET_BACK = "server was set back"
     MENDED = "its author mends it"
     WITHDRAWN = "its author withdraws it"
+    RIGHT_ENDED = "its officer's right to the record ended"
+    KEPT_SEALED = "the server keeps it in quarantine"
     ISSUED_AGAIN = "issued again under a new number"
 
 
@@ -90,6 +98,29 @@ TRANSITIONS: Final = {
     (OpState.REISSUED, OpEvent.RESULT_REUSED): OpState.REISSUED,
     (OpState.REISSUED, OpEvent.RESULT_WAITING): OpState.REISSUED,
     (OpState.REISSUED, OpEvent.SERVER_SET_BACK): OpState.REISSUED,
+    (OpState.QUEUED, OpEvent.RIGHT_ENDED): OpState.SEALED,
+    (OpState.WAITING, OpEvent.RIGHT_ENDED): OpState.SEALED,
+    (OpState.HELD, OpEvent.RIGHT_ENDED): OpState.SEALED,
+    (OpState.DURABLE, OpEvent.RIGHT_ENDED): OpState.QUARANTINED,
+    (OpState.SETTLED, OpEvent.RIGHT_ENDED): OpState.QUARANTINED,
+    (OpState.MENDED, OpEvent.RIGHT_ENDED): OpState.MENDED,
+    (OpState.WITHDRAWN, OpEvent.RIGHT_ENDED): OpState.WITHDRAWN,
+    (OpState.REISSUED, OpEvent.RIGHT_ENDED): OpState.REISSUED,
+    (OpState.SEALED, OpEvent.RIGHT_ENDED): OpState.SEALED,
+    (OpState.QUARANTINED, OpEvent.RIGHT_ENDED): OpState.QUARANTINED,
+    (OpState.SEALED, OpEvent.KEPT_SEALED): OpState.QUARANTINED,
+    (OpState.QUARANTINED, OpEvent.KEPT_SEALED): OpState.QUARANTINED,
+    # A push of it was on its way when the right ended.
+    (OpState.SEALED, OpEvent.RESULT_DURABLE): OpState.QUARANTINED,
+    (OpState.SEALED, OpEvent.RESULT_REFUSED): OpState.SEALED,
+    (OpState.SEALED, OpEvent.RESULT_REUSED): OpState.SEALED,
+    (OpState.SEALED, OpEvent.RESULT_WAITING): OpState.SEALED,
+    (OpState.QUARANTINED, OpEvent.RESULT_DURABLE): OpState.QUARANTINED,
+    (OpState.QUARANTINED, OpEvent.RESULT_REFUSED): OpState.QUARANTINED,
+    (OpState.QUARANTINED, OpEvent.RESULT_REUSED): OpState.QUARANTINED,
+    (OpState.QUARANTINED, OpEvent.RESULT_WAITING): OpState.QUARANTINED,
+    (OpState.SEALED, OpEvent.SERVER_SET_BACK): OpState.SEALED,
+    (OpState.QUARANTINED, OpEvent.SERVER_SET_BACK): OpState.SEALED,
 }
 
 PENDING: Final = frozenset({OpState.QUEUED, OpState.WAITING, OpState.DURABLE, OpState.HELD})
@@ -98,6 +129,9 @@ UNSENT: Final = frozenset({OpState.QUEUED, OpState.WAITING})
 """Ops that are on this device's disk and not known to be on the server's, and that nobody need look after."""
 ENDED: Final = frozenset({OpState.MENDED, OpState.WITHDRAWN, OpState.REISSUED})
 """Ops that will never be the server's under their number."""
+
+SHUT: Final = frozenset({OpState.SEALED, OpState.QUARANTINED})
+"""Ops whose content this device cannot read any more."""
 
 
 def takes(state: OpState, event: OpEvent) -> bool:

@@ -82,6 +82,8 @@ class Applier:
                 epoch=held.replica.epoch,
                 positions=held.replica.positions(),
                 next_op=held.replica.next_op,
+                chain=held.replica.chain,
+                next_read=held.replica.reads.next,
             )
         )
 
@@ -93,6 +95,18 @@ class Applier:
     async def queued(self, after: OpNumber, limit: int) -> list[StoredOp]:
         """Ops to push with numbers above `after`, in order."""
         return await self._store.read(lambda held: held.replica.queued(after, limit))
+
+    async def digests(self, after: OpNumber | None, ops: Sequence[StoredOp]) -> dict[OpNumber, bytes]:
+        """The hashes of own ops beyond the head that the server holds, up to the last of these.
+
+        Args:
+            after: number of that head's op; None for a server that keeps no chains.
+            ops: what is to be pushed, in order.
+        """
+        if after is None or not ops:
+            return {}
+        upto = ops[-1].n
+        return await self._store.read(lambda held: held.replica.digests(after, upto))
 
     async def times(self, ops: Sequence[StoredOp]) -> dict[OpNumber, Millis]:
         """When some of the ops were made, where the meeting with the server tells it better than they do."""
@@ -150,21 +164,35 @@ class Applier:
             case wire.ScopeAdd():
                 outcome = await self._change(lambda held: held.replica.scope_add(event))
                 self._behind.add(event.plan.scope)
-            case wire.Notice():
-                self._board.update(clock_skew_ms=event.value)
-            case wire.Error():
-                pass
+            case wire.Notice() | wire.ReadsKept() | wire.Quarantined() | wire.NewLease() | wire.Wipe() | wire.Error():
+                await self._beside(event)
             case _:
                 assert_never(event)
         for scope, gen, removed in outcome.removed:
             self._behind.discard(scope)
             self._repairs.pop(scope, None)
-            session.retracted(scope, gen, removed)
+            session.retracted(scope, gen, removed, self._time.now())
         for scope in outcome.differ:
             await self._mend(scope, session)
         session.offer_again(outcome.again)
         self._show_progress()
         return outcome.positions
+
+    async def _beside(
+        self,
+        event: wire.Notice | wire.ReadsKept | wire.Quarantined | wire.NewLease | wire.Wipe | wire.Error,
+    ) -> None:
+        """Carry out what changes no record."""
+        match event:
+            case wire.Notice(code="clock_skew"):
+                self._board.update(clock_skew_ms=event.value)
+            case wire.ReadsKept():
+                await self._store.change(lambda held: held.replica.reads.kept(event.upto), self._tell_nothing)
+            case wire.Quarantined():
+                numbers = [OpNumber(n) for n in event.ids]
+                await self._store.change(lambda held: held.replica.kept_sealed(numbers), self._tell_nothing)
+            case _:
+                pass
 
     async def _welcome(self, message: wire.Welcome, session: DeviceSession) -> Outcome:
         learned = None if session.offset is None else self._time.learn(session.offset)

@@ -187,7 +187,9 @@ class Link:
             if not self._applier.welcomed:
                 continue
             ops = await self._applier.queued(session.pushed_upto, OPS_PER_PUSH_MAX)
-            taken = session.push([(op.n, op.body) for op in ops], await self._applier.times(ops))
+            times = await self._applier.times(ops)
+            digests = await self._applier.digests(session.chained_upto, ops)
+            taken = session.push([(op.n, op.body) for op in ops], times, digests)
             if taken:
                 self._to_send.set()
                 # There may be more; and what is written meanwhile goes with it.

@@ -12,16 +12,18 @@ from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
 from sync.outbox import PENDING, OpState
 from sync.replica.tables import StoredOp, StoredPosition
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Version of the tables below, kept in the database's `user_version`. The key check beside it says with which version
 it was made. A replica of an earlier version is brought up to this one when it is opened (`upgrade_tables`)."""
 
-# These two leave out the ops that are not pending (`sync.outbox.PENDING`): those are kept for ever, are most of the
-# table, and nobody asks for them by record. An index serves a statement that has these very words.
-_OP_INDEXES: Final = """
-CREATE INDEX op_pending ON op (record, n) WHERE state NOT IN ('settled', 'mended', 'withdrawn', 'reissued');
-CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE state NOT IN ('settled', 'mended', 'withdrawn', 'reissued');
+_PENDING: Final = "state NOT IN ('settled', 'mended', 'withdrawn', 'reissued', 'sealed', 'quarantined')"
+"""The ops of `sync.outbox.PENDING`. The others are kept for ever, are most of the table, and are rarely asked for by
+record: two indexes leave them out. An index serves a statement that has these very words."""
+_OP_INDEXES: Final = f"""
+CREATE INDEX op_pending ON op (record, n) WHERE {_PENDING};
+CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE {_PENDING};
 """
+_READING: Final = "CREATE TABLE reading (n INTEGER PRIMARY KEY, body BLOB NOT NULL)"
 _SCHEMA: Final = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE row (record TEXT PRIMARY KEY, kind TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL);
@@ -41,6 +43,7 @@ CREATE TABLE op (
     became INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX op_by_state ON op (state, n);
+{_READING};
 {_OP_INDEXES}
 """
 _UPGRADES: Final = {
@@ -52,20 +55,25 @@ DROP INDEX op_pending;
 DROP INDEX op_pending_by_kind;
 {_OP_INDEXES}
 """,
+    # 3: ops that are sealed to the server, and the read log.
+    3: f"""
+{_READING};
+DROP INDEX op_pending;
+DROP INDEX op_pending_by_kind;
+{_OP_INDEXES}
+""",
 }
 """Version -> what leads there from the one before."""
 _ROW_PUT: Final = """
 INSERT INTO row VALUES (?, ?, ?, ?)
 ON CONFLICT (record) DO UPDATE SET kind = excluded.kind, version = excluded.version, body = excluded.body
 """
-_RECORDS_OF_KIND: Final = """
+_RECORDS_OF_KIND: Final = f"""
 SELECT record FROM row WHERE kind = ?1
-UNION SELECT record FROM op WHERE kind = ?1 AND state NOT IN ('settled', 'mended', 'withdrawn', 'reissued')
+UNION SELECT record FROM op WHERE kind = ?1 AND {_PENDING}
 ORDER BY record
-"""
-_KIND_PENDING: Final = (
-    "SELECT kind FROM op WHERE record = ? AND state NOT IN ('settled', 'mended', 'withdrawn', 'reissued') LIMIT 1"
-)
+"""  # noqa: S608  every part is a constant of this module
+_KIND_PENDING: Final = f"SELECT kind FROM op WHERE record = ? AND {_PENDING} LIMIT 1"  # noqa: S608  as above
 _MEMBERS: Final = "SELECT record, version FROM member WHERE scope = ? AND record > ? ORDER BY record"
 _MEMBERS_UPTO: Final = (
     "SELECT record, version FROM member WHERE scope = ? AND record > ? AND record <= ? ORDER BY record"
@@ -73,9 +81,12 @@ _MEMBERS_UPTO: Final = (
 _POSITIONS: Final = "SELECT scope, gen, seq, after, digest, count FROM position"
 _POSITION: Final = "SELECT gen, seq, after, digest, count FROM position WHERE scope = ?"
 _OP: Final = "SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op WHERE n = ?"
-_OPS_PENDING: Final = """
+_OPS_PENDING: Final = f"""
 SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op
-WHERE record = ? AND state NOT IN ('settled', 'mended', 'withdrawn', 'reissued') ORDER BY n
+WHERE record = ? AND {_PENDING} ORDER BY n
+"""  # noqa: S608  as above
+_OPS_OF: Final = """
+SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op WHERE record = ? ORDER BY n
 """
 _OPS_IN_STATE: Final = """
 SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op
@@ -266,6 +277,10 @@ class SqlTables:
         """See `Tables`."""
         return [_op(*columns) for columns in self._execute(_OPS_PENDING, (record,)).fetchall()]
 
+    def ops_of(self, record: RecordId) -> list[StoredOp]:
+        """See `Tables`."""
+        return [_op(*columns) for columns in self._execute(_OPS_OF, (record,)).fetchall()]
+
     def ops_in(self, states: Iterable[OpState], after: OpNumber, limit: int) -> list[StoredOp]:
         """See `Tables`."""
         found = [
@@ -279,6 +294,19 @@ class SqlTables:
         """See `Tables`."""
         count: int = self._one("SELECT count(*) FROM op WHERE state = ?", state.value)
         return count
+
+    def put_reading(self, n: int, body: bytes) -> None:
+        """See `Tables`."""
+        self._execute("INSERT INTO reading VALUES (?, ?)", (n, body))
+
+    def readings(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """See `Tables`."""
+        sql = "SELECT n, body FROM reading WHERE n > ? ORDER BY n LIMIT ?"
+        return self._execute(sql, (after, limit)).fetchall()
+
+    def drop_readings(self, upto: int) -> None:
+        """See `Tables`."""
+        self._execute("DELETE FROM reading WHERE n <= ?", (upto,))
 
 
 def _position(gen: int, seq: int, after: str | None, digest: bytes, count: int) -> StoredPosition:
@@ -302,5 +330,5 @@ def _op(*columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statemen
     )
 
 
-if frozenset(OpState) - PENDING != {OpState.SETTLED, OpState.MENDED, OpState.WITHDRAWN, OpState.REISSUED}:
+if {state.value for state in frozenset(OpState) - PENDING} != set(_PENDING.split("'")[1::2]):
     raise TypeError("these statements and sync.outbox disagree about which ops are pending")

@@ -5,9 +5,9 @@ what follows; and one signature over the link after the last op of a push vouche
 would cap a core at 7,000 a second.
 
     link 0 = SHA-256("beatbook.v1 chain" 0x00 seat)
-    link n = SHA-256(link n-1 || SHA-256(bytes of op n))
+    link n = SHA-256(link before || n, 8 bytes, big-endian || SHA-256(bytes of op n))
 
-The first link names the seat: a chain cannot be taken for another's.
+The first link names the seat: a chain cannot be taken for another's. A number that no op has is passed over.
 """
 
 import hashlib
@@ -34,22 +34,20 @@ class SignedHead(msgspec.Struct, frozen=True):
 
     Attributes:
         seat: whose chain.
-        first: number of the first op that it tells of.
-        before: the link before that one.
-        digests: SHA-256 of each op from `first` on, one number after the other.
+        before: the link before the first op that it tells of.
+        ops: (number, SHA-256) of each op, rising.
         signature: Ed25519 (RFC 8032) by the device's key over `head_words` of the link behind the last.
     """
 
     seat: DeviceId
-    first: OpNumber
     before: bytes
-    digests: tuple[bytes, ...]
+    ops: tuple[tuple[OpNumber, bytes], ...]
     signature: bytes
 
     @property
     def head(self) -> ChainHead:
         """Where the chain stands behind it."""
-        return ChainHead(OpNumber(self.first + len(self.digests) - 1), link_behind(self.before, self.digests))
+        return behind(ChainHead(OpNumber(0), self.before), self.ops)
 
 
 def genesis(seat: DeviceId) -> ChainHead:
@@ -57,21 +55,29 @@ def genesis(seat: DeviceId) -> ChainHead:
     return ChainHead(OpNumber(0), hashlib.sha256(_FIRST + seat.encode()).digest())
 
 
-def link_after(link: bytes, digest: bytes) -> bytes:
+def link_after(link: bytes, n: OpNumber, digest: bytes) -> bytes:
     """The link behind an op.
 
     Args:
         link: the one before it.
+        n: the op's number.
         digest: SHA-256 of the op's bytes.
     """
-    return hashlib.sha256(link + digest).digest()
+    return hashlib.sha256(link + n.to_bytes(8, "big") + digest).digest()
 
 
-def link_behind(link: bytes, digests: Iterable[bytes]) -> bytes:
-    """The link behind several ops in a row."""
-    for digest in digests:
-        link = link_after(link, digest)
-    return link
+def behind(head: ChainHead, ops: Iterable[tuple[OpNumber, bytes]]) -> ChainHead:
+    """Where the chain stands behind these ops.
+
+    Args:
+        head: where it stands before them.
+        ops: (number, SHA-256), rising; those up to the head are passed over.
+    """
+    n, link = head.n, head.link
+    for each, digest in ops:
+        if each > n:
+            n, link = each, link_after(link, each, digest)
+    return ChainHead(n, link)
 
 
 def head_words(seat: DeviceId, head: ChainHead) -> bytes:

@@ -4,11 +4,12 @@ Invariants (the reference model in tests/ checks them after every step):
 - position(scope).seq only grows within one (epoch, generation), and a batch is applied whole or not at all;
 - digest(scope) is the digest of members(scope);
 - a row is kept exactly as long as some scope holds the record;
-- an op is in exactly one state of `sync.outbox`, and none is ever removed;
+- an op is in exactly one state of `sync.outbox`, and none is ever removed; of one whose record has left its officer's
+  grants only its hash stays, and its content sealed to the server;
 - a durable op waits for its row only as long as a scope that may bring it has not come past the op's commit.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -22,12 +23,14 @@ from schemas.ops import Op, Row
 from schemas.wire import Batch, Plan, Position, Range, Results, Retract, ScopeAdd, Snapshot, Welcome
 from sync import digest
 from sync.clock import Made
+from sync.evidence.chain import ChainHead
 from sync.merge import RecordState
 from sync.outbox import OpState
 from sync.replica.facts import Dependants, Outcome, WriteFacts
 from sync.replica.members import MemberChange
 from sync.replica.mending import Mending
 from sync.replica.ownops import OwnOps
+from sync.replica.reads import ReadLog
 from sync.replica.results import ResultTaker
 from sync.replica.tables import StoredOp, StoredPosition, Tables
 
@@ -43,6 +46,10 @@ class Replica:
     def __init__(self, tables: Tables, device: DeviceId) -> None:
         """Bind the rules to tables.
 
+        Args:
+            tables: what keeps it.
+            device: whose replica it is: the id under which its ops are numbered.
+
         Raises:
             UsageError: the tables belong to another device.
         """
@@ -50,6 +57,8 @@ class Replica:
         self._own = OwnOps(tables, device)
         self._mending = Mending(tables, self._own)
         self._results = ResultTaker(tables, self._own, self._mending)
+        self.reads = ReadLog(tables)
+        """What its officer consulted."""
         self.device = device
         known = tables.meta(_DEVICE)
         if known is None:
@@ -71,6 +80,27 @@ class Replica:
     def next_op(self) -> OpNumber:
         """The number that the next op gets."""
         return self._own.next_op
+
+    @property
+    def chain(self) -> ChainHead:
+        """Where its chain of ops stands."""
+        return self._own.chain.head
+
+    def digests(self, after: OpNumber, upto: OpNumber) -> dict[OpNumber, bytes]:
+        """SHA-256 of each own op with after < n <= upto, rising: what a push tells of those that are not in it."""
+        return self._own.chain.digests(after, upto)
+
+    def seal_with(self, seal: Callable[[bytes], bytes] | None) -> None:
+        """Say how to seal to the server what its officer may no longer read (RFC 9180); None: not at all."""
+        self._own.seal = seal
+
+    def sealed(self, after: OpNumber, limit: int) -> list[StoredOp]:
+        """Ops that are sealed and to be handed to quarantine, with numbers above `after`, in order."""
+        return self._tables.ops_in([OpState.SEALED], after, limit)
+
+    def kept_sealed(self, numbers: Iterable[OpNumber]) -> None:
+        """The server keeps these in quarantine."""
+        self._own.kept_sealed(numbers)
 
     def positions(self) -> tuple[Position, ...]:
         """Where it stands in each scope, as HELLO says it."""
@@ -219,6 +249,9 @@ class Replica:
         self._own.begin_session()
         if other_history:
             self._distrust_versions()
+        if message.chain is not None:
+            self._follow(ChainHead(message.chain.n, message.chain.link), outcome)
+        self.reads.kept(message.reads_kept)
         self._tables.set_meta(_EPOCH, message.epoch.encode())
         self._mending.free_held(outcome)
         return outcome
@@ -337,6 +370,13 @@ class Replica:
             StoredPosition(gen=held.gen, seq=Seq(0), after="", digest=digest.of(members), count=len(members)),
         )
 
+    def _follow(self, server: ChainHead, outcome: Outcome) -> None:
+        """See that the next op follows the chain as the server holds it."""
+        self._own.number_above(server.n)
+        if self._own.chain.link_behind(server.n) != server.link:
+            outcome.copied = True
+            self._mending.go_on_from(server, outcome)
+
     # --- shared steps ------------------------------------------------------------------------------------------------
 
     def _take_plan(self, plan: Plan, outcome: Outcome, *, same_epoch: bool) -> bool:
@@ -401,6 +441,8 @@ class Replica:
         gone = 0
         for record, _ in members:
             self._left(record, outcome)
-            gone += self._tables.row_version(record) is None
+            if self._tables.row_version(record) is None:
+                gone += 1
+                self._own.seal_up(record, outcome)
         self._own.settle()
         outcome.removed.append((scope, gen, gone))

@@ -4,6 +4,7 @@ import msgspec
 
 from schemas.ids import Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.ops import Doubt
+from schemas.roles import Role
 from sync.clock import Made
 from sync.replica.tables import StoredOp
 
@@ -19,6 +20,8 @@ class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
         why: the author's reason, or "".
         made: what the device's own clocks said; None where nothing better can be told later.
         doubt: what is doubtful about `now`.
+        salt: 16 random bytes for the op (`Op.salt`).
+        roles: what the author is, to ask what they may write; None asks for no role.
     """
 
     author: OfficerId
@@ -28,6 +31,8 @@ class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     made: Made | None = None
     doubt: Doubt = Doubt(0)
+    salt: bytes = b""
+    roles: frozenset[Role] | None = None
 
 
 class Outcome(msgspec.Struct):
@@ -42,6 +47,9 @@ class Outcome(msgspec.Struct):
         again: numbers of ops that were sent to wait in this session and may go on: `DeviceSession.offer_again`.
         reissued: old number -> new number of ops that were issued again; the new ones are to be pushed.
         withdrawn: numbers of ops that were withdrawn.
+        sealed: numbers of ops that were sealed to the server, for a supervisor.
+        copied: whether the server holds this seat's chain otherwise than this replica: one of them was set back, or
+            another program uses this device's identity.
     """
 
     touched: set[RecordId] = msgspec.field(default_factory=set)
@@ -53,6 +61,8 @@ class Outcome(msgspec.Struct):
     again: list[OpNumber] = msgspec.field(default_factory=list)
     reissued: dict[OpNumber, OpNumber] = msgspec.field(default_factory=dict)
     withdrawn: list[OpNumber] = msgspec.field(default_factory=list)
+    sealed: list[OpNumber] = msgspec.field(default_factory=list)
+    copied: bool = False
 
 
 class Dependants(msgspec.Struct, frozen=True):

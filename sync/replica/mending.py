@@ -16,11 +16,12 @@ import msgspec
 
 from schemas.codec import decode_op, encode, reread_op
 from schemas.errors import FrameError, UsageError
-from schemas.ids import FieldName, Millis, OpId, OpNumber, op_id, split_op_id
+from schemas.ids import FieldName, Millis, OpId, OpNumber, RecordId, op_id, split_op_id
 from schemas.kinds import kind_named
 from schemas.limits import PAGE_ROWS_MAX, REASON_CHARS_MAX, SEEN_OPS_MAX
 from schemas.ops import Doubt, Op
-from sync.outbox import ENDED, OpEvent, OpState, next_state
+from sync.evidence.chain import ChainHead
+from sync.outbox import ENDED, UNSENT, OpEvent, OpState, next_state
 from sync.replica.facts import Dependants, Outcome, WriteFacts
 from sync.replica.ownops import ANSWERED, OwnOps
 from sync.replica.tables import StoredOp, Tables
@@ -136,6 +137,21 @@ class Mending:
         run = _Run(self._tables, self._own, outcome)
         run.issue([kept, *self._behind(kept)], event, Doubt.RENUMBERED)
 
+    def go_on_from(self, server: ChainHead, outcome: Outcome) -> None:
+        """Issue again what this replica made beyond the chain that the server holds: it stands behind other links.
+
+        The replica was set back or copied. What the server has of this seat stands; numbers and links go on from there.
+        """
+        beyond: dict[RecordId, list[StoredOp]] = {}
+        after = server.n
+        while ops := self._tables.ops_in(UNSENT, after, PAGE_ROWS_MAX):
+            for op in ops:
+                beyond.setdefault(op.record, []).append(op)
+            after = ops[-1].n
+        self._own.chain.take_up(server)
+        for ops in beyond.values():
+            _Run(self._tables, self._own, outcome).issue(ops, OpEvent.ISSUED_AGAIN, Doubt.RENUMBERED)
+
     def free_held(self, outcome: Outcome) -> None:
         """Issue again what an older program has held because its number was taken."""
         for kept in self._tables.ops_in([OpState.HELD], OpNumber(0), PAGE_ROWS_MAX):
@@ -217,13 +233,14 @@ class _Run:
             saw={name: self._renamed(op, name, seen) for name, seen in op.saw.items()},
             changes={name: self._renamed_in(op, name, value) for name, value in op.changes.items()},
             doubt=op.doubt | doubt,
+            link=self._own.chain.head.link,
         )
 
     def _in_place_of(self, n: OpNumber) -> OpNumber:
         """The op that a later one waits for, now that op `n` may have ended."""
         while (kept := self._tables.op(n)) is not None and kept.state in ENDED:
             # Behind a withdrawn op comes what that one waited for.
-            n = kept.became or reread_op(kept.body).after
+            n = kept.became or (reread_op(kept.body).after if kept.body else OpNumber(0))
         return OpNumber(0) if kept is None else n
 
     def ended_before(self, op: Op) -> StoredOp | None:

@@ -1,7 +1,6 @@
 """This device's own ops: how they get their numbers, when they are pushed again, when the row holds them."""
 
-import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +13,8 @@ from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Hlc, Op
 from sync import clock, replay
 from sync.clock import Made
 from sync.merge import RecordState
-from sync.outbox import OpEvent, OpState, next_state, takes
+from sync.outbox import SHUT, OpEvent, OpState, next_state, takes
+from sync.replica.chain import OwnChain
 from sync.replica.facts import Outcome, WriteFacts
 from sync.replica.tables import StoredOp, Tables
 from sync.replica.writing import require_writable, sendable, sight
@@ -32,6 +32,9 @@ class OwnOps:
         """Bind them."""
         self._tables = tables
         self.device = device
+        self.chain = OwnChain(tables, device)
+        self.seal: Callable[[bytes], bytes] | None = None
+        """Seals bytes to the server's quarantine (RFC 9180); None while its key is not known."""
 
     # --- numbers -----------------------------------------------------------------------------------------------------
 
@@ -53,6 +56,7 @@ class OwnOps:
 
     def keep(self, op: StoredOp, made: Made | None) -> None:
         """Put a new op on disk under the number that comes next."""
+        self.chain.append(op.n, op.body)
         self._tables.put_op(op)
         self.number_above(op.n)
         if made is not None:
@@ -60,8 +64,7 @@ class OwnOps:
 
     def digest(self, n: OpNumber) -> bytes:
         """What a later op bears of op `n` (`Op.after_digest`); nothing when there is none of that number."""
-        kept = self._tables.op(n)
-        return b"" if kept is None else hashlib.sha256(kept.body).digest()[:AFTER_DIGEST_BYTES]
+        return self.chain.digest(n)[:AFTER_DIGEST_BYTES]
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -120,8 +123,10 @@ class OwnOps:
             correct=correct,
             doubt=facts.doubt | self._set_back(facts.wall),
             replaces=replaces,
+            link=self.chain.head.link,
+            salt=facts.salt,
         )
-        require_writable(op, spec, state)
+        require_writable(op, spec, state, facts.roles)
         body = sendable(op)
         told_better = op.doubt or op.hlc[0] > facts.now
         kept = StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body)
@@ -131,14 +136,16 @@ class OwnOps:
     def _set_back(self, wall: Millis) -> Doubt:
         """Whether the wall clock stands before what it said at the op before."""
         last = self._tables.op(OpNumber(self.next_op - 1))
-        earlier = last is not None and wall < reread_op(last.body).wall - clock.SET_BACK_MS
-        return Doubt.SET_BACK if earlier else Doubt(0)
+        if last is None or last.state in SHUT or not last.body:
+            return Doubt(0)
+        return Doubt.SET_BACK if wall < reread_op(last.body).wall - clock.SET_BACK_MS else Doubt(0)
 
     # --- offering them -----------------------------------------------------------------------------------------------
 
     def offer_all_again(self) -> None:
         """The server was set back: it knows the ops that it still has and answers with their stored results."""
-        self._queue_again(OpEvent.SERVER_SET_BACK, (OpState.WAITING, OpState.DURABLE, OpState.SETTLED, OpState.HELD))
+        states = (OpState.WAITING, OpState.DURABLE, OpState.SETTLED, OpState.HELD, OpState.QUARANTINED)
+        self._queue_again(OpEvent.SERVER_SET_BACK, states)
 
     def begin_session(self) -> None:
         """What was sent to wait is offered anew."""
@@ -172,6 +179,36 @@ class OwnOps:
                 state = next_state(op.state, OpEvent.MAY_GO_ON)
                 self._tables.put_op(msgspec.structs.replace(op, state=state, code="", detail=""))
                 outcome.again.append(op.n)
+
+    # --- what its officer may no longer read -------------------------------------------------------------------------
+
+    def seal_up(self, record: RecordId, outcome: Outcome) -> None:
+        """The officer's right to a record has ended: seal what they wrote on it to the server, and destroy it here.
+
+        What was never sent is to be handed to quarantine. What the server has stays, sealed, for a server that is set
+        back. With nobody to seal to, everything stays as it is: nothing is lost.
+        """
+        if self.seal is None:
+            return
+        for op in self._tables.ops_of(record):
+            if op.state in SHUT or not op.body:
+                continue
+            self.chain.shred(op.n, op.body)
+            state = next_state(op.state, OpEvent.RIGHT_ENDED)
+            body = self.seal(op.body) if state in SHUT else b""
+            self._tables.put_op(
+                msgspec.structs.replace(op, state=state, body=body, scopes=(), code="", detail="", why="")
+            )
+            if state is OpState.SEALED:
+                outcome.sealed.append(op.n)
+
+    def kept_sealed(self, numbers: Iterable[OpNumber]) -> None:
+        """The server keeps these sealed ops in quarantine."""
+        for n in numbers:
+            op = self._tables.op(n)
+            if op is not None and takes(op.state, OpEvent.KEPT_SEALED):
+                state = next_state(op.state, OpEvent.KEPT_SEALED)
+                self._tables.put_op(msgspec.structs.replace(op, state=state))
 
     # --- and the row that holds them ---------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.errors import PeerError
 from schemas.wire import Result
-from sync.outbox import ENDED, UNSENT, OpEvent, OpState, next_state, takes
+from sync.outbox import ENDED, SHUT, UNSENT, OpEvent, OpState, next_state, takes
 from sync.replica.facts import Outcome
 from sync.replica.mending import NUMBER_TAKEN, Mending
 from sync.replica.ownops import OwnOps
@@ -17,6 +17,8 @@ _EVENT_OF_STATUS: Final = {
     "refused": OpEvent.RESULT_REFUSED,
     "waiting": OpEvent.RESULT_WAITING,
 }
+NO_RIGHT: Final = "op_not_permitted"
+"""The refusal of an op on a record that has left its officer's grants."""
 
 
 class ResultTaker:
@@ -42,6 +44,10 @@ class ResultTaker:
         if kept.state in ENDED:
             # It was on its way when the op was mended, withdrawn or issued again.
             return
+        if kept.state in SHUT:
+            # It was on its way when its officer's right ended.
+            self._tables.put_op(msgspec.structs.replace(kept, state=next_state(kept.state, event)))
+            return
         outcome.touched.add(kept.record)
         match event:
             case OpEvent.RESULT_DURABLE:
@@ -52,7 +58,9 @@ class ResultTaker:
                 state = next_state(kept.state, event)
                 told = msgspec.structs.replace(kept, state=state, code=result.code, detail=result.detail)
                 self._tables.put_op(told)
-                if event is OpEvent.RESULT_REFUSED:
+                if result.code == NO_RIGHT and self._own.seal is not None:
+                    self._own.seal_up(kept.record, outcome)
+                elif event is OpEvent.RESULT_REFUSED:
                     outcome.held.append(kept.n)
                 else:
                     self._mending.follow(told, outcome)

@@ -1,4 +1,4 @@
-"""The port under the replica: five small tables, and an adapter that keeps them in memory.
+"""The port under the replica: six small tables, and an adapter that keeps them in memory.
 
 Calls are synchronous, because a transaction of the replica is one call on the thread that owns the database. Whoever
 calls opens and ends the transaction; a failed one must leave no trace.
@@ -20,7 +20,8 @@ class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         n, record, kind: as in the op.
         state: where it stands.
-        body: the op's bytes, as they are pushed.
+        body: the op's bytes, as they are pushed; of an op that is sealed or quarantined: those bytes, sealed to the
+            server; b"" where they were destroyed.
         seq: the commit, once it is durable; else 0.
         scopes: of a durable op: those in which its row may still come.
         code, detail: why it is held, or was before it was mended or withdrawn; or why it waits.
@@ -118,11 +119,23 @@ class Tables(Protocol):
     def pending_ops(self, record: RecordId) -> list[StoredOp]:
         """The record's ops in the states `sync.outbox.PENDING`, in order of number."""
 
+    def ops_of(self, record: RecordId) -> list[StoredOp]:
+        """All ops of a record, in order of number."""
+
     def ops_in(self, states: Iterable[OpState], after: OpNumber, limit: int) -> list[StoredOp]:
         """Ops in one of these states with a number above `after`, in order of number."""
 
     def count_ops(self, state: OpState) -> int:
         """How many ops are in that state."""
+
+    def put_reading(self, n: int, body: bytes) -> None:
+        """Keep entry `n` of the read log."""
+
+    def readings(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """(number, body) of the read log's entries with numbers above `after`, in order."""
+
+    def drop_readings(self, upto: int) -> None:
+        """Forget the read log's entries up to and with that number."""
 
 
 class MemoryTables:
@@ -135,6 +148,7 @@ class MemoryTables:
         self._members: dict[ScopeName, dict[RecordId, Seq]] = {}
         self._positions: dict[ScopeName, StoredPosition] = {}
         self._ops: dict[OpNumber, StoredOp] = {}
+        self._readings: dict[int, bytes] = {}
 
     def checkpoint(self) -> "MemoryTables":
         """A copy to go back to."""
@@ -149,6 +163,7 @@ class MemoryTables:
         self._members = copy.deepcopy(saved._members)
         self._positions = dict(saved._positions)
         self._ops = dict(saved._ops)
+        self._readings = dict(saved._readings)
 
     def meta(self, key: str) -> bytes | None:
         """See `Tables`."""
@@ -234,6 +249,10 @@ class MemoryTables:
         found = [op for op in self._ops.values() if op.record == record and op.state in PENDING]
         return sorted(found, key=lambda op: op.n)
 
+    def ops_of(self, record: RecordId) -> list[StoredOp]:
+        """See `Tables`."""
+        return sorted((op for op in self._ops.values() if op.record == record), key=lambda op: op.n)
+
     def ops_in(self, states: Iterable[OpState], after: OpNumber, limit: int) -> list[StoredOp]:
         """See `Tables`."""
         wanted = frozenset(states)
@@ -243,3 +262,15 @@ class MemoryTables:
     def count_ops(self, state: OpState) -> int:
         """See `Tables`."""
         return sum(op.state is state for op in self._ops.values())
+
+    def put_reading(self, n: int, body: bytes) -> None:
+        """See `Tables`."""
+        self._readings[n] = body
+
+    def readings(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """See `Tables`."""
+        return sorted((n, body) for n, body in self._readings.items() if n > after)[:limit]
+
+    def drop_readings(self, upto: int) -> None:
+        """See `Tables`."""
+        self._readings = {n: body for n, body in self._readings.items() if n > upto}

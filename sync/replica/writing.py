@@ -8,13 +8,19 @@ from schemas.ids import FieldName, OpId
 from schemas.kinds import KindSpec
 from schemas.limits import SEEN_OPS_MAX
 from schemas.ops import Op
-from sync import check, merge
+from schemas.roles import Role
+from sync import check, entitled, merge
 from sync.merge import RecordState
 from sync.policies import Cell, policy_of
 
 
-def require_writable(op: Op, spec: KindSpec, state: RecordState | None) -> None:
+def require_writable(op: Op, spec: KindSpec, state: RecordState | None, roles: frozenset[Role] | None = None) -> None:
     """Refuse what the server would refuse, and what would contest a value that its author can see.
+
+    Args:
+        op, spec: the change and its record's kind.
+        state: the record as its author sees it; None when there is none.
+        roles: what the author is; None asks for no role.
 
     Raises:
         UsageError: the text says why.
@@ -24,7 +30,8 @@ def require_writable(op: Op, spec: KindSpec, state: RecordState | None) -> None:
         if field is not None and field.retired is not None:
             raise UsageError(f"{name} of a {spec.name} is no longer written: {field.retired.instead}")
     found = check.op_alone(op)
-    refusal = found if isinstance(found, check.Refusal) else check.op_on(state, op, spec)
+    refusal = found if isinstance(found, check.Refusal) else entitled.refusal(op, spec, state, roles)
+    refusal = refusal or check.op_on(state, op, spec)
     if refusal is None:
         after = merge.apply(merge.new_state(op, spec) if state is None else state, op)
         refusal = check.outcome(after, merge.to_row(after))

@@ -1,7 +1,7 @@
-"""Both ends of a seat's op chain within one connection: what a PUSH must vouch for, and whether it does."""
+"""The server's end of a seat's op chain within one connection: whether a PUSH vouches for what it brings."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, OpNumber
@@ -13,7 +13,7 @@ Verify = Callable[[bytes, bytes, bytes], bool]
 
 
 class ChainWalk:
-    """The server's end: follows the chain from where the store holds it, and lets nothing in that does not fit."""
+    """Follows the chain from where the store holds it, and lets nothing in that does not fit."""
 
     __slots__ = ("_key", "_seat", "_verify", "head")
 
@@ -34,43 +34,26 @@ class ChainWalk:
             signature: over the head behind the last.
 
         Raises:
-            PeerError: `chain_broken`: a number is missing or told twice, an op stands behind another link, or the
-                signature does not fit.
+            PeerError: `chain_broken`: a number is told twice or is behind the head, an op stands behind another link,
+                or the signature does not fit.
         """
         told: dict[OpNumber, tuple[bytes, bytes | None]] = {n: (digest, None) for n, digest in unsent.items()}
         for op, raw in ops:
             if op.n in told:
                 raise PeerError("chain_broken", f"op {op.n} is told twice")
-            told[op.n] = (hashlib.sha256(raw).digest(), op.link if op.link or op.salt else None)
-        before, first = self.head.link, OpNumber(self.head.n + 1)
-        if sorted(told) != list(range(first, first + len(told))):
-            raise PeerError("chain_broken", f"ops from {first} on do not follow each other")
-        link = before
-        digests = []
-        for n in range(first, first + len(told)):
-            digest, said = told[OpNumber(n)]
             # An op of an older program says nothing of what was before it; the signature below vouches for its place.
-            if said not in (None, link):
-                raise PeerError("chain_broken", f"op {n} does not follow op {n - 1} as the server holds it")
-            digests.append(digest)
-            link = link_after(link, digest)
-        head = ChainHead(OpNumber(first + len(told) - 1), link)
+            told[op.n] = (hashlib.sha256(raw).digest(), op.link if op.link or op.salt else None)
+        head, digests = self.head, []
+        for n in sorted(told):
+            digest, said = told[n]
+            if n <= self.head.n:
+                raise PeerError("chain_broken", f"op {n} is vouched for already")
+            if said not in (None, head.link):
+                raise PeerError("chain_broken", f"op {n} does not follow op {head.n} as the server holds it")
+            digests.append((n, digest))
+            head = ChainHead(n, link_after(head.link, n, digest))
         if not self._verify(self._key, head_words(self._seat, head), signature):
             raise PeerError("chain_broken", f"the signature over the head behind op {head.n} does not fit")
+        signed = SignedHead(self._seat, self.head.link, tuple(digests), signature)
         self.head = head
-        return SignedHead(self._seat, first, before, tuple(digests), signature)
-
-
-def behind(head: ChainHead, digests: Iterable[tuple[OpNumber, bytes]], upto: OpNumber) -> ChainHead:
-    """The device's end: where the chain stands behind op `upto`.
-
-    Args:
-        head: where it stands already.
-        digests: (number, SHA-256) of own ops, rising; those up to the head are passed over.
-        upto: the last to take in.
-    """
-    link = head.link
-    for n, digest in digests:
-        if head.n < n <= upto:
-            link = link_after(link, digest)
-    return ChainHead(max(head.n, upto), link)
+        return signed

@@ -28,8 +28,7 @@ from schemas.limits import (
     UNSENT_LEN_MAX,
 )
 from sync.clock import Offset
-from sync.evidence.chain import ChainHead, head_words
-from sync.session.chaining import behind
+from sync.evidence.chain import ChainHead, behind, head_words
 from sync.session.meter import Credit
 from sync.session.table import DEVICE_TABLE, DeviceState, Local, Machine
 
@@ -299,7 +298,7 @@ class DeviceSession:
         """The signature over the head behind op `last`; b"" when the server has it."""
         if self._chain is None or last <= self._chain.n:
             return b""
-        self._chain = behind(self._chain, digests.items(), last)
+        self._chain = behind(self._chain, ((n, digest) for n, digest in digests.items() if n <= last))
         return self._sign(head_words(self._facts.device, self._chain))
 
     def offer_again(self, ops: Collection[OpNumber]) -> None:
