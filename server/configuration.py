@@ -217,7 +217,7 @@ def _overlay(values: dict[str, Any], upon: Mapping[tuple[str, ...], object]) -> 
 
 def _path(kind: type, value: object, base: Path) -> Path:
     if kind is not Path or not isinstance(value, str | Path) or not str(value):
-        raise msgspec.ValidationError("Expected a path, in quotes")
+        raise ValueError("Expected a path, in quotes")
     return value if isinstance(value, Path) else base / value
 
 

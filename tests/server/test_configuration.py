@@ -1,0 +1,201 @@
+"""The configuration: typed, every key documented, nothing misspelt, nothing secret, nothing unsafe."""
+
+import typing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas.errors import UsageError
+from server.configuration import CONFIGURATION_BYTES_MAX, Configuration, keys, read_configuration, variable_of
+from server.configuration_page import PAGE, page
+
+PLANTED = "planted-Zq81-secret"
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  they are refused, or listened on with TLS
+TLS = 'certificate_file = "cert.pem"\nkey_file = "key.pem"\n'
+
+
+def read(tmp_path: Path, text: str, environment: dict[str, str] | None = None, **given: object) -> Configuration:
+    """Read a configuration with this text."""
+    path = tmp_path / "beatbook.toml"
+    path.write_text(text)
+    return read_configuration(path, environment or {}, **given)
+
+
+def refused(tmp_path: Path, text: str, environment: dict[str, str] | None = None) -> str:
+    """The refusal of a configuration with this text: it names the file, and no value that may be secret."""
+    with pytest.raises(UsageError) as caught:
+        read(tmp_path, text, environment)
+    told = str(caught.value)
+    assert str(tmp_path / "beatbook.toml") in told
+    assert PLANTED not in told
+    return told
+
+
+def test_nothing_is_needed() -> None:
+    """Every key has a default, and the defaults are safe: the loopback alone, our own pages alone, no proxy."""
+    configuration = read_configuration(None, {})
+    assert configuration == Configuration()
+    edge = configuration.edge()
+    assert set(edge.hosts) == {"127.0.0.1", "localhost", "[::1]"}
+    assert (edge.origins, edge.trusted_proxies) == ((), ())
+    assert configuration.tls_files is None
+
+
+def test_a_whole_file_is_understood(tmp_path: Path) -> None:
+    """Every section; paths are relative to the file's folder."""
+    text = f"""
+data = "data"
+log_level = "warning"
+[listen]
+host = "0.0.0.0"
+port = 443
+hosts = ["beatbook.example"]
+origins = ["https://desk.example:8443"]
+trusted_proxies = ["10.0.0.7", "10.1.0.0/24"]
+[tls]
+{TLS}
+[limits]
+connections_max = 100
+connections_per_address_max = 10
+requests_per_s = 2.5
+requests_burst = 7
+"""
+    configuration = read(tmp_path, text)
+    assert configuration.data == tmp_path / "data"
+    assert configuration.tls_files == (tmp_path / "cert.pem", tmp_path / "key.pem")
+    assert configuration.host_names == ("beatbook.example", "localhost", "127.0.0.1", "[::1]")
+    assert configuration.edge().requests.burst == 7
+    assert not configuration.edge().proxies_only
+    assert configuration.door().connections_per_address_max == 10
+
+
+def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:
+    """What is given counts; what is not given leaves the file's value."""
+    configuration = read(
+        tmp_path, "[listen]\nport = 1\n", listen_port=2, listen_host=None, data=Path("x"), log_level=None
+    )
+    assert (configuration.listen.port, configuration.listen.host) == (2, "127.0.0.1")
+    assert configuration.data == Path("x")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("[listen]\nprot = 1", "there is no key listen.prot; did you mean listen.port?"),
+        ("[listen]\nhost_names = []", "there is no key listen.host_names"),
+        ("lisen = 1", "there is no key lisen; did you mean listen?"),
+        ("[limits]\nconnection_max = 1", "did you mean limits.connections_max?"),
+        (f'[tls]\nkey = "{PLANTED}"', "there is no key tls.key; did you mean tls.key_file?"),
+        (f'[xyzzy]\nqqq = "{PLANTED}"', "known here: data, log_level, listen, tls, limits"),
+    ],
+)
+def test_an_unknown_key_is_refused_by_name(tmp_path: Path, text: str, meant: str) -> None:
+    """A misspelt limit would be no limit; the text names the key that was probably meant."""
+    assert meant in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[listen]\nport = "8700"', "listen.port"), ("[listen]\nport = 70000", "listen.port"),
+        ("[limits]\nconnections_max = 0", "limits.connections_max"), ("[limits]\nrequests_per_s = 0", "requests_per_s"),
+        ('log_level = "trace"', "log_level"), ("listen = 5", "listen"), ("data = 5", "data"), ('data = ""', "data"),
+        ('[listen]\nhosts = "beatbook.example"', "listen.hosts"), ("[listen]\nhosts = [5]", "listen.hosts"),
+        ("tls = true", "tls"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path, text: str, key: str) -> None:
+    """The text says which key, and what was expected."""
+    told = refused(tmp_path, text)
+    assert key in told
+    assert "xpected" in told or "Invalid" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[listen]\nhosts = ["https://beatbook.example"]', "listen.hosts"),
+        ('[listen]\nhosts = ["Beatbook.example"]', "listen.hosts"),
+        ('[listen]\nhosts = ["beatbook.example:8700"]', "listen.hosts"),
+        ('[listen]\norigins = ["beatbook.example"]', "listen.origins"),
+        ('[listen]\norigins = ["https://beatbook.example/"]', "listen.origins"),
+        ('[listen]\norigins = ["*"]', "listen.origins"),
+        ('[listen]\ntrusted_proxies = ["*"]', "trusted_proxies"),
+        ('[tls]\nkey_file = "x"', "tls.certificate_file"),
+        ('[tls]\ncertificate_file = "x"', "tls.key_file"),
+    ],
+)
+def test_a_value_that_means_nothing_is_refused(tmp_path: Path, text: str, key: str) -> None:
+    """A name, origin or proxy that no request can ever have, and half of TLS."""
+    assert key in refused(tmp_path, text)
+
+
+@pytest.mark.parametrize("host", [*WILDCARDS, "10.0.0.5", "192.0.2.1", "beatbook.example"])
+def test_clear_text_is_not_spoken_to_other_machines(tmp_path: Path, host: str) -> None:
+    """An address that others reach needs TLS, or a listed proxy; and names, where it has none of its own."""
+    named = '\nhosts = ["beatbook.example"]'
+    assert "tls.certificate_file" in refused(tmp_path, f'[listen]\nhost = "{host}"{named}')
+    assert read(tmp_path, f'[listen]\nhost = "{host}"{named}\n[tls]\n{TLS}').tls_files is not None
+    behind = read(tmp_path, f'[listen]\nhost = "{host}"{named}\ntrusted_proxies = ["10.0.0.7"]')
+    assert behind.edge().proxies_only
+    if host in WILDCARDS:
+        assert "listen.hosts" in refused(tmp_path, f'[listen]\nhost = "{host}"\n[tls]\n{TLS}')
+
+
+def test_a_variable_names_a_file_over_the_configuration(tmp_path: Path) -> None:
+    """A service manager hands out credentials at a path of its own; half of it is still refused."""
+    environment = {"BEATBOOK_TLS_KEY_FILE": "/run/key.pem", "BEATBOOK_TLS_CERTIFICATE_FILE": "/run/cert.pem"}
+    configuration = read(tmp_path, f"[tls]\n{TLS}", environment)
+    assert configuration.tls_files == (Path("/run/cert.pem"), Path("/run/key.pem"))
+    assert read_configuration(None, environment).tls_files == configuration.tls_files
+    assert "tls.certificate_file" in refused(tmp_path, "", {"BEATBOOK_TLS_KEY_FILE": "/run/key.pem"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"x = {PLANTED}",
+        "[",
+        "a = 1\na = 2",
+        "\ufffe",
+        "x" * 10 + "= [" * 2_000,
+        "= 1",
+        "#" * CONFIGURATION_BYTES_MAX * 2,
+    ],
+)
+def test_a_file_that_is_no_toml_is_told_in_a_line(tmp_path: Path, text: str) -> None:
+    """No traceback, and no line of the file in the text."""
+    assert "\n" not in refused(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Also a folder, and bytes that are no text."""
+    with pytest.raises(UsageError, match=r"gone\.toml"):
+        read_configuration(tmp_path / "gone.toml", {})
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_configuration(tmp_path, {})
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="UTF-8"):
+        read_configuration(tmp_path / "bytes.toml", {})
+
+
+def test_every_key_says_what_it_is() -> None:
+    """A meaning for each, a unit for each number but the port, a default for all, and a variable for each file."""
+    found = list(keys())
+    assert len(found) >= 12
+    for key, hint, default in found:
+        meta = next(each for each in typing.get_args(hint) if isinstance(each, msgspec.Meta))
+        assert meta.description, key
+        assert default is not msgspec.NODEFAULT, key
+        if typing.get_args(hint)[0] in {int, float} and key != "listen.port":
+            assert (meta.extra or {}).get("unit"), key
+        assert (variable_of(key) is not None) == key.endswith("_file")
+
+
+def test_the_page_is_what_the_types_say() -> None:
+    """docs/reference/configuration.md has every key. When this fails, run `python -m server.configuration_page`."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page()
+    for key, _, _ in keys():
+        assert f"| `{key.rpartition('.')[2]}` |" in text
