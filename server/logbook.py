@@ -64,15 +64,17 @@ class Extras(msgspec.Struct, frozen=True):
         entries: for the journal, signed heads among them.
         secrets: name -> what is kept under it from now on; None forgets it.
         heads: what devices signed.
+        reached: name -> where a chain that no device signs stands now.
     """
 
     entries: tuple[Entry, ...] = ()
     secrets: Mapping[str, bytes | None] = {}
     heads: tuple[SignedHead, ...] = ()
+    reached: Mapping[str, ChainHead] = {}
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
-        return bool(self.entries or self.secrets or self.heads)
+        return bool(self.entries or self.secrets or self.heads or self.reached)
 
     def vouched(self) -> dict[OpKey, bytes]:
         """The SHA-256 of every op that a device signed for in this group."""
@@ -93,7 +95,7 @@ class Written(msgspec.Struct, frozen=True):
     Attributes:
         entries: new entries of the journal.
         secrets: as in `Extras`.
-        chains: seat -> where its chain stands now.
+        chains: seat, or name of another chain -> where it stands now.
         covered: SHA-256 of ops that a head vouches for and that the store does not hold: when one comes after all, it
             must be that one.
         leaves: of the tree, in their order: ops, entries, rows.
@@ -104,7 +106,7 @@ class Written(msgspec.Struct, frozen=True):
 
     entries: tuple[NewEntry, ...] = ()
     secrets: Mapping[str, bytes | None] = {}
-    chains: Mapping[DeviceId, ChainHead] = {}
+    chains: Mapping[str, ChainHead] = {}
     covered: tuple[tuple[DeviceId, OpNumber, bytes], ...] = ()
     leaves: tuple[bytes, ...] = ()
     first_leaf: int = 0
@@ -125,9 +127,9 @@ def new_entries(extras: Extras, known: frozenset[EntryKey]) -> tuple[NewEntry, .
     return tuple(found.values())
 
 
-def chains_after(extras: Extras, before: Mapping[DeviceId, ChainHead]) -> dict[DeviceId, ChainHead]:
-    """Where the chains stand behind the heads that were signed."""
-    after: dict[DeviceId, ChainHead] = {}
+def chains_after(extras: Extras, before: Mapping[DeviceId, ChainHead]) -> dict[str, ChainHead]:
+    """Where the chains stand behind the heads that were signed, and the others that were brought on."""
+    after: dict[str, ChainHead] = dict(extras.reached)
     for signed in extras.heads:
         known = after.get(signed.seat) or before.get(signed.seat)
         if known is None or signed.head.n > known.n:

@@ -8,22 +8,39 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from schemas.codec import reread_op
 from schemas.errors import PeerError, StoreError
-from schemas.ids import DeviceId, Millis
+from schemas.ids import Millis
 from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Result
+from server import intake
 from server.committer import Committer
+from server.gate import Gate, Seated
 from server.hub import Hub, batch_frame
-from server.identity import Directory
 from server.settle import Submission
 from server.store import Store
+from sync.evidence.chain import ChainHead, genesis
 from sync.session import Admission, ServerSession
-from sync.session.steps import CheckHello, Commit, Demand, Send, Step, WantChanges, WantPage, WantRanges
+from sync.session.steps import (
+    CheckHello,
+    Commit,
+    Demand,
+    KeepReads,
+    KeepSealed,
+    Receipt,
+    Send,
+    Step,
+    WantChanges,
+    WantPage,
+    WantRanges,
+)
 
 _log = logging.getLogger(__name__)
 _CLOSE_WITHOUT_FAULT: Final = 1000
@@ -42,6 +59,10 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
+def _nothing() -> None:
+    pass
+
+
 def _defect(task: "asyncio.Task[object]") -> Exception | None:
     """What a task died of that nobody foresaw."""
     if not task.done() or task.cancelled():
@@ -53,14 +74,12 @@ def _defect(task: "asyncio.Task[object]") -> Exception | None:
 class Services:
     """What every connection works with."""
 
-    def __init__(
-        self, store: Store, committer: Committer, hub: Hub, directory: Directory, now: Callable[[], Millis]
-    ) -> None:
+    def __init__(self, store: Store, committer: Committer, hub: Hub, gate: Gate, now: Callable[[], Millis]) -> None:
         """Bind them."""
         self.store = store
         self.committer = committer
         self.hub = hub
-        self.directory = directory
+        self.gate = gate
         self.now = now
 
 
@@ -74,6 +93,7 @@ class Connection:
         self._awake = asyncio.Event()
         self._sent = asyncio.Event()
         self._over = asyncio.Event()
+        self._reads: ChainHead | None = None
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
 
     def wake(self) -> None:
@@ -133,37 +153,61 @@ class Connection:
 
     async def _obey(self, demand: Demand | None) -> None:
         match demand:
-            case CheckHello(device):
-                await self._admit(device)
+            case CheckHello():
+                await self._admit(demand)
             case Commit():
                 await self._services.committer.room()
                 self._submit(demand)
+            case KeepReads() | KeepSealed() | Receipt():
+                await self._services.committer.room()
+                self._keep(demand)
             case None:
                 pass
 
-    async def _admit(self, device: DeviceId) -> None:
+    async def _admit(self, demand: CheckHello) -> None:
         services = self._services
         try:
-            last_op = await services.store.last_op(device)
-            # From here to `enter` nothing awaits: no commit can fall between the heads and the subscription, and no
-            # change of grants between the enrolment and the session.
-            enrolment = services.directory.find(device)
+            seated = await services.gate.look(demand.device, demand.body)
+            admission = await self._admission(demand, seated)
         except StoreError as error:
-            _log.error("cannot admit %s: %s", device, error)
+            _log.error("cannot admit %s: %s", demand.device, error)
             self.session.fail(PeerError("server_busy", retry_after_ms=1_000))
             return
-        if enrolment is None:
-            self.session.fail(PeerError("unknown_device", device))
+        except PeerError as error:
+            self.session.fail(error)
             return
-        admission = Admission(
-            public_key=enrolment.key,
-            grants=services.hub.grants(enrolment.generations()),
-            epoch=services.store.epoch,
-            last_op=last_op,
-        )
-        self.session.admit(admission, services.now())
+        # From here to `enter` nothing awaits: no commit can fall between the heads and the subscription, and no change
+        # of grants between what the gate says and the session.
+        grants = services.gate.grants(demand.device) if seated.welcome else {}
+        self.session.admit(msgspec.structs.replace(admission, grants=services.hub.grants(grants)), services.now())
         if self.session.device is not None:
-            services.hub.enter(device, self)
+            services.hub.enter(demand.device, self)
+            if self.session.set_back:
+                self._raise_alarm("chain_differs", "its op chain ends before, or differs from, what the server holds")
+            if demand.body.next_read <= admission.reads_kept:
+                self._raise_alarm("reads_missing", f"it says that it has fewer than {admission.reads_kept} entries")
+
+    async def _admission(self, demand: CheckHello, seated: Seated) -> Admission:
+        """All that WELCOME tells but the grants."""
+        services, device = self._services, demand.device
+        chain = await services.store.chain(device)
+        self._reads = await services.store.chain(intake.reads_chain(device))
+        reads_kept = 0 if self._reads is None else self._reads.n
+        entitled = seated.welcome and seated.wipe is None and demand.body.next_read > reads_kept
+        checkpoint, consistency = await services.gate.checkpoint(demand.body.pinned)
+        return Admission(
+            public_key=seated.public_key,
+            grants={},
+            epoch=services.store.epoch,
+            last_op=await services.store.last_op(device),
+            officer=seated.officer,
+            chain=genesis(device) if chain is None else chain,
+            lease=await services.gate.lease(device) if entitled else None,
+            checkpoint=checkpoint,
+            consistency=consistency,
+            reads_kept=reads_kept,
+            wipe=seated.wipe,
+        )
 
     def _submit(self, demand: Commit) -> None:
         device = self.session.device
@@ -174,14 +218,61 @@ class Connection:
             self.session.committed(results, demand.size)
             self.wake()
 
-        def failed(_error: StoreError) -> None:
-            self.session.fail(PeerError("internal", retry_after_ms=1_000))
+        times = [reread_op(raw).hlc[0] for raw in demand.ops]
+        submission = Submission(
+            device,
+            frozenset(self.session.scopes),
+            demand.ops,
+            schema=self.session.schema,
+            times=demand.times,
+            roles=self._services.gate.roles(device, Millis(min(times, default=self._services.now()))),
+            head=demand.head,
+        )
+        self._services.committer.submit(submission, done, self._failed)
+
+    def _keep(self, demand: KeepReads | KeepSealed | Receipt) -> None:
+        """Have what is no op committed, and tell the device once it is."""
+        device, session = self.session.device, self.session
+        if device is None:
+            return
+        submission: Submission | None
+        told: Callable[[], None]
+        match demand:
+            case KeepReads():
+                try:
+                    submission, reads = intake.take_reads(
+                        device, session.officer, self._reads, demand.first, demand.entries
+                    )
+                except PeerError as error:
+                    session.fail(error)
+                    return
+                self._reads = reads
+                told = partial(session.reads_kept, reads.n, demand.size)
+            case KeepSealed():
+                submission = intake.sealed_entries(device, session.officer, demand.edits)
+                told = partial(session.quarantined, tuple(id_ for id_, _ in demand.edits), demand.size)
+            case Receipt():
+                submission, told = intake.receipt_entry(device, demand.message), _nothing
+
+        def done(_results: tuple[Result, ...]) -> None:
+            told()
             self.wake()
 
-        submission = Submission(
-            device, frozenset(self.session.scopes), demand.ops, schema=self.session.schema, times=demand.times
-        )
-        self._services.committer.submit(submission, done, failed)
+        if submission is None:
+            done(())
+        else:
+            self._services.committer.submit(submission, done, self._failed)
+
+    def _raise_alarm(self, code: str, detail: str) -> None:
+        device = self.session.device
+        if device is not None:
+            _log.warning("%s: %s", device, detail)
+            alarm = intake.Alarm(code, device, detail, self._services.now())
+            self._services.committer.submit(intake.alarm_entry(alarm), lambda _: None, lambda _: None)
+
+    def _failed(self, _error: StoreError) -> None:
+        self.session.fail(PeerError("internal", retry_after_ms=1_000))
+        self.wake()
 
     # --- out ---------------------------------------------------------------------------------------------------------
 

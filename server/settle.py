@@ -50,6 +50,7 @@ class Submission(msgspec.Struct, frozen=True):
         head: what the device signed for them; the session has checked it.
         entries: for the journal (`server.logbook`).
         secrets: name -> what to keep under it; None forgets it.
+        reached: name -> where a chain that no device signs stands now (read logs).
     """
 
     device: DeviceId
@@ -61,6 +62,7 @@ class Submission(msgspec.Struct, frozen=True):
     head: SignedHead | None = None
     entries: tuple[Entry, ...] = ()
     secrets: Mapping[str, bytes | None] = {}
+    reached: Mapping[str, ChainHead] = {}
 
 
 class KnownOp(msgspec.Struct, frozen=True):
@@ -191,9 +193,12 @@ def flatten(group: Sequence[Submission]) -> list[tuple[Submission, bytes]]:
 def extras(group: Sequence[Submission]) -> Extras:
     """What the group brings beside its ops."""
     secrets: dict[str, bytes | None] = {}
+    reached: dict[str, ChainHead] = {}
     for submission in group:
         secrets.update(submission.secrets)
+        reached.update(submission.reached)
     return Extras(
+        reached=reached,
         entries=tuple(entry for submission in group for entry in submission.entries),
         secrets=secrets,
         heads=tuple(submission.head for submission in group if submission.head is not None),

@@ -18,7 +18,7 @@ from server.store import paging
 from server.store.port import Changes, KeptOp, Page
 from sync import digest, merge
 from sync.evidence import merkle
-from sync.evidence.chain import ChainHead, genesis
+from sync.evidence.chain import ChainHead
 from sync.evidence.merkle import Frontier
 from sync.merge import RecordState
 from sync.session import Head
@@ -45,7 +45,7 @@ class MemoryStore:
         self._members: dict[ScopeName, dict[RecordId, tuple[Seq, bool]]] = {}
         self._journal: dict[EntryKey, KeptEntry] = {}
         self._secrets: dict[str, bytes] = {}
-        self._chains: dict[DeviceId, ChainHead] = {}
+        self._chains: dict[str, ChainHead] = {}
         self._covered: dict[OpKey, bytes] = {}
         self._leaves: list[bytes] = []
         self._tree = merkle.EMPTY
@@ -203,9 +203,9 @@ class MemoryStore:
         """One entry of the journal."""
         return self._journal.get((what, key))
 
-    async def chain(self, seat: DeviceId) -> ChainHead:
-        """Where a seat's chain of ops stands."""
-        return self._chains.get(seat) or genesis(seat)
+    async def chain(self, name: str) -> ChainHead | None:
+        """Where a chain stands."""
+        return self._chains.get(name)
 
     async def secret(self, name: str) -> bytes | None:
         """What is kept under that name."""

@@ -132,8 +132,8 @@ class Store(Protocol):
     async def entry(self, what: str, key: str) -> KeptEntry | None:
         """One entry of the journal."""
 
-    async def chain(self, seat: DeviceId) -> ChainHead:
-        """Where a seat's chain of ops stands."""
+    async def chain(self, name: str) -> ChainHead | None:
+        """Where a chain stands: a seat's ops (`sync.evidence.chain`), or another that is kept; None when it is new."""
 
     async def secret(self, name: str) -> bytes | None:
         """What is kept under that name."""

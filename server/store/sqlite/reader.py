@@ -27,7 +27,7 @@ from server.store.sqlite.schema import open_reader
 from server.store.sqlite.trouble import store_error
 from sync import digest
 from sync.evidence import merkle
-from sync.evidence.chain import ChainHead, genesis
+from sync.evidence.chain import ChainHead
 from sync.history import Act
 from sync.session import Head
 
@@ -151,10 +151,10 @@ def read_entry(connection: sqlite3.Connection, what: str, key: str) -> KeptEntry
     return None if found is None else KeptEntry(*found)
 
 
-def read_chain(connection: sqlite3.Connection, seat: DeviceId) -> ChainHead:
+def read_chain(connection: sqlite3.Connection, name: str) -> ChainHead | None:
     """See `server.store.port.Store.chain`."""
-    found = connection.execute("SELECT n, link FROM chain WHERE device = ?", (seat,)).fetchone()
-    return genesis(seat) if found is None else ChainHead(*found)
+    found = connection.execute("SELECT n, link FROM chain WHERE device = ?", (name,)).fetchone()
+    return None if found is None else ChainHead(*found)
 
 
 def read_secrets(connection: sqlite3.Connection, prefix: str) -> dict[str, bytes]:

@@ -217,9 +217,9 @@ class SqliteStore:
         """One entry of the journal."""
         return await self._readers.read(lambda db: reader.read_entry(db, what, key))
 
-    async def chain(self, seat: DeviceId) -> ChainHead:
-        """Where a seat's chain of ops stands."""
-        return await self._readers.read(lambda db: reader.read_chain(db, seat))
+    async def chain(self, name: str) -> ChainHead | None:
+        """Where a chain stands."""
+        return await self._readers.read(lambda db: reader.read_chain(db, name))
 
     async def secret(self, name: str) -> bytes | None:
         """What is kept under that name."""

@@ -50,7 +50,8 @@ _COVERED: Final = "SELECT digest FROM covered WHERE device = ? AND n = ?"
 _PUT_COVERED: Final = "INSERT INTO covered (device, n, digest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _ENTRY_KEY: Final = "SELECT 1 FROM journal WHERE what = ? AND key = ?"
 _PUT_SECRET: Final = (
-    "INSERT INTO secret (name, body) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body"
+    "INSERT INTO secret (name, body) VALUES (?, ?)"  # noqa: S105  a statement
+    " ON CONFLICT (name) DO UPDATE SET body = excluded.body"
 )
 _PUT_RECORD: Final = (
     "INSERT INTO record (id, kind, version, body) VALUES (?, ?, ?, ?)"

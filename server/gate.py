@@ -1,0 +1,66 @@
+"""The port through which connections ask who somebody is and what they may see.
+
+`server.authority` is the real one. Tests of the sync path bring one that knows its devices by heart.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from schemas.ids import DeviceId, Generation, Millis, OfficerId, ScopeName
+from schemas.roles import Role
+from schemas.wire import HelloBody, Lease
+
+
+class Seated(msgspec.Struct, frozen=True, kw_only=True):
+    """Who said HELLO.
+
+    Attributes:
+        public_key: the device's Ed25519 key, 32 bytes.
+        officer: whose seat it is; None where that is not asked.
+        wipe: why it must destroy what it holds; None when it need not.
+        welcome: whether it may do more than remove what it holds: not so for a device that is revoked.
+        until: when its sign-in ends (ms since 1970); None where it never does.
+    """
+
+    public_key: bytes
+    officer: OfficerId | None = None
+    wipe: str | None = None
+    welcome: bool = True
+    until: Millis | None = None
+
+
+class Gate(Protocol):
+    """Who may connect, as what, and what they see."""
+
+    async def look(self, device: DeviceId, body: HelloBody) -> Seated:
+        """Who it is, with their rights brought up to this moment.
+
+        Args:
+            device: the seat that HELLO names.
+            body: all that it says, the token among it. Its proof is checked by whoever asks.
+
+        Raises:
+            PeerError: it may not connect; the code says why.
+            StoreError: that cannot be found out now.
+        """
+
+    def grants(self, device: DeviceId) -> Mapping[ScopeName, Generation]:
+        """The scopes that a seat holds at this moment."""
+
+    def roles(self, device: DeviceId, since: Millis) -> frozenset[Role] | None:
+        """What the seat's officer is now, or was at `since` (ms since 1970); None where nobody asks for roles."""
+
+    async def lease(self, device: DeviceId) -> Lease | None:
+        """A new lease for a seat; None where none is given.
+
+        Raises:
+            StoreError: it cannot be given now.
+        """
+
+    async def checkpoint(self, pinned: int) -> tuple[bytes, tuple[bytes, ...]]:
+        """(the log's signed checkpoint, proof that it continues the log of that size).
+
+        A size beyond the log's own gets no proof: the device will see that the log has shrunk.
+        """
