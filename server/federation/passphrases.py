@@ -56,7 +56,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if 0 < self.pin_digits_min < _PIN_DIGITS_LEAST:
-            raise UsageError(f"pin_digits_min is 0 or {_PIN_DIGITS_LEAST} and more, not {self.pin_digits_min}")
+            raise ValueError(f"pin_digits_min is 0 or {_PIN_DIGITS_LEAST} and more, not {self.pin_digits_min}")
 
     def problem(self, text: str, officer: OfficerId) -> str | None:
         """Why `text` may not be chosen by `officer`, in words for the officer; None when it may."""

@@ -107,6 +107,49 @@ _REFUSALS: Final = (
         "There were too many wrong tries: it is locked.",
         "Ask an administrator to unlock it, and say whether the tries were yours.",
     ),
+    # Signing in with a provider elsewhere.
+    _refusal(
+        "oidc_no_login",
+        400,
+        "No such login is under way in this browser.",
+        "Begin to sign in again; a login lasts some minutes, and one answer ends it.",
+    ),
+    _refusal(
+        "oidc_foreign_answer",
+        401,
+        "The answer does not belong to this login.",
+        "Begin to sign in again. If it happens twice, report it: somebody may be tampering with logins.",
+    ),
+    _refusal(
+        "oidc_denied",
+        401,
+        "The provider did not sign you in.",
+        "Begin to sign in again; the server's log has the provider's reason.",
+    ),
+    _refusal(
+        "oidc_token_invalid",
+        401,
+        "What the provider says of you does not hold.",
+        "Begin to sign in again; if it happens twice, tell an administrator, who finds the reason in the server's log.",
+    ),
+    _refusal(
+        "oidc_officer_unknown",
+        403,
+        "The provider knows you, and no such officer is registered here.",
+        "Ask the registrar to enter you; the administrator checks which claim holds the collar number.",
+    ),
+    _refusal(
+        "oidc_unavailable",
+        502,
+        "The provider could not be used.",
+        "Sign in another way, or later; the administrator finds the reason in the server's log.",
+    ),
+    _refusal(
+        "oidc_busy",
+        503,
+        "Too many logins are under way.",
+        "Wait some minutes and begin again.",
+    ),
 )
 
 REFUSALS: Final[dict[str, Refusal]] = {refusal.code: refusal for refusal in _REFUSALS}

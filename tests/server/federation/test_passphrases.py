@@ -158,5 +158,5 @@ def test_a_force_may_ask_for_more() -> None:
     strict = Policy(passphrase_chars_min=15, pin_digits_min=0)
     assert strict.problem("493817", OFFICER) == "choose words, not digits alone"
     assert strict.problem("fourteen chars", OFFICER) == "choose at least 15 characters"
-    with pytest.raises(UsageError, match="pin_digits_min is 0 or 6"):
+    with pytest.raises(ValueError, match="pin_digits_min is 0 or 6"):
         Policy(pin_digits_min=4)

@@ -13,10 +13,10 @@ FOLDER = Path(federation.__file__).parent
 
 @pytest.mark.parametrize("code", REFUSALS)
 def test_every_refusal_says_what_happened_and_what_to_do(code: str) -> None:
-    """A code in lower case, an HTTP status of the caller's side, and whole sentences."""
+    """A code in lower case, an HTTP status of an error, and whole sentences."""
     spec = REFUSALS[code]
     assert re.fullmatch(r"[a-z]+(_[a-z]+)+", spec.code)
-    assert 400 <= spec.status < 500
+    assert 400 <= spec.status < 600
     for text in (spec.meaning, spec.action):
         assert re.fullmatch(r"[A-Z].*[.]", text)
 
