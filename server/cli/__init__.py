@@ -14,6 +14,7 @@ COMMANDS: Final = {
     "handset": "server.cli.handset",
     "explain": "server.cli.explain",
     "inbox": "server.cli.inbox",
+    "witness": "server.cli.witness",
     "demo": "server.cli.demo",
 }
 """Subcommand -> the module whose `command` it is."""
