@@ -11,6 +11,7 @@ import msgspec
 
 from schemas import scopes
 from schemas.ids import Millis, ScopeName
+from schemas.limits import INT_MAX
 from server.registry.acts import (
     Assigned,
     Cleared,
@@ -36,6 +37,7 @@ class Ground(msgspec.Struct, frozen=True, eq=False):
         source: the unit whose place it is: the station itself, one that went up in it, or for a role that reaches
             everywhere any unit.
         mission: the mission that it comes from.
+        shift: the shift that a role hangs on, where the rules bind it to one.
     """
 
     officer: Officer
@@ -43,6 +45,7 @@ class Ground(msgspec.Struct, frozen=True, eq=False):
     station: Unit | None = None
     source: Unit | None = None
     mission: Mission | None = None
+    shift: Span | None = None
 
 
 Grounds: TypeAlias = dict[ScopeName, list[Ground]]
@@ -114,17 +117,19 @@ class _Walk:
         """What the officer's roles give, at the units where they are held."""
         rules = self._state.rules
         posts = self._posts(held)
-        on_shift = any(isinstance(span.act, ShiftSet) for span in held)
+        duty = _longest([span for span in held if isinstance(span.act, ShiftSet)])
         for span in held:
             if not isinstance(span.act, RoleGiven):
                 continue
             rule = rules.roles.get(span.act.role)
-            if rule is None or (span.act.role in rules.on_shift and not on_shift):
+            bound = span.act.role in rules.on_shift
+            if rule is None or (bound and duty is None):
                 continue
+            ground = Ground(self._officer, (span,), shift=duty if bound else None)
             for scope in rule.always:
-                _add(self.found, scope, Ground(self._officer, (span,)))
-            self._everywhere(span, rule)
-            self._here(span, rule, posts if span.act.unit is None else self._covered(span.act.unit))
+                _add(self.found, scope, ground)
+            self._everywhere(ground, rule)
+            self._here(ground, rule, posts if span.act.unit is None else self._covered(span.act.unit))
 
     def direct(self, span: Span) -> None:
         """What a span gives by itself, whatever the role."""
@@ -159,20 +164,21 @@ class _Walk:
         station = self._state.units[unit].at(self._at)
         return [] if station is None else [(None, station)]
 
-    def _everywhere(self, role: Span, rule: RoleRule) -> None:
+    def _everywhere(self, role: Ground, rule: RoleRule) -> None:
         if not rule.everywhere:
             return
         for unit in self._state.units.values():
             if unit.act.start <= self._at:
-                ground = Ground(self._officer, (role,), source=unit)
+                ground = msgspec.structs.replace(role, source=unit)
                 for place in unit.act.places:
                     for scope in expand(rule.everywhere, place):
                         _add(self.found, scope, ground)
 
-    def _here(self, role: Span, rule: RoleRule, stations: _Stations) -> None:
+    def _here(self, role: Ground, rule: RoleRule, stations: _Stations) -> None:
         for post, station in stations:
             for source in station.whole(self._at):
-                ground = Ground(self._officer, (role,) if post is None else (role, post), station, source)
+                spans = role.spans if post is None else (*role.spans, post)
+                ground = Ground(self._officer, spans, station, source, shift=role.shift)
                 for place in source.act.places:
                     for scope in expand(rule.here, place):
                         _add(self.found, scope, ground)
@@ -181,6 +187,11 @@ class _Walk:
         _add(self.found, scope, ground)
         if decides:
             _add(self.found, scopes.inbox(scope), ground)
+
+
+def _longest(spans: list[Span]) -> Span | None:
+    """The span that ends last, of those that hold at one moment."""
+    return max(spans, key=lambda span: INT_MAX if span.until is None else span.until, default=None)
 
 
 def _add(found: Grounds, scope: ScopeName, ground: Ground) -> None:

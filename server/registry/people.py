@@ -4,6 +4,7 @@ from typing import assert_never
 
 from schemas import scopes
 from schemas.errors import UsageError
+from schemas.ids import Millis
 from schemas.roles import Role
 from server.registry import lookups
 from server.registry.acts import (
@@ -15,6 +16,7 @@ from server.registry.acts import (
     NamedGrant,
     OfficerAdded,
     OfficerEnded,
+    OfficerReturned,
     PassphraseChanged,
     PeopleAct,
     PersonSpan,
@@ -24,6 +26,7 @@ from server.registry.acts import (
     ShiftSet,
     SpanEnded,
 )
+from server.registry.ends import end_sign_in
 from server.registry.state import Officer, Seat, Span, State
 
 NO_OFFICER = "add the officer first"
@@ -42,6 +45,10 @@ def check(state: State, act: PeopleAct) -> None:
         case OfficerEnded():
             officer = lookups.found(state.officers, act.officer, "officer", NO_OFFICER)
             lookups.shorter(f"officer {act.officer!r}", officer.start, officer.until, act.until)
+        case OfficerReturned():
+            officer = lookups.found(state.officers, act.officer, "officer", NO_OFFICER)
+            if officer.until is None or act.start < officer.until:
+                raise UsageError(f"officer {act.officer!r} has not left by {act.start}; nobody returns who is there")
         case SpanEnded():
             span = lookups.found(state.spans, act.span, "role, posting, shift or grant", "give the name it began with")
             lookups.shorter(f"{act.span!r}", span.act.start, span.until, act.until)
@@ -68,12 +75,10 @@ def apply(state: State, act: PeopleAct) -> None:
             state.moments.drop(officer.until, officer)
             officer.until = act.until
             state.moments.add(act.until, officer)
+        case OfficerReturned():
+            _return(state, state.officers[act.officer], act.start)
         case SpanEnded():
-            span = state.spans[act.span]
-            whose = holder(state, span)
-            state.moments.drop(span.until, whose)
-            span.until = act.until
-            state.moments.add(act.until, whose)
+            _end(state, state.spans[act.span], act.until)
         case PassphraseChanged():
             state.officers[act.officer].passphrase_at = act.at
         case LeaseSet():
@@ -89,6 +94,27 @@ def holder(state: State, span: Span) -> Officer | Seat:
             return state.seats[span.act.seat]
         case _:
             return state.officers[span.act.officer]
+
+
+def _end(state: State, span: Span, until: Millis) -> None:
+    whose = holder(state, span)
+    state.moments.drop(span.until, whose)
+    span.until = until
+    state.moments.add(until, whose)
+
+
+def _return(state: State, officer: Officer, start: Millis) -> None:
+    """Begin the officer's time anew; nothing that they left behind comes to life again."""
+    left = officer.until if officer.until is not None else start
+    for span in (*officer.spans, *(span for seat in officer.seats for span in seat.spans)):
+        if span.act.start < left and (span.until is None or span.until > left):
+            _end(state, span, left)
+    for seat in officer.seats:
+        end_sign_in(state, seat)
+    state.moments.drop(officer.start, officer)
+    state.moments.drop(officer.until, officer)
+    officer.start, officer.until = start, None
+    state.moments.add(start, officer)
 
 
 def _begin(state: State, act: PersonSpan) -> None:

@@ -19,6 +19,7 @@ from server.registry.acts import (
     MissionEnded,
     OfficerAdded,
     OfficerEnded,
+    OfficerReturned,
     PersonSpan,
     ScopeGranted,
     SeatOpened,
@@ -60,7 +61,7 @@ def plan(state: State, seat: DeviceId, at: Millis) -> SeatRights | None:
         Began(
             scope=scope,
             gen=_next(one, scope),
-            why=tuple(dict.fromkeys(reason(state, why).words for why in found[scope])),
+            why=tuple(dict.fromkeys(reason(state, why, at).words for why in found[scope])),
         )
         for scope in wanted
         if scope not in held
@@ -91,7 +92,7 @@ def affected(state: State, act: Act) -> set[DeviceId]:
             subjects.append(state.units[act.unit])
         case MissionBegun() | MissionEnded():
             subjects.append(state.missions[act.mission])
-        case OfficerAdded() | OfficerEnded():
+        case OfficerAdded() | OfficerEnded() | OfficerReturned():
             subjects.append(state.officers[act.officer])
         case SpanEnded():
             subjects.append(holder(state, state.spans[act.span]))

@@ -42,12 +42,13 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     words: str
 
 
-def reason(state: State, ground: Ground) -> Reason:
-    """The reason that a ground is."""
+def reason(state: State, ground: Ground, at: Millis) -> Reason:
+    """The reason that a ground is, which holds at a moment."""
     officer = ground.officer
     starts, ends = [officer.start], [officer.until]
-    starts += [span.act.start for span in ground.spans]
-    ends += [span.until for span in ground.spans]
+    spans = ground.spans if ground.shift is None else (*ground.spans, ground.shift)
+    starts += [span.act.start for span in spans]
+    ends += [span.until for span in spans]
     if ground.mission is not None:
         starts.append(ground.mission.act.start)
         ends.append(ground.mission.until)
@@ -56,13 +57,20 @@ def reason(state: State, ground: Ground) -> Reason:
         ends.append(ground.station.until if ground.station.into is None else None)
     if ground.source is not None:
         starts += _joined(ground.source, ground.station)
+    for span in officer.spans:
+        if isinstance(span.act, RoleGiven) and span.act.role in state.rules.outside and span.until != span.act.start:
+            # It takes every operational scope away while it holds: it is over, or still to come.
+            if span.until is not None and span.until <= at:
+                starts.append(span.until)
+            else:
+                ends.append(span.act.start)
     until = min((end for end in ends if end is not None), default=None)
-    acts = tuple((tag_of(span.act), span.act.span) for span in ground.spans)
+    acts = tuple((tag_of(span.act), span.act.span) for span in spans)
     return Reason(
         acts=acts or (("officer-added-1", officer.officer),),
         since=max(starts),
         until=until,
-        words=f"{_what(state, ground)}, {_how_long(until)}{_by(ground.spans)}",
+        words=f"{_what(state, ground)}, {_how_long(until)}{_by(spans)}",
     )
 
 
@@ -99,7 +107,7 @@ def _what(state: State, ground: Ground) -> str:
             return f"seat {seat} was granted it ({why})"
         case _:
             assert_never(span.act)
-    return f"{ground.officer.officer} is {words}"
+    return f"{ground.officer.officer} is {words}{'' if ground.shift is None else ' while on shift'}"
 
 
 def _reach(state: State, role: Span, ground: Ground) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from schemas import scopes
-from schemas.ids import DeviceId, Millis, OfficerId, ScopeName
+from schemas.ids import DeviceId, Millis, OfficerId, RecordId, ScopeName
 from schemas.roles import Role
 from server.registry import grounds, lookups
-from server.registry.acts import RoleGiven, within
+from server.registry.acts import NamedGrant, RoleGiven
 from server.registry.grounds import Grounds
 from server.registry.reasons import Reason, reason
 from server.registry.state import SignIn, State
@@ -26,7 +26,7 @@ def rights_of(state: State, seat: DeviceId, at: Millis) -> dict[ScopeName, tuple
     Raises:
         UsageError: there is no such seat.
     """
-    return _told(state, grounds.of_seat(state, lookups.found(state.seats, seat, "seat", "open one first"), at))
+    return _told(state, grounds.of_seat(state, lookups.found(state.seats, seat, "seat", "open one first"), at), at)
 
 
 def entitlement_of(state: State, officer: OfficerId, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:
@@ -35,7 +35,9 @@ def entitlement_of(state: State, officer: OfficerId, at: Millis) -> dict[ScopeNa
     Raises:
         UsageError: there is no such officer.
     """
-    return _told(state, grounds.of_officer(state, lookups.found(state.officers, officer, "officer", "add them"), at))
+    return _told(
+        state, grounds.of_officer(state, lookups.found(state.officers, officer, "officer", "add them"), at), at
+    )
 
 
 def roles_of(state: State, officer: OfficerId, at: Millis, among: Iterable[ScopeName] | None = None) -> frozenset[Role]:
@@ -97,16 +99,17 @@ def live_sign_in(state: State, seat: DeviceId, at: Millis) -> SignIn | None:
     return grounds.live_sign_in(lookups.found(state.seats, seat, "seat", "open one first"), at)
 
 
-def named_for(state: State, officer: OfficerId, at: Millis) -> frozenset[str]:
+def named_for(state: State, officer: OfficerId, at: Millis) -> frozenset[RecordId]:
     """The records for which an officer is named at a moment (`NamedGrant.record`)."""
     known = state.officers.get(officer)
-    spans = () if known is None or not known.serves(at) else known.spans
-    records = (getattr(span.act, "record", None) for span in spans if within(at, span.act.start, span.until))
-    return frozenset(record for record in records if record is not None)
+    if known is None or not known.serves(at):
+        return frozenset()
+    named = (span.act for span in known.spans if isinstance(span.act, NamedGrant) and span.holds(at))
+    return frozenset(act.record for act in named if act.record is not None)
 
 
-def _told(state: State, found: Grounds) -> dict[ScopeName, tuple[Reason, ...]]:
-    return {scope: tuple(dict.fromkeys(reason(state, one) for one in found[scope])) for scope in sorted(found)}
+def _told(state: State, found: Grounds, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:
+    return {scope: tuple(dict.fromkeys(reason(state, one, at) for one in found[scope])) for scope in sorted(found)}
 
 
 def _counts(state: State, unit: str | None, at: Millis, audiences: set[ScopeName] | None) -> bool:

@@ -29,6 +29,13 @@ class OfficerEnded(BaseAct, frozen=True, kw_only=True, tag="officer-ended-1"):
     why: Why
 
 
+class OfficerReturned(BaseAct, frozen=True, kw_only=True, tag="officer-returned-1"):
+    """A person who has left joins again. What had begun before they left has ended with that, sign-ins included."""
+
+    officer: OfficerText
+    start: MillisInt
+
+
 class RoleGiven(SpanAct, frozen=True, kw_only=True, tag="role-given-1"):
     """An officer has a role.
 
@@ -164,4 +171,6 @@ class LeaseSet(BaseAct, frozen=True, kw_only=True, tag="lease-set-1"):
 
 
 PersonSpan: TypeAlias = RoleGiven | Posted | ShiftSet | Assigned | MissionJoined | NamedGrant | Cleared
-PeopleAct: TypeAlias = OfficerAdded | OfficerEnded | PersonSpan | SpanEnded | PassphraseChanged | LeaseSet
+PeopleAct: TypeAlias = (
+    OfficerAdded | OfficerEnded | OfficerReturned | PersonSpan | SpanEnded | PassphraseChanged | LeaseSet
+)

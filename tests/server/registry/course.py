@@ -1,0 +1,66 @@
+"""One act of every kind, as a course of things that can have happened: what the kept bytes are made from."""
+
+from schemas.roles import Role
+from server.registry import acts as a
+from tests.server.registry.force import DAY, HOUR, T0, Force, digest
+
+RECORD = "0190163d-8694-739b-aea5-966c26f8ad91"
+
+
+def course() -> Force:
+    """A force in which everything has happened once."""
+    force = Force()
+    force.unit("birmingham", "area:birmingham", title="Birmingham")
+    force.unit("birmingham-east", "area:birmingham-east", title="Birmingham East")
+    force.unit("old-street", title="Old Street")
+    force.do(a.UnitRenamed, unit="birmingham", title="Birmingham LPA")
+    force.do(a.UnitMerged, unit="birmingham-east", into="birmingham", start=T0 + DAY)
+    force.do(a.UnitEnded, unit="old-street", until=T0 + DAY, why="closed")
+    force.do(a.MissionBegun, mission="castle", title="Castle", places=("area:birmingham",), start=T0, until=T0 + DAY)
+    force.do(a.MissionEnded, mission="castle", until=T0 + HOUR, why="done early")
+    force.do(a.CompartmentMade, compartment="larch", title="Larch")
+    _people(force)
+    _devices(force)
+    force.do(a.RetentionReviewed, record=RECORD, outcome="keep", until=T0 + DAY, why="still under investigation")
+    force.do(a.Disclosed, record=RECORD, recipients=("Birmingham Crown Court",), export=digest("file"), why="trial")
+    force.do(a.RetentionReviewed, record=RECORD, outcome="erase", why="retention group 3 is over")
+    force.do(a.RecordErased, by="WM8", record=RECORD, why="retention group 3 is over")
+    return force
+
+
+def _people(force: Force) -> None:
+    force.officer("WM1", Role.OFFICER, unit="birmingham-east")
+    force.officer("WM2", Role.CUSTODY_OFFICER)
+    force.span(a.ShiftSet, officer="WM1", unit="birmingham", until=T0 + 8 * HOUR)
+    force.span(a.Assigned, officer="WM1", scope="area:birmingham", why="robbery at the market")
+    force.span(a.MissionJoined, officer="WM1", mission="castle", decides=True)
+    force.span(a.NamedGrant, officer="WM1", record=RECORD, why="owns the case")
+    span = force.span(a.Cleared, officer="WM1", compartment="larch", why="source handler")
+    force.do(a.SpanEnded, span=span, until=T0 + HOUR, why="handed over")
+    force.do(a.PassphraseChanged, officer="WM1", reset=True)
+    force.do(a.LeaseSet, role=Role.CUSTODY_OFFICER, lease_ms=10 * 60_000)
+    force.do(a.OfficerEnded, officer="WM2", until=T0, why="seconded")
+    force.do(a.OfficerReturned, officer="WM2", start=T0 + DAY)
+
+
+def _devices(force: Force) -> None:
+    force.do(a.CodeIssued, code=digest("c1"), device="hh-1", officer="WM1", expires_at=T0 + DAY)
+    force.do(a.CodeIssued, code=digest("c2"), expires_at=T0 + DAY)
+    force.do(a.CodeIssued, code=digest("c3"), device="hh-3", expires_at=T0 + DAY)
+    force.do(a.CodeUsed, code=digest("c2"))
+    force.do(a.CodeWithdrawn, code=digest("c3"), why="read aloud")
+    force.do(a.DeviceEnrolled, device="hh-1", public_key=digest("k1"), certificate=b"signed", code=digest("c1"))
+    force.do(a.KeyRenewed, device="hh-1", public_key=digest("k2"), certificate=b"signed")
+    seat = force.seat("WM1", "hh-1")
+    force.span(a.ScopeGranted, seat=seat, scope="area:birmingham:inbox", why="acting sergeant")
+    force.do(a.SignInRefused, officer="WM1", device="hh-1", why="wrong passphrase")
+    force.do(a.SignInLocked, officer="WM1", until=T0 + HOUR)
+    force.do(a.SignInUnlocked, officer="WM1", why="seen in person")
+    sid = force.sign_in(seat, hours=8)
+    force.record(seat)
+    force.do(a.SignedOut, sid=sid, why="end of shift")
+    force.record(seat)
+    force.do(a.ReceiptNoted, seat=seat, scope="area:birmingham", gen=1, receipt=digest("r"))
+    force.do(a.WipeOrdered, device="hh-1", why="lost")
+    force.do(a.Wiped, device="hh-1", receipt=digest("w"))
+    force.do(a.DeviceRevoked, device="hh-1", why="lost")
