@@ -109,11 +109,11 @@ def _enrol(state: State, act: DeviceEnrolled) -> None:
 
 def _check_enrolment(state: State, act: DeviceEnrolled) -> None:
     check_name(state, act.device)
-    _check_key(state, act.public_key)
     if act.code is not None:
         code = good_code(state, act.code, act.at)
         if code.device != act.device:
             raise UsageError(f"the code is not for device {act.device!r}; use the one that was issued for it")
+    _check_key(state, act.public_key)
     device = state.devices.get(act.device)
     if device is not None and device.revoked is None and not device.wiped:
         raise UsageError(f"device {act.device!r} is enrolled already; renew its key, or revoke it first")

@@ -31,7 +31,7 @@ class Force:
         """Begin with the rules alone."""
         self.registry = Registry(rules)
         self.acts: list[a.Act] = []
-        self.now = T0
+        self.now: int = T0
         self._n = 0
 
     def do(self, kind: type[T], **values: object) -> T:
