@@ -59,8 +59,8 @@ class Gate(Protocol):
             StoreError: it cannot be given now.
         """
 
-    async def checkpoint(self, pinned: int) -> tuple[bytes, tuple[bytes, ...]]:
-        """(the log's signed checkpoint, proof that it continues the log of that size).
+    async def checkpoint(self, pinned: int) -> tuple[int, bytes, tuple[bytes, ...]]:
+        """(the log's size, its signed checkpoint, proof that it continues the log of size `pinned`).
 
         A size beyond the log's own gets no proof: the device will see that the log has shrunk.
         """

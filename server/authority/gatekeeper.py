@@ -1,0 +1,162 @@
+"""The gate of a running server: tokens, devices and leases as the registry has them (`server.gate`)."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from schemas.errors import PeerError
+from schemas.ids import DeviceId, Generation, Millis, ScopeName
+from schemas.roles import Role
+from schemas.wire import SHARE_BYTES, HelloBody, Lease
+from server.authority.checkpoints import Checkpoints
+from server.authority.ledger import Ledger
+from server.federation.refusals import RefusedError
+from server.federation.tokens import TokenIssuer
+from server.gate import Seated
+from server.registry import live_sign_in, roles_of
+from server.registry.rights import lease_ms
+from server.registry.state import Seat, SignIn
+from server.store import Store
+from sync.device.dpop import thumbprint
+
+SHARE_PREFIX: Final = "share/"
+
+
+class KeptShare(msgspec.Struct, frozen=True):
+    """The server's share of the key that wraps a seat's keys (DESIGN section 9).
+
+    Attributes:
+        no: its number; it rises with each new one.
+        share: 32 random bytes; b"" once it was destroyed, and the replica with it.
+    """
+
+    no: int
+    share: bytes
+
+
+class Gatekeeper:
+    """See `server.gate.Gate`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: Store,
+        *,
+        issuer: TokenIssuer,
+        checkpoints: Checkpoints,
+        seal_to: bytes,
+        now: Callable[[], Millis],
+    ) -> None:
+        """Bind the parts.
+
+        Args:
+            ledger, store: where rights and shares are kept.
+            issuer: of session tokens.
+            checkpoints: of the log.
+            seal_to: the quarantine's public key, 32 bytes.
+            now: the server's clock (ms since 1970).
+        """
+        self._ledger = ledger
+        self._store = store
+        self._issuer = issuer
+        self._checkpoints = checkpoints
+        self._seal_to = seal_to
+        self._now = now
+
+    async def look(self, device: DeviceId, body: HelloBody) -> Seated:
+        """See `Gate`."""
+        seat = self._ledger.registry.seats.get(device)
+        if seat is None or seat.retired:
+            raise PeerError("unknown_device", device)
+        thing = seat.device
+        wipe = thing.wipe or seat.wipe
+        if wipe is not None:
+            await self._ledger.bring_up(device)
+            return Seated(public_key=thing.public_key, officer=seat.officer.officer, wipe=wipe.why, welcome=False)
+        now = self._now()
+        if thing.revoked is not None or not seat.officer.serves(now):
+            # Let in to remove what it holds, and for nothing else.
+            await self._ledger.bring_up(device)
+            return Seated(public_key=thing.public_key, officer=seat.officer.officer, welcome=False)
+        until = None if seat.unattended else self._sign_in(seat, body.token, now).until
+        await self._ledger.bring_up(device)
+        return Seated(public_key=thing.public_key, officer=seat.officer.officer, until=until)
+
+    def _sign_in(self, seat: Seat, token: str, now: Millis) -> SignIn:
+        """The sign-in that a token stems from, if both hold for this seat."""
+        try:
+            said = self._issuer.verify(token, now)
+        except RefusedError as error:
+            raise PeerError("bad_token", error.spec.meaning) from None
+        if said.seat != seat.seat or said.jkt != thumbprint(seat.device.public_key):
+            raise PeerError("bad_token", "it is another seat's")
+        live = live_sign_in(self._ledger.registry, seat.seat, now)
+        if live is None or live.sid != said.sign_in:
+            raise PeerError("bad_token", "its sign-in has ended")
+        return live
+
+    def grants(self, device: DeviceId) -> Mapping[ScopeName, Generation]:
+        """See `Gate`."""
+        seat = self._ledger.registry.seats.get(device)
+        return {} if seat is None else seat.grants()
+
+    def roles(self, device: DeviceId, since: Millis) -> frozenset[Role] | None:
+        """See `Gate`.
+
+        What an officer was when they wrote something with no signal counts as well: the end of a shift takes nothing
+        back of what was done in it.
+        """
+        seat = self._ledger.registry.seats.get(device)
+        if seat is None or seat.device.revoked is not None or seat.device.wipe is not None:
+            return frozenset()
+        registry, officer, now = self._ledger.registry, seat.officer.officer, self._now()
+        return roles_of(registry, officer, now) | roles_of(registry, officer, min(since, now))
+
+    async def lease(self, device: DeviceId) -> Lease | None:
+        """See `Gate`."""
+        registry, now = self._ledger.registry, self._now()
+        seat = registry.seats.get(device)
+        if seat is None or seat.retired or seat.device.revoked is not None:
+            return None
+        live = live_sign_in(registry, device, now)
+        if live is None:
+            return None
+        lasts = min(lease_ms(registry, seat.officer.officer, now), live.until - now)
+        share = await self.share(device)
+        if not share.share:
+            return None
+        token = self._issuer.issue(
+            seat.officer.officer, device, sign_in=live.sid, jkt=thumbprint(seat.device.public_key), now=now
+        )
+        return Lease(
+            until=Millis(now + lasts),
+            lasts_ms=lasts,
+            token=token,
+            token_lasts_ms=min(self._issuer.lifetime_ms, live.until - now),
+            share_no=share.no,
+            share=share.share,
+            roles=tuple(sorted(role.value for role in roles_of(registry, seat.officer.officer, now))),
+            seal_to=self._seal_to,
+        )
+
+    async def share(self, device: DeviceId) -> KeptShare:
+        """The server's share for a seat; number 0, empty, before there is one."""
+        kept = await self._store.secret(SHARE_PREFIX + device)
+        return KeptShare(0, b"") if kept is None else msgspec.msgpack.decode(kept, type=KeptShare)
+
+    async def new_share(self, device: DeviceId) -> KeptShare:
+        """Another share for a seat: once the device has taken it, what was wrapped under the old one opens no more."""
+        share = KeptShare((await self.share(device)).no + 1, secrets.token_bytes(SHARE_BYTES))
+        await self._ledger.keep({SHARE_PREFIX + device: msgspec.msgpack.encode(share)})
+        return share
+
+    async def destroy_share(self, device: DeviceId) -> None:
+        """Nothing opens the seat's replica any more, whoever holds the device."""
+        share = KeptShare((await self.share(device)).no, b"")
+        await self._ledger.keep({SHARE_PREFIX + device: msgspec.msgpack.encode(share)})
+
+    async def checkpoint(self, pinned: int) -> tuple[int, bytes, tuple[bytes, ...]]:
+        """See `Gate`."""
+        return await self._checkpoints.since(pinned)
