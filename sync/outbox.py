@@ -38,6 +38,23 @@ class OpState(enum.Enum):
     back."""
 
 
+class Untaken(enum.Enum):
+    """What is known of a pending op beside how far its row counts this device's ops (`Row.upto`).
+
+    While a server's history is unbroken it takes a device's ops on one record in their order, and the count tells which
+    of them a row holds. To a server that was set back they are all offered again, and one that waits or is refused may
+    be overtaken by a later one that does not build on it. What is noted here stays until the op is in the row.
+    """
+
+    NO = ""
+    """Nothing: the count tells."""
+    HERE = "here"
+    """This history of the server had not taken it in. A row that is left of an earlier one may hold it: there the
+    count tells."""
+    EVER = "ever"
+    """No history had that a row is left of."""
+
+
 class OpEvent(enum.Enum):
     """What can happen to an op."""
 

@@ -4,30 +4,37 @@ The same merge runs here and on the server, and merging an op into a row that al
 view is the same just before and just after the row with the op arrives: an edit never flickers.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 
-from schemas.ids import OpNumber
+from schemas.ids import OpNumber, split_op_id
 from schemas.kinds import kind_named
 from schemas.ops import Op, Row
 from sync import check, merge
 from sync.merge import RecordState
 
 
-def view(row: Row | None, pending: Iterable[Op], not_taken: Collection[OpNumber] = ()) -> RecordState | None:
+def view(
+    row: Row | None,
+    pending: Sequence[Op],
+    not_taken: Collection[OpNumber] = (),
+    unheard: Collection[OpNumber] = (),
+) -> RecordState | None:
     """The record as this device shows it, or None when there is nothing to show.
 
     Args:
         row: the server's row, or None when this device holds none.
         pending: this device's ops on the record that the row may not hold yet, in order of number.
         not_taken: numbers of those of them that the server has said it has not taken in. The row may hold later ops of
-            this device all the same: a copy of it made them.
+            this device all the same: a copy of it made them, or a server that was set back took them in first.
+        unheard: numbers of those that it had not taken in when it last said so, and may have since.
     """
     if row is not None and kind_named(row.kind) is None:
         # A kind that only a newer program knows: the row is kept for it, and is nothing to show here.
         return None
     state = None if row is None else merge.from_row(row)
+    left_out = set() if state is None else _held(state, pending, not_taken, unheard)
     for op in pending:
-        if state is not None and state.holds(op) and op.n not in not_taken:
+        if op.n in left_out:
             # The row came before the result that tells so. Laid over it, the op would bring back what was superseded.
             continue
         spec = check.op_alone(op)
@@ -42,3 +49,16 @@ def view(row: Row | None, pending: Iterable[Op], not_taken: Collection[OpNumber]
         if state.spec.name == spec.name:
             state = merge.apply(state, op)
     return state
+
+
+def _held(
+    state: RecordState, pending: Sequence[Op], not_taken: Collection[OpNumber], unheard: Collection[OpNumber]
+) -> set[OpNumber]:
+    """The pending ops that a row holds: those that it counts, and of the unheard ones what these build on."""
+    counted = [op for op in pending if state.holds(op) and op.n not in not_taken]
+    found: set[OpNumber] = set()
+    for op in reversed(counted):
+        if op.n in found or op.n not in unheard:
+            seen = (split_op_id(name) for names in op.saw.values() for name in names)
+            found |= {op.n, op.after, *(n for device, n in seen if device == op.device)}
+    return found & {op.n for op in counted}

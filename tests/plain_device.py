@@ -63,7 +63,6 @@ class PlainDevice(PlainOutbox):
         self.schema = SCHEMA
         self.epoch: str | None = None
         self.places: dict[str, Place] = {}
-        self._distrusted: set[str] = set()
         self.opened()
 
     def opened(self) -> None:
@@ -173,12 +172,21 @@ class PlainDevice(PlainOutbox):
             )
             self._take_plan(plan, same_epoch=self.epoch == message["epoch"])
         if self.epoch not in {None, message["epoch"]}:
+            self._note_lost(message["last_op"])
             self._distrusted = set(self.rows)
         for own in self.ops.values():
             if own.state == "waiting" or (set_back and own.state in PENDING | {"settled"}):
                 own.state = "queued"
         self.epoch = message["epoch"]
         self.next_op = max(self.next_op, message["last_op"] + 1)
+
+    def _note_lost(self, last_op: int) -> None:
+        """Another history: what the one before had not taken is not in it, nor what is above its last op."""
+        for n, own in self.ops.items():
+            if own.note and own.op["record"] not in self._distrusted:
+                own.note = "ever"
+            elif not own.note and n > last_op and own.state in PENDING | {"settled"}:
+                own.note = "here"
 
     def _take_plan(self, plan: Message, *, same_epoch: bool) -> None:
         scope, gen, seq = plan["scope"], plan["gen"], plan.get("seq", 0)
@@ -259,10 +267,6 @@ class PlainDevice(PlainOutbox):
             self._distrusted.discard(row["id"])
             self._let_go_on(row["id"])
 
-    def _version(self, record: str) -> int:
-        """The version of the kept row; 0 without one, and of one that another history's commits count."""
-        return 0 if record in self._distrusted else self.rows.get(record, {}).get("v", 0)
-
     def _left(self, record: str) -> None:
         if all(record not in place.members for place in self.places.values()):
             self.rows.pop(record, None)
@@ -293,6 +297,8 @@ class PlainDevice(PlainOutbox):
             if own.state in {"mended", "reissued"}:
                 continue
             own.result = result
+            if result["status"] != "durable" and own.note != "ever":
+                own.note = "here" if own.op["record"] in self._distrusted & self.rows.keys() else "ever"
             if result["status"] == "durable":
                 if own.state in {"queued", "waiting"}:
                     own.state = "durable"
@@ -317,7 +323,7 @@ class PlainDevice(PlainOutbox):
             places = [self.places[scope] for scope in own.awaits if scope in self.places]
             passed = all(place.after is None and place.seq >= seq for place in places)
             if self._version(record) >= seq or (passed and record not in earlier):
-                own.state = "settled"
+                own.state, own.note = "settled", ""
             else:
                 earlier.add(record)
 

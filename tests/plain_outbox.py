@@ -22,13 +22,17 @@ Message = dict[str, Any]
 
 @dataclass
 class OwnOp:
-    """An op of this device, with the exact bytes that are pushed; `mono` when its time may be told better."""
+    """An op of this device, with the exact bytes that are pushed; `mono` when its time may be told better.
+
+    `note` is "ever" or "here" when it is not taken.
+    """
 
     body: bytes
     state: str = "queued"
     mono: int | None = None
     result: Message = field(default_factory=dict)
     awaits: set[str] = field(default_factory=set)
+    note: str = ""
 
     @property
     def op(self) -> Message:
@@ -54,6 +58,7 @@ class PlainOutbox:
         self._kept_offset = kept_offset
         self._offset: tuple[int, int] | None = None
         self._pushed: set[int] = set()
+        self._distrusted: set[str] = set()
 
     # --- the officer -------------------------------------------------------------------------------------------------
 
@@ -183,13 +188,37 @@ class PlainOutbox:
         """What the device shows: the server's row with its pending ops laid over it; None when there is nothing."""
         row = self.rows.get(record)
         found = None if row is None else record_of(row)
-        for own in [self.ops[n] for n in self._pending(record)]:
+        pending = [self.ops[n] for n in self._pending(record)]
+        left_out = set() if found is None else self._held(record, found, pending)
+        for own in pending:
             op = own.op
             if found is None and op.get("create", False):
                 found = Record(op["kind"])
-            if found is not None and found.kind in FIELDS:
-                apply(found, op, not_taken=own.state in {"waiting", "held"})
+            if found is not None and found.kind in FIELDS and op["n"] not in left_out:
+                apply(found, op, not_taken=True)
         return found
+
+    def _held(self, record: str, row: Record, pending: list[OwnOp]) -> set[int]:
+        """The pending ops that the row holds."""
+        held: set[int] = set()
+        for own in reversed(pending):
+            op, noted = own.op, self._noted(record, own)
+            if op["n"] > row.upto.get(self.name, 0) or (noted and (own.state != "queued" or op["n"] not in held)):
+                held.discard(op["n"])
+                continue
+            seen = [name.split("/") for names in op.get("saw", {}).values() for name in names]
+            held |= {op["n"], op.get("after", 0), *(int(n) for device, n in seen if device == self.name)}
+        return held
+
+    def _noted(self, record: str, own: OwnOp) -> bool:
+        """Whether the device knows that the row does not hold the op."""
+        if own.state == "durable" and self._version(record) >= own.result["seq"]:
+            return False
+        return own.note == "ever" or (own.note == "here" and record not in self._distrusted)
+
+    def _version(self, record: str) -> int:
+        """The version of the kept row; 0 without one, and of one that another history's commits count."""
+        return 0 if record in self._distrusted else self.rows.get(record, {}).get("v", 0)
 
     def values(self, record: str) -> Message:
         """Field -> plain value; empty when there is nothing to show."""

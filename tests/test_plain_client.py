@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+import msgspec
 import pytest
 import websockets
 
 from schemas import limits
 from schemas.errors import PeerError
-from schemas.ids import Generation, RecordId, Seq
+from schemas.ids import FieldName, Generation, RecordId, Seq
 from schemas.ops import Op
 from server.store.memory import MemoryStore
 from sync import digest as ours
@@ -325,6 +326,30 @@ async def test_a_restored_server_gets_everything_again() -> None:
     assert {own.state for own in link.device.ops.values()} == {"settled"}
     assert set(link.device.rows) == {OTHER}
     await link.assert_whole()
+
+
+async def test_an_op_that_a_later_one_has_overtaken_stays_in_sight() -> None:
+    """The restored server lacks what the first one's author saw; the second is in the row, and sessions begin anew."""
+    link = Link()
+    await link.server.write(incident(1, RECORD))
+    await link.session()
+    raised = {FieldName("grade"): "p1"}
+    await link.server.write(msgspec.structs.replace(incident(2, RECORD), create=False, changes=raised))
+    await link.exchange()
+    for changes in ({"grade": "p2"}, {"log": [{"text": "On scene."}]}):
+        link.device.edit(RECORD, OFFICER, changes)
+        await link.exchange()
+    assert "after" not in link.device.ops[2].op
+    before = link.device.values(RECORD)
+    link.store = MemoryStore(EPOCH.replace("c0", "d1"))  # type: ignore[arg-type]  # an epoch all the same
+    await Server(store=link.store).write(incident(1, RECORD))
+    await link.session()
+    assert [own.state for own in link.device.ops.values()] == ["waiting", "settled"]
+    for frames in range(1, 7):
+        link.connect()
+        await link.exchange(frames)
+        shown = link.device.values(RECORD)
+        assert (shown["grade"], shown["log"]) == (before["grade"], before["log"])
 
 
 async def test_a_row_of_a_lost_history_gives_way_to_a_lower_version() -> None:

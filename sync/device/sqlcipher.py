@@ -9,10 +9,10 @@ from typing import Any, Final, Protocol
 
 from schemas.errors import ReplicaError
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
-from sync.outbox import PENDING, OpState
+from sync.outbox import PENDING, OpState, Untaken
 from sync.replica.tables import StoredOp, StoredPosition
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Version of the tables below, kept in the database's `user_version`. The key check beside it says with which version
 it was made. A replica of an earlier version is brought up to this one when it is opened (`upgrade_tables`)."""
 
@@ -40,7 +40,7 @@ CREATE TABLE position (
 CREATE TABLE op (
     n INTEGER PRIMARY KEY, record TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
     body BLOB NOT NULL, seq INTEGER NOT NULL, scopes TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL,
-    became INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''
+    became INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '', untaken TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX op_by_state ON op (state, n);
 {_READING};
@@ -62,6 +62,11 @@ DROP INDEX op_pending;
 DROP INDEX op_pending_by_kind;
 {_OP_INDEXES}
 """,
+    # 4: ops that a row does not hold, whatever it counts. Until then the state alone said so.
+    4: """
+ALTER TABLE op ADD COLUMN untaken TEXT NOT NULL DEFAULT '';
+UPDATE op SET untaken = 'ever' WHERE state IN ('waiting', 'held');
+""",
 }
 """Version -> what leads there from the one before."""
 _ROW_PUT: Final = """
@@ -80,21 +85,21 @@ _MEMBERS_UPTO: Final = (
 )
 _POSITIONS: Final = "SELECT scope, gen, seq, after, digest, count FROM position"
 _POSITION: Final = "SELECT gen, seq, after, digest, count FROM position WHERE scope = ?"
-_OP: Final = "SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op WHERE n = ?"
+_OP: Final = "SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken FROM op WHERE n = ?"
 _OPS_PENDING: Final = f"""
-SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op
+SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken FROM op
 WHERE record = ? AND {_PENDING} ORDER BY n
 """  # noqa: S608  as above
 _OPS_OF: Final = """
-SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op WHERE record = ? ORDER BY n
+SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken FROM op WHERE record = ? ORDER BY n
 """
 _OPS_IN_STATE: Final = """
-SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why FROM op
+SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken FROM op
 WHERE state = ? AND n > ? ORDER BY n LIMIT ?
 """
 _OP_PUT: Final = """
-INSERT OR REPLACE INTO op (n, record, kind, state, body, seq, scopes, code, detail, became, why)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO op (n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -269,7 +274,7 @@ class SqlTables:
             _OP_PUT,
             (
                 op.n, op.record, op.kind, op.state.value, op.body, op.seq, " ".join(op.scopes), op.code, op.detail,
-                op.became, op.why,
+                op.became, op.why, op.untaken.value,
             ),
         )  # fmt: skip
 
@@ -314,7 +319,7 @@ def _position(gen: int, seq: int, after: str | None, digest: bytes, count: int) 
 
 
 def _op(*columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statements above
-    n, record, kind, state, body, seq, scopes, code, detail, became, why = columns
+    n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken = columns
     return StoredOp(
         n=n,
         record=record,
@@ -327,6 +332,7 @@ def _op(*columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statemen
         detail=detail,
         became=became,
         why=why,
+        untaken=Untaken(untaken),
     )
 
 

@@ -245,7 +245,7 @@ class Replica:
                 set_back = self._take_plan(plan, outcome, same_epoch=self.epoch == message.epoch) or set_back
         self._own.number_above(message.last_op)
         if set_back:
-            self._own.offer_all_again()
+            self._own.offer_all_again(message.last_op if other_history else None)
         self._own.begin_session()
         if other_history:
             self._distrust_versions()

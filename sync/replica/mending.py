@@ -21,12 +21,14 @@ from schemas.kinds import kind_named
 from schemas.limits import PAGE_ROWS_MAX, REASON_CHARS_MAX, SEEN_OPS_MAX
 from schemas.ops import Doubt, Op
 from sync.evidence.chain import ChainHead
-from sync.outbox import ENDED, UNSENT, OpEvent, OpState, next_state
+from sync.outbox import ENDED, UNSENT, OpEvent, OpState, Untaken, next_state
 from sync.replica.facts import Dependants, Outcome, WriteFacts
-from sync.replica.ownops import ANSWERED, OwnOps
+from sync.replica.ownops import OwnOps
 from sync.replica.tables import StoredOp, Tables
 
 _NONE: Final = Doubt(0)
+_ANSWERED: Final = frozenset({OpState.WAITING, OpState.HELD})
+"""States of ops about which the server has spoken, and which it has not taken in."""
 NUMBER_TAKEN: Final = "op_reused"
 """The refusal that says so: a copy of this device, or this one before it was set back, used the number."""
 
@@ -180,9 +182,9 @@ class Mending:
             op = reread_op(kept.body)
             # An op of an older program does not tell which op of that number it means. Until the server has spoken it
             # may be taken in behind another one; should it be sent to wait, it follows then.
-            sure = head.state is OpState.HELD or op.after_digest != b"" or kept.state in ANSWERED
+            sure = head.state is OpState.HELD or op.after_digest != b"" or kept.state in _ANSWERED
             seen = {name for saw in op.saw.values() for name in saw}
-            if (op.after in numbers and sure) or (kept.state in ANSWERED and not names.isdisjoint(seen)):
+            if (op.after in numbers and sure) or (kept.state in _ANSWERED and not names.isdisjoint(seen)):
                 numbers.add(kept.n)
                 names.add(op.id)
                 found.append(kept)
@@ -214,7 +216,9 @@ class _Run:
             except FrameError as error:
                 # Longer names of what it saw: it was as long as an op may be. No server could read it, and its author
                 # can shorten it.
-                again = msgspec.structs.replace(again, state=OpState.HELD, code=error.spec.code, detail=error.detail)
+                again = msgspec.structs.replace(
+                    again, state=OpState.HELD, code=error.spec.code, detail=error.detail, untaken=Untaken.EVER
+                )
                 self._outcome.held.append(new.n)
             self._own.keep(again, self._own.made(kept.n))
             ended = next_state(kept.state, event)

@@ -13,7 +13,7 @@ from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Hlc, Op
 from sync import clock, replay
 from sync.clock import Made
 from sync.merge import RecordState
-from sync.outbox import SHUT, OpEvent, OpState, next_state, takes
+from sync.outbox import PENDING, SHUT, OpEvent, OpState, Untaken, next_state, takes
 from sync.replica.chain import OwnChain
 from sync.replica.facts import Outcome, WriteFacts
 from sync.replica.tables import StoredOp, Tables
@@ -21,8 +21,6 @@ from sync.replica.writing import require_writable, sendable, sight
 
 _NEXT_OP: Final = "next_op"
 _MADE: Final = "made/{n}"
-ANSWERED: Final = frozenset({OpState.WAITING, OpState.HELD})
-"""States of ops about which the server has spoken, and which it has not taken in."""
 
 
 class OwnOps:
@@ -72,9 +70,10 @@ class OwnOps:
         """The record as it is with these ops laid over the server's row."""
         raw = self._tables.row(record)
         row = None if raw is None else decode_row(raw)
-        return replay.view(
-            row, [reread_op(op.body) for op in laid_over], {op.n for op in laid_over if op.state in ANSWERED}
-        )
+        version = self._tables.row_version(record)
+        not_in = {op.n: op.state for op in laid_over if _is_not_in(version, op)}
+        unheard = {n for n, state in not_in.items() if state is OpState.QUEUED}
+        return replay.view(row, [reread_op(op.body) for op in laid_over], not_in.keys() - unheard, unheard)
 
     def write(
         self,
@@ -142,10 +141,33 @@ class OwnOps:
 
     # --- offering them -----------------------------------------------------------------------------------------------
 
-    def offer_all_again(self) -> None:
-        """The server was set back: it knows the ops that it still has and answers with their stored results."""
+    def offer_all_again(self, holds_upto: OpNumber | None) -> None:
+        """The server was set back: it knows the ops that it still has and answers with their stored results.
+
+        Args:
+            holds_upto: the highest number of this device's that it knows, in another history; None in the same one.
+        """
+        if holds_upto is not None:
+            self._note_lost(holds_upto)
         states = (OpState.WAITING, OpState.DURABLE, OpState.SETTLED, OpState.HELD, OpState.QUARANTINED)
         self._queue_again(OpEvent.SERVER_SET_BACK, states)
+
+    def _note_lost(self, holds_upto: OpNumber) -> None:
+        """Note which ops another history has not taken in, while the versions of rows still say whose they are."""
+        after = OpNumber(0)
+        while ops := self._tables.ops_in((*PENDING, OpState.SETTLED), after, PAGE_ROWS_MAX):
+            for op in ops:
+                if op.untaken is not Untaken.NO:
+                    # A backup of a history holds nothing that the history did not.
+                    self._tables.put_op(msgspec.structs.replace(op, untaken=self.untaken(op)))
+                elif op.n > holds_upto:
+                    self._tables.put_op(msgspec.structs.replace(op, untaken=Untaken.HERE))
+            after = ops[-1].n
+
+    def untaken(self, op: StoredOp) -> Untaken:
+        """What to note of an op that the server has not taken in so far."""
+        of_earlier_history = self._tables.row_version(op.record) == 0
+        return Untaken.HERE if of_earlier_history and op.untaken is not Untaken.EVER else Untaken.EVER
 
     def begin_session(self) -> None:
         """What was sent to wait is offered anew."""
@@ -225,7 +247,7 @@ class OwnOps:
                     waiting.add(op.record)
                     continue
                 state = next_state(op.state, OpEvent.ROW_CAME)
-                self._tables.put_op(msgspec.structs.replace(op, state=state, scopes=()))
+                self._tables.put_op(msgspec.structs.replace(op, state=state, scopes=(), untaken=Untaken.NO))
             after = ops[-1].n
 
     def awaits_row(self, record: RecordId, seq: Seq, scopes: Iterable[ScopeName]) -> bool:
@@ -241,3 +263,10 @@ class OwnOps:
             return version < seq
         held = [self._tables.position(scope) for scope in scopes]
         return any(one is not None and (one.after is not None or one.seq < seq) for one in held)
+
+
+def _is_not_in(version: Seq | None, op: StoredOp) -> bool:
+    """Whether an op is laid over a row of that version, though the row counts it or a later one of this device."""
+    if op.state is OpState.DURABLE and version is not None and version >= op.seq:
+        return False
+    return op.untaken is Untaken.EVER or (op.untaken is Untaken.HERE and version != 0)

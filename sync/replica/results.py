@@ -6,7 +6,7 @@ import msgspec
 
 from schemas.errors import PeerError
 from schemas.wire import Result
-from sync.outbox import ENDED, SHUT, UNSENT, OpEvent, OpState, next_state, takes
+from sync.outbox import ENDED, SHUT, UNSENT, OpEvent, OpState, Untaken, next_state, takes
 from sync.replica.facts import Outcome
 from sync.replica.mending import NUMBER_TAKEN, Mending
 from sync.replica.ownops import OwnOps
@@ -56,7 +56,10 @@ class ResultTaker:
                 self._mending.number_taken(kept, event, outcome)
             case _:
                 state = next_state(kept.state, event)
-                told = msgspec.structs.replace(kept, state=state, code=result.code, detail=result.detail)
+                untaken = self._own.untaken(kept)
+                told = msgspec.structs.replace(
+                    kept, state=state, code=result.code, detail=result.detail, untaken=untaken
+                )
                 self._tables.put_op(told)
                 if result.code == NO_RIGHT and self._own.seal is not None:
                     self._own.seal_up(kept.record, outcome)
@@ -71,9 +74,12 @@ class ResultTaker:
         behind = any(op.state is OpState.DURABLE and op.n < kept.n for op in pending)
         if not behind and not self._own.awaits_row(kept.record, result.seq, result.scopes):
             state = next_state(state, OpEvent.ROW_CAME)
-        scopes = result.scopes if state is OpState.DURABLE else ()
+        to_come = state is OpState.DURABLE
+        scopes, untaken = (result.scopes, kept.untaken) if to_come else ((), Untaken.NO)
         self._tables.put_op(
-            msgspec.structs.replace(kept, state=state, seq=result.seq, scopes=scopes, code="", detail="")
+            msgspec.structs.replace(
+                kept, state=state, seq=result.seq, scopes=scopes, code="", detail="", untaken=untaken
+            )
         )
         if kept.state in UNSENT:
             outcome.durable.append(kept.n)

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
-from sync.outbox import PENDING, OpState
+from sync.outbox import PENDING, OpState, Untaken
 
 
 class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +27,7 @@ class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
         code, detail: why it is held, or was before it was mended or withdrawn; or why it waits.
         became: number of the op that stands in its place, once it was mended or issued again; else 0.
         why: what its author said when they mended or withdrew it, or "".
+        untaken: whether it is laid over rows that count later ops of this device.
     """
 
     n: OpNumber
@@ -40,6 +41,7 @@ class StoredOp(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     became: OpNumber = OpNumber(0)
     why: str = ""
+    untaken: Untaken = Untaken.NO
 
 
 class StoredPosition(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,15 +86,9 @@ class Ledger:
         """The commit that changed it last."""
         return max(seq for seq, _ in self.records[record].touched)
 
-    def is_out_of_order(self, record: RecordId, version: int | None, pending: Sequence[Op]) -> bool:
-        """Whether a version holds a later op of a device, and not yet one of these.
-
-        A server that was set back may take in the later one first, when the earlier saw what is still to come. Until it
-        has said that the earlier one waits, the device takes it for held by the row.
-        """
-        held = [op for op in self.between(record, 0, version or 0) if op.record == record]
-        taken = {op.id for op in held}
-        return any(op.id not in taken and any(_is_before(op.id, other) for other in held) for op in pending)
+    def held_by(self, record: RecordId, version: int | None) -> set[str]:
+        """The ops that a version of a record holds."""
+        return {op.id for op in self.between(record, 0, version or 0) if op.record == record}
 
     def is_told_better(self, op: Op) -> bool:
         """Whether its device told, with the op, a better time than the one in it."""

@@ -10,7 +10,7 @@ from sqlcipher3 import dbapi2
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import INT_MAX
 from sync.device.sqlcipher import SqlTables, make_tables
-from sync.outbox import PENDING, OpState
+from sync.outbox import PENDING, OpState, Untaken
 from sync.replica.tables import MemoryTables, StoredOp, StoredPosition, Tables
 
 BIRMINGHAM: Final = ScopeName("area:birmingham")
@@ -121,7 +121,7 @@ def test_an_op_is_kept_whole_and_replaced_by_number(tables: Tables) -> None:
     """The outbox never holds two ops of one number, and forgets nothing of the one it holds."""
     held = StoredOp(
         n=OpNumber(1), record=record(1), kind="incident", state=OpState.HELD, body=b"\x81\x00",
-        seq=Seq(0), code="op_not_permitted", detail="Perry Barr",
+        seq=Seq(0), code="op_not_permitted", detail="Perry Barr", untaken=Untaken.EVER,
     )  # fmt: skip
     durable = msgspec.structs.replace(
         held, state=OpState.DURABLE, seq=Seq(7), scopes=(BIRMINGHAM, WALSALL), code="", detail=""

@@ -12,7 +12,7 @@ from sync.device import sqlcipher
 from sync.device.database import EncryptedDatabase
 from sync.device.keys import HeldKey
 from sync.device.sqlcipher import FORMAT, Sql, SqlTables
-from sync.outbox import OpState
+from sync.outbox import OpState, Untaken
 from sync.replica import StoredOp
 from tests.sync.device.support import KEY, record_id
 
@@ -99,6 +99,7 @@ async def test_every_op_of_an_earlier_replica_is_there_and_as_it_was(old: Path) 
         (OpState.QUEUED, b"\x03", 0, ""),
         (OpState.DURABLE, b"\x04", 0, ""),
     ]
+    assert [op and op.untaken for op in ops] == [Untaken.NO, Untaken.EVER, Untaken.NO, Untaken.NO]
     assert ops[1] is not None
     assert (ops[1].code, ops[1].detail) == ("op_value_wrong", "grade")
     await database.close()
