@@ -150,6 +150,43 @@ _REFUSALS: Final = (
         "Too many logins are under way.",
         "Wait some minutes and begin again.",
     ),
+    # Security keys.
+    _refusal(
+        "webauthn_no_ceremony",
+        400,
+        "Nothing of that kind is under way in this browser.",
+        "Begin again; it lasts some minutes, and one answer ends it.",
+    ),
+    _refusal(
+        "webauthn_invalid",
+        401,
+        "What the security key says does not hold.",
+        "Begin again with a key that is registered; the server's log has the reason.",
+    ),
+    _refusal(
+        "webauthn_known",
+        409,
+        "The security key is registered already.",
+        "Use it as it is, or take another one.",
+    ),
+    _refusal(
+        "webauthn_full",
+        409,
+        "No more security keys can be registered.",
+        "Remove one that is not used any more.",
+    ),
+    _refusal(
+        "webauthn_cloned",
+        403,
+        "There seem to be two of this security key.",
+        "Report it at once, remove the key and register a new one: somebody may have copied it.",
+    ),
+    _refusal(
+        "webauthn_busy",
+        503,
+        "Too many are signing in.",
+        "Wait some minutes and begin again.",
+    ),
 )
 
 REFUSALS: Final[dict[str, Refusal]] = {refusal.code: refusal for refusal in _REFUSALS}
