@@ -12,10 +12,12 @@ from starlette.websockets import WebSocket
 
 from schemas.ids import Millis
 from schemas.wire import SUBPROTOCOL
+from server.authority import Authority, ServerKeys
 from server.committer import Committer
 from server.escalation import Escalations
+from server.gate import Gate
 from server.hub import Hub
-from server.identity import Directory
+from server.identity import Directory, DirectoryGate
 from server.office import Office
 from server.pump import Connection, Services
 from server.settle import Settled
@@ -36,7 +38,15 @@ class Beatbook:
     `start` and `stop` bracket its life; the ASGI application calls them. Tests and tools use it without a socket.
     """
 
-    def __init__(self, store: Store, directory: Directory, token: str, now: Callable[[], Millis] = wall_clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        directory: Directory,
+        token: str,
+        now: Callable[[], Millis] = wall_clock,
+        *,
+        keys: ServerKeys | None = None,
+    ) -> None:
         """Bind the parts.
 
         Args:
@@ -44,6 +54,7 @@ class Beatbook:
             directory: the enrolled devices.
             token: what HTTP callers must show.
             now: the server's clock.
+            keys: the server's own; with them it is the authority that says who may connect, and not the directory.
         """
         self.store = store
         self.directory = directory
@@ -51,6 +62,9 @@ class Beatbook:
         self.now = now
         self.hub = Hub()
         self.committer = Committer(store, now, self._publish)
+        self.authority = None if keys is None else Authority(store, self.committer, self.hub, keys, now)
+        self.gate: Gate = DirectoryGate(directory) if self.authority is None else self.authority.gatekeeper
+        """Whom sync sockets ask."""
         self.office = Office(store, self.committer, now)
         self.escalations = Escalations(store, self.office, now)
         self._commits: asyncio.Task[None] | None = None
@@ -63,6 +77,9 @@ class Beatbook:
         await self.office.start()
         self._commits = asyncio.create_task(self.committer.run())
         self._beside = [asyncio.create_task(self._tick()), asyncio.create_task(self.escalations.run())]
+        if self.authority is not None:
+            await self.authority.start()
+            self._beside.append(asyncio.create_task(self.authority.run()))
         # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
         gc.collect()
         gc.freeze()
@@ -101,5 +118,5 @@ class Beatbook:
         if SUBPROTOCOL not in socket.scope["subprotocols"]:
             await socket.close()
             return
-        services = Services(self.store, self.committer, self.hub, self.directory, self.now)
+        services = Services(self.store, self.committer, self.hub, self.gate, self.now)
         await Connection(socket, services).run()

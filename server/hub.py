@@ -35,6 +35,12 @@ class Listener(Protocol):
     def wake(self) -> None:
         """Look again for something to send."""
 
+    def tick(self, now: Millis) -> None:
+        """Let time pass."""
+
+    def part(self, code: str) -> None:
+        """End the session with that error, once the device has removed what it must."""
+
 
 class _Recent:
     """One scope's part of one commit, with its frames by generation."""
@@ -138,6 +144,19 @@ class Hub:
         listener.wake()
         return True
 
+    def part(self, device: DeviceId, code: str) -> None:
+        """End a device's session with that error, once it has removed what it must."""
+        listener = self._devices.get(device)
+        if listener is not None:
+            listener.part(code)
+
+    def wipe(self, device: DeviceId, reason: str) -> None:
+        """Have a device that is connected destroy what it holds; the others hear of it when they come."""
+        listener = self._devices.get(device)
+        if listener is not None:
+            listener.session.wipe(reason)
+            listener.wake()
+
     def connected(self) -> dict[DeviceId, dict[ScopeName, Seq]]:
         """Devices with a session, and what each says is on its disk."""
         return {device: dict(listener.session.acked) for device, listener in self._devices.items()}
@@ -200,9 +219,7 @@ class Hub:
     def tick(self, now: Millis) -> None:
         """Let time pass in every session."""
         for listener in self._all:
-            listener.session.tick(now)
-            if listener.session.ending is not None:
-                listener.wake()
+            listener.tick(now)
 
     def stop(self, jitter: Iterable[float]) -> None:
         """Tell every device to come back, spread over RETURN_JITTER_MS.

@@ -9,25 +9,28 @@ import binascii
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 
 from schemas import scopes
-from schemas.errors import StoreError, UsageError
+from schemas.errors import PeerError, StoreError, UsageError
 from schemas.ids import (
     DEVICE_PATTERN,
     DeviceId,
     DeviceText,
     Generation,
     GenerationInt,
+    Millis,
     OfficerText,
     ScopeName,
     ScopeText,
 )
 from schemas.limits import SCOPES_PER_DEVICE_MAX
+from schemas.wire import HelloBody
+from server.gate import Seated
 
 OFFICE: Final = DeviceId("control-room")
 """The device of the server's own ops. Nobody else may number ops in its name."""
@@ -188,3 +191,33 @@ def _granted(before: dict[ScopeName, GrantEntry], wanted: frozenset[ScopeName]) 
         else:
             after[scope] = old if old.active else GrantEntry(gen=Generation(old.gen + 1))
     return after
+
+
+class DirectoryGate:
+    """The gate of a directory (`server.gate.Gate`): a device is who its key says, and no more is asked."""
+
+    def __init__(self, directory: Directory) -> None:
+        """Bind it."""
+        self._directory = directory
+
+    async def look(self, device: DeviceId, _body: HelloBody) -> Seated:
+        """See `Gate`."""
+        enrolment = self._directory.find(device)
+        if enrolment is None:
+            raise PeerError("unknown_device", device)
+        return Seated(public_key=enrolment.key)
+
+    def grants(self, device: DeviceId) -> Mapping[ScopeName, Generation]:
+        """See `Gate`."""
+        enrolment = self._directory.find(device)
+        return {} if enrolment is None else enrolment.generations()
+
+    def roles(self, _device: DeviceId, _since: Millis) -> None:
+        """See `Gate`."""
+
+    async def lease(self, _device: DeviceId) -> None:
+        """See `Gate`."""
+
+    async def checkpoint(self, _pinned: int) -> tuple[int, bytes, tuple[bytes, ...]]:
+        """See `Gate`."""
+        return 0, b"", ()

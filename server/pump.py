@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from schemas.codec import reread_op
 from schemas.errors import PeerError, StoreError
 from schemas.ids import Millis
-from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Result
+from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Lease, Result
 from server import intake
 from server.committer import Committer
 from server.gate import Gate, Seated
@@ -46,6 +46,8 @@ _log = logging.getLogger(__name__)
 _CLOSE_WITHOUT_FAULT: Final = 1000
 LAST_WORDS_S: Final = 5.0
 """How long a socket that is being closed may take to accept its ERROR frame."""
+PARTING_MS: Final = 5_000
+"""How long a device that must part may take to remove what it holds, to say so, and to hand over what it sealed."""
 ANSWERS_WAITING_MAX: Final = 16
 """Answers (PONG, RESULTS) that may wait for a device to read them; beyond that nothing more is read from it."""
 
@@ -94,6 +96,11 @@ class Connection:
         self._sent = asyncio.Event()
         self._over = asyncio.Event()
         self._reads: ChainHead | None = None
+        self._until: Millis | None = None
+        self._renew_at: Millis | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._told = 0
+        self._parting: tuple[str, Millis] | None = None
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
 
     def wake(self) -> None:
@@ -101,6 +108,47 @@ class Connection:
         self._awake.set()
         if self.session.ending is not None:
             self._over.set()
+
+    # --- what the authority has to say -------------------------------------------------------------------------------
+
+    def tick(self, now: Millis) -> None:
+        """Let time pass: end a session whose device is silent, whose sign-in is over, or which must part."""
+        session = self.session
+        session.tick(now)
+        if session.device is not None and session.ending is None:
+            if self._parting is not None and (now >= self._parting[1] or not session.leaving):
+                session.fail(PeerError(self._parting[0]))
+            elif self._until is not None and now >= self._until:
+                session.fail(PeerError("bad_token", "its sign-in has ended"))
+            elif self._renew_at is not None and now >= self._renew_at and self._renewing is None:
+                self._renewing = asyncio.create_task(self.renew())
+        if session.ending is not None:
+            self.wake()
+
+    def part(self, code: str) -> None:
+        """End the session with that error, once the device has said that it removed what it must."""
+        self._parting = (code, Millis(self._services.now() + PARTING_MS))
+
+    async def renew(self) -> None:
+        """Give the device a new lease, with the log's newest checkpoint."""
+        gate, device = self._services.gate, self.session.device
+        try:
+            lease = None if device is None else await gate.lease(device)
+            if lease is not None:
+                size, checkpoint, consistency = await gate.checkpoint(self._told)
+                self._told = size
+                self._leased(lease)
+                self.session.renew(lease, checkpoint, consistency)
+                self.wake()
+        except StoreError as error:
+            _log.error("no lease for %s: %s", device, error)
+        finally:
+            self._renewing = None
+
+    def _leased(self, lease: Lease | None) -> None:
+        """A lease was given: half-way to its end, or to the token's, comes the next."""
+        if lease is not None:
+            self._renew_at = Millis(self._services.now() + min(lease.lasts_ms, lease.token_lasts_ms) // 2)
 
     async def run(self) -> None:
         """Serve the socket to its end."""
@@ -126,6 +174,8 @@ class Connection:
                 await asyncio.wait({writer}, timeout=LAST_WORDS_S)
         finally:
             hub.leave(self)
+            if self._renewing is not None:
+                tasks.append(self._renewing)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -181,7 +231,11 @@ class Connection:
         grants = services.gate.grants(demand.device) if seated.welcome else {}
         self.session.admit(msgspec.structs.replace(admission, grants=services.hub.grants(grants)), services.now())
         if self.session.device is not None:
+            self._until = seated.until
+            self._leased(admission.lease)
             services.hub.enter(demand.device, self)
+            if not seated.welcome:
+                self.part("device_revoked")
             if self.session.set_back:
                 self._raise_alarm("chain_differs", "its op chain ends before, or differs from, what the server holds")
             if demand.body.next_read <= admission.reads_kept:
@@ -194,7 +248,7 @@ class Connection:
         self._reads = await services.store.chain(intake.reads_chain(device))
         reads_kept = 0 if self._reads is None else self._reads.n
         entitled = seated.welcome and seated.wipe is None and demand.body.next_read > reads_kept
-        checkpoint, consistency = await services.gate.checkpoint(demand.body.pinned)
+        self._told, checkpoint, consistency = await services.gate.checkpoint(demand.body.pinned)
         return Admission(
             public_key=seated.public_key,
             grants={},

@@ -2,13 +2,14 @@
 
 `ledger` keeps the registry (`server.registry`) in step with the journal; `keys` holds the server's own keys;
 `signing` enrols devices and signs officers in; `gatekeeper` answers the sync sockets (`server.gate`); `checkpoints`
-signs the log. Nothing here knows HTTP.
+signs the log; `authority` puts them together. Nothing here knows HTTP.
 """
 
+from server.authority.authority import Authority
 from server.authority.checkpoints import Checkpoints
 from server.authority.gatekeeper import Gatekeeper
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.authority.signing import Enrolled, SignedInSeat, SigningIn
 
-__all__ = ["Checkpoints", "Enrolled", "Gatekeeper", "Ledger", "ServerKeys", "SignedInSeat", "SigningIn"]
+__all__ = ["Authority", "Checkpoints", "Enrolled", "Gatekeeper", "Ledger", "ServerKeys", "SignedInSeat", "SigningIn"]

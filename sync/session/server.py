@@ -108,6 +108,11 @@ class ServerSession:
         return self._feeds.generations
 
     @property
+    def leaving(self) -> bool:
+        """Whether the device has not yet said that it removed every scope it must."""
+        return bool(self._leaving)
+
+    @property
     def waiting(self) -> int:
         """How many messages of its own wait to be sent; BATCH and SNAPSHOT never do."""
         return len(self._out)
@@ -258,11 +263,9 @@ class ServerSession:
             self.set_back = said.n < admission.chain.n or (at_same and said.link != admission.chain.link)
         self._credit = Credit(body.credit)
         self._machine.move(Local.ADMITTED)
-        plans = [
-            wire.Plan(scope=position.scope, gen=position.gen, action="drop")
-            for position in body.scopes
-            if position.scope not in admission.grants
-        ]
+        dropped = {position.scope: position.gen for position in body.scopes if position.scope not in admission.grants}
+        self._leaving.update(dropped)
+        plans = [wire.Plan(scope=scope, gen=gen, action="drop") for scope, gen in dropped.items()]
         known = {position.scope: position for position in body.scopes} if body.epoch == admission.epoch else {}
         plans += [self._feeds.subscribe(scope, grant, known.get(scope)) for scope, grant in admission.grants.items()]
         self._send(
