@@ -1,7 +1,7 @@
 """The record kinds as an older and as a newer program declare them.
 
 Version 1 is what the program of the second issue declared, less one value of three enumerations, so that a value which
-an older program does not know can come to it. Version 3 is invented: a new field of each of three policies, a new value
+an older program does not know can come to it. Version 4 is invented: a new field of each of three policies, a new value
 in a `latest`, a `highest` and a `state` field, and a new kind.
 """
 
@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, SlugText
-from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, Resource, Suspect, Token
+from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, Medical, Resource, Suspect, Token
 from schemas.kinds.common import Line, LogEntry, Note, Position
 from schemas.policies import Asks, Ending, Sees, flow, grow, highest, latest, once, rising, state
 from schemas.roles import Role
@@ -111,10 +111,10 @@ class CustodyBooking1(Kind, frozen=True, kw_only=True):
         return frozenset({scopes.suite(self.suite)})
 
 
-# --- version 3: what a newer program declares ----------------------------------------------------------------------
+# --- version 4: what a newer program declares ----------------------------------------------------------------------
 
 
-class Category3(Token):
+class Category4(Token):
     """With one more."""
 
     TRANSPORT = "transport"
@@ -127,7 +127,7 @@ class Category3(Token):
     CYBER = "cyber"
 
 
-class Grade3(Token):
+class Grade4(Token):
     """With one above the highest."""
 
     P0 = "p0"
@@ -137,7 +137,7 @@ class Grade3(Token):
     NO_DEPLOYMENT = "no-deployment"
 
 
-class IncidentStatus3(Token):
+class IncidentStatus4(Token):
     """With one between."""
 
     OPEN = "open"
@@ -155,45 +155,45 @@ class Threat(Token):
     SEVERE = "severe"
 
 
-_MOVES3: Final = {one: tuple(other for other in IncidentStatus3 if other is not one) for one in IncidentStatus3}
+_MOVES4: Final = {one: tuple(other for other in IncidentStatus4 if other is not one) for one in IncidentStatus4}
 
 
-class Incident3(Incident, frozen=True, kw_only=True):
+class Incident4(Incident, frozen=True, kw_only=True):
     """An incident with a threat, and with one more category, grade and status."""
 
-    category: Annotated[Category3, latest]  # type: ignore[assignment]  # as declared anew
+    category: Annotated[Category4, latest]  # type: ignore[assignment]  # as declared anew
     grade: Annotated[
-        Grade3, highest, rising(Grade3.NO_DEPLOYMENT, Grade3.SCHEDULED, Grade3.P2, Grade3.P1, Grade3.P0)
-    ] = Grade3.SCHEDULED  # type: ignore[assignment]  # as declared anew
+        Grade4, highest, rising(Grade4.NO_DEPLOYMENT, Grade4.SCHEDULED, Grade4.P2, Grade4.P1, Grade4.P0)
+    ] = Grade4.SCHEDULED  # type: ignore[assignment]  # as declared anew
     status: Annotated[
-        IncidentStatus3,
+        IncidentStatus4,
         state,
         flow(
-            _MOVES3,
+            _MOVES4,
             precedence=(
-                IncidentStatus3.CLOSED,
-                IncidentStatus3.OPEN,
-                IncidentStatus3.ASSIGNED,
-                IncidentStatus3.ON_HOLD,
-                IncidentStatus3.ATTENDED,
+                IncidentStatus4.CLOSED,
+                IncidentStatus4.OPEN,
+                IncidentStatus4.ASSIGNED,
+                IncidentStatus4.ON_HOLD,
+                IncidentStatus4.ATTENDED,
             ),
             ending=Ending(states=("closed",), unless=("arrests",), shown="attended"),
         ),
         Sees(("arrests",)),
         _ASKS,
-    ] = IncidentStatus3.OPEN  # type: ignore[assignment]  # as declared anew
+    ] = IncidentStatus4.OPEN  # type: ignore[assignment]  # as declared anew
     threat: Annotated[Threat | None, highest, rising(Threat.LOW, Threat.MODERATE, Threat.SEVERE)] = None
     witnesses: Annotated[tuple[LogEntry, ...], grow] = ()
 
 
-class CustodyBooking3(CustodyBooking, frozen=True, kw_only=True):
+class CustodyBooking4(CustodyBooking, frozen=True, kw_only=True):
     """A booking that says which language the detainee speaks."""
 
     language: Annotated[Line | None, latest] = None
 
 
 class Drone(Kind, frozen=True, kw_only=True):
-    """A kind of record that only version 3 has."""
+    """A kind of record that only version 4 has."""
 
     name: Annotated[Line, latest]
     area: Annotated[SlugText, latest]
@@ -207,11 +207,12 @@ class Drone(Kind, frozen=True, kw_only=True):
 STRUCTS: Final[dict[Version, dict[str, type[Kind]]]] = {
     "behind": {"incident": Incident1, "custody-booking": CustodyBooking1, "briefing": Briefing},
     "ahead": {
-        "incident": Incident3,
-        "custody-booking": CustodyBooking3,
+        "incident": Incident4,
+        "custody-booking": CustodyBooking4,
         "briefing": Briefing,
         "resource": Resource,
         "suspect": Suspect,
+        "medical": Medical,
         "drone": Drone,
         "inbox-item": InboxItem,
     },

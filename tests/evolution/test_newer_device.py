@@ -17,7 +17,7 @@ async def test_the_programs_are_altered(other: Other) -> None:
     old, new = await behind.call("self"), await ahead.call("self")
     assert (old["schema"], sorted(old["kinds"])) == (1, ["briefing", "custody-booking", "incident"])
     assert "arrests" not in old["kinds"]["incident"]
-    assert new["schema"] == 3
+    assert new["schema"] == 4
     assert {"drone", "inbox-item"} <= new["kinds"].keys()
     assert "threat" in new["kinds"]["incident"]
 

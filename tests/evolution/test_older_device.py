@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import UsageError
 from schemas.ids import Millis, RecordId
 from schemas.kinds import CustodyBooking, Incident, Resource
-from schemas.kinds.booking import AppropriateAdult, Risk
+from schemas.kinds.booking import AppropriateAdult, Disposal, Risk
 from schemas.kinds.common import Arrest
 from schemas.kinds.incident import Category, Grade, IncidentStatus
 from schemas.kinds.resource import Category as Sort
@@ -73,7 +73,7 @@ async def test_it_writes_and_keeps_as_the_older_program_did(stage: UpgradableSta
 
 
 async def test_its_edits_leave_every_field_that_it_does_not_know(ours: Ours, other: Other) -> None:
-    """Arrests, the appropriate adult and medication are as they were; what it changed is changed."""
+    """Arrests, the appropriate adult and the disposal are as they were; what it changed is changed."""
     old, mine = await other("behind", "hh-old"), await ours("hh-01")
     scene = (await mine.create(incident(arrests=(Arrest(person="Jo Marsh", arrested_at=Millis(5)),)))).record
     booked = CustodyBooking(
@@ -81,7 +81,7 @@ async def test_its_edits_leave_every_field_that_it_does_not_know(ours: Ours, oth
         detainee="Arthur Quill",
         arrested_at=Millis(5),
         appropriate_adult=AppropriateAdult.NEEDED,
-        medication=("insulin",),
+        disposal=Disposal.BAIL,
     )
     held = (await mine.create(booked)).record
     await old.reach(scene, await done(mine, scene))
@@ -95,7 +95,7 @@ async def test_its_edits_leave_every_field_that_it_does_not_know(ours: Ours, oth
     assert (after["summary"], after["arrests"]) == ("Two men arguing", [{"person": "Jo Marsh", "arrested_at": 5}])
     booking = (await reach(mine, held, await old.done(held)))["values"]
     assert (booking["detainee"], booking["offence"]) == ("Arthur J. Quill", "Theft")
-    assert (booking["appropriate_adult"], booking["medication"]) == ("needed", ["insulin"])
+    assert (booking["appropriate_adult"], booking["disposal"]) == ("needed", "bail")
 
 
 async def test_its_lowering_counts_for_what_its_base_held_and_no_further(ours: Ours, other: Other) -> None:
@@ -117,7 +117,7 @@ async def test_its_lowering_counts_for_what_its_base_held_and_no_further(ours: O
 
 
 async def test_its_base_is_no_sight_of_a_raise_that_is_kept_in_trust(ours: Ours, other: Other) -> None:
-    """Nobody below version 3 saw the raise, so neither an older program's lowering nor ours undoes it."""
+    """Nobody below version 4 saw the raise, so neither an older program's lowering nor ours undoes it."""
     old, new = await other("behind", "hh-old"), await other("ahead", "hh-new")
     record = await new.create("incident", **INCIDENT, grade="p2")
     await new.done(record)

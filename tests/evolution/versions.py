@@ -29,9 +29,13 @@ from schemas.ids import FieldName, OpNumber, OpNumberInt, RecordId, RecordText, 
 from schemas.kinds import KINDS, Kind, KindSpec
 from schemas.kinds.declare import read_fields
 from schemas.kinds.registry import _BY_STRUCT
+from schemas.rights import POLICE, Rights
 from tests.evolution.declarations import STRUCTS, Version
 
-SCHEMA_OF: Final[dict[Version, int]] = {"behind": 1, "ahead": 3}
+SCHEMA_OF: Final[dict[Version, int]] = {"behind": 1, "ahead": 4}
+_ANYBODY: Final = Rights(
+    makers=POLICE, writers=POLICE, because="A kind that only one of the programs has is anybody's."
+)
 
 
 @functools.cache
@@ -44,7 +48,8 @@ def _spec_of(name: str, struct: type[Kind]) -> KindSpec:
     same = KINDS.get(name)
     if same is not None and same.struct is struct:
         return same
-    return KindSpec(name=name, struct=struct, fields=read_fields(name, struct))
+    rights = _ANYBODY if same is None else same.rights
+    return KindSpec(name=name, struct=struct, fields=read_fields(name, struct), rights=rights)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import msgspec
 
 from schemas import scopes
 from schemas.ids import Millis, RecordId
-from schemas.kinds import CustodyBooking, Resource
+from schemas.kinds import CustodyBooking, Medical, Resource
 from schemas.kinds.resource import Category
 from sync.device import DeviceIdentity, Handheld
 from tests.sync.device.support import AT_ONCE, NOON, VirtualClock, caught_up, opened, record_id
@@ -50,7 +50,8 @@ async def two_desks(folder: Path) -> AsyncIterator[Desks]:
     """Sit down at them."""
     clock = VirtualClock()
     identities = [DeviceIdentity.generate("desk-1"), DeviceIdentity.generate("desk-2")]
-    grants = [SUITE, scopes.CUSTODY, scopes.inbox(SUITE)]
+    medical = scopes.medical("perry-barr")
+    grants = [SUITE, scopes.CUSTODY, scopes.inbox(SUITE), medical, scopes.inbox(medical)]
     async with toy_server([(each, grants) for each in identities], now=lambda: Millis(clock.wall_ms())) as toy:
         await toy.make(CELL, cell("M1"))
         more = {"server": toy.url, "backoff": AT_ONCE, "clock": clock}
@@ -76,5 +77,13 @@ def booking(detainee: str = "A. Garside", **more: Any) -> CustodyBooking:  # noq
 async def shared_booking(desks: Desks, **more: Any) -> RecordId:  # noqa: ANN401  any field
     """A booking that both desks have."""
     made = await desks.one.create(booking(**more))
+    await desks.meet(desks.one, desks.two)
+    return made.record
+
+
+async def shared_medical(desks: Desks) -> RecordId:
+    """A booking's medical record that both desks have."""
+    held = await shared_booking(desks)
+    made = await desks.one.create(Medical(booking=held, suite="perry-barr"))
     await desks.meet(desks.one, desks.two)
     return made.record

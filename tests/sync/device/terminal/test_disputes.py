@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.kinds import CustodyBooking, Hold, Incident
+from schemas.kinds import CustodyBooking, Hold, Incident, Medical
 from schemas.kinds.booking import AppropriateAdult, Risk
 from schemas.kinds.common import Marker
 from schemas.kinds.incident import Grade
 from sync.device import Handheld, Standing
 from sync.device.describing import short
-from tests.sync.device.desks import CELL, MINUTE_MS, Desks, booking, cell, shared_booking, two_desks
+from tests.sync.device.desks import CELL, MINUTE_MS, Desks, booking, cell, shared_booking, shared_medical, two_desks
 from tests.sync.device.support import NOON, caught_up, incident, record_id
 from tests.sync.device.terminal.desk import SUMMER, Desk, desk_of
 from tests.sync.device.test_holding import BAD, refuse
@@ -173,7 +173,7 @@ async def test_an_overdue_item_is_marked_and_another_persons_is_said_to_be(desks
 
 async def test_a_value_of_several_words_is_decided_in_quotes_and_never_in_part(desks: Desks, first: Desk) -> None:
     """What looks like the beginning of a value decides nothing; the answer repeats what was decided, explain too."""
-    record = await shared_booking(desks)
+    record = await shared_medical(desks)
     await desks.cut_off()
     await desks.one.edit(record, allergies=("nuts",))
     await desks.two.edit(record, allergies=("milk",))
@@ -182,9 +182,9 @@ async def test_a_value_of_several_words_is_decided_in_quotes_and_never_in_part(d
     for cut in ("=nuts, milk Both", "=nuts ,milk Both", "= nuts Both", '="nuts, milk Both', '="nuts, milk"'):
         assert 'in quotes, as in ="nuts, milk"' in await first.fails(f"decide 1 {cut}")
     told = await first.type('decide 1 ="nuts, milk, soya" The doctor says all three')
-    assert told.endswith("decided about custody booking of A. Garside: allergies nuts, milk, soya\n")
+    assert re.search(r"decided about medical record of booking [0-9a-f]{8}: allergies nuts, milk, soya\n$", told)
     await desks.meet(desks.one, desks.two)
-    value = await desks.two.get(CustodyBooking, record)
+    value = await desks.two.get(Medical, record)
     assert value is not None
     assert value.allergies == ("nuts", "milk", "soya")
     told = await first.type(f"explain {record} allergies")
@@ -235,25 +235,31 @@ async def test_a_claim_is_decided_for_a_claimant_a_record_or_nobody(desks: Desks
 
 async def test_what_is_shown_while_people_differ_is_said_by_who_said_it(desks: Desks, first: Desk) -> None:
     """Not by who spoke last; and what nobody said so is nobody's, with each one's own words beneath."""
-    record = await shared_booking(desks)
+    medical = await shared_medical(desks)
+    value = await desks.one.get(Medical, medical)
+    assert value is not None
+    record = value.booking
+    await first.type(f"show {medical}")
     await first.type(f"show {record}")
     await desks.cut_off()
-    await desks.one.edit(record, appropriate_adult=AppropriateAdult.NEEDED, allergies=("nuts",))
+    await desks.one.edit(record, appropriate_adult=AppropriateAdult.NEEDED)
+    await desks.one.edit(medical, allergies=("nuts",))
     desks.clock.advance(MINUTE_MS)
-    await desks.two.edit(record, appropriate_adult=AppropriateAdult.NOT_NEEDED, allergies=("milk",))
+    await desks.two.edit(record, appropriate_adult=AppropriateAdult.NOT_NEEDED)
+    await desks.two.edit(medical, allergies=("milk",))
     await desks.meet(desks.one, desks.two)
     page = await first.type(f"show {record}")
     assert re.search(r"^appropriate adult +needed .*WM10001 on desk-1", page, re.MULTILINE)
     assert re.search(r"said differently: not-needed .*WM20002 on desk-2", page)
     assert "said differently: needed" not in page
+    page = await first.type(f"show {medical}")
     assert re.search(r"^allergies +nuts, milk +the safe choice while people differ; nobody", page, re.MULTILINE)
     assert re.search(r"said differently: nuts .*WM10001 on desk-1", page)
     assert re.search(r"said differently: milk .*WM20002 on desk-2", page)
-    told = await first.paper.comes("says differently")
-    assert "WM20002 on desk-2: " in told
-    assert "says differently: appropriate adult not-needed" in told
-    assert "says differently: allergies milk" in told
-    assert "nuts" not in told
+    for said in ("appropriate adult not-needed", "allergies milk"):
+        told = await first.paper.comes(f"says differently: {said}")
+        assert "WM20002 on desk-2: " in told
+        assert "nuts" not in told
 
 
 # --- tags, corrections, words ----------------------------------------------------------------------------------------
