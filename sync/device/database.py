@@ -16,8 +16,10 @@ from sqlcipher3 import dbapi2
 
 from schemas.errors import ReplicaError
 from sync.device.folder import ReplicaFolder
-from sync.device.keys import KEY_BYTES, KeyHolder
-from sync.device.sqlcipher import FORMAT, Sql, check_format, make_tables, upgrade_tables
+from sync.device.keys import KEY_BYTES, KeyHolder, RingHolder
+from sync.device.layout import FORMAT, Sql, check_format, make_tables, open_ring, upgrade_tables
+from sync.device.ring import Ring
+from sync.device.sqlcipher import SqlTables
 
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -66,7 +68,13 @@ class _Connection(aiosqlite.Connection):
 
 
 class EncryptedDatabase:
-    """An open replica's database. Make one with `open`."""
+    """An open replica's database. Make one with `open`.
+
+    Attributes:
+        ring: what its records' keys are wrapped under.
+    """
+
+    ring: Ring
 
     def __init__(self, folder: Path, keys: KeyHolder) -> None:
         """Use `open`."""
@@ -124,6 +132,37 @@ class EncryptedDatabase:
         """
         return await self._run(lambda connection: _read(connection, work))
 
+    async def renew_ring(self, tables: SqlTables, share: bytes | None = None) -> int:
+        """Put what is left under a new ring key, so that what was removed is under keys that exist nowhere.
+
+        The new key is kept beside the old one before the database changes, and the old one is forgotten after it: a
+        power cut at any point leaves a replica that opens.
+
+        Args:
+            tables: the database's; they go on under the new ring.
+            share: a new share, under which the key slots are to be together with the new ring key.
+
+        Returns:
+            How many records there are.
+
+        Raises:
+            ReplicaError: the database failed, or the slots cannot be written. Calling again carries it through.
+        """
+        return await self._run(lambda connection: self._renew_ring(connection, tables, share))
+
+    def _renew_ring(self, connection: Sql, tables: SqlTables, share: bytes | None) -> int:
+        keys = self._keys
+        ring = Ring(keys.next_ring() if isinstance(keys, RingHolder) else os.urandom(KEY_BYTES))
+        count = _transaction(connection, lambda _: tables.rotate_ring(ring))
+        tables.use_ring(ring)
+        self.ring.wipe()
+        self.ring = ring
+        # What the journal still holds of the pages goes with it, as far as a file system that writes in place goes.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if isinstance(keys, RingHolder):
+            keys.ring_settled(ring.key(), share)
+        return count
+
     async def _run(self, work: Callable[[Sql], _T]) -> _T:
         if not self._open:
             raise ReplicaError(f"the replica in {self._path} is closed")
@@ -141,6 +180,7 @@ class EncryptedDatabase:
         try:
             await self._connection.close()
         finally:
+            self.ring.wipe()
             if self._folder is not None:
                 self._folder.release()
 
@@ -154,6 +194,13 @@ class EncryptedDatabase:
                 _make(folder, key)
             try:
                 connection = _connect_checked(folder, key)
+                try:
+                    self.ring = _transaction(connection, lambda sql: open_ring(sql, self._keys))
+                    if isinstance(self._keys, RingHolder):
+                        self._keys.ring_settled(self.ring.key())
+                except BaseException:
+                    connection.close()
+                    raise
             except _Damaged as damage:
                 aside = folder.set_aside()
                 raise ReplicaError(
@@ -242,6 +289,8 @@ def _connect_keyed(path: Path, key: bytes) -> Sql:
         connection.execute("PRAGMA cipher_log_level = NONE")
         # Sorting spills to files otherwise, and those are not encrypted.
         connection.execute("PRAGMA temp_store = MEMORY")
+        # What is deleted is overwritten in its page.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a local edit has survived a power cut when its call returns.

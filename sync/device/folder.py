@@ -25,8 +25,8 @@ from typing import Annotated, Final, Self
 import msgspec
 
 from schemas.errors import ReplicaError
+from sync.device.layout import FORMAT, check_format
 from sync.device.secretfile import sync_folder, write_secret
-from sync.device.sqlcipher import FORMAT, check_format
 from sync.device.wiping import LOCK_FILE, carry_on, is_wiped, refuse_wiped
 
 _SERVERS: Final = "beatbook.db"

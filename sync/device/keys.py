@@ -47,8 +47,23 @@ class RingHolder(KeyHolder, Protocol):
             ReplicaError: they cannot be had; the text says what to do.
         """
 
-    def ring_settled(self, key: bytes) -> None:
-        """The database is under this one, and that is on disk: any other may be forgotten."""
+    def next_ring(self) -> bytes:
+        """Keep a new ring key beside the present one, on disk, and hand it over: 32 bytes.
+
+        Raises:
+            ReplicaError: it cannot be kept.
+        """
+
+    def ring_settled(self, key: bytes, share: bytes | None = None) -> None:
+        """The database is under this one, and that is on disk: any other is to be forgotten.
+
+        Args:
+            key: the ring key.
+            share: a new share of the server's under which the keys are to be from now on.
+
+        Raises:
+            ReplicaError: that cannot be written down; the ring keys are all still there.
+        """
 
 
 class HeldKey:

@@ -12,7 +12,8 @@ from schemas.kinds import InboxItem, kind_named
 from schemas.policies import claim
 from sync import inbox, merge
 from sync.device.changes import ClaimConfirmed, ClaimDisplaced, InboxArrived
-from sync.device.sqlcipher import Sql, SqlTables
+from sync.device.layout import Sql
+from sync.device.sqlcipher import SqlTables
 from sync.outbox import OpState
 from sync.policies import Cell
 from sync.replica import Replica, StoredOp

@@ -223,14 +223,16 @@ class Unlocked:
         self._require_keys()
         return tuple(bytes(key) for key in (self._ring, self._next_ring) if key)
 
-    def ring_settled(self, key: bytes) -> None:
-        """See `RingHolder`."""
+    def ring_settled(self, key: bytes, share: bytes | None = None) -> None:
+        """See `RingHolder`. Until now both keys were under the old share; under the new one there is only this."""
         self._require_keys()
-        if key == self._ring and not self._next_ring:
-            return
         if key not in (self._ring, self._next_ring):
             raise UsageError("this ring key is none of those that the database may be under")
-        self._change(ring=key, next_ring=b"")
+        if share is not None:
+            check_share(share)
+            self._change(ring=key, next_ring=b"", share=share)
+        elif self._next_ring:
+            self._change(ring=key, next_ring=b"")
 
     # --- changes: each rewrites the slots, whole or not at all -------------------------------------------------------
 
@@ -272,13 +274,7 @@ class Unlocked:
         """
         self._require_keys()
         check_share(share)
-        old, self._share = self._share, bytearray(share)
-        try:
-            self.write()
-        except BaseException:
-            self._share = old
-            raise
-        _zero(old)
+        self._change(share=share)
 
     def take_quarantine_key(self, key: bytes) -> None:
         """Keep another public key of the server's to which drafts are sealed.

@@ -1,159 +1,54 @@
-"""`SqlTables`: the replica's tables in one SQLCipher database, and the format of that database.
+"""`SqlTables`: the replica's tables in one SQLCipher database, whose bodies rest under the keys of single records.
 
-Everything here runs on the one thread that owns the connection, inside a transaction that its caller opened
-(`sync.device.database`).
+The format of the database and its upgrades are in `sync.device.layout`, the keys in `sync.device.ring`. Everything here
+runs on the one thread that owns the connection, inside a transaction that its caller opened (`sync.device.database`).
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Iterable
+from typing import Any, Final
 
 from schemas.errors import ReplicaError
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
-from sync.outbox import PENDING, OpState, Untaken
+from sync.device.layout import IS_PENDING, SHUT, Found, Sql, change_ring, make_tables, stored_ring
+from sync.device.ring import Ring, new_record_key, op_place, row_place, seal, unseal
+from sync.outbox import OpState
 from sync.replica.tables import StoredOp, StoredPosition
 
-FORMAT: Final = 4
-"""Version of the tables below, kept in the database's `user_version`. The key check beside it says with which version
-it was made. A replica of an earlier version is brought up to this one when it is opened (`upgrade_tables`)."""
+__all__ = ["Found", "Sql", "SqlTables", "make_tables"]
 
-_PENDING: Final = "state NOT IN ('settled', 'mended', 'withdrawn', 'reissued', 'sealed', 'quarantined')"
-"""The ops of `sync.outbox.PENDING`. The others are kept for ever, are most of the table, and are rarely asked for by
-record: two indexes leave them out. An index serves a statement that has these very words."""
-_OP_INDEXES: Final = f"""
-CREATE INDEX op_pending ON op (record, n) WHERE {_PENDING};
-CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE {_PENDING};
-"""
-_READING: Final = "CREATE TABLE reading (n INTEGER PRIMARY KEY, body BLOB NOT NULL)"
-_SCHEMA: Final = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE row (record TEXT PRIMARY KEY, kind TEXT NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE INDEX row_by_kind ON row (kind, record);
-CREATE TABLE member (
-    scope TEXT, record TEXT, version INTEGER NOT NULL,
-    PRIMARY KEY (scope, record)
-) WITHOUT ROWID;
-CREATE INDEX member_by_record ON member (record);
-CREATE TABLE position (
-    scope TEXT PRIMARY KEY, gen INTEGER NOT NULL, seq INTEGER NOT NULL, after TEXT,
-    digest BLOB NOT NULL, count INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE op (
-    n INTEGER PRIMARY KEY, record TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
-    body BLOB NOT NULL, seq INTEGER NOT NULL, scopes TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL,
-    became INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '', untaken TEXT NOT NULL DEFAULT ''
-);
-CREATE INDEX op_by_state ON op (state, n);
-{_READING};
-{_OP_INDEXES}
-"""
-_UPGRADES: Final = {
-    # 2: ops that were mended, withdrawn or issued again.
-    2: f"""
-ALTER TABLE op ADD COLUMN became INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE op ADD COLUMN why TEXT NOT NULL DEFAULT '';
-DROP INDEX op_pending;
-DROP INDEX op_pending_by_kind;
-{_OP_INDEXES}
-""",
-    # 3: ops that are sealed to the server, and the read log.
-    3: f"""
-{_READING};
-DROP INDEX op_pending;
-DROP INDEX op_pending_by_kind;
-{_OP_INDEXES}
-""",
-    # 4: ops that a row does not hold, whatever it counts. Until then the state alone said so.
-    4: """
-ALTER TABLE op ADD COLUMN untaken TEXT NOT NULL DEFAULT '';
-UPDATE op SET untaken = 'ever' WHERE state IN ('waiting', 'held');
-""",
-}
-"""Version -> what leads there from the one before."""
 _ROW_PUT: Final = """
 INSERT INTO row VALUES (?, ?, ?, ?)
 ON CONFLICT (record) DO UPDATE SET kind = excluded.kind, version = excluded.version, body = excluded.body
 """
 _RECORDS_OF_KIND: Final = f"""
 SELECT record FROM row WHERE kind = ?1
-UNION SELECT record FROM op WHERE kind = ?1 AND {_PENDING}
+UNION SELECT record FROM op WHERE kind = ?1 AND {IS_PENDING}
 ORDER BY record
-"""  # noqa: S608  every part is a constant of this module
-_KIND_PENDING: Final = f"SELECT kind FROM op WHERE record = ? AND {_PENDING} LIMIT 1"  # noqa: S608  as above
+"""  # noqa: S608  every part is a constant of the program
+_KIND_PENDING: Final = f"SELECT kind FROM op INDEXED BY op_pending WHERE record = ? AND {IS_PENDING} LIMIT 1"  # noqa: S608  as above
 _MEMBERS: Final = "SELECT record, version FROM member WHERE scope = ? AND record > ? ORDER BY record"
 _MEMBERS_UPTO: Final = (
     "SELECT record, version FROM member WHERE scope = ? AND record > ? AND record <= ? ORDER BY record"
 )
 _POSITIONS: Final = "SELECT scope, gen, seq, after, digest, count FROM position"
 _POSITION: Final = "SELECT gen, seq, after, digest, count FROM position WHERE scope = ?"
-_OP: Final = "SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken FROM op WHERE n = ?"
+_OP_COLUMNS: Final = "n, op.record, kind, state, body, seq, scopes, code, detail, became, why, wrapped"
+_ITS_KEY: Final = "LEFT JOIN record_key ON record_key.record = op.record"
+_OPS: Final = f"SELECT {_OP_COLUMNS} FROM op {_ITS_KEY}"  # noqa: S608  as above
+_OP: Final = f"{_OPS} WHERE n = ?"
 _OPS_PENDING: Final = f"""
-SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken FROM op
-WHERE record = ? AND {_PENDING} ORDER BY n
+SELECT {_OP_COLUMNS} FROM op INDEXED BY op_pending {_ITS_KEY} WHERE op.record = ? AND {IS_PENDING} ORDER BY n
 """  # noqa: S608  as above
-_OPS_OF: Final = """
-SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken FROM op WHERE record = ? ORDER BY n
+_OPS_OF: Final = f"{_OPS} WHERE op.record = ? ORDER BY n"
+_OPS_IN_STATE: Final = f"{_OPS} WHERE state = ? AND n > ? ORDER BY n LIMIT ?"
+_OPS_READABLE: Final = """
+SELECT n, body FROM op WHERE record = ? AND body <> x'' AND state NOT IN ('sealed', 'quarantined')
 """
-_OPS_IN_STATE: Final = """
-SELECT n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken FROM op
-WHERE state = ? AND n > ? ORDER BY n LIMIT ?
-"""
+_ROW: Final = "SELECT body, wrapped FROM row JOIN record_key ON record_key.record = row.record WHERE row.record = ?"
 _OP_PUT: Final = """
-INSERT OR REPLACE INTO op (n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO op (n, record, kind, state, body, seq, scopes, code, detail, became, why)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-
-
-class Found(Protocol):
-    """What a statement found (`sqlcipher3.dbapi2.Cursor`; the library ships no types)."""
-
-    def fetchone(self) -> Any:  # noqa: ANN401  a row, whose columns only the statement knows
-        """The next row, or None."""
-
-    def fetchall(self) -> list[Any]:
-        """The rest of the rows."""
-
-
-class Sql(Protocol):
-    """The parts of a `sqlcipher3.dbapi2.Connection` that are used."""
-
-    in_transaction: bool
-
-    def execute(self, sql: str, parameters: Sequence[object] = ()) -> Found:
-        """Run one statement."""
-
-    def close(self) -> None:
-        """Close the connection."""
-
-
-def make_tables(connection: Sql) -> None:
-    """Lay out an empty database. The caller's transaction makes it all or nothing."""
-    _run(connection, _SCHEMA, FORMAT)
-
-
-def upgrade_tables(connection: Sql, found: int) -> None:
-    """Bring a database of version `found` up to this program's. The caller's transaction makes it all or nothing."""
-    for version in range(found + 1, FORMAT + 1):
-        _run(connection, _UPGRADES[version], version)
-
-
-def _run(connection: Sql, statements: str, version: int) -> None:
-    # One by one: executescript would commit that transaction first.
-    for statement in statements.split(";"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {version}")
-
-
-def check_format(found: int, where: str) -> None:
-    """Accept a replica of this program's format.
-
-    Raises:
-        ReplicaError: it was written by a newer program.
-    """
-    if found > FORMAT:
-        raise ReplicaError(
-            f"the replica in {where} has format {found}, from a newer program; this one knows up to {FORMAT}. "
-            "Nothing was touched: update this program"
-        )
 
 
 class SqlTables:
@@ -164,9 +59,16 @@ class SqlTables:
             clears it: that is how a listener learns what kind of record has just left the replica.
     """
 
-    def __init__(self, connection: Sql) -> None:
-        """Bind to a connection of `sqlcipher3` whose database has these tables; use it on that connection's thread."""
+    def __init__(self, connection: Sql, ring: Ring | None = None) -> None:
+        """Bind to a connection of `sqlcipher3` whose database has these tables; use it on that connection's thread.
+
+        Args:
+            connection: the connection.
+            ring: what the records' keys are wrapped under; by default the one that the database holds itself.
+        """
+        self._connection = connection
         self._execute = connection.execute
+        self._own_ring = ring
         self.kinds: dict[RecordId, str] = {}
 
     def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401  what the statement selects
@@ -185,21 +87,76 @@ class SqlTables:
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, value)
         )
 
+    # --- keys --------------------------------------------------------------------------------------------------------
+
+    def use_ring(self, ring: Ring) -> None:
+        """Wrap and unwrap under this ring from now on: the database is under it."""
+        self._own_ring = ring
+
+    def _ring(self) -> Ring:
+        if self._own_ring is None:
+            self._own_ring = stored_ring(self._connection)
+        return self._own_ring
+
+    def rotate_ring(self, new: Ring) -> int:
+        """Put the keys of all records that are left under a new ring key.
+
+        It is a transaction of its own: only when that is on disk, `use_ring(new)` is to be called.
+
+        Returns:
+            How many records' keys there are.
+
+        Raises:
+            ReplicaError: a record's key is damaged.
+        """
+        return change_ring(self._connection, self._ring(), new)
+
+    def ring_due(self) -> bool:
+        """Whether a record's key was dropped since the ring key was last a new one."""
+        return bool(self._one("SELECT due FROM ring"))
+
+    def _key(self, record: RecordId) -> bytes:
+        """The record's key; made when it has none yet."""
+        wrapped = self._one("SELECT wrapped FROM record_key WHERE record = ?", record)
+        if wrapped is not None:
+            return self._ring().unwrap(record, wrapped)
+        key = new_record_key()
+        self._execute("INSERT INTO record_key VALUES (?, ?)", (record, self._ring().wrap(record, key)))
+        return key
+
+    def _drop_key(self, record: RecordId) -> None:
+        """Let go of the key that what has just left was sealed under; what is left of the record gets another."""
+        wrapped = self._one("SELECT wrapped FROM record_key WHERE record = ?", record)
+        if wrapped is None:
+            return
+        left = self._execute(_OPS_READABLE, (record,)).fetchall()
+        self._execute("DELETE FROM record_key WHERE record = ?", (record,))
+        if left:
+            old, new = self._ring().unwrap(record, wrapped), self._key(record)
+            for n, body in left:
+                place = op_place(record, n)
+                self._execute("UPDATE op SET body = ? WHERE n = ?", (seal(new, unseal(old, body, place), place), n))
+        self._execute("UPDATE ring SET due = 1 WHERE due = 0")
+
+    # --- rows --------------------------------------------------------------------------------------------------------
+
     def row(self, record: RecordId) -> bytes | None:
         """See `Tables`."""
-        body: bytes | None = self._one("SELECT body FROM row WHERE record = ?", record)
-        return body
+        found = self._execute(_ROW, (record,)).fetchone()
+        return None if found is None else unseal(self._ring().unwrap(record, found[1]), found[0], row_place(record))
 
     def put_row(self, record: RecordId, kind: str, version: Seq, body: bytes) -> None:
         """See `Tables`."""
-        self._execute(_ROW_PUT, (record, kind, version, body))
+        sealed = seal(self._key(record), body, row_place(record))
+        self._execute(_ROW_PUT, (record, kind, version, sealed))
         self.kinds[record] = kind
 
     def drop_row(self, record: RecordId) -> None:
-        """See `Tables`."""
+        """See `Tables`. The key that the row was sealed under goes with it."""
         kind = self._one("SELECT kind FROM row WHERE record = ?", record)
         if kind is not None:
             self._execute("DELETE FROM row WHERE record = ?", (record,))
+            self._drop_key(record)
             self.kinds[record] = kind
 
     def row_version(self, record: RecordId) -> Seq | None:
@@ -263,28 +220,54 @@ class SqlTables:
         """See `Tables`."""
         self._execute("DELETE FROM position WHERE scope = ?", (scope,))
 
+    # --- ops ---------------------------------------------------------------------------------------------------------
+
     def op(self, n: OpNumber) -> StoredOp | None:
         """See `Tables`."""
         found = self._execute(_OP, (n,)).fetchone()
-        return None if found is None else _op(*found)
+        return None if found is None else self._op(*found)
 
     def put_op(self, op: StoredOp) -> None:
-        """See `Tables`."""
+        """See `Tables`. A body that is sealed to the server, or destroyed, is kept as it is, under no key of ours."""
+        readable = op.state.value not in SHUT and op.body != b""
+        body = seal(self._key(op.record), op.body, op_place(op.record, op.n)) if readable else op.body
         self._execute(
             _OP_PUT,
             (
-                op.n, op.record, op.kind, op.state.value, op.body, op.seq, " ".join(op.scopes), op.code, op.detail,
-                op.became, op.why, op.untaken.value,
+                op.n, op.record, op.kind, op.state.value, body, op.seq, " ".join(op.scopes), op.code, op.detail,
+                op.became, op.why,
             ),
         )  # fmt: skip
+        if not readable and self.row_version(op.record) is None:
+            self._drop_key(op.record)
+
+    def _op(self, *columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statements above
+        n, record, kind, state, body, seq, scopes, code, detail, became, why, wrapped = columns
+        if state not in SHUT and body != b"":
+            if wrapped is None:
+                raise ReplicaError(f"the key of record {record} is gone, and op {n} is still under it")
+            body = unseal(self._ring().unwrap(record, wrapped), body, op_place(record, n))
+        return StoredOp(
+            n=n,
+            record=record,
+            kind=kind,
+            state=OpState(state),
+            body=body,
+            seq=seq,
+            scopes=tuple(ScopeName(scope) for scope in scopes.split()),
+            code=code,
+            detail=detail,
+            became=became,
+            why=why,
+        )
 
     def pending_ops(self, record: RecordId) -> list[StoredOp]:
         """See `Tables`."""
-        return [_op(*columns) for columns in self._execute(_OPS_PENDING, (record,)).fetchall()]
+        return [self._op(*columns) for columns in self._execute(_OPS_PENDING, (record,)).fetchall()]
 
     def ops_of(self, record: RecordId) -> list[StoredOp]:
         """See `Tables`."""
-        return [_op(*columns) for columns in self._execute(_OPS_OF, (record,)).fetchall()]
+        return [self._op(*columns) for columns in self._execute(_OPS_OF, (record,)).fetchall()]
 
     def ops_in(self, states: Iterable[OpState], after: OpNumber, limit: int) -> list[StoredOp]:
         """See `Tables`."""
@@ -293,12 +276,14 @@ class SqlTables:
             for state in set(states)
             for columns in self._execute(_OPS_IN_STATE, (state.value, after, limit)).fetchall()
         ]
-        return [_op(*columns) for columns in sorted(found)[:limit]]
+        return [self._op(*columns) for columns in sorted(found)[:limit]]
 
     def count_ops(self, state: OpState) -> int:
         """See `Tables`."""
         count: int = self._one("SELECT count(*) FROM op WHERE state = ?", state.value)
         return count
+
+    # --- what waits for the server beside the ops --------------------------------------------------------------------
 
     def put_reading(self, n: int, body: bytes) -> None:
         """See `Tables`."""
@@ -313,28 +298,18 @@ class SqlTables:
         """See `Tables`."""
         self._execute("DELETE FROM reading WHERE n <= ?", (upto,))
 
+    def put_sealed(self, n: int, body: bytes) -> None:
+        """Keep item `n` of what is sealed to the server and waits to be handed over."""
+        self._execute("INSERT INTO sealed VALUES (?, ?)", (n, body))
+
+    def sealed(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """(number, body) of what is sealed to the server, with numbers above `after`, in order."""
+        return self._execute("SELECT n, body FROM sealed WHERE n > ? ORDER BY n LIMIT ?", (after, limit)).fetchall()
+
+    def drop_sealed(self, n: int) -> None:
+        """Forget the item: the server has it."""
+        self._execute("DELETE FROM sealed WHERE n = ?", (n,))
+
 
 def _position(gen: int, seq: int, after: str | None, digest: bytes, count: int) -> StoredPosition:
     return StoredPosition(gen=Generation(gen), seq=Seq(seq), after=after, digest=digest, count=count)
-
-
-def _op(*columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statements above
-    n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken = columns
-    return StoredOp(
-        n=n,
-        record=record,
-        kind=kind,
-        state=OpState(state),
-        body=body,
-        seq=seq,
-        scopes=tuple(ScopeName(scope) for scope in scopes.split()),
-        code=code,
-        detail=detail,
-        became=became,
-        why=why,
-        untaken=Untaken(untaken),
-    )
-
-
-if {state.value for state in frozenset(OpState) - PENDING} != set(_PENDING.split("'")[1::2]):
-    raise TypeError("these statements and sync.outbox disagree about which ops are pending")

@@ -10,8 +10,8 @@ from schemas.ids import DeviceId, Millis, RecordId
 from sync.clock import Learned
 from sync.device.database import EncryptedDatabase, uninterrupted
 from sync.device.keys import KeyHolder
+from sync.device.layout import Sql
 from sync.device.notices import Notice, WatchedTables
-from sync.device.sqlcipher import Sql
 from sync.outbox import UNSENT, OpState
 from sync.replica import Replica
 
@@ -73,6 +73,7 @@ class ReplicaStore:
 
         def bind(connection: Sql) -> Held:
             tables = WatchedTables(connection)
+            tables.use_ring(database.ring)
             return Held(Replica(tables, device), tables)
 
         try:
@@ -115,6 +116,24 @@ class ReplicaStore:
             ReplicaError: the database failed.
         """
         return await self._database.read(lambda _: work(self._held))
+
+    async def renew_ring(self, share: bytes | None = None) -> int:
+        """Put what is left under a new ring key: what was removed is then under keys that exist nowhere.
+
+        To be called after records were removed because a right to them ended, before that is confirmed to the server.
+        `SqlTables.ring_due` says that it is still to be done, also after a restart.
+
+        Args:
+            share: the server's new share; the key slots are under it when this returns. Only then may the server
+                forget the one before.
+
+        Returns:
+            How many records are left.
+
+        Raises:
+            ReplicaError: it could not be carried through; the replica is as it was, and calling again does it.
+        """
+        return await self._database.renew_ring(self._held.tables, share)
 
     async def close(self) -> None:
         """Close the database. Again: nothing."""

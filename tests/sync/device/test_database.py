@@ -14,8 +14,8 @@ from sqlcipher3 import dbapi2
 from schemas.errors import ReplicaError, UsageError
 from sync.device.database import EncryptedDatabase, set_aside
 from sync.device.keys import HeldKey
+from sync.device.layout import FORMAT, Sql
 from sync.device.secretfile import write_secret
-from sync.device.sqlcipher import FORMAT, Sql
 from tests.sync.device.support import KEY, OTHER_KEY, contents
 
 PAGE = 4_096

@@ -9,9 +9,11 @@ from typing import Final
 import pytest
 
 from schemas.errors import ReplicaError
+from schemas.ids import OpNumber
 from schemas.kinds import Incident
 from schemas.kinds.common import LogEntry
 from sync.device import DeviceIdentity, Handheld, HeldKey
+from sync.outbox import OpState
 from tests.sync.device.support import BIRMINGHAM, KEY, contents, incident, opened, record_id
 from tests.toy_server import toy_server
 
@@ -87,7 +89,9 @@ async def test_the_search_finds_what_is_in_clear(tmp_path: Path, temporary: Path
     identity = DeviceIdentity.generate("hh-0042")
     async with await opened(tmp_path / "replica", identity, author="WM-77-PLANTED") as handheld:
         await work(handheld)
-        bodies = await handheld._store._database.read(lambda sql: sql.execute("SELECT body FROM op").fetchall())
+        bodies = await handheld._store.read(
+            lambda held: [(op.body,) for op in held.tables.ops_in(OpState, OpNumber(0), 1_000)]
+        )
     plain = tmp_path / "plain"
     await asyncio.to_thread(os.mkdir, plain)
     connection = sqlite3.connect(plain / "replica.db", isolation_level=None)

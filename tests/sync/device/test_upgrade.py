@@ -8,15 +8,21 @@ from sqlcipher3 import dbapi2
 
 from schemas.errors import ReplicaError
 from schemas.ids import OpNumber, RecordId
+from sync.device import layout as formats
 from sync.device import sqlcipher
 from sync.device.database import EncryptedDatabase
 from sync.device.keys import HeldKey
-from sync.device.sqlcipher import FORMAT, Sql, SqlTables
-from sync.outbox import OpState, Untaken
+from sync.device.layout import FORMAT, Sql
+from sync.device.sqlcipher import SqlTables
+from sync.outbox import OpState
 from sync.replica import StoredOp
 from tests.sync.device.support import KEY, record_id
 
 FORMAT_1: Final = """
+DROP TABLE record_key;
+DROP TABLE ring;
+DROP TABLE reading;
+DROP TABLE sealed;
 DROP TABLE op;
 CREATE TABLE op (
     n INTEGER PRIMARY KEY, record TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
@@ -29,10 +35,24 @@ INSERT INTO op VALUES (1, 'R', 'incident', 'settled', x'01', 7, '', '', '');
 INSERT INTO op VALUES (2, 'R', 'incident', 'held', x'02', 0, '', 'op_value_wrong', 'grade');
 INSERT INTO op VALUES (3, 'R', 'incident', 'queued', x'03', 0, '', 'op_value_wrong', 'behind op 2');
 INSERT INTO op VALUES (4, 'S', 'incident', 'durable', x'04', 9, 'area:birmingham', '', '');
+INSERT INTO row VALUES ('R', 'incident', 7, x'726f77');
+INSERT INTO row VALUES ('T', 'briefing', 8, x'');
 INSERT INTO meta VALUES ('next_op', x'35');
 PRAGMA user_version = 1
 """
-"""The tables of ops as the first release laid them out, with an op in each of its states."""
+"""The tables as the first release laid them out, with an op in each of its states."""
+FORMAT_2: Final = f"""
+{FORMAT_1};
+ALTER TABLE op ADD COLUMN became INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE op ADD COLUMN why TEXT NOT NULL DEFAULT '';
+DROP INDEX op_pending;
+DROP INDEX op_pending_by_kind;
+CREATE INDEX op_pending ON op (record, n) WHERE state NOT IN ('settled', 'mended', 'withdrawn', 'reissued');
+CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE state NOT IN ('settled', 'mended', 'withdrawn', 'reissued');
+PRAGMA user_version = 2
+"""
+"""The same as the second format had them."""
+OLD: Final = {1: FORMAT_1, 2: FORMAT_2}
 RECORD: Final = record_id(1)
 
 
@@ -44,12 +64,13 @@ def raw(folder: Path) -> Sql:
 
 
 def layout(sql: Sql) -> list[tuple[str, str]]:
-    """Columns of the table of ops, and its indexes."""
+    """Columns of the table of ops, its indexes, and which tables there are."""
     columns = sql.execute("SELECT name, type FROM pragma_table_info('op')").fetchall()
     indexes = sql.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'op' AND sql IS NOT NULL ORDER BY name"
     ).fetchall()
-    return [*columns, *indexes]
+    tables = sql.execute("SELECT name, type FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    return [*columns, *indexes, *tables]
 
 
 def version(sql: Sql) -> int:
@@ -58,13 +79,13 @@ def version(sql: Sql) -> int:
     return found
 
 
-@pytest.fixture
-async def old(tmp_path: Path) -> Path:
-    """The folder of a replica of format 1."""
+@pytest.fixture(params=OLD)
+async def old(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """The folder of a replica of an earlier format."""
     folder = tmp_path / "replica"
     await (await EncryptedDatabase.open(folder, HeldKey(KEY))).close()
     connection = raw(folder)
-    for statement in FORMAT_1.replace("'R'", f"'{RECORD}'").split(";"):
+    for statement in OLD[request.param].replace("'R'", f"'{RECORD}'").split(";"):
         connection.execute(statement)
     connection.close()
     return folder
@@ -99,29 +120,53 @@ async def test_every_op_of_an_earlier_replica_is_there_and_as_it_was(old: Path) 
         (OpState.QUEUED, b"\x03", 0, ""),
         (OpState.DURABLE, b"\x04", 0, ""),
     ]
-    assert [op and op.untaken for op in ops] == [Untaken.NO, Untaken.EVER, Untaken.NO, Untaken.NO]
     assert ops[1] is not None
     assert (ops[1].code, ops[1].detail) == ("op_value_wrong", "grade")
     await database.close()
 
 
-@pytest.mark.parametrize("statements", range(7))
+async def test_every_body_of_an_earlier_replica_is_sealed_and_comes_back(old: Path) -> None:
+    """Each record under a key of its own; in the tables nothing lies open any more."""
+    database = await EncryptedDatabase.open(old, HeldKey(KEY))
+
+    def look(sql: Sql) -> None:
+        tables = SqlTables(sql)
+        assert (tables.row(RECORD), tables.row(RecordId("T"))) == (b"row", b"")
+        assert tables.row_version(RECORD) == 7
+        bodies = sql.execute("SELECT body FROM row UNION ALL SELECT body FROM op").fetchall()
+        assert {len(body) for (body,) in bodies} == {28, 28 + 1, 28 + 3}
+        keys = sql.execute("SELECT wrapped FROM record_key").fetchall()
+        assert (len(keys), len(set(keys)), {len(key) for (key,) in keys}) == (3, 3, {60})
+        assert not tables.ring_due()
+
+    await database.read(look)
+    await database.close()
+
+
+@pytest.mark.parametrize("stop", range(12))
 async def test_an_upgrade_that_fails_leaves_the_earlier_replica_as_it_was(
-    old: Path, monkeypatch: pytest.MonkeyPatch, statements: int
+    old: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
-    """Wherever it stops; and the next attempt carries it through."""
+    """Wherever it stops, among the statements or while bodies are sealed; and the next attempt carries it through."""
     connection = raw(old)
-    before = layout(connection)
+    before, found = (layout(connection), connection.execute("SELECT * FROM op").fetchall()), version(connection)
     connection.close()
-    whole = sqlcipher._UPGRADES[2].split(";")
-    assert len([statement for statement in whole if statement.strip()]) == 6
-    broken = ";".join([*whole[:statements], "SELECT nonsense"])
-    monkeypatch.setitem(sqlcipher._UPGRADES, 2, broken)
+    whole = formats._UPGRADES[found + 1].split(";")
+    if stop < len(whole):
+        monkeypatch.setitem(formats._UPGRADES, found + 1, ";".join([*whole[:stop], "SELECT nonsense"]))
+    else:
+
+        def fail(connection: Sql) -> None:
+            _seal(connection)
+            connection.execute("SELECT nonsense")
+
+        _seal = formats._UPGRADE_WORK[3]
+        monkeypatch.setitem(formats._UPGRADE_WORK, 3, fail)
     with pytest.raises(ReplicaError, match="database failed: no such column: nonsense"):
         await EncryptedDatabase.open(old, HeldKey(KEY))
     monkeypatch.undo()
     checked = raw(old)
-    assert (layout(checked), version(checked)) == (before, 1)
+    assert ((layout(checked), checked.execute("SELECT * FROM op").fetchall()), version(checked)) == (before, found)
     checked.close()
     await (await EncryptedDatabase.open(old, HeldKey(KEY))).close()
 
@@ -133,6 +178,7 @@ async def test_the_statements_about_pending_ops_use_their_indexes(tmp_path: Path
     def plans(sql: Sql) -> list[str]:
         asked = (
             (sqlcipher._OPS_PENDING, ("R",)),
+            (sqlcipher._OPS_OF, ("R",)),
             (sqlcipher._KIND_PENDING, ("R",)),
             (sqlcipher._RECORDS_OF_KIND, ("k",)),
         )
@@ -141,8 +187,9 @@ async def test_the_statements_about_pending_ops_use_their_indexes(tmp_path: Path
             for statement, values in asked
         ]
 
-    by_record, kind, by_kind = await database.read(plans)
+    by_record, all_of, kind, by_kind = await database.read(plans)
     assert "USING INDEX op_pending (" in by_record
+    assert "INDEX op_by_record (" in all_of
     assert "USING INDEX op_pending (" in kind
     assert "INDEX op_pending_by_kind (" in by_kind
     await database.close()
