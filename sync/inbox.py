@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas import scopes
-from schemas.ids import FieldName, OpId, RecordId, Seq, named_record_id
+from schemas.ids import FieldName, OpId, RecordId, ScopeName, Seq, named_record_id
 from schemas.kinds import Candidate, Decision, FieldSpec, InboxItem, spec_of
 from schemas.ops import Op, Stamp
 from sync.beyond import NOTHING
@@ -65,8 +65,8 @@ def follow(
             cells[FieldName(name)] = Cell(said=Said(value, stamp))
 
     put("ended_by", None if open_now else stamp.op)
+    put("places", _places(subject))
     if open_now:
-        put("places", sorted({scopes.audience(scope) for scope in subject.scopes()}))
         put("shown", policy.value(field, cell))
         known = cells.get(CANDIDATES, Cell()).entries
         names = {entry.name for entry in known}
@@ -90,6 +90,30 @@ def follow(
         trust={} if item is None else item.trust,
         beyond=NOTHING if item is None else item.beyond,
     )
+
+
+def moved(item: RecordState, subject: RecordState, stamp: Stamp) -> RecordState | None:
+    """An item where its subject is now; None when it is there already.
+
+    An item that is settled goes along too: it holds what was said of the record, and would go on telling it to people
+    who have no right to the record any more, least of all when that was closed in a compartment.
+
+    Args:
+        item: an item about the subject, open or settled, since whichever decision.
+        subject: the record after a change that moved it.
+        stamp: of the change.
+    """
+    places, name = _places(subject), FieldName("places")
+    kept = item.cells.get(name)
+    if kept is not None and kept.said is not None and kept.said.value == places:
+        return None
+    cells = {**item.cells, name: Cell(said=Said(places, stamp))}
+    return msgspec.structs.replace(item, cells=cells, version=Seq(stamp.seq))
+
+
+def _places(subject: RecordState) -> list[ScopeName]:
+    """The audiences of a record."""
+    return sorted({scopes.audience(scope) for scope in subject.scopes()})
 
 
 def _opened(field: FieldSpec, subject: RecordState, stamp: Stamp) -> dict[FieldName, Cell]:

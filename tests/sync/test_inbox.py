@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from schemas import scopes
 from schemas.errors import UsageError
-from schemas.ids import DeviceId, FieldName, OpId, RecordId
-from schemas.kinds import InboxItem
-from sync import inbox
+from schemas.ids import DeviceId, FieldName, OpId, RecordId, Seq
+from schemas.kinds import KINDS, InboxItem
+from sync import inbox, merge
+from tests import examples
 from tests.sync.policies.drawing import Drawn, one_dispute
 from tests.sync.policies.oracles import check_again, look, require
 from tests.sync.policies.people import apart
@@ -286,3 +287,33 @@ def test_an_item_is_one_for_a_field_since_a_decision() -> None:
     }
     assert len(ids) == 6
     assert inbox.item_id(RECORD, FieldName("disposal"), "") in ids
+
+
+def incident_in(**where: object) -> merge.RecordState:
+    """An incident with these fields besides those that it must have."""
+    plain = {"opened_at": 1, "area": "birmingham", "category": "crime", "summary": "A break-in.", **where}
+    made = examples.op(1, examples.INCIDENT, "incident", plain, create=True)
+    return merge.apply(merge.new_state(made, KINDS["incident"]), made, examples.T0, Seq(9))
+
+
+@pytest.mark.parametrize("name", ["row-inbox-item", "row-inbox-item-decided"])
+def test_an_item_goes_where_its_subject_goes(name: str) -> None:
+    """Open or settled: what was said of a record is told to nobody who may no longer see the record."""
+    item = merge.from_row(examples.ROWS[name])
+    stamp = examples.stamp(examples.OTHER, 30, 80)
+    after = inbox.moved(item, incident_in(compartment="larch", teams={"add": ["operations"]}), stamp)
+    assert after is not None
+    built = after.build()
+    assert isinstance(built, InboxItem)
+    larch = scopes.compartment("larch")
+    assert after.scopes() == ({larch, scopes.inbox(larch)} if built.open else {larch})
+    assert (after.id, after.version, built.candidates) == (item.id, 80, item.build().candidates)  # type: ignore[attr-defined]
+    assert inbox.moved(after, incident_in(compartment="larch"), stamp) is None
+
+
+def test_an_item_of_an_opened_record_is_everywhere_the_record_is() -> None:
+    """A record that leaves its compartment takes its questions with it."""
+    item = merge.from_row(examples.ROWS["row-inbox-item"])
+    after = inbox.moved(item, incident_in(missions={"add": ["castle"]}), examples.stamp(examples.OTHER, 30, 80))
+    assert after is not None
+    assert after.build().writing_scopes() == {"area:birmingham:inbox", "mission:castle:inbox"}

@@ -35,7 +35,7 @@ from schemas.policies import (
     tags,
 )
 from schemas.retention import RetentionGroup
-from schemas.rights import Rights
+from schemas.rights import Rights, Writes, writes
 from schemas.roles import Role
 
 
@@ -125,6 +125,31 @@ WRONG = {
     "a safe value of another policy": (
         Annotated[Light, once, SAFE_NOTHING, ASKS],
         "declares Safe, which belongs to `judged`, not `once`",
+    ),
+    "rights without a reason": (
+        Annotated[str, latest, writes(Role.OFFICER, because="")],
+        r"Writes\(...\) must name who",
+    ),
+    "rights of nobody": (Annotated[str, latest, writes(because="It is red.")], r"Writes\(...\) must name who"),
+    "a value that is nobody's": (
+        Annotated[Light, latest, writes(Role.OFFICER, to={Light.RED: ()}, because="It is red.")],
+        r"Writes\(...\) must name who, for each value",
+    ),
+    "rights to a value that is none": (
+        Annotated[Light, latest, writes(Role.OFFICER, to={Role.OFFICER: (Role.OFFICER,)}, because="It is red.")],
+        r"its rights name \['officer'\], which its type has not",
+    ),
+    "rights to what the rules write": (
+        Annotated[str, latest, ByRule(), writes(Role.OFFICER, because="It is red.")],
+        "is written by the rules alone, so it cannot declare Writes",
+    ),
+    "rights named in no field": (
+        Annotated[str, latest, Writes(named_in="people", because="It is red.")],
+        "names 'people', which it has not",
+    ),
+    "rights told twice": (
+        Annotated[str, latest, writes(Role.OFFICER, because="It is red."), writes(Role.REGISTRAR, because="As well.")],
+        "declares Writes twice",
     ),
     "once asks nobody": (Annotated[int, once], r"`once`, so it must say with Asks\(...\) who decides"),
     "judged asks nobody": (Annotated[Light, judged, SAFE_NOTHING], r"`judged`, so it must say with Asks\(...\)"),
@@ -313,6 +338,13 @@ def test_an_ending_that_sees_is_taken() -> None:
         (Annotated[Hold | None, claim, ASKS], {"asks": ASKS, "type": Hold | None}),
         (Annotated[str, latest, Retired(2, "nothing")], {"retired": Retired(2, "nothing")}),
         (Annotated[str, latest, ByRule()], {"by_rule": True}),
+        (
+            Annotated[
+                Light, latest, writes(Role.OFFICER, to={Light.RED: (Role.REGISTRAR,)}, because="So.", maker=True)
+            ],
+            {"writes": Writes(roles=(Role.OFFICER,), to={"red": (Role.REGISTRAR,)}, because="So.", maker=True)},
+        ),
+        (Annotated[str, latest], {"writes": None}),
         (Annotated[str, latest, Sees(("colour",))], {"sees": ("colour",)}),
         (Annotated[Hold | None, once, ASKS, Means(("holder",))], {"means": ("holder",)}),
         (
@@ -347,3 +379,35 @@ def test_bounds_beside_the_policy_are_kept() -> None:
 def test_a_default_is_told_as_it_travels() -> None:
     """A state's first value is text in the spec, as it is in an op."""
     assert one(Annotated[Light, state, FLOW], Light.RED).default == "red"
+
+
+class Planted(Kind, frozen=True, kw_only=True):
+    """A kind that is not registered."""
+
+    colour: Annotated[str, latest]
+
+
+@pytest.mark.parametrize(
+    "rights",
+    [
+        None,
+        Rights(),
+        Rights(makers=(Role.OFFICER,), because="It is planted."),
+        Rights(writers=(Role.OFFICER,), because="It is planted."),
+        Rights(makers=(Role.OFFICER,), writers=(Role.OFFICER,)),
+    ],
+    ids=["none", "empty", "no writers", "no makers", "no reason"],
+)
+def test_a_kind_must_say_who_may_write_it(rights: Rights | None) -> None:
+    """A kind that anybody could write, or nobody, fails at import and is not registered."""
+    with pytest.raises(TypeError, match=r"'planted' must declare rights=Rights\(makers=…, writers=…, because=…\)"):
+        record_kind("planted", retention=RetentionGroup.MISCELLANEOUS, rights=rights)(Planted)
+    assert "planted" not in KINDS
+
+
+def test_what_the_rules_make_has_no_rights() -> None:
+    """Rights that nothing asks about would promise a check that is not there."""
+    with pytest.raises(TypeError, match="'planted' is made by the rules alone, so it cannot declare rights"):
+        record_kind("planted", retention=RetentionGroup.MISCELLANEOUS, rights=RIGHTS, by_rule=True)(Planted)
+    made = record_kind("planted", retention=RetentionGroup.WITH_SUBJECT, by_rule=True)(Planted)
+    assert (spec_of(made).rights, spec_of(made).retention) == (Rights(), RetentionGroup.WITH_SUBJECT)
