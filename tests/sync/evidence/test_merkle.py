@@ -206,6 +206,25 @@ def test_no_bit_of_a_consistency_proof_can_be_changed(data: st.DataObject) -> No
     assert not merkle.verify_consistency(old, before, new, after, [*path, after])
 
 
+@given(st.data())
+def test_a_proof_is_for_a_tree_of_its_depth(data: st.DataObject) -> None:
+    """Neither a deeper tree of the same root nor a root one level above, made for the purpose, passes."""
+    size = data.draw(st.integers(min_value=2, max_value=600))
+    at = data.draw(st.integers(min_value=1, max_value=size - 1))
+    hashes = tree(size)
+    leaf, root, before = hashes.rows[at], hashes.frontier.root, merkle.root_at(hashes, at)
+    included = merkle.inclusion_proof(hashes, at, size)
+    consistent = merkle.consistency_proof(hashes, at, size)
+    deeper = 1 << size.bit_length() + 1
+    assert not merkle.verify_inclusion(at, deeper, leaf, root, included)
+    assert not merkle.verify_consistency(at, before, deeper, root, consistent)
+    beside = merkle.leaf_hash(b"beside")
+    above, above_before = merkle.node_hash(beside, root), merkle.node_hash(beside, before)
+    assert not merkle.verify_inclusion(at, size, leaf, above, [*included, beside])
+    assert not merkle.verify_consistency(at, above_before, size, above, [*consistent, beside])
+    assert not merkle.verify_consistency(size, root, size, root, [beside])
+
+
 def test_every_single_bit_of_one_proof_counts() -> None:
     """Exhaustive for one proof of each sort, so that no position depends on luck."""
     hashes = tree(257)
