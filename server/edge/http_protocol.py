@@ -8,6 +8,7 @@ runs, and every refusal is a problem detail.
 import asyncio
 import enum
 import functools
+import logging
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -26,6 +27,8 @@ from server.edge.bounds import (
 from server.edge.door import Entry
 from server.edge.refusals import Refusal
 
+_log = logging.getLogger(__name__)
+_log.setLevel(logging.ERROR)  # below that, the base writes a line for whatever a stranger sends
 LINGER_S: Final = 1.0
 """From a refusal to the end of its connection: bytes that are still on the way would otherwise reset it, and the
 answer with it."""
@@ -73,6 +76,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     ) -> None:
         """As its base; `entry` is the connection's place at the door, where there is one."""
         super().__init__(config, server_state, app_state, _loop)
+        self.logger = _log
         self._entry = entry
         self._phase = _Phase.HEAD
         self._watched: _Phase | None = None

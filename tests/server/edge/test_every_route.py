@@ -1,0 +1,89 @@
+"""Every route there is, and every way it can answer, bears the security headers and no detail of the inside."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from server.edge.refusals import DATA_POLICY, security_headers
+from server.http.routes import OPERATIONS
+from tests.server.running import TOKEN, Running, running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+EXPECTED = {name.decode(): value.decode() for name, value in security_headers([], secure=False)}
+ROUTES = sorted({(operation.method, operation.path) for operation in OPERATIONS} | {("GET", "/openapi.json")})
+BODIES = (None, b"{}", b"{", b"\xff", b"[" * 100_000)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """One server for all of them."""
+    async with running(tmp_path_factory.mktemp("data")) as found:
+        yield found
+
+
+def hold(response: httpx.Response) -> None:
+    """Fail when a header is missing, or the answer tells of the inside."""
+    assert {name: response.headers.get(name) for name in EXPECTED} == EXPECTED
+    assert "server" not in response.headers or "uvicorn" not in response.headers["server"]
+    assert "Traceback" not in response.text
+    assert str(Path(__file__).parents[3]) not in response.text
+    if response.status_code >= 400 and response.request.method != "HEAD":
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_every_answer_of_a_route_bears_the_headers(server: Running, method: str, path: str) -> None:
+    """With the token and without, with good bodies and broken ones, by methods that it does not know."""
+    filled = re.sub(r"{\w+}", "01890000-0000-7000-8000-000000000001", path)
+    for token in (None, TOKEN):
+        headers = {} if token is None else {"authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False) as http:
+            for body in BODIES:
+                hold(await http.request(method, filled, content=body))
+            for other in ("HEAD", "OPTIONS", "TRACE", "PATCH"):
+                hold(await http.request(other, filled))
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/", {}, 404), ("/v1/../etc/passwd", {}, 404), ("/livez/", {}, 404), ("/favicon.ico", {}, 404),
+        ("/v1/sync", {}, 404), ("/livez?token=x", {}, 400), ("/livez", {"host": "evil.example"}, 421),
+        ("/livez", {"origin": "https://evil.example"}, 403), 
+    ],
+)  # fmt: skip
+async def test_what_is_no_route_bears_them_too(
+    server: Running, path: str, headers: dict[str, str], status: int
+) -> None:
+    """Unknown paths, and what the edge refuses."""
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        response = await http.get(path, headers=headers)
+    assert response.status_code == status
+    hold(response)
+
+
+async def test_a_defect_bears_them_too(
+    server: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The framework's own last page stands outside of its middleware, and inside of ours."""
+
+    def broken() -> bool:
+        raise RuntimeError("planted defect")
+
+    monkeypatch.setattr(type(server.beatbook), "ready", property(lambda _: broken()), raising=False)
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        response = await http.get("/readyz")
+    assert response.status_code == 500
+    assert "planted" not in response.text
+    assert "planted defect" in caplog.text
+    hold(response)
+
+
+async def test_the_policy_of_data_is_what_is_expected() -> None:
+    """The expectation above is not empty."""
+    assert EXPECTED["content-security-policy"] == DATA_POLICY.decode()
+    assert len(EXPECTED) == 9
