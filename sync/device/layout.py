@@ -12,7 +12,7 @@ from sync.device.keys import KEY_BYTES, KeyHolder, RingHolder
 from sync.device.ring import Ring, new_record_key, op_place, row_place, seal
 from sync.outbox import PENDING, OpState
 
-FORMAT: Final = 3
+FORMAT: Final = 5
 """Version of the tables below, kept in the database's `user_version`. The key check beside it says with which version
 it was made. A replica of an earlier version is brought up to this one when it is opened (`upgrade_tables`)."""
 SHUT: Final = ("sealed", "quarantined")
@@ -25,12 +25,12 @@ _OP_INDEXES: Final = f"""
 CREATE INDEX op_pending ON op (record, n) WHERE {IS_PENDING};
 CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE {IS_PENDING};
 """
+_READING: Final = "CREATE TABLE reading (n INTEGER PRIMARY KEY, body BLOB NOT NULL)"
 # The ring's one row: `held` is the ring key itself, where no `RingHolder` keeps it apart; else `known_by` tells which
 # one it is (`Ring.check`). `due`: a record's key was dropped since the ring key was last a new one.
 _SEALING: Final = """
 CREATE TABLE ring (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), held BLOB, known_by BLOB, due INTEGER NOT NULL);
 CREATE TABLE record_key (record TEXT PRIMARY KEY, wrapped BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE reading (n INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE sealed (n INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE INDEX op_by_record ON op (record)
 """
@@ -50,9 +50,10 @@ CREATE TABLE position (
 CREATE TABLE op (
     n INTEGER PRIMARY KEY, record TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
     body BLOB NOT NULL, seq INTEGER NOT NULL, scopes TEXT NOT NULL, code TEXT NOT NULL, detail TEXT NOT NULL,
-    became INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT ''
+    became INTEGER NOT NULL DEFAULT 0, why TEXT NOT NULL DEFAULT '', untaken TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX op_by_state ON op (state, n);
+{_READING};
 {_OP_INDEXES};
 {_SEALING}
 """
@@ -65,13 +66,20 @@ DROP INDEX op_pending;
 DROP INDEX op_pending_by_kind;
 {_OP_INDEXES}
 """,
-    # 3: bodies sealed under the keys of single records, ops sealed to the server, the read log.
+    # 3: ops that are sealed to the server, and the read log.
     3: f"""
+{_READING};
 DROP INDEX op_pending;
 DROP INDEX op_pending_by_kind;
-{_OP_INDEXES};
-{_SEALING}
+{_OP_INDEXES}
 """,
+    # 4: ops that a row does not hold, whatever it counts. Until then the state alone said so.
+    4: """
+ALTER TABLE op ADD COLUMN untaken TEXT NOT NULL DEFAULT '';
+UPDATE op SET untaken = 'ever' WHERE state IN ('waiting', 'held');
+""",
+    # 5: bodies sealed under the keys of single records.
+    5: _SEALING,
 }
 """Version -> what leads there from the one before."""
 
@@ -116,7 +124,7 @@ def upgrade_tables(connection: Sql, found: int) -> None:
 def _run(connection: Sql, statements: str, version: int) -> None:
     # One by one: executescript would commit that transaction first.
     for statement in statements.split(";"):
-        connection.execute(statement)
+        connection.execute(statement.strip())
     connection.execute(f"PRAGMA user_version = {version}")
 
 
@@ -134,7 +142,7 @@ def check_format(found: int, where: str) -> None:
 
 
 def _seal_bodies(connection: Sql) -> None:
-    """Format 3: every body gets under the key of its record. What lay open before is overwritten (`secure_delete`)."""
+    """Format 5: every body gets under the key of its record. What lay open before is overwritten (`secure_delete`)."""
     ring = Ring(os.urandom(KEY_BYTES))
     _set_ring(connection, ring, held=True)
     records = connection.execute("SELECT record FROM row UNION SELECT record FROM op").fetchall()
@@ -148,7 +156,7 @@ def _seal_bodies(connection: Sql) -> None:
             connection.execute("UPDATE op SET body = ? WHERE n = ?", (seal(key, body, op_place(record, n)), n))
 
 
-_UPGRADE_WORK: Final[dict[int, Callable[[Sql], None]]] = {3: _seal_bodies}
+_UPGRADE_WORK: Final[dict[int, Callable[[Sql], None]]] = {5: _seal_bodies}
 """Version -> what leads there beside the statements, after them."""
 
 

@@ -11,7 +11,7 @@ from schemas.errors import ReplicaError
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
 from sync.device.layout import IS_PENDING, SHUT, Found, Sql, change_ring, make_tables, stored_ring
 from sync.device.ring import Ring, new_record_key, op_place, row_place, seal, unseal
-from sync.outbox import OpState
+from sync.outbox import OpState, Untaken
 from sync.replica.tables import StoredOp, StoredPosition
 
 __all__ = ["Found", "Sql", "SqlTables", "make_tables"]
@@ -32,7 +32,7 @@ _MEMBERS_UPTO: Final = (
 )
 _POSITIONS: Final = "SELECT scope, gen, seq, after, digest, count FROM position"
 _POSITION: Final = "SELECT gen, seq, after, digest, count FROM position WHERE scope = ?"
-_OP_COLUMNS: Final = "n, op.record, kind, state, body, seq, scopes, code, detail, became, why, wrapped"
+_OP_COLUMNS: Final = "n, op.record, kind, state, body, seq, scopes, code, detail, became, why, untaken, wrapped"
 _ITS_KEY: Final = "LEFT JOIN record_key ON record_key.record = op.record"
 _OPS: Final = f"SELECT {_OP_COLUMNS} FROM op {_ITS_KEY}"  # noqa: S608  as above
 _OP: Final = f"{_OPS} WHERE n = ?"
@@ -46,8 +46,8 @@ SELECT n, body FROM op WHERE record = ? AND body <> x'' AND state NOT IN ('seale
 """
 _ROW: Final = "SELECT body, wrapped FROM row JOIN record_key ON record_key.record = row.record WHERE row.record = ?"
 _OP_PUT: Final = """
-INSERT OR REPLACE INTO op (n, record, kind, state, body, seq, scopes, code, detail, became, why)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO op (n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -235,14 +235,14 @@ class SqlTables:
             _OP_PUT,
             (
                 op.n, op.record, op.kind, op.state.value, body, op.seq, " ".join(op.scopes), op.code, op.detail,
-                op.became, op.why,
+                op.became, op.why, op.untaken.value,
             ),
         )  # fmt: skip
         if not readable and self.row_version(op.record) is None:
             self._drop_key(op.record)
 
     def _op(self, *columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statements above
-        n, record, kind, state, body, seq, scopes, code, detail, became, why, wrapped = columns
+        n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken, wrapped = columns
         if state not in SHUT and body != b"":
             if wrapped is None:
                 raise ReplicaError(f"the key of record {record} is gone, and op {n} is still under it")
@@ -259,6 +259,7 @@ class SqlTables:
             detail=detail,
             became=became,
             why=why,
+            untaken=Untaken(untaken),
         )
 
     def pending_ops(self, record: RecordId) -> list[StoredOp]:

@@ -14,7 +14,7 @@ from sync.device.database import EncryptedDatabase
 from sync.device.keys import HeldKey
 from sync.device.layout import FORMAT, Sql
 from sync.device.sqlcipher import SqlTables
-from sync.outbox import OpState
+from sync.outbox import OpState, Untaken
 from sync.replica import StoredOp
 from tests.sync.device.support import KEY, record_id
 
@@ -120,6 +120,7 @@ async def test_every_op_of_an_earlier_replica_is_there_and_as_it_was(old: Path) 
         (OpState.QUEUED, b"\x03", 0, ""),
         (OpState.DURABLE, b"\x04", 0, ""),
     ]
+    assert [op and op.untaken for op in ops] == [Untaken.NO, Untaken.EVER, Untaken.NO, Untaken.NO]
     assert ops[1] is not None
     assert (ops[1].code, ops[1].detail) == ("op_value_wrong", "grade")
     await database.close()
@@ -143,31 +144,36 @@ async def test_every_body_of_an_earlier_replica_is_sealed_and_comes_back(old: Pa
     await database.close()
 
 
-@pytest.mark.parametrize("stop", range(12))
+STOPS: Final = [(version, stop) for version, whole in formats._UPGRADES.items() for stop in range(whole.count(";") + 1)]
+"""After which statement of which upgrade it stops."""
+
+
+@pytest.mark.parametrize(("to", "stop"), [*STOPS, (FORMAT, "sealing")])
 async def test_an_upgrade_that_fails_leaves_the_earlier_replica_as_it_was(
-    old: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+    old: Path, monkeypatch: pytest.MonkeyPatch, to: int, stop: int | str
 ) -> None:
-    """Wherever it stops, among the statements or while bodies are sealed; and the next attempt carries it through."""
+    """Wherever it stops, among the statements or when bodies are sealed; and the next attempt carries it through."""
     connection = raw(old)
     before, found = (layout(connection), connection.execute("SELECT * FROM op").fetchall()), version(connection)
     connection.close()
-    whole = formats._UPGRADES[found + 1].split(";")
-    if stop < len(whole):
-        monkeypatch.setitem(formats._UPGRADES, found + 1, ";".join([*whole[:stop], "SELECT nonsense"]))
+    if isinstance(stop, int):
+        whole = formats._UPGRADES[to].split(";")
+        monkeypatch.setitem(formats._UPGRADES, to, ";".join([*whole[:stop], "SELECT nonsense"]))
     else:
+        sealing = formats._UPGRADE_WORK[to]
 
         def fail(connection: Sql) -> None:
-            _seal(connection)
+            sealing(connection)
             connection.execute("SELECT nonsense")
 
-        _seal = formats._UPGRADE_WORK[3]
-        monkeypatch.setitem(formats._UPGRADE_WORK, 3, fail)
-    with pytest.raises(ReplicaError, match="database failed: no such column: nonsense"):
-        await EncryptedDatabase.open(old, HeldKey(KEY))
-    monkeypatch.undo()
-    checked = raw(old)
-    assert ((layout(checked), checked.execute("SELECT * FROM op").fetchall()), version(checked)) == (before, found)
-    checked.close()
+        monkeypatch.setitem(formats._UPGRADE_WORK, to, fail)
+    if to > found:
+        with pytest.raises(ReplicaError, match="database failed: no such column: nonsense"):
+            await EncryptedDatabase.open(old, HeldKey(KEY))
+        monkeypatch.undo()
+        checked = raw(old)
+        assert ((layout(checked), checked.execute("SELECT * FROM op").fetchall()), version(checked)) == (before, found)
+        checked.close()
     await (await EncryptedDatabase.open(old, HeldKey(KEY))).close()
 
 
