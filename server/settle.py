@@ -121,13 +121,17 @@ class NewOp(msgspec.Struct, frozen=True):
 
 
 class NewRow(msgspec.Struct, frozen=True):
-    """A record to keep: its row and the scopes that hold it now. `before` is its version until this commit, or 0."""
+    """A record to keep: its row and the scopes that hold it now. `before` is its version until this commit, or 0.
+
+    `about` is the record that it is a part of, and is erased with.
+    """
 
     record: RecordId
     kind: str
     body: bytes
     scopes: frozenset[ScopeName]
     before: Seq
+    about: RecordId | None = None
 
 
 class ScopeChange(msgspec.Struct, frozen=True):
@@ -422,7 +426,8 @@ class _Commit:
         for record, body in self._bodies.items():
             before = self._before.get(record)
             version = Seq(0) if before is None else before.version
-            rows.append(NewRow(record, self._states[record].spec.name, body, scopes[record], version))
+            state = self._states[record]
+            rows.append(NewRow(record, state.spec.name, body, scopes[record], version, state.build().about()))
         seq = self._seq if rows else head
         kept = tuple(
             msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record))) for op in self._new_ops.values()

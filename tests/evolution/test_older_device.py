@@ -1,12 +1,11 @@
 """A handheld one version behind this server: it goes on, and never erases what it does not know."""
 
 import base64
-import sqlite3
-from contextlib import closing
 
 import msgspec
 import pytest
 
+from schemas.codec import reread_op
 from schemas.errors import UsageError
 from schemas.ids import Millis, RecordId
 from schemas.kinds import CustodyBooking, Incident, Resource
@@ -14,6 +13,7 @@ from schemas.kinds.booking import AppropriateAdult, Disposal, Risk
 from schemas.kinds.common import Arrest
 from schemas.kinds.incident import Category, Grade, IncidentStatus
 from schemas.kinds.resource import Category as Sort
+from server.store.sqlite import SqliteStore
 from sync.device import Handheld
 from tests.evolution.conftest import Other, Ours
 from tests.evolution.support import BOOKING, INCIDENT, SaidNo, UpgradableStage, done, plain, reach, rest
@@ -65,8 +65,9 @@ async def test_it_writes_and_keeps_as_the_older_program_did(stage: UpgradableSta
     assert {len(stamp) for stamp in row["stamps"]} == {8}
     assert row.keys() == {"id", "kind", "v", "stamps", "cells"}
     await stage.stop()
-    with closing(sqlite3.connect(stage.data / "beatbook.db")) as database:
-        bodies = [body for (body,) in database.execute("SELECT body FROM op WHERE device = 'hh-old'")]
+    store = await SqliteStore.open(stage.data, inline=True)
+    bodies = [one.body for one in await store.ops(None, 0, 9) if reread_op(one.body).device == "hh-old"]
+    await store.close()
     assert len(bodies) == 2
     for body in bodies:
         assert plain(body).keys() <= FIRST_OP

@@ -3,6 +3,7 @@
     beatbook.db        the database, and -wal and -shm beside it while it is open
     FORMAT             `beatbook 1`: the folder's format
     lock               held (flock) by the one process that writes
+    master.key         the master keys, unless they are kept elsewhere (`server.store.masters`)
 
 A new database is built under another name and renamed when it is whole, and FORMAT comes last. So a folder that was
 cut off while it was made is told from one whose database has gone: the first is made anew, the second is refused.
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import StoreError
+from server.store.masters import FILE_NAME
 from server.store.sqlite.trouble import store_errors
 
 FORMAT: Final = 1
@@ -30,7 +32,7 @@ _UNFINISHED: Final = "beatbook.db.new"
 _FORMAT_FILE: Final = "FORMAT"
 _FORMAT_UNFINISHED: Final = "FORMAT.new"
 _LOCK: Final = "lock"
-_BESIDE: Final = {"devices", "control.token", "address.json", "lost+found"}
+_BESIDE: Final = {"devices", "control.token", "address.json", "lost+found", FILE_NAME}
 """What else a data folder may hold before it has a database: what other parts of the server keep, and ext4's own."""
 _LOCK_PAUSE_S: Final = 0.05
 

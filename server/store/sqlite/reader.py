@@ -1,12 +1,12 @@
 """The connections that read: a few, each with a thread of its own; every read is one call and one short transaction.
 
 A read sees one committed state. It is bounded (`server.store.paging`), because one long reader keeps the writer from
-folding its WAL in. The functions here take a plain connection; `Readers` runs them.
+folding its WAL in. The functions here take a connection with its vault; `Readers` runs them.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -16,15 +16,18 @@ import aiosqlite
 import msgspec
 
 from schemas.errors import StoreError, UsageError
-from schemas.ids import DeviceId, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.limits import PAGE_ROWS_MAX
 from schemas.wire import Range, Result
 from server.logbook import KeptEntry
 from server.store import paging
+from server.store.masters import MasterKeys, key_file
 from server.store.port import Changes, KeptOp, Page
 from server.store.sqlite import log
 from server.store.sqlite.schema import open_reader
+from server.store.sqlite.sealed import ENTRY, OP, SECRET, SECRETS, SealedTables, entry_row, entry_subject
 from server.store.sqlite.trouble import store_error
+from server.store.vault import Vault
 from sync import digest
 from sync.evidence import merkle
 from sync.evidence.chain import ChainHead
@@ -44,50 +47,69 @@ _HEAD: Final = "SELECT seq, digest, count FROM scope WHERE name = ?"
 _HEADS: Final = "SELECT name, seq, digest, count FROM scope"
 _SEQ: Final = "SELECT value FROM meta WHERE key = 'seq'"
 _LOG: Final = (
-    "SELECT member.seq, member.record, CASE member.gone WHEN 0 THEN record.body END"
+    "SELECT member.seq, member.record, CASE member.gone WHEN 0 THEN record.body END, record_key.wrapped"
     " FROM member LEFT JOIN record ON record.id = member.record"
+    " LEFT JOIN record_key ON record_key.record = member.record"
     " WHERE member.scope = ? AND member.seq > ? ORDER BY member.seq"
 )
 _MEMBERS: Final = "FROM member WHERE scope = ? AND gone = 0 AND record > ?"
 _ROWS: Final = (
-    "SELECT member.record, record.body FROM member CROSS JOIN record ON record.id = member.record"
+    "SELECT member.record, record_key.wrapped, record.body FROM member CROSS JOIN record ON record.id = member.record"
+    " LEFT JOIN record_key ON record_key.record = member.record"
     " WHERE member.scope = ? AND member.gone = 0 AND member.record > ?"
 )
-_ENTRIES: Final = "SELECT place, what, key, record, at, seq, body, leaf FROM journal"
-_OF_KIND: Final = "SELECT id, body FROM record WHERE kind = ? AND id > ? ORDER BY id"
+_ROW: Final = (
+    "SELECT record_key.wrapped, record.body FROM record LEFT JOIN record_key ON record_key.record = record.id"
+    " WHERE record.id = ?"
+)
+_OPS: Final = (
+    "SELECT op.place, op.device, op.n, op.record, op.seq, op.recorded_at, op.body, op.result, op.acts, op.leaf,"
+    " record_key.wrapped FROM op LEFT JOIN record_key ON record_key.record = op.record"
+)
+_ENTRIES: Final = (
+    "SELECT place, what, key, journal.record, at, seq, body, leaf, wrapped FROM journal"
+    " LEFT JOIN record_key ON record_key.record = coalesce(journal.record, 'journal:' || what)"
+)
+_OF_KIND: Final = (
+    "SELECT id, record_key.wrapped, record.body FROM record LEFT JOIN record_key ON record_key.record = record.id"
+    " WHERE kind = ? AND id > ? ORDER BY id"
+)
 
 
-def read_heads(connection: sqlite3.Connection) -> tuple[Seq, dict[ScopeName, Head]]:
+def read_heads(tables: SealedTables) -> tuple[Seq, dict[ScopeName, Head]]:
     """(last commit, where every scope stands)."""
-    (seq,) = connection.execute(_SEQ).fetchone()
-    return seq, {name: Head(at, total, count) for name, at, total, count in connection.execute(_HEADS)}
+    (seq,) = tables.connection.execute(_SEQ).fetchone()
+    return seq, {name: Head(at, total, count) for name, at, total, count in tables.connection.execute(_HEADS)}
 
 
-def read_changes(connection: sqlite3.Connection, scope: ScopeName, after: Seq) -> Changes:
+def read_changes(tables: SealedTables, scope: ScopeName, after: Seq) -> Changes:
     """See `server.store.port.Store.changes`."""
-    with closing(connection.execute(_LOG, (scope, after))) as log:
-        found = paging.stretch(log)
+    with closing(tables.connection.execute(_LOG, (scope, after))) as log:
+        found = paging.stretch(
+            (seq, record, None if body is None else tables.row(record, wrapped, body))
+            for seq, record, body, wrapped in log
+        )
     head: Head | None = None
     if not found.more:
-        stands = connection.execute(_HEAD, (scope,)).fetchone()
+        stands = tables.connection.execute(_HEAD, (scope,)).fetchone()
         head = Head(Seq(0), digest.EMPTY, 0) if stands is None else Head(*stands)
     return Changes(to=after if found.to is None else found.to, rows=found.rows, gone=found.gone, head=head)
 
 
-def read_page(connection: sqlite3.Connection, scope: ScopeName, after: str, upto: str) -> Page:
+def read_page(tables: SealedTables, scope: ScopeName, after: str, upto: str) -> Page:
     """See `server.store.port.Store.page`."""
     sql, values = _stretch(_ROWS, "member.record", (scope, after), upto)
-    with closing(connection.execute(sql, values)) as rows:
-        return paging.page(rows)
+    with closing(tables.connection.execute(sql, values)) as rows:
+        return paging.page(_opened(tables, rows))
 
 
-def read_ranges(connection: sqlite3.Connection, scope: ScopeName, ranges: Sequence[Range]) -> list[tuple[bytes, int]]:
+def read_ranges(tables: SealedTables, scope: ScopeName, ranges: Sequence[Range]) -> list[tuple[bytes, int]]:
     """See `server.store.port.Store.ranges`. While a record is in a scope, its `seq` there is its version."""
     found = []
     for one in ranges:
         sql, values = _stretch(f"SELECT record, seq {_MEMBERS}", "record", (scope, one.after), one.upto)
         total, count = digest.EMPTY, 0
-        with closing(connection.execute(sql, values)) as rows:
+        with closing(tables.connection.execute(sql, values)) as rows:
             while pairs := rows.fetchmany(PAGE_ROWS_MAX):
                 total = digest.change(total, added=pairs)
                 count += len(pairs)
@@ -95,89 +117,108 @@ def read_ranges(connection: sqlite3.Connection, scope: ScopeName, ranges: Sequen
     return found
 
 
-def read_last_op(connection: sqlite3.Connection, device: DeviceId) -> OpNumber:
+def read_last_op(tables: SealedTables, device: DeviceId) -> OpNumber:
     """See `server.store.port.Store.last_op`."""
-    (n,) = connection.execute("SELECT max(n) FROM op WHERE device = ?", (device,)).fetchone()
+    (n,) = tables.connection.execute("SELECT max(n) FROM op WHERE device = ?", (device,)).fetchone()
     return OpNumber(n or 0)
 
 
-def read_record(connection: sqlite3.Connection, record: RecordId) -> bytes | None:
+def read_record(tables: SealedTables, record: RecordId) -> bytes | None:
     """See `server.store.port.Store.record`."""
-    found = connection.execute("SELECT body FROM record WHERE id = ?", (record,)).fetchone()
-    return None if found is None else found[0]
+    found = tables.connection.execute(_ROW, (record,)).fetchone()
+    return None if found is None else tables.row(record, *found)
 
 
-def read_records(
-    connection: sqlite3.Connection, kind: str, scope: ScopeName | None, after: str, limit: int
-) -> list[bytes]:
+def read_records(tables: SealedTables, kind: str, scope: ScopeName | None, after: str, limit: int) -> list[bytes]:
     """See `server.store.port.Store.records`."""
     values: tuple[str, ...] = (kind, after)
     sql = _OF_KIND
     if scope is not None:
         values = (scope, after, kind)
         sql = f"{_ROWS} AND record.kind = ? ORDER BY member.record"
-    with closing(connection.execute(sql, values)) as rows:
-        return list(paging.page(rows, limit).rows)
+    with closing(tables.connection.execute(sql, values)) as rows:
+        return list(paging.page(_opened(tables, rows), limit).rows)
 
 
-def read_existing(connection: sqlite3.Connection, records: Sequence[RecordId]) -> dict[RecordId, bytes]:
+def read_existing(tables: SealedTables, records: Sequence[RecordId]) -> dict[RecordId, bytes]:
     """See `server.store.port.Store.existing`."""
-    found = ((record, read_record(connection, record)) for record in records)
+    found = ((record, read_record(tables, record)) for record in records)
     return {record: body for record, body in found if body is not None}
 
 
-def read_ops(connection: sqlite3.Connection, record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
+def read_ops(tables: SealedTables, record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
     """See `server.store.port.Store.ops`."""
-    where, values = ("", (after,)) if record is None else (" AND record = ?", (after, record))
-    sql = f"SELECT place, seq, recorded_at, body, result, acts, leaf FROM op WHERE place > ?{where} ORDER BY place"  # noqa: S608
-    with closing(connection.execute(sql, values)) as rows:
-        found = (
-            KeptOp(place, seq, recorded_at, body, _RESULT.decode(result), _ACTS.decode(acts), leaf)
-            for place, seq, recorded_at, body, result, acts, leaf in rows
-        )
-        return paging.kept(found, limit)
+    where, values = ("", (after,)) if record is None else (" AND op.record = ?", (after, record))
+    with closing(tables.connection.execute(f"{_OPS} WHERE place > ?{where} ORDER BY place", values)) as rows:
+        return paging.kept((_kept_op(tables, row) for row in rows), limit)
 
 
-def read_journal(connection: sqlite3.Connection, what: str | None, after: int, limit: int) -> list[KeptEntry]:
+def _kept_op(tables: SealedTables, row: tuple[Any, ...]) -> KeptOp:
+    place, device, n, record, seq, recorded_at, body, result, acts, leaf, wrapped = row
+    return KeptOp(
+        *(place, seq, recorded_at),
+        tables.opened((OP, op_id(device, n)), record, wrapped, body),
+        _RESULT.decode(tables.result((device, n), record, wrapped, result)),
+        _ACTS.decode(acts),
+        leaf,
+    )
+
+
+def read_journal(tables: SealedTables, what: str | None, after: int, limit: int) -> list[KeptEntry]:
     """See `server.store.port.Store.journal`."""
     where, values = ("", (after,)) if what is None else (" AND what = ?", (after, what))
-    with closing(connection.execute(f"{_ENTRIES} WHERE place > ?{where} ORDER BY place", values)) as rows:
-        return paging.kept((KeptEntry(*row) for row in rows), limit)
+    with closing(tables.connection.execute(f"{_ENTRIES} WHERE place > ?{where} ORDER BY place", values)) as rows:
+        return paging.kept((_kept_entry(tables, row) for row in rows), limit)
 
 
-def read_entry(connection: sqlite3.Connection, what: str, key: str) -> KeptEntry | None:
+def read_entry(tables: SealedTables, what: str, key: str) -> KeptEntry | None:
     """See `server.store.port.Store.entry`."""
-    found = connection.execute(f"{_ENTRIES} WHERE what = ? AND key = ?", (what, key)).fetchone()
-    return None if found is None else KeptEntry(*found)
+    found = tables.connection.execute(f"{_ENTRIES} WHERE what = ? AND key = ?", (what, key)).fetchone()
+    return None if found is None else _kept_entry(tables, found)
 
 
-def read_chain(connection: sqlite3.Connection, name: str) -> ChainHead | None:
+def _kept_entry(tables: SealedTables, row: tuple[Any, ...]) -> KeptEntry:
+    place, what, key, record, at, seq, body, leaf, wrapped = row
+    if body is not None:
+        body = tables.opened((ENTRY, entry_row(what, key)), entry_subject(what, record), wrapped, body)
+    return KeptEntry(place, what, key, record, at, seq, body, leaf)
+
+
+def read_chain(tables: SealedTables, name: str) -> ChainHead | None:
     """See `server.store.port.Store.chain`."""
-    found = connection.execute("SELECT n, link FROM chain WHERE device = ?", (name,)).fetchone()
+    found = tables.connection.execute("SELECT n, link FROM chain WHERE device = ?", (name,)).fetchone()
     return None if found is None else ChainHead(*found)
 
 
-def read_secrets(connection: sqlite3.Connection, prefix: str) -> dict[str, bytes]:
+def read_secrets(tables: SealedTables, prefix: str) -> dict[str, bytes]:
     """See `server.store.port.Store.secrets`."""
     # A range and not LIKE: names hold characters that mean something there.
     sql = "SELECT name, body FROM secret WHERE name >= ? AND substr(name, 1, ?) = ? ORDER BY name"
-    return dict(connection.execute(sql, (prefix, len(prefix), prefix)).fetchall())
+    found = tables.connection.execute(sql, (prefix, len(prefix), prefix)).fetchall()
+    return {name: _secret(tables, name, body) for name, body in found}
 
 
-def read_secret(connection: sqlite3.Connection, name: str) -> bytes | None:
+def read_secret(tables: SealedTables, name: str) -> bytes | None:
     """See `server.store.port.Store.secret`."""
-    found = connection.execute("SELECT body FROM secret WHERE name = ?", (name,)).fetchone()
-    return None if found is None else found[0]
+    found = tables.connection.execute("SELECT body FROM secret WHERE name = ?", (name,)).fetchone()
+    return None if found is None else _secret(tables, name, found[0])
 
 
-def read_inclusion(connection: sqlite3.Connection, index: int, size: int) -> list[bytes]:
+def _secret(tables: SealedTables, name: str, body: bytes) -> bytes:
+    key = tables.key(SECRETS)
+    if key is None:
+        raise StoreError("the key of the secrets has gone; keep the folder as it is and restore a backup")
+    return key.open(SECRET, name, body)
+
+
+def read_inclusion(tables: SealedTables, index: int, size: int) -> list[bytes]:
     """See `server.store.port.Store.inclusion`."""
-    return merkle.inclusion_proof(_hashes(connection, size), index, size)
+    return merkle.inclusion_proof(_hashes(tables.connection, size), index, size)
 
 
-def read_consistency(connection: sqlite3.Connection, old: int, size: int) -> list[bytes]:
+def read_consistency(tables: SealedTables, old: int, size: int) -> list[bytes]:
     """See `server.store.port.Store.consistency`."""
-    return merkle.consistency_proof(_hashes(connection, size), old, size)
+    return merkle.consistency_proof(_hashes(tables.connection, size), old, size)
 
 
 def _hashes(connection: sqlite3.Connection, size: int) -> log.StoredHashes:
@@ -185,6 +226,13 @@ def _hashes(connection: sqlite3.Connection, size: int) -> log.StoredHashes:
     if not 0 <= size <= held:
         raise UsageError(f"the log has {held} entries, {size} were asked about")
     return log.StoredHashes(connection)
+
+
+def _opened(
+    tables: SealedTables, rows: Iterable[tuple[RecordId, bytes | None, bytes]]
+) -> Iterator[tuple[RecordId, bytes]]:
+    """(record, its row) of (record, wrapped key, its row as it rests); one by one, since a page may end before."""
+    return ((record, tables.row(record, wrapped, body)) for record, wrapped, body in rows)
 
 
 def _stretch(sql: str, column: str, values: tuple[Any, ...], upto: str) -> tuple[str, tuple[Any, ...]]:
@@ -197,27 +245,29 @@ def _stretch(sql: str, column: str, values: tuple[Any, ...], upto: str) -> tuple
 class _Reader(aiosqlite.Connection):
     """A connection on a thread of its own that runs one whole read at a time."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, masters: MasterKeys) -> None:
         super().__init__(partial(open_reader, database), _ROWS_AT_ONCE)
         # It only reads: a program that ends without closing its store must not be held up by it.
         self._thread.daemon = True
+        self._vault = Vault(masters, database)
         self.waiting = 0
         """Reads that it was given and has not done."""
 
-    async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def read(self, work: Callable[[SealedTables], _T]) -> _T:
         """Run one read; nothing of another comes between its beginning and its end."""
         self.waiting += 1
         try:
-            result: _T = await self._execute(_in_one_state, self._conn, work)  # type: ignore[no-untyped-call]
+            result: _T = await self._execute(_in_one_state, SealedTables(self._conn, self._vault), work)  # type: ignore[no-untyped-call]
             return result
         finally:
             self.waiting -= 1
 
 
-def _in_one_state(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], _T]) -> _T:
+def _in_one_state(tables: SealedTables, work: Callable[[SealedTables], _T]) -> _T:
+    connection = tables.connection
     connection.execute("BEGIN")
     try:
-        return work(connection)
+        return work(tables)
     finally:
         # After some errors SQLite has ended it itself.
         if connection.in_transaction:
@@ -237,12 +287,13 @@ class Readers:
         """Connect to a database that its writer has opened.
 
         Raises:
-            StoreError: it cannot be opened.
+            StoreError: it cannot be opened, or its master keys cannot be read.
         """
         readers = cls(database)
+        masters = MasterKeys.read(key_file(database.parent))
         try:
             for _ in range(READERS):
-                one = _Reader(database)
+                one = _Reader(database, masters)
                 await one
                 readers._readers.append(one)
         except sqlite3.Error as error:
@@ -250,7 +301,7 @@ class Readers:
             raise store_error(error, database) from error
         return readers
 
-    async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def read(self, work: Callable[[SealedTables], _T]) -> _T:
         """Run one read on the connection that has least to do.
 
         Raises:

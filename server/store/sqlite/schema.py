@@ -7,12 +7,14 @@ read-only with checkpoints off; closing one does not checkpoint either.
 
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from schemas.errors import StoreError
-from server.store.sqlite import log
+from server.store.masters import MasterKeys
+from server.store.sqlite import log, sealing
 from server.store.sqlite.trouble import store_errors
 
 APPLICATION_ID: Final = 0x42656174
@@ -131,10 +133,31 @@ _THIRD: Final = (
     "CREATE TABLE tree (one INTEGER PRIMARY KEY CHECK (one = 1), edge BLOB NOT NULL) STRICT",
     "CREATE TABLE record_key (record TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID",
 )
-MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD)
+_FOURTH: Final = (
+    # Keys stay where they were written (`sealed`): by number, not by record, the table grows at its end only.
+    "DROP TABLE record_key",
+    "CREATE TABLE record_key (n INTEGER PRIMARY KEY, record TEXT NOT NULL UNIQUE, wrapped BLOB NOT NULL) STRICT",
+    # The record that this one is a part of and is erased with.
+    "ALTER TABLE record ADD COLUMN about TEXT",
+    "CREATE INDEX record_by_about ON record (about, id) WHERE about IS NOT NULL",
+    """
+    CREATE TABLE erased (
+        record TEXT PRIMARY KEY,
+        subject TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        note BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # A database that holds anything was written open.
+    f"INSERT INTO meta SELECT '{sealing.MARKER}', '{sealing.BEGIN}' WHERE EXISTS (SELECT 1 FROM meta)",  # noqa: S608
+)
+MIGRATIONS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """MIGRATIONS[v] leads from version v of the tables to v + 1. A released one is never changed."""
 LOG_SINCE: Final = 3
 """Version of the tables that first had a log."""
+SEALED_SINCE: Final = 4
+"""Version of the tables that first rested sealed."""
 VERSION: Final = len(MIGRATIONS)
 """Version of the tables, kept in `user_version`."""
 
@@ -154,11 +177,12 @@ def one_checkpointer_only(library: tuple[int, ...] = sqlite3.sqlite_version_info
     return library < WAL_RESET_FIXED
 
 
-def create(path: Path) -> None:
+def create(path: Path, newest: bytes) -> None:
     """Build a new database with the tables of today and an epoch of its own.
 
     Args:
         path: an empty file.
+        newest: id of the master key that its keys will be wrapped under.
     """
     with closing(_connect(path, "rw")) as connection:
         connection.execute("PRAGMA synchronous = FULL")
@@ -167,12 +191,15 @@ def create(path: Path) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         _migrate_from(connection, 0)
         connection.execute("INSERT INTO meta VALUES ('epoch', ?), ('seq', 0)", (secrets.token_hex(8),))
+        _put_masters(connection, [newest])
         log.begin(connection)
         connection.execute("COMMIT")
 
 
-def examine(path: Path) -> None:
+def examine(path: Path) -> list[bytes]:
     """Look, without writing a byte, whether a database is one that this program can go on with.
+
+    Returns the ids of the master keys that it cannot be read without; none, when it was written before there were any.
 
     Raises:
         StoreError: it is not ours, it is from a newer version, or it is damaged.
@@ -196,10 +223,15 @@ def examine(path: Path) -> None:
         connection.execute("SELECT max(place) FROM op").fetchone()
         if connection.execute("SELECT count(*) FROM meta WHERE key IN ('epoch', 'seq')").fetchone() != (2,):
             raise StoreError(f"{path}: the database does not say its epoch; keep it as it is and restore a backup")
+        return _masters(connection, path) if version >= SEALED_SINCE else []
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, masters: MasterKeys) -> sqlite3.Connection:
     """The one connection that writes and checkpoints; every commit is on disk when it returns.
+
+    Args:
+        path: the database.
+        masters: the master keys, every one of those that `examine` named among them.
 
     Raises:
         StoreError: the file system cannot carry a WAL, or the tables could not be brought up to date.
@@ -223,7 +255,13 @@ def open_writer(path: Path) -> sqlite3.Connection:
                 _migrate_from(connection, version)
                 if version < LOG_SINCE:
                     log.begin(connection)
+                _put_masters(
+                    connection, [*([] if version < SEALED_SINCE else _masters(connection, path)), masters.newest]
+                )
                 connection.execute("COMMIT")
+            elif masters.newest not in (known := _masters(connection, path)):
+                # Said before anything is wrapped under it: from then on the database cannot be read without it.
+                _put_masters(connection, [*known, masters.newest])
         except BaseException:
             connection.close()
             raise
@@ -248,6 +286,28 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     # Transactions are ours to begin and end: the module's own would be deferred, and fail when it comes to write.
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=BUSY_TIMEOUT_S
+    )
+
+
+def require_masters_only(connection: sqlite3.Connection, newest: bytes) -> None:
+    """Say that the database is wrapped under one master key alone, once everything has been wrapped anew."""
+    _put_masters(connection, [newest])
+
+
+def _masters(connection: sqlite3.Connection, path: Path) -> list[bytes]:
+    found = connection.execute("SELECT value FROM meta WHERE key = 'masters'").fetchone()
+    try:
+        return [bytes.fromhex(one) for one in str(found[0]).split()]
+    except (TypeError, ValueError):
+        raise StoreError(
+            f"{path}: the database does not say its master keys; keep it as it is and restore a backup"
+        ) from None
+
+
+def _put_masters(connection: sqlite3.Connection, masters: Sequence[bytes]) -> None:
+    text = " ".join(dict.fromkeys(one.hex() for one in masters))
+    connection.execute(
+        "INSERT INTO meta VALUES ('masters', ?) ON CONFLICT DO UPDATE SET value = excluded.value", (text,)
     )
 
 

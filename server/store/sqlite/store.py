@@ -231,12 +231,12 @@ class SqliteStore:
 
     async def tree(self) -> Frontier:
         """The right edge of the log's Merkle tree."""
-        return await self._readers.read(log.read_tree)
+        return await self._readers.read(lambda db: log.read_tree(db.connection))
 
     async def leaves(self, first: int, count: int) -> list[bytes]:
         """The log's leaves from index `first` on."""
         paging.require_limit(count)
-        return await self._readers.read(lambda db: log.read_leaves(db, first, min(count, PAGE_ROWS_MAX)))
+        return await self._readers.read(lambda db: log.read_leaves(db.connection, first, min(count, PAGE_ROWS_MAX)))
 
     async def inclusion(self, index: int, size: int) -> list[bytes]:
         """The proof that a leaf is in the tree of that size."""

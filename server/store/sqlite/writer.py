@@ -15,14 +15,18 @@ import msgspec
 
 from schemas.codec import decode_row
 from schemas.errors import FrameError, StoreError
-from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.kinds import kind_named
 from schemas.wire import Result
-from server.logbook import NOTHING, Extras, OpKey
-from server.settle import KnownOp, Loaded, Needs, Settled, Submission, extras, flatten, needs, settle
-from server.store.sqlite import log, schema
+from server.logbook import NOTHING, Entry, Extras, OpKey
+from server.settle import KnownOp, Loaded, Needs, NewOp, Settled, Submission, extras, flatten, needs, settle
+from server.store import masters
+from server.store.masters import MasterKeys
+from server.store.sqlite import log, schema, sealed, sealing
 from server.store.sqlite.folder import LOCK_WAIT_S, DataFolder
+from server.store.sqlite.sealed import SealedTables, entry_row, entry_subject
 from server.store.sqlite.trouble import store_error, store_errors
+from server.store.vault import Subject, Vault
 from sync import merge
 from sync.evidence.chain import ChainHead
 from sync.evidence.merkle import EMPTY
@@ -33,9 +37,14 @@ _log = logging.getLogger(__name__)
 _RESULT: Final = msgspec.msgpack.Decoder(Result)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
-_KNOWN_OP: Final = "SELECT digest, result FROM op WHERE device = ? AND n = ?"
-_OP_BODY: Final = "SELECT body, result FROM op WHERE device = ? AND n = ?"
-_BODY: Final = "SELECT body FROM record WHERE id = ?"
+_OP: Final = (
+    "SELECT op.digest, op.result, op.body, op.record, record_key.wrapped"
+    " FROM op LEFT JOIN record_key ON record_key.record = op.record WHERE op.device = ? AND op.n = ?"
+)
+_BODY: Final = (
+    "SELECT record.body, record_key.wrapped FROM record LEFT JOIN record_key ON record_key.record = record.id"
+    " WHERE record.id = ?"
+)
 _ADD_OP: Final = (
     "INSERT INTO op (place, device, n, record, seq, digest, body, result, recorded_at, acts, leaf)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -54,8 +63,8 @@ _PUT_SECRET: Final = (
     " ON CONFLICT (name) DO UPDATE SET body = excluded.body"
 )
 _PUT_RECORD: Final = (
-    "INSERT INTO record (id, kind, version, body) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (id) DO UPDATE SET version = excluded.version, body = excluded.body"
+    "INSERT INTO record (id, kind, version, body, about) VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET version = excluded.version, body = excluded.body, about = excluded.about"
 )
 _PUT_MEMBER: Final = (
     "INSERT INTO member (scope, record, seq, gone) VALUES (?, ?, ?, ?)"
@@ -70,10 +79,11 @@ _PUT_SCOPE: Final = (
 class SqliteWriter:
     """The data folder, locked, and its database, open for writing."""
 
-    def __init__(self, folder: DataFolder, connection: sqlite3.Connection) -> None:
+    def __init__(self, folder: DataFolder, tables: SealedTables) -> None:
         """Use `open`."""
         self._folder = folder
-        self._connection = connection
+        self._tables = tables
+        self._connection = tables.connection
         self._seq = Seq(0)
         self._heads: dict[ScopeName, Head] = {}
         self._tree = EMPTY
@@ -87,6 +97,9 @@ class SqliteWriter:
     def open(cls, path: Path, wait_s: float = LOCK_WAIT_S) -> "SqliteWriter":
         """Lock the data folder, make it if it is not there, and open its database.
 
+        A new database gets a file of master keys (`server.store.masters`), if there is none yet; one that is there is
+        opened with the keys that it names, or not at all.
+
         Args:
             path: the data folder.
             wait_s: how long to wait for another process that holds it (seconds).
@@ -97,16 +110,13 @@ class SqliteWriter:
         folder = DataFolder.claim(path, wait_s)
         try:
             with store_errors(folder.path):
-                if folder.has_database:
-                    schema.examine(folder.database)
-                else:
-                    unfinished = folder.clear_unfinished()
-                    schema.create(unfinished)
-                    folder.adopt(unfinished)
-                connection = schema.open_writer(folder.database)
+                keys = _prepare(folder)
+                connection = schema.open_writer(folder.database, keys)
                 try:
                     folder.seal()
-                    return cls(folder, connection)
+                    tables = SealedTables(connection, Vault(keys, folder.database))
+                    sealing.finish(tables)
+                    return cls(folder, tables)
                 except BaseException:
                     connection.close()
                     raise
@@ -124,6 +134,19 @@ class SqliteWriter:
             ops = ops[settled.taken :]
             beside = beside if ops else NOTHING
         return done
+
+    def rewrap(self) -> int:
+        """Wrap every record key under the newest master key; from then on no older one is needed.
+
+        Returns how many keys were moved. Stopped on the way, the next call goes on.
+
+        Raises:
+            StoreError: a key cannot be opened, or the disk refused; what was moved is moved.
+        """
+        with store_errors(self._folder.database):
+            moved = sealing.rewrap(self._tables)
+            schema.require_masters_only(self._connection, self._tables.vault.masters.newest)
+        return moved
 
     def close(self) -> None:
         """End: SQLite folds the WAL into the database, and the next process may have the folder."""
@@ -190,9 +213,9 @@ class SqliteWriter:
     def _load(self, wanted: Needs) -> Loaded:
         ops: dict[OpKey, KnownOp] = {}
         for key in wanted.ops:
-            found = self._connection.execute(_KNOWN_OP, key).fetchone()
+            found = self._op(*key)
             if found is not None:
-                ops[key] = KnownOp(found[0], _RESULT.decode(found[1]))
+                ops[key] = found[0]
         states: dict[RecordId, RecordState] = {}
         for record in wanted.records:
             state = self.state(record)
@@ -223,15 +246,24 @@ class SqliteWriter:
     def state(self, record: RecordId) -> RecordState | None:
         """See `server.settle.Archive`."""
         found = self._connection.execute(_BODY, (record,)).fetchone()
-        return None if found is None else self._read_state(record, found[0])
+        return None if found is None else self._read_state(record, self._tables.row(record, found[1], found[0]))
 
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
         """See `server.settle.Archive`."""
-        found = self._connection.execute(_OP_BODY, (device, n)).fetchone()
-        if found is None or _RESULT.decode(found[1]).status != "durable":
+        found = self._op(device, n)
+        if found is None or found[0].result.status != "durable":
             return None
-        body: bytes = found[0]
-        return body
+        _, record, wrapped, body = found
+        return self._tables.opened((sealed.OP, op_id(device, n)), Subject(record), wrapped, body)
+
+    def _op(self, device: DeviceId, n: OpNumber) -> tuple[KnownOp, RecordId, bytes | None, bytes] | None:
+        """(what is known of an op, its record, that one's wrapped key, the op as it rests)."""
+        found = self._connection.execute(_OP, (device, n)).fetchone()
+        if found is None:
+            return None
+        digest, result, body, record, wrapped = found
+        known = KnownOp(digest, _RESULT.decode(self._tables.result((device, n), record, wrapped, result)))
+        return known, record, wrapped, body
 
     def _read_state(self, record: RecordId, body: bytes) -> RecordState:
         try:
@@ -251,8 +283,8 @@ class SqliteWriter:
             _ADD_OP,
             (
                 (
-                    *(self._places + i, op.device, op.n, op.record, seq, op.digest, op.body),
-                    *(_ENCODER.encode(op.result), settled.recorded_at, _ENCODER.encode(op.acts), leaf + i - 1),
+                    *(self._places + i, op.device, op.n, op.record, seq, op.digest),
+                    *(*self._sealed(op), settled.recorded_at, _ENCODER.encode(op.acts), leaf + i - 1),
                 )
                 for i, op in enumerate(settled.ops, 1)
             ),
@@ -260,7 +292,14 @@ class SqliteWriter:
         self._write_beside(settled, leaf + len(settled.ops))
         if not settled.rows:
             return
-        write(_PUT_RECORD, ((row.record, row.kind, seq, row.body) for row in settled.rows))
+        rows = ((row, self._tables.key_for(Subject(row.record))) for row in settled.rows)
+        write(
+            _PUT_RECORD,
+            (
+                (row.record, row.kind, seq, key.seal(sealed.RECORD, row.record, row.body), row.about)
+                for row, key in rows
+            ),
+        )
         for change in settled.scopes:
             write(_PUT_MEMBER, ((change.scope, record, seq, 0) for record in change.members))
             write(_PUT_MEMBER, ((change.scope, record, seq, 1) for record in change.gone))
@@ -268,18 +307,56 @@ class SqliteWriter:
         write(_PUT_SCOPE, ((scope, head.seq, head.digest, head.count) for scope, head in heads))
         self._connection.execute("UPDATE meta SET value = ? WHERE key = 'seq'", (seq,))
 
+    def _sealed(self, op: NewOp) -> tuple[bytes, bytes]:
+        """(body, result) of an op as they rest."""
+        key, name = self._tables.key_for(Subject(op.record)), op_id(op.device, op.n)
+        result = _ENCODER.encode(op.result)
+        # What a refusal says may hold a value; everything else in a result is numbers, scopes and names of ops.
+        return key.seal(sealed.OP, name, op.body), (
+            key.seal(sealed.RESULT, name, result) if op.result.detail else result
+        )
+
+    def _sealed_entry(self, entry: Entry) -> bytes:
+        key = self._tables.key_for(entry_subject(entry.what, entry.record))
+        return key.seal(sealed.ENTRY, entry_row(*entry.id), entry.body)
+
     def _write_beside(self, settled: Settled, leaf: int) -> None:
         """Write what comes with the ops; `leaf` is the index of the first entry's leaf."""
         written, write = settled.written, self._connection.executemany
         write(
             _ADD_ENTRY,
             (
-                (*new.entry.id, new.entry.record, settled.recorded_at, settled.seq, new.entry.body, leaf + i)
-                for i, new in enumerate(written.entries)
+                (*entry.id, entry.record, settled.recorded_at, settled.seq, self._sealed_entry(entry), leaf + i)
+                for i, entry in enumerate(new.entry for new in written.entries)
             ),
         )
         write(_PUT_CHAIN, ((device, head.n, head.link) for device, head in written.chains.items()))
         write(_PUT_COVERED, written.covered)
         write("DELETE FROM secret WHERE name = ?", ((name,) for name, body in written.secrets.items() if body is None))
-        write(_PUT_SECRET, ((name, body) for name, body in written.secrets.items() if body is not None))
+        secrets = ((name, body) for name, body in written.secrets.items() if body is not None)
+        write(
+            _PUT_SECRET,
+            ((name, self._tables.key_for(sealed.SECRETS).seal(sealed.SECRET, name, body)) for name, body in secrets),
+        )
         log.write(self._connection, written.first_leaf, written.leaves, written.nodes, written.tree)
+
+
+def _prepare(folder: DataFolder) -> MasterKeys:
+    """The master keys of a folder whose database is there afterwards.
+
+    Raises:
+        StoreError: the database cannot be used, or its master keys are not here. Nothing was touched then.
+    """
+    path = masters.key_file(folder.path)
+    if not folder.has_database:
+        # First, and durable: a database must never be there without the key that opens it.
+        made = MasterKeys.make(path)
+        unfinished = folder.clear_unfinished()
+        schema.create(unfinished, made.newest)
+        folder.adopt(unfinished)
+        return made
+    wanted = schema.examine(folder.database)
+    keys = MasterKeys.read(path) if wanted else MasterKeys.make(path)
+    for master in wanted:
+        keys.require(master, str(folder.database))
+    return keys

@@ -30,7 +30,7 @@ def test_a_new_folder_is_its_owners_only(tmp_path: Path) -> None:
     try:
         assert data.stat().st_mode & 0o777 == 0o700
         modes = {file.name: file.stat().st_mode & 0o077 for file in data.iterdir() if file.name != "FORMAT"}
-        assert set(modes) == {"beatbook.db", "beatbook.db-wal", "beatbook.db-shm", "lock"}
+        assert set(modes) == {"beatbook.db", "beatbook.db-wal", "beatbook.db-shm", "lock", "master.key"}
         assert set(modes.values()) == {0}
         assert (data / "FORMAT").read_text() == "beatbook 1\n"
     finally:
@@ -100,7 +100,7 @@ def test_a_folder_cut_off_while_it_was_made_is_made_anew(tmp_path: Path) -> None
     (tmp_path / "beatbook.db.new").write_bytes(b"SQLite format 3\0 half of it")
     (tmp_path / "beatbook.db.new-journal").write_bytes(b"half")
     make(tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["FORMAT", "beatbook.db", "lock"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["FORMAT", "beatbook.db", "lock", "master.key"]
 
 
 async def test_a_folder_cut_off_before_its_format_goes_on(tmp_path: Path, kept: Keep) -> None:

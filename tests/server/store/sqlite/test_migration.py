@@ -22,8 +22,11 @@ from schemas.kinds import InboxItem
 from schemas.ops import Op
 from schemas.wire import Result
 from server.settle import Submission
+from server.store.masters import MasterKeys
 from server.store.sqlite import SqliteStore, schema
+from server.store.sqlite.sealed import SealedTables
 from server.store.sqlite.writer import SqliteWriter
+from server.store.vault import Subject, Vault
 from sync import digest, inbox, merge
 from tests.server.store.support import picture
 
@@ -59,10 +62,36 @@ def old_tables(data: Path) -> dict[str, list[Any]]:
         "meta": "key, value",
     }
     with closing(sqlite3.connect(data / "beatbook.db")) as connection:
-        return {
+        found = {
             table: connection.execute(f"SELECT {names} FROM {table} ORDER BY 1, 2").fetchall()  # noqa: S608
             for table, names in columns.items()
         }
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version >= schema.SEALED_SINCE:
+            tables = SealedTables(connection, Vault(MasterKeys.read(data / "master.key"), data / "beatbook.db"))
+            found["record"] = [
+                (*row[:3], _opened(tables, row[0], "record.body", row[0], row[3])) for row in found["record"]
+            ]
+            found["op"] = [
+                (
+                    *row[:6],
+                    _opened(tables, row[3], "op.body", f"{row[1]}/{row[2]}", row[6]),
+                    tables.result((row[1], row[2]), row[3], _wrapped(tables, row[3]), row[7]),
+                    row[8],
+                )
+                for row in found["op"]
+            ]
+            found["meta"] = [row for row in found["meta"] if row[0] != "masters"]
+    return found
+
+
+def _wrapped(tables: SealedTables, record: str) -> bytes:
+    (found,) = tables.connection.execute("SELECT wrapped FROM record_key WHERE record = ?", (record,)).fetchone()
+    return bytes(found)
+
+
+def _opened(tables: SealedTables, record: str, place: str, row: str, sealed: bytes) -> bytes:
+    return tables.opened((place, row), Subject(record), _wrapped(tables, record), sealed)
 
 
 @pytest_asyncio.fixture

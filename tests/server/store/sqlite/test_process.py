@@ -139,7 +139,7 @@ async def test_an_error_of_the_writer_is_told_and_it_goes_on(tmp_path: Path) -> 
     made.close()
     writer = await WriterProcess.open(tmp_path / "data")
     pid = writer.pid
-    with pytest.raises(StoreError, match=f"record {record_id(1)} cannot be read"):
+    with pytest.raises(StoreError, match=f"record.body of {record_id(1)} is damaged"):
         await writer.commit([device.push(device.note(record_id(1)))], NOW)
     (settled,) = await writer.commit([device.push(device.note(record_id(2)))], NOW)
     assert statuses(settled.results) == ["durable"]

@@ -13,8 +13,11 @@ import pytest
 from schemas.errors import StoreError
 from schemas.ids import Seq
 from schemas.wire import Range
+from server.store.masters import MasterKeys
 from server.store.sqlite import reader, schema
+from server.store.sqlite.sealed import SealedTables
 from server.store.sqlite.writer import SqliteWriter
+from server.store.vault import Vault
 from tests.server.store.support import DESK, NOW, Device, area, record_id
 
 COMMIT_AND_DIE = """
@@ -146,7 +149,7 @@ def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
 
 def test_a_clean_close_folds_the_wal_in(data: Path) -> None:
     """After an orderly end the one file is everything: it can be copied as it lies."""
-    assert sorted(file.name for file in data.iterdir()) == ["FORMAT", "beatbook.db", "lock"]
+    assert sorted(file.name for file in data.iterdir()) == ["FORMAT", "beatbook.db", "lock", "master.key"]
 
 
 # --- versions --------------------------------------------------------------------------------------------------------
@@ -268,7 +271,8 @@ def test_no_read_sorts_or_scans(data: Path) -> None:
                 plans[sql] = "; ".join(str(row[3]) for row in plan)
                 return connection.execute(sql, values)
 
-        planning = Planning(":memory:")
+        keys = MasterKeys.read(data / "master.key")
+        planning = SealedTables(Planning(":memory:"), Vault(keys, data / "beatbook.db"))
         where = area("birmingham")
         reader.read_changes(planning, where, Seq(0))
         reader.read_page(planning, where, "", "")
@@ -280,8 +284,11 @@ def test_no_read_sorts_or_scans(data: Path) -> None:
         reader.read_record(planning, record_id(1))
         reader.read_ops(planning, None, 0, 5)
         reader.read_ops(planning, record_id(1), 0, 5)
-        planning.close()
-    assert len(plans) == 11
+        reader.read_journal(planning, None, 0, 5)
+        reader.read_journal(planning, "act", 0, 5)
+        reader.read_entry(planning, "act", "one")
+        planning.connection.close()
+    assert len(plans) == 14
     (of_one_record,) = [plan for sql, plan in plans.items() if "FROM op" in sql and "record = ?" in sql]
     assert "op_by_record" in of_one_record, "walking all ops for those of one record costs all of them"
     for sql, plan in plans.items():

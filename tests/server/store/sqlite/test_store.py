@@ -1,7 +1,6 @@
 """`SqliteStore`: what it keeps over an end, and that whoever holds it hears of every commit."""
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from schemas.errors import StoreError
 from schemas.ids import ScopeName
 from server.settle import Settled, Submission
 from server.store.sqlite import SqliteStore
+from server.store.sqlite.sealed import SealedTables
 from server.store.sqlite.store import InlineWriter
 from sync.session import Head
 from tests.server.store.support import NOW, Device, Keep, area, commit, picture, record_id, results_of, statuses
@@ -151,8 +151,8 @@ async def test_a_read_that_the_disk_refuses_is_a_store_error(tmp_path: Path, kep
     """No sqlite3 error leaves the package, and the connection is usable afterwards."""
     store = kept(await SqliteStore.open(tmp_path / "data", inline=True))
 
-    def broken(connection: sqlite3.Connection) -> None:
-        connection.execute("SELECT * FROM nowhere")
+    def broken(tables: SealedTables) -> None:
+        tables.connection.execute("SELECT * FROM nowhere")
 
     with pytest.raises(StoreError, match=r"beatbook\.db: no such table: nowhere"):
         await store._readers.read(broken)

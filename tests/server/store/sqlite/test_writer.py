@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import StoreError
-from schemas.ids import Seq
+from schemas.ids import OpNumber, Seq
+from server.store.sqlite import reader
 from server.store.sqlite import writer as writer_module
 from server.store.sqlite.writer import SqliteWriter
 from tests.server.store.support import NOW, Device, area, record_id, statuses
@@ -79,7 +80,7 @@ def test_a_row_that_cannot_be_read_is_named(writer: SqliteWriter) -> None:
     device = Device()
     writer.commit([device.push(device.incident(record_id(1)), device.incident(record_id(2)))], NOW)
     writer._connection.execute("UPDATE record SET body = ? WHERE id = ?", (b"\xc1", record_id(1)))
-    with pytest.raises(StoreError, match=f"record {record_id(1)} cannot be read"):
+    with pytest.raises(StoreError, match=f"record.body of {record_id(1)} is damaged"):
         writer.commit([device.push(device.note(record_id(1)))], NOW)
     (settled,) = writer.commit([device.push(device.note(record_id(2)))], NOW)
     assert statuses(settled.results) == ["durable"]
@@ -144,5 +145,8 @@ def test_ops_are_kept_as_they_came(writer: SqliteWriter) -> None:
     device = Device()
     ops = (device.incident(record_id(1)), device.incident(record_id(1)))
     writer.commit([device.push(*ops)], NOW)
-    kept = writer._connection.execute("SELECT place, device, n, record, seq, body, recorded_at FROM op").fetchall()
-    assert kept == [(n, device.device, n, record_id(1), 1, body, NOW) for n, body in enumerate(ops, start=1)]
+    kept = writer._connection.execute("SELECT place, device, n, record, seq, recorded_at FROM op").fetchall()
+    assert kept == [(n, device.device, n, record_id(1), 1, NOW) for n in (1, 2)]
+    assert writer.body(device.device, OpNumber(1)) == ops[0]
+    (read,) = [kept.body for kept in reader.read_ops(writer._tables, record_id(1), 1, 9)]
+    assert read == ops[1]
