@@ -49,6 +49,7 @@ class Handheld:
             epoch=self.replica.epoch,
             positions=self.replica.positions(),
             next_op=self.replica.next_op,
+            chain=self.replica.chain,
         )
         self._session = DeviceSession(facts, self._server.key(self.device).sign, 0)
         self._raw = await self._server.raw()
@@ -86,13 +87,13 @@ class Handheld:
                 self.replica.results(event)
             case wire.Retract():
                 for removed in self.replica.retract(event).removed:
-                    self.session.retracted(*removed)
+                    self.session.retracted(*removed, self._server.clock.now)
                 self.retracted.append(event)
             case wire.ScopeAdd():
                 self.replica.scope_add(event)
             case wire.Error():
                 self.ended = event
-            case wire.Notice() | None:
+            case _:
                 pass
         assert self.session.ending is None or self.ended is not None, self.session.ending
         await self._flush()
@@ -115,7 +116,9 @@ class Handheld:
         values = {name: getattr(kind, name) for name in spec.fields if getattr(kind, name) not in (None, ())}
         self.replica.write(record, spec, changed_fields(values), facts, create=True)
         queued = self.replica.queued(self.session.pushed_upto, 128)
-        assert self.session.push([(op.n, op.body) for op in queued]) == len(queued)
+        assert self.session.chained_upto is not None
+        digests = self.replica.digests(self.session.chained_upto, queued[-1].n)
+        assert self.session.push([(op.n, op.body) for op in queued], {}, digests) == len(queued)
         await self._flush()
         await self.until(lambda: not self.replica.queued(queued[0].n - 1, 1))  # type: ignore[arg-type]
 

@@ -88,7 +88,6 @@ MESSAGES: dict[str, tuple[bytes, str]] = {
     "a field out of range": (b"\x82\xa1t\xa4ping\xa2id\xff", "wrong_field"),
     "a float for an integer": (b"\x82\xa1t\xa4ping\xa2id\xcb" + struct.pack(">d", 1.5), "wrong_field"),
     "a short proof": (b"\x83\xa1t\xa5hello\xa4body\xc4\x00\xa5proof\xc4\x3f" + bytes(63), "wrong_field"),
-    "no ops": (b"\x82\xa1t\xa4push\xa3ops\x90", "wrong_field"),
     "too many ops": (
         b"\x82\xa1t\xa4push\xa3ops" + array(OPS_PER_PUSH_MAX + 1) + b"\xc4\x00" * (OPS_PER_PUSH_MAX + 1),
         "wrong_field",

@@ -4,6 +4,7 @@ One server serves the whole module. A well-behaved handheld stays connected thro
 an answer and a briefing, so whatever a test did to the server shows at once.
 """
 
+import hashlib
 import itertools
 
 import pytest
@@ -20,8 +21,10 @@ from schemas.limits import (
     MESSAGE_BYTES_MAX,
 )
 from server import pump
+from sync.evidence.chain import behind, genesis
 from tests.server.handheld import Handheld
 from tests.server.hostile import GOOD_PING, op_of, refused
+from tests.server.pushes import signed_push
 from tests.server.rawsocket import BINARY, frame
 from tests.server.running import NOW, Running
 
@@ -34,12 +37,15 @@ async def test_more_than_the_credit_is_refused(shared: Running, good: Handheld) 
     """While nothing is committed a device may send its credit and no byte more."""
     raw = await shared.live("bad")
     numbers = itertools.count(1_000)
+    since = genesis(DeviceId("bad"))
     shared.store.commits.clear()
     try:
         sent = 0
         while sent <= CREDIT_BYTES:
-            ops = tuple(encode(op_of("bad", next(numbers), "x" * 3_900)) for _ in range(60))
-            payload = encode(wire.Push(ops=ops))
+            made = [op_of("bad", next(numbers), "x" * 3_900) for _ in range(60)]
+            ops = [encode(op) for op in made]
+            payload = encode(signed_push(shared.key("bad"), *ops, since=since))
+            since = behind(since, [(op.n, hashlib.sha256(raw).digest()) for op, raw in zip(made, ops, strict=True)])
             sent += len(payload)
             await raw.send(frame(BINARY, payload))
         await good.ping()
@@ -148,12 +154,14 @@ async def test_a_device_that_does_not_read_is_given_up_all_the_same(
     while DeviceId("stuck") in shared.beatbook.hub.connected():
         await good.ping()
     while not protocol.transport.is_closing():
+        shared.clock.advance(10)  # or so many heartbeats in one moment would be too many
         await good.ping()
 
 
 async def test_every_connection_of_the_module_has_gone(shared: Running, good: Handheld) -> None:
     """Whatever was done above, only the well-behaved device still has a socket."""
     while len(shared.beatbook.hub) > 1:
+        shared.clock.advance(10)  # as above
         await good.ping()
     assert list(shared.beatbook.hub.connected()) == [good.device]
     assert shared.clock.now >= Millis(NOW)

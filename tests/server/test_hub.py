@@ -33,7 +33,6 @@ class Session:
         self.ending: PeerError | None = None
         self.moved: list[tuple[ScopeName, Seq]] = []
         self.interested = True
-        self.ticks: list[Millis] = []
 
     def head_moved(self, scope: ScopeName, head: Seq) -> bool:
         """Whether there is something to send for it."""
@@ -45,10 +44,6 @@ class Session:
         self.ending = error
         self.scopes = {}
 
-    def tick(self, now: Millis) -> None:
-        """Let time pass."""
-        self.ticks.append(now)
-
 
 class Phone:
     """A connection, as the hub sees it."""
@@ -57,6 +52,7 @@ class Phone:
         """Open and let in."""
         self.session = Session(*scopes)
         self.wakes = 0
+        self.ticks: list[Millis] = []
         hub.open(self.listener)
         self.session.device = DeviceId(name)
         hub.enter(DeviceId(name), self.listener)
@@ -64,6 +60,10 @@ class Phone:
     def wake(self) -> None:
         """Count."""
         self.wakes += 1
+
+    def tick(self, now: Millis) -> None:
+        """Remember."""
+        self.ticks.append(now)
 
     @property
     def listener(self) -> Listener:
@@ -188,14 +188,12 @@ def test_the_newer_connection_of_a_device_replaces_the_older() -> None:
     assert hub.connected() == {}
 
 
-def test_time_passes_in_every_session_and_wakes_those_that_end() -> None:
-    """A session that runs out of time must send its last words."""
+def test_time_passes_in_every_connection() -> None:
+    """What that means for it, each knows for itself."""
     hub = Hub()
-    quiet, fine = Phone(hub, "a"), Phone(hub, "b")
-    quiet.session.ending = PeerError("silent")
+    one, other = Phone(hub, "a"), Phone(hub, "b")
     hub.tick(Millis(7))
-    assert quiet.session.ticks == fine.session.ticks == [7]
-    assert (quiet.wakes, fine.wakes) == (1, 0)
+    assert one.ticks == other.ticks == [7]
 
 
 async def test_everyone_is_told_to_come_back_at_a_different_time() -> None:

@@ -16,6 +16,7 @@ from schemas.ops import Doubt
 from tests.server.api import briefing, client, incident
 from tests.server.handheld import Handheld
 from tests.server.hostile import op_of, refused
+from tests.server.pushes import signed_push
 from tests.server.rawsocket import BINARY, RawSocket
 from tests.server.running import NOW, Running
 
@@ -57,7 +58,7 @@ async def test_results_come_before_the_batch_that_holds_them(server: Running) ->
     """A device hears what became of its op before it sees the record change."""
     server.enrol("hh-1", "area:birmingham")
     raw = await server.live("hh-1")
-    await raw.send_message(wire.Push(ops=(encode(op_of("hh-1", 1)),)))
+    await raw.send_message(signed_push(server.key("hh-1"), encode(op_of("hh-1", 1))))
     order = []
     while "batch" not in order or "results" not in order:
         message = await raw.message()
@@ -75,7 +76,7 @@ async def test_results_come_before_the_batch_that_holds_them(server: Running) ->
 async def test_the_same_push_again_gives_the_same_results(server: Running) -> None:
     """Whatever the network repeats, an op is applied once."""
     server.enrol("hh-1", "area:birmingham")
-    push = wire.Push(ops=(encode(op_of("hh-1", 1)),))
+    push = signed_push(server.key("hh-1"), encode(op_of("hh-1", 1)))
     found = []
     for _ in range(2):
         raw = await server.live("hh-1")
@@ -122,11 +123,13 @@ async def test_what_a_device_writes_is_judged_by_the_version_it_said(server: Run
         changed = op_of(f"hh-{n}", 1)
         changes = changed.changes | {FieldName("colour"): "red"}
         record = named_record_id("versions", str(n))
-        await raw.send_message(wire.Push(ops=(encode(structs.replace(changed, record=record, changes=changes)),)))
+        op = encode(structs.replace(changed, record=record, changes=changes))
+        await raw.send_message(signed_push(server.key(f"hh-{n}"), op))
         (result,) = (await raw.until(wire.Results)).results
         statuses[schema] = (result.status, result.code)
     refused_so = ("refused", "op_field_unknown")
-    assert statuses == {1: refused_so, wire.SCHEMA: refused_so, wire.SCHEMA_MAX: ("durable", "")}
+    known = dict.fromkeys(range(wire.SCHEMA_MIN, wire.SCHEMA + 1), refused_so)
+    assert statuses == {**known, wire.SCHEMA_MAX: ("durable", "")}
 
 
 async def test_a_better_time_that_a_device_tells_is_the_one_recorded(server: Running) -> None:
@@ -134,7 +137,7 @@ async def test_a_better_time_that_a_device_tells_is_the_one_recorded(server: Run
     server.enrol("hh-1", "area:birmingham")
     raw = await server.live("hh-1")
     astray = structs.replace(op_of("hh-1", 1), hlc=(NOW + 10**10, 0))
-    await raw.send_message(wire.Push(ops=(encode(astray),), times=((OpNumber(1), Millis(NOW - 7)),)))
+    await raw.send_message(signed_push(server.key("hh-1"), encode(astray), times=[(OpNumber(1), Millis(NOW - 7))]))
     assert (await raw.until(wire.Results)).results[0].status == "durable"
     row = await server.beatbook.store.record(astray.record)
     assert row is not None
@@ -270,7 +273,7 @@ async def test_a_grant_lost_while_away_is_dropped_in_the_welcome(server: Running
 async def test_a_failed_commit_is_told_and_the_op_may_come_again(server: Running) -> None:
     """The device hears that it was the server's fault, comes back, and the op is applied once."""
     server.enrol("hh-1", "area:birmingham")
-    push = wire.Push(ops=(encode(op_of("hh-1", 1)),))
+    push = signed_push(server.key("hh-1"), encode(op_of("hh-1", 1)))
     raw = await server.live("hh-1")
     server.store.failing = StoreError("disk is full")
     await raw.send_message(push)
@@ -358,7 +361,7 @@ async def test_what_was_pushed_before_the_end_is_committed(server: Running) -> N
     raw = await server.live("hh-1")
     server.store.commits.clear()
     server.store.asked.clear()
-    await raw.send_message(wire.Push(ops=(encode(op_of("hh-1", 1)),)))
+    await raw.send_message(signed_push(server.key("hh-1"), encode(op_of("hh-1", 1))))
     await server.store.asked.wait()
     stopping = asyncio.create_task(server.beatbook.stop())
     await asyncio.sleep(0)

@@ -23,6 +23,7 @@ from server.identity import Directory
 from server.serving import ADDRESS, DEVICES, TOKEN, Address, control_token, read_address
 from tests.server.api import briefing
 from tests.server.hostile import op_of, refused
+from tests.server.pushes import signed_push
 from tests.server.rawsocket import BINARY, HOST, RawSocket, frame
 
 pytestmark = pytest.mark.e2e
@@ -160,7 +161,7 @@ async def test_what_was_durable_is_there_after_a_kill(data: Path) -> None:
     """SIGKILL, and the next start on the same folder works at once and holds every acknowledged op."""
     async with served(data) as (process, address):
         raw = await process.live(address)
-        await raw.send_message(wire.Push(ops=(encode(op_of("hh-1", 1)),)))
+        await raw.send_message(signed_push(KEY, encode(op_of("hh-1", 1))))
         result = (await raw.until(wire.Results)).results[0]
         assert result.status == "durable"
         process.process.send_signal(signal.SIGKILL)
@@ -169,7 +170,7 @@ async def test_what_was_durable_is_there_after_a_kill(data: Path) -> None:
     assert (data / ADDRESS).exists()
     async with served(data) as (process, address):
         raw = await process.live(address)
-        await raw.send_message(wire.Push(ops=(encode(op_of("hh-1", 1)),)))
+        await raw.send_message(signed_push(KEY, encode(op_of("hh-1", 1))))
         assert (await raw.until(wire.Results)).results[0] == result
         raw.close()
         token = {"authorization": f"Bearer {control_token(data)}"}
