@@ -63,7 +63,7 @@ def durable_before_the_commit() -> Planted:
 
 def nothing_offered_again() -> Planted:
     """A device takes a restored server's word that it still has what it once called durable."""
-    return mock.patch.object(OwnOps, "offer_all_again", lambda self: None)
+    return mock.patch.object(OwnOps, "offer_all_again", lambda self, holds_upto: None)
 
 
 def number_given_twice() -> Planted:
