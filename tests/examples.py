@@ -461,6 +461,9 @@ HELLO_BODY: Final = wire.HelloBody(
     wall=T0,
     mono=86_400_123,
     credit=1_048_576,
+)
+HELLO_BODY_SIGNED_IN: Final = msgspec.structs.replace(
+    HELLO_BODY,
     token="eyJ0eXAiOiJhdCtqd3QifQ.e30.c2ln",
     chain=wire.ChainPlace(n=OpNumber(6), link=noise("link", 32)),
     pinned=4_711,
@@ -500,7 +503,7 @@ UP: Final[dict[str, wire.Up]] = {
     "reads": wire.Reads(
         first=8,
         entries=(
-            codec.encode(
+            msgspec.msgpack.encode(
                 Read(
                     n=8,
                     link=noise("read", 32),
@@ -641,6 +644,7 @@ GOLDEN: Final[dict[str, Sent]] = {
     **{f"up-{name}": message for name, message in UP.items()},
     **{f"down-{name}": message for name, message in DOWN.items()},
     "hello-body": HELLO_BODY,
+    "hello-body-signed-in": HELLO_BODY_SIGNED_IN,
     **OPS,
     **ROWS,
 }

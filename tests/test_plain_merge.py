@@ -41,12 +41,12 @@ SAMPLES: dict[str, dict[str, list[Any]]] = {
         "relevant_time": [None, 1, 2],
         "risk": [None, "standard", "high", "added-later"],
         "appropriate_adult": [None, "needed", "not-needed", "added-later"],
-        "medication": [None, ["a"], ["b", "a"]],
         "disposal": [None, "bail", "court"],
         "markers": MARKERS,
     },
     "briefing": {"title": ["a", "b"], "issued_at": [1, 2], "receipts": [[{"read_at": 1}], [{"read_at": 1}]]},
     "resource": {"category": ["cell", "vehicle"], "hold": HOLDS, "note": [None, "a"], "log": ENTRIES},
+    "medical": {"allergies": [None, ["a"], ["b", "a"]], "injuries": ENTRIES},
     "suspect": {"claimed": HOLDS, "markers": MARKERS, "log": ENTRIES},
     "inbox-item": {
         "decision": [None, *({"value": value, "reason": why} for value in (1, 2) for why in "pq")],

@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.codec import decode_row, encode
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq, named_record_id
-from schemas.kinds import CustodyBooking, InboxItem, Kind, Resource, spec_of
+from schemas.kinds import CustodyBooking, InboxItem, Kind, Medical, Resource, spec_of
 from schemas.ops import Op
 from schemas.wire import Result
 from server.committer import Committer
@@ -21,9 +21,18 @@ from sync.replica import MemoryTables, Replica, WriteFacts
 from sync.replica.writing import sight
 from tests.server.running import NOW, Clock
 
-SUITE = frozenset(map(ScopeName, ("suite:perry-barr", "suite:perry-barr:inbox", "custody", "area:birmingham")))
+_HELD = (
+    "suite:perry-barr",
+    "suite:perry-barr:inbox",
+    "suite:perry-barr:medical",
+    "suite:perry-barr:medical:inbox",
+    "custody",
+    "area:birmingham",
+)
+SUITE = frozenset(map(ScopeName, _HELD))
 BOOKING = named_record_id("test", "booking")
 CELL = named_record_id("test", "cell")
+MEDICAL = named_record_id("test", "medical")
 
 
 class Desk:
@@ -173,6 +182,14 @@ class Disputes:
             row = await self.store.record(record)
             assert row is not None
             self._first[record] = row
+
+    async def care(self, field: str, first: object, second: object) -> RecordId:
+        """The desks differ about a field of the booking's medical record, which is made for it: the item that asks."""
+        self.a.write(MEDICAL, Medical, create=True, booking=BOOKING, suite="perry-barr")
+        await self.a.push()
+        await self.a.pull(MEDICAL)
+        await self.b.pull(MEDICAL)
+        return await self.differ(MEDICAL, Medical, field, first, second)
 
     def late(self, name: str, *records: RecordId) -> Desk:
         """Another desk, which has seen these records as they were at the beginning."""

@@ -16,7 +16,7 @@ from server.office import Choice, Office
 from server.store.memory import MemoryStore
 from sync.explain import FieldHistory, Step, history, tell
 from tests.server.api import client
-from tests.server.disputes import BOOKING, CELL, Desk, Disputes
+from tests.server.disputes import BOOKING, CELL, MEDICAL, Desk, Disputes
 from tests.server.running import NOW, Clock, Running
 from tests.server.test_http import refusal
 
@@ -289,12 +289,12 @@ async def test_a_question_that_no_change_of_the_field_led_to_is_told(case: Case)
 
 async def test_judged_tells_that_the_safe_choice_is_shown(case: Case) -> None:
     """Nobody's word stands while people differ; each of them waits."""
-    await case.differ(BOOKING, CustodyBooking, "medication", ["aspirin"], ["insulin"])
-    told = await case.told(BOOKING, "medication")
+    await case.care("medication", ["aspirin"], ["insulin"])
+    told = await case.told(MEDICAL, "medication")
     assert (told.value, told.stands, told.chain) == (["aspirin", "insulin"], "", ())
     assert [fate for *_, fate in fates(told)] == ["waits", "waits"]
-    words = await case.words(BOOKING, "medication")
-    assert words.startswith("medication of this custody-booking: aspirin and insulin. People differ")
+    words = await case.words(MEDICAL, "medication")
+    assert words.startswith("medication of this medical: aspirin and insulin. People differ")
     assert "care is given as if all of it were true." in words
 
 

@@ -12,7 +12,7 @@ from schemas.ids import RecordId, named_record_id
 from schemas.kinds import CustodyBooking, InboxItem, Resource
 from server.http.inbox import LOOKED_AT_MAX
 from tests.server.api import client
-from tests.server.disputes import BOOKING, CELL, Disputes, item_about, items
+from tests.server.disputes import BOOKING, CELL, MEDICAL, Disputes, item_about, items
 from tests.server.running import NOW, Running
 from tests.server.test_http import refusal
 
@@ -103,7 +103,7 @@ async def test_pages_leave_nothing_out(http: httpx.AsyncClient, disputes: Disput
         ("arresting_officer", "WM1", "WM2"),
         ("appropriate_adult", "needed", "not-needed"),
         ("disposal", "bail", "caution"),
-        ("allergies", ["nuts"], ["latex"]),
+        ("detention_authorised_at", NOW, NOW + 1),
     ):
         await disputes.differ(BOOKING, CustodyBooking, field, first, second)
         await disputes.a.pull(BOOKING)
@@ -267,11 +267,11 @@ async def test_a_decision_needs_a_reason_in_words(http: httpx.AsyncClient, dispu
 
 async def test_what_an_author_had_seen_is_told(http: httpx.AsyncClient, disputes: Disputes) -> None:
     """The ops whose values stood there, by name."""
-    disputes.a.write(BOOKING, CustodyBooking, allergies=["nuts"])
+    disputes.a.write(BOOKING, CustodyBooking, disposal="court")
     await disputes.a.push()
     await disputes.a.pull(BOOKING)
     await disputes.b.pull(BOOKING)
-    item = await disputes.differ(BOOKING, CustodyBooking, "allergies", ["latex"], ["eggs"])
+    item = await disputes.differ(BOOKING, CustodyBooking, "disposal", "bail", "caution")
     words = "\n".join((await http.get(f"/v1/inbox/{item}")).json()["words"])
     assert words.count("of the record and had seen desk-a/3.") == 2, words
 
@@ -295,8 +295,12 @@ async def test_a_safe_value_is_attributed_to_nobody_who_said_another(
     author: str | None,
 ) -> None:
     """Whoever said what is shown is named; where nobody did, it is said to be the safe choice."""
-    await disputes.differ(BOOKING, CustodyBooking, field, first, second)
-    record = (await http.get(f"/v1/records/{BOOKING}")).json()
+    of_care = field == "allergies"
+    if of_care:
+        await disputes.care(field, first, second)
+    else:
+        await disputes.differ(BOOKING, CustodyBooking, field, first, second)
+    record = (await http.get(f"/v1/records/{MEDICAL if of_care else BOOKING}")).json()
     assert record["values"].get(field) == shown
     stamp = record["stamps"][field]
     assert (stamp == {"safe": True}) if author is None else (stamp["author"] == author)

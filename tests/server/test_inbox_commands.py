@@ -138,14 +138,14 @@ async def test_a_value_that_the_field_cannot_hold_is_told_what_it_takes(
     said: dict[str, tuple[object, object]] = {
         "relevant_time": (NOW, NOW + 1),
         "appropriate_adult": ("needed", "not-needed"),
-        "allergies": (["nuts"], ["latex"]),
         "arresting_officer": ("WM1", "WM2"),
     }
-    item = (
-        await disputes.over_cell()
-        if field == "hold"
-        else await disputes.differ(BOOKING, CustodyBooking, field, *said[field])
-    )
+    if field == "hold":
+        item = await disputes.over_cell()
+    elif field == "allergies":
+        item = await disputes.care(field, ["nuts"], ["latex"])
+    else:
+        item = await disputes.differ(BOOKING, CustodyBooking, field, *said[field])
     code, told = await run("inbox", "decide", item, "--value", text, *WHO)
     assert (code, words in told) == (1, True), told
     assert (await run("inbox", "list"))[1].endswith("1 waiting, 0 overdue\n")

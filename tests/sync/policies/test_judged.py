@@ -29,18 +29,18 @@ def test_decisions_take_and_lose_nothing(what: Drawn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "one", "other", "safe"),
+    ("kind", "field", "one", "other", "safe"),
     [
-        ("appropriate_adult", "not-needed", "needed", "needed"),
-        ("appropriate_adult", "not-needed", None, None),
-        ("medication", ["insulin"], ["warfarin", "insulin"], ["insulin", "warfarin"]),
-        ("allergies", None, ["penicillin"], ["penicillin"]),
-        ("disposal", "charged-bailed", "no-further-action", None),
+        ("custody-booking", "appropriate_adult", "not-needed", "needed", "needed"),
+        ("custody-booking", "appropriate_adult", "not-needed", None, None),
+        ("medical", "medication", ["insulin"], ["warfarin", "insulin"], ["insulin", "warfarin"]),
+        ("medical", "allergies", None, ["penicillin"], ["penicillin"]),
+        ("custody-booking", "disposal", "charged-bailed", "no-further-action", None),
     ],
 )
-def test_the_safe_value_is_shown(field: str, one: object, other: object, safe: object) -> None:
+def test_the_safe_value_is_shown(kind: str, field: str, one: object, other: object, safe: object) -> None:
     """While two differ the safe value is shown, on the server and on both devices, and the inbox asks."""
-    server, (here, there) = begin("custody-booking")
+    server, (here, there) = begin(kind)
     here.say({field: one}, now=T0)
     there.say({field: other}, now=T0 + 1)
     in_touch(server, here, there)

@@ -51,7 +51,10 @@ GEN: Final = Generation(1)
 AREAS: Final = ("birmingham", "coventry")
 AUDIENCES: Final = (scopes.area("birmingham"), scopes.area("coventry"), scopes.suite("birmingham"))
 """Where the records of the cases can be; a suite may bear an area's name, so that any of the names will do."""
-_HELD: Final = frozenset({*AUDIENCES, scopes.suite("coventry"), scopes.CUSTODY, scopes.FORCE})
+_NAMED: Final = (
+    scopes.area, scopes.suite, scopes.medical, scopes.team, scopes.mission, scopes.officer, scopes.compartment,
+)  # fmt: skip
+_HELD: Final = frozenset({scopes.CUSTODY, scopes.FORCE, *(named(area) for named in _NAMED for area in AREAS)})
 SCOPES: Final = frozenset(_HELD | {scopes.briefing(one) for one in _HELD} | {scopes.inbox(one) for one in _HELD})
 """What every device of a case holds: they may all write, decide and correct."""
 DESKS: Final = tuple(map(DeviceId, ("hh-0007", "desk-1", "hh-0042", "control-3", "a-2")))
@@ -253,6 +256,7 @@ MADE: Final[dict[str, dict[str, Any]]] = {
     "incident": {"opened_at": T0, "area": "birmingham", "category": "crime", "summary": "A van in the river."},
     "custody-booking": {"suite": "birmingham", "detainee": "Robin Example", "arrested_at": T0},
     "resource": {"category": "cell", "name": "M3", "home": "suite:birmingham"},
+    "medical": {"booking": named_record_id("booking"), "suite": "birmingham"},
     "suspect": {"name": "Sam Example", "wanted_for": "Failing to appear.", "area": "birmingham"},
 }
 """With what the records of the examples are made."""

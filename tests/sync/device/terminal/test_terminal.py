@@ -187,7 +187,7 @@ async def test_status_held_and_help_have_their_pages(desk: Desk) -> None:
     for words in ("hh-0042", "WM21877", "works by itself", "1 change not yet", "never"):
         assert words in page
     assert await desk.type("held") == "Nothing was refused\n"
-    assert "list [incidents|briefings|bookings|resources|suspects|decisions]" in await desk.type("help")
+    assert "list [incidents|briefings|bookings|resources|suspects|medical|decisions]" in await desk.type("help")
 
 
 async def test_a_script_ends_at_the_first_failure(alone: Handheld) -> None:
