@@ -178,6 +178,8 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         token_lasts_ms: how long that is good.
         share: the server's share of the key that wraps the replica's; b"" when it has not changed.
         share_no: number of that share; it rises with each new one.
+        share_before: the share before, until the device says in HELLO that it holds the new one: should power go while
+            it wraps its keys anew, they open with one of the two. b"" when there is none.
         roles: what the officer is, to check what they write before it is sent.
         seal_to: X25519 public key to which a device seals what it can no longer read (RFC 9180).
     """
@@ -189,6 +191,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     share_no: Count
     roles: tuple[Annotated[str, msgspec.Meta(max_length=40)], ...] = ()
     share: Annotated[bytes, msgspec.Meta(max_length=SHARE_BYTES)] = b""
+    share_before: Annotated[bytes, msgspec.Meta(max_length=SHARE_BYTES)] = b""
     seal_to: Annotated[bytes, msgspec.Meta(max_length=32)] = b""
 
 
@@ -426,6 +429,7 @@ class HelloBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         chain: where the device holds its own chain.
         pinned: size of the log in the last checkpoint that the device has checked; 0 for none.
         next_read: number that the next entry of its read log will get.
+        share_no: number of the server's share under which its keys are wrapped on disk; 0 for none.
     """
 
     proto: Version
@@ -441,6 +445,7 @@ class HelloBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     chain: ChainPlace | None = None
     pinned: Count = 0
     next_read: Count = 1
+    share_no: Count = 0
 
 
 class Hello(_Message, frozen=True, kw_only=True, tag="hello"):

@@ -52,8 +52,13 @@ class Gate(Protocol):
     def roles(self, device: DeviceId, since: Millis) -> frozenset[Role] | None:
         """What the seat's officer is now, or was at `since` (ms since 1970); None where nobody asks for roles."""
 
-    async def lease(self, device: DeviceId) -> Lease | None:
+    async def lease(self, device: DeviceId, *, fresh_share: bool = False) -> Lease | None:
         """A new lease for a seat; None where none is given.
+
+        Args:
+            device: the seat.
+            fresh_share: whether to bring another share: something has left the replica, and what is left of it on the
+                disk must not be opened by anything that is still to be had.
 
         Raises:
             StoreError: it cannot be given now.

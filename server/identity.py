@@ -215,7 +215,7 @@ class DirectoryGate:
     def roles(self, _device: DeviceId, _since: Millis) -> None:
         """See `Gate`."""
 
-    async def lease(self, _device: DeviceId) -> None:
+    async def lease(self, _device: DeviceId, *, fresh_share: bool = False) -> None:
         """See `Gate`."""
 
     async def checkpoint(self, _pinned: int) -> tuple[int, bytes, tuple[bytes, ...]]:

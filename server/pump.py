@@ -61,10 +61,6 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     return True
 
 
-def _nothing() -> None:
-    pass
-
-
 def _defect(task: "asyncio.Task[object]") -> Exception | None:
     """What a task died of that nobody foresaw."""
     if not task.done() or task.cancelled():
@@ -129,11 +125,11 @@ class Connection:
         """End the session with that error, once the device has said that it removed what it must."""
         self._parting = (code, Millis(self._services.now() + PARTING_MS))
 
-    async def renew(self) -> None:
+    async def renew(self, *, fresh_share: bool = False) -> None:
         """Give the device a new lease, with the log's newest checkpoint."""
         gate, device = self._services.gate, self.session.device
         try:
-            lease = None if device is None else await gate.lease(device)
+            lease = None if device is None else await gate.lease(device, fresh_share=fresh_share)
             if lease is not None:
                 size, checkpoint, consistency = await gate.checkpoint(self._told)
                 self._told = size
@@ -306,7 +302,7 @@ class Connection:
                 submission = intake.sealed_entries(device, session.officer, demand.edits)
                 told = partial(session.quarantined, tuple(id_ for id_, _ in demand.edits), demand.size)
             case Receipt():
-                submission, told = intake.receipt_entry(device, demand.message), _nothing
+                submission, told = intake.receipt_entry(device, demand.message), self._shred
 
         def done(_results: tuple[Result, ...]) -> None:
             told()
@@ -316,6 +312,11 @@ class Connection:
             done(())
         else:
             self._services.committer.submit(submission, done, self._failed)
+
+    def _shred(self) -> None:
+        """Something has left the replica: once all of it has, a new share makes what is left on the disk useless."""
+        if self._renew_at is not None and not self.session.leaving and self._renewing is None:
+            self._renewing = asyncio.create_task(self.renew(fresh_share=True))
 
     def _raise_alarm(self, code: str, detail: str) -> None:
         device = self.session.device

@@ -30,10 +30,12 @@ class KeptShare(msgspec.Struct, frozen=True):
     Attributes:
         no: its number; it rises with each new one.
         share: 32 random bytes; b"" once it was destroyed, and the replica with it.
+        before: the one before, until the device says that it holds this one.
     """
 
     no: int
     share: bytes
+    before: bytes = b""
 
 
 class Gatekeeper:
@@ -81,6 +83,7 @@ class Gatekeeper:
             await self._ledger.bring_up(device)
             return Seated(public_key=thing.public_key, officer=seat.officer.officer, welcome=False)
         until = None if seat.unattended else self._sign_in(seat, body.token, now).until
+        await self.confirm_share(device, body.share_no)
         await self._ledger.bring_up(device)
         return Seated(public_key=thing.public_key, officer=seat.officer.officer, until=until)
 
@@ -114,7 +117,7 @@ class Gatekeeper:
         registry, officer, now = self._ledger.registry, seat.officer.officer, self._now()
         return roles_of(registry, officer, now) | roles_of(registry, officer, min(since, now))
 
-    async def lease(self, device: DeviceId) -> Lease | None:
+    async def lease(self, device: DeviceId, *, fresh_share: bool = False) -> Lease | None:
         """See `Gate`."""
         registry, now = self._ledger.registry, self._now()
         seat = registry.seats.get(device)
@@ -127,6 +130,8 @@ class Gatekeeper:
         share = await self.share(device)
         if not share.share:
             return None
+        if fresh_share:
+            share = await self.new_share(device)
         token = self._issuer.issue(
             seat.officer.officer, device, sign_in=live.sid, jkt=thumbprint(seat.device.public_key), now=now
         )
@@ -137,6 +142,7 @@ class Gatekeeper:
             token_lasts_ms=min(self._issuer.lifetime_ms, live.until - now),
             share_no=share.no,
             share=share.share,
+            share_before=share.before,
             roles=tuple(sorted(role.value for role in roles_of(registry, seat.officer.officer, now))),
             seal_to=self._seal_to,
         )
@@ -148,14 +154,24 @@ class Gatekeeper:
 
     async def new_share(self, device: DeviceId) -> KeptShare:
         """Another share for a seat: once the device has taken it, what was wrapped under the old one opens no more."""
-        share = KeptShare((await self.share(device)).no + 1, secrets.token_bytes(SHARE_BYTES))
+        last = await self.share(device)
+        # Before a device has confirmed one, its keys may still be wrapped under the one before that.
+        share = KeptShare(last.no + 1, secrets.token_bytes(SHARE_BYTES), last.before or last.share)
+        return await self._keep(device, share)
+
+    async def confirm_share(self, device: DeviceId, no: int) -> None:
+        """The device's keys are wrapped under that share: forget the one before."""
+        last = await self.share(device)
+        if last.no == no and last.before:
+            await self._keep(device, KeptShare(last.no, last.share))
+
+    async def _keep(self, device: DeviceId, share: KeptShare) -> KeptShare:
         await self._ledger.keep({SHARE_PREFIX + device: msgspec.msgpack.encode(share)})
         return share
 
     async def destroy_share(self, device: DeviceId) -> None:
         """Nothing opens the seat's replica any more, whoever holds the device."""
-        share = KeptShare((await self.share(device)).no, b"")
-        await self._ledger.keep({SHARE_PREFIX + device: msgspec.msgpack.encode(share)})
+        await self._keep(device, KeptShare((await self.share(device)).no, b""))
 
     async def checkpoint(self, pinned: int) -> tuple[int, bytes, tuple[bytes, ...]]:
         """See `Gate`."""

@@ -76,6 +76,7 @@ class HelloFacts(msgspec.Struct, frozen=True, kw_only=True):
         token: the session token; "" for a server that asks for none.
         pinned: size of the log in the last checkpoint that it checked; 0 for none.
         next_read: number of the next entry of its read log.
+        share_no: number of the server's share under which its keys are wrapped; 0 for none.
     """
 
     device: DeviceId
@@ -86,6 +87,7 @@ class HelloFacts(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     pinned: int = 0
     next_read: int = 1
+    share_no: int = 0
 
 
 class DeviceSession:
@@ -215,6 +217,7 @@ class DeviceSession:
                 chain=None if self._facts.chain is None else _place(self._facts.chain),
                 pinned=self._facts.pinned,
                 next_read=self._facts.next_read,
+                share_no=self._facts.share_no,
             )
         )
         self._send(wire.Hello(body=body, proof=self._sign(wire.PROOF_CONTEXT + challenge.nonce + body)))
