@@ -68,6 +68,13 @@ class Machine(RuleBasedStateMachine):
         self.enrol("hh-1")
         self.seat("WM1", "hh-1", unattended=False)
         self.sign_in(0, 40)
+        self.officer("WM3", -50)
+        self.role("WM3", Role.CONTROL_ROOM, None, -50, None)
+        self.enrol("hh-2")
+        self.seat("WM3", "hh-2", unattended=False)
+        self.sign_in(1, 40)
+        self.seat("WM2", "hh-2", unattended=True)
+        self.grant(2, "area:a", 0, None)
 
     # --- how an act is done ------------------------------------------------------------------------------------------
 

@@ -125,3 +125,59 @@ def test_a_seat_that_is_gone_is_told_to_end_what_it_held() -> None:
     assert beginning is not None
     assert {one.scope for one in ending.ended} == {one.scope for one in beginning.began}
     assert plan(force.registry, seat, T0) is None
+
+
+def test_a_new_unit_concerns_those_who_see_every_unit() -> None:
+    """The control room learns of an area that is added, when it is and when it begins; nobody else is looked at."""
+    force, _ = on_duty()
+    force.officer("WM2", Role.CONTROL_ROOM)
+    desk = force.handheld("WM2", "desk-1")
+    force.record(desk)
+    act = force.do(a.UnitAdded, unit="solihull", title="Solihull", places=("area:solihull",), start=T0 + DAY)
+    assert affected(force.registry, act) == {desk}
+    assert due(force.registry, Millis(T0 + DAY - 1), Millis(T0 + DAY)) == {desk}
+
+
+def test_a_merge_concerns_everybody_on_either_side() -> None:
+    """Those of the unit that goes on, of the one that goes up in it, and of one that did so before."""
+    force, seat = on_duty()
+    force.unit("sandwell", "area:sandwell")
+    force.officer("WM2", Role.OFFICER, unit="walsall")
+    force.officer("WM3", Role.OFFICER, unit="sandwell")
+    seats = {seat, force.handheld("WM2", "hh-2"), force.handheld("WM3", "hh-3")}
+    force.do(a.UnitMerged, unit="sandwell", into="walsall", start=T0)
+    act = force.do(a.UnitMerged, unit="walsall", into="dudley", start=T0 + DAY)
+    assert affected(force.registry, act) == seats
+    assert due(force.registry, T0, Millis(T0 + DAY)) == seats
+
+
+def test_a_sign_in_concerns_every_seat_of_the_device() -> None:
+    """Whoever had the handheld before holds nothing on it any more, and that is recorded."""
+    force, seat = on_duty()
+    force.officer("WM2")
+    other = force.seat("WM2", "hh-1")
+    act = force.do(a.SignedIn, sid="in-x", seat=other, method="passphrase", until=T0 + DAY)
+    assert affected(force.registry, act) == {seat, other}
+    ending = force.record(seat)
+    assert ending is not None
+    assert force.registry.seats[seat].grants() == {}
+
+
+def test_the_ends_of_grants_and_of_whoever_holds_them_are_moments() -> None:
+    """A direct grant, a sign-in, a posting that ends early, an officer who leaves."""
+    force = Force()
+    force.unit("dudley", "area:dudley")
+    force.officer("WM1", Role.OFFICER)
+    seat = force.seat("WM1", "hh-1")
+    force.span(a.ScopeGranted, seat=seat, scope="area:dudley", why="x", start=T0 + 1, until=T0 + 2)
+    post = force.span(a.Posted, officer="WM1", unit="dudley", start=T0 + 3, until=T0 + 9)
+    force.do(a.SpanEnded, span=post, until=T0 + 4, why="x")
+    force.do(a.SignedIn, sid="in-x", seat=seat, method="passphrase", until=T0 + 5)
+    force.do(a.OfficerEnded, officer="WM1", until=T0 + 6, why="retired")
+    moments = []
+    at = next_change(force.registry, T0)
+    while at is not None:
+        assert due(force.registry, Millis(at - 1), at) == {seat}
+        moments.append(at - T0)
+        at = next_change(force.registry, at)
+    assert moments == [1, 2, 3, 4, 5, 6]

@@ -385,6 +385,16 @@ def test_rights_end_with_what_carries_them(force: Force, how: str) -> None:
         assert force.scopes(seat, T0 - DAY) == set(), "a clock set back brings nothing back"
 
 
+@pytest.mark.parametrize("kind", [a.DeviceRevoked, a.WipeOrdered])
+def test_a_program_loses_its_rights_with_its_device(force: Force, kind: type[a.BaseAct]) -> None:
+    """Nobody signs in there, so it is the device alone that counts."""
+    force.officer("WM1")
+    seat = force.seat("WM1", "feed-1", unattended=True)
+    force.span(a.ScopeGranted, seat=seat, scope="area:dudley", why="the council's screen")
+    force.do(kind, device="feed-1", why="lost")
+    assert force.scopes(seat) == set()
+
+
 def test_entitlement_does_not_ask_who_is_signed_in(force: Force) -> None:
     """What an officer could see is known before they sign in anywhere, and is nothing once they have left."""
     force.officer("WM1", Role.OFFICER, unit="dudley")
