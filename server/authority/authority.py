@@ -1,5 +1,6 @@
 """`Authority`: the parts together, and what sessions must do when an act says so."""
 
+import hashlib
 from collections.abc import Callable
 
 from schemas.ids import Millis
@@ -39,13 +40,15 @@ class Authority:
             now: its clock (ms since 1970).
             rules: which role gives which scopes.
             issuer: who session tokens say has issued them: the server's public address.
-            origin: the log's name, for ever; one made of the store's epoch by default.
+            origin: the log's name, for ever; by default one made of its key, so that it outlives a restore, and devices
+                see when the log that came back is shorter.
         """
         self.keys = keys
         self.now = now
         self.ledger = Ledger(store, committer, now, hub.regrant, self._acted, rules=rules)
         self.issuer = TokenIssuer(keys.token, issuer)
-        self.checkpoints = Checkpoints(store, keys.log, origin or f"beatbook/{store.epoch}")
+        name = origin or f"beatbook/{hashlib.sha256(keys.log.public_key().public_bytes_raw()).hexdigest()[:16]}"
+        self.checkpoints = Checkpoints(store, keys.log, name)
         self.gatekeeper = Gatekeeper(
             self.ledger,
             store,

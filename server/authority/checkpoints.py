@@ -23,7 +23,7 @@ class Checkpoints:
         Args:
             store: whose log.
             key: the log's.
-            origin: the log's name, for ever: `beatbook.FORCE/EPOCH` or what force IT chose.
+            origin: the log's name, for ever.
         """
         self._store = store
         self._key = key

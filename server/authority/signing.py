@@ -176,7 +176,14 @@ class SigningIn:
         await self._ledger.perform(
             used,
             OfficerAdded(by=SERVER, at=now, officer=officer, name=name, start=now),
-            RoleGiven(by=SERVER, at=now, span=f"first-{officer}", officer=officer, role=Role.ADMINISTRATOR, start=now),
+            RoleGiven(
+                by=SERVER,
+                at=now,
+                span=f"first-{secrets.token_hex(6)}",
+                officer=officer,
+                role=Role.ADMINISTRATOR,
+                start=now,
+            ),
             PassphraseChanged(by=SERVER, at=now, officer=officer),
             DeviceEnrolled(by=SERVER, at=now, device=device, public_key=public_key, certificate=certificate),
             secrets={PASSPHRASE + officer: verifier},
