@@ -1,8 +1,8 @@
 """A disk whose power goes at a chosen step: what was not synced is torn, names that were not synced may be lost.
 
 Every function of `os` through which files are changed is one step. At the chosen one a write is half done and anything
-else not done at all; no step is done after it. Then files that were written and not synced lose their second half, and,
-where asked for, renames and removals whose folder was not synced are undone.
+else not done at all; no step is done after it. Then files lose half of what was written to them since they were last
+synced, and, where asked for, renames and removals whose folder was not synced are undone.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ class Disk:
         self._cut_at = cut_at
         self._lose_names = lose_names
         self._real = {name: getattr(os, name) for name in _STEPS}
-        self._dirty: set[int] = set()
+        self._dirty: dict[int, int] = {}
         self._undo: list[tuple[Path, Callable[[], None]]] = []
         self._spare = root.parent / f"{root.name}.spare"
         self._spare.mkdir(exist_ok=True)
@@ -45,23 +45,28 @@ class Disk:
         if self.steps == self._cut_at:
             if name == "write":
                 descriptor, data = arguments
+                self._wrote(descriptor)
                 self._real["write"](descriptor, bytes(data)[: len(data) // 2])
-                self._dirty.add(os.fstat(descriptor).st_ino)
             self._cut()
             raise PowerCutError
         self.steps += 1
-        if name in ("replace", "rename", "unlink"):
+        if name in ("replace", "rename", "unlink") and named.get("dir_fd") is None:
             self._remember(name, Path(arguments[0]), Path(arguments[1]) if len(arguments) > 1 else None)
+        if name == "write":
+            self._wrote(arguments[0])
         # What fsync is for is played here; a real one would only take time.
         result = None if name == "fsync" else self._real[name](*arguments, **named)
-        if name == "write":
-            self._dirty.add(os.fstat(arguments[0]).st_ino)
         if name == "fsync":
             held = os.fstat(arguments[0])
-            self._dirty.discard(held.st_ino)
+            self._dirty.pop(held.st_ino, None)
             if stat.S_ISDIR(held.st_mode):
                 self._undo = [(folder, undo) for folder, undo in self._undo if folder.stat().st_ino != held.st_ino]
         return result
+
+    def _wrote(self, descriptor: int) -> None:
+        """Note how much of the file was on disk before."""
+        held = os.fstat(descriptor)
+        self._dirty.setdefault(held.st_ino, held.st_size)
 
     def _remember(self, name: str, source: Path, target: Path | None) -> None:
         goes = source if name == "unlink" else target
@@ -87,8 +92,10 @@ class Disk:
                 with contextlib.suppress(FileNotFoundError):
                     undo()
         for path in self.root.rglob("*"):
-            if path.is_file() and path.stat().st_ino in self._dirty:
-                self._real["truncate"](path, path.stat().st_size // 2)
+            held = path.stat()
+            synced = self._dirty.get(held.st_ino)
+            if synced is not None and held.st_size > synced:
+                self._real["truncate"](path, synced + (held.st_size - synced) // 2)
 
 
 @contextmanager
