@@ -58,9 +58,18 @@ check: $(STAMP) ## Lint, formatting, types, import contracts, layout and documen
 soak: $(STAMP) ## Run the property tests with 10,000 examples each; takes hours
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m hypothesis --timeout=0 $(ARGS)
 
+.PHONY: audit
+audit: $(STAMP) ## Ask whether anything locked has a known vulnerability; fails on what could not be asked
+	@$(BIN)/python .ci/audit.py
+
+.PHONY: sbom
+sbom: $(STAMP) ## Write the bill of materials (CycloneDX) to build/sbom.cdx.json
+	@$(BIN)/python .ci/sbom.py
+
 .PHONY: schemas
-schemas: $(STAMP) ## Write schemas/json/ anew from the message and record types
+schemas: $(STAMP) ## Write schemas/json/ and the generated reference pages anew from the types
 	@$(BIN)/python -m schemas.jsonschema
+	@$(BIN)/python -m server.configuration_page
 
 .PHONY: lock
 lock: ## Write requirements.lock anew, keeping versions that still fit (ARGS=--upgrade for the newest)

@@ -53,7 +53,7 @@ async def test_every_answer_of_a_route_bears_the_headers(server: Running, method
     [
         ("/", {}, 404), ("/v1/../etc/passwd", {}, 404), ("/livez/", {}, 404), ("/favicon.ico", {}, 404),
         ("/v1/sync", {}, 404), ("/livez?token=x", {}, 400), ("/livez", {"host": "evil.example"}, 421),
-        ("/livez", {"origin": "https://evil.example"}, 403), 
+        ("/livez", {"origin": "https://evil.example"}, 403),
     ],
 )  # fmt: skip
 async def test_what_is_no_route_bears_them_too(
