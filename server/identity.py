@@ -31,9 +31,8 @@ from schemas.ids import (
 from schemas.limits import SCOPES_PER_DEVICE_MAX
 from schemas.wire import HelloBody
 from server.gate import Seated
+from server.logbook import OFFICE
 
-OFFICE: Final = DeviceId("control-room")
-"""The device of the server's own ops. Nobody else may number ops in its name."""
 PUBLIC_KEY_BYTES: Final = 32
 
 

@@ -17,6 +17,8 @@ from sync.evidence.leaf import EntryLeaf
 from sync.evidence.leaf import encode as encode_leaf
 from sync.evidence.merkle import EMPTY, Frontier, Node, leaf_hash
 
+OFFICE: Final = DeviceId("control-room")
+"""The device of the server's own ops. Nobody else may number ops in its name."""
 OpKey = tuple[DeviceId, OpNumber]
 EntryKey = tuple[str, str]
 """(what, key) of a journal entry: there is one of each."""

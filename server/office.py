@@ -20,7 +20,7 @@ from schemas.policies import MANY, tags
 from schemas.wire import Result
 from server import alternatives
 from server.committer import Committer
-from server.identity import OFFICE
+from server.logbook import OFFICE
 from server.settle import Submission
 from server.store import Store
 from sync import check, clock, inbox, merge

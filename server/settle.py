@@ -18,8 +18,7 @@ from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Op, Stamp, stamp_of
 from schemas.roles import Role
 from schemas.wire import SCHEMA, Result
 from server import logbook
-from server.identity import OFFICE
-from server.logbook import NOTHING, Entry, EntryKey, Extras, OpKey, Written
+from server.logbook import NOTHING, OFFICE, Entry, EntryKey, Extras, OpKey, Written
 from sync import check, digest, entitled, history, inbox, merge
 from sync.evidence.chain import ChainHead, SignedHead
 from sync.evidence.leaf import OpLeaf, RowsLeaf

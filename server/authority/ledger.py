@@ -12,8 +12,7 @@ from typing import Final, Protocol
 
 from schemas.errors import StoreError
 from schemas.ids import DeviceId, Generation, Millis, ScopeName
-from server.identity import OFFICE
-from server.logbook import ACT, Entry
+from server.logbook import ACT, OFFICE, Entry
 from server.registry import DEFAULT_RULES, Registry, Rules, affected, due, next_change, plan
 from server.registry.acts import Act, SeatRights, decode, encode
 from server.settle import Submission

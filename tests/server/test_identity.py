@@ -9,7 +9,8 @@ import pytest
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, ScopeName
 from schemas.limits import SCOPES_PER_DEVICE_MAX
-from server.identity import OFFICE, PUBLIC_KEY_BYTES, Directory
+from server.identity import PUBLIC_KEY_BYTES, Directory
+from server.logbook import OFFICE
 
 KEY = bytes(range(32))
 DEVICE = DeviceId("hh-1")

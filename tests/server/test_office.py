@@ -13,7 +13,7 @@ from schemas.ids import DeviceId, FieldName, OfficerId, OpId, OpNumber, RecordId
 from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
 from server.committer import Committer
-from server.identity import OFFICE
+from server.logbook import OFFICE
 from server.office import Draft, Made, Office
 from server.settle import Submission
 from sync import inbox, merge
