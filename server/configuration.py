@@ -23,7 +23,10 @@ from server.edge.buckets import Rate
 from server.edge.door import DoorLimits
 from server.edge.middleware import LOOPBACK_NAMES, EdgeSettings
 from server.edge.origins import HOST_NAME, ORIGIN
+from server.federation.settings import OidcSettings, WebAuthnSettings
+from server.secret_files import Secret, find_secret
 
+OIDC_CLIENT_SECRET: Final = "BEATBOOK_OIDC_CLIENT_SECRET"  # noqa: S105  a variable's name
 CONFIGURATION_BYTES_MAX: Final = 256 * 1_024
 _WILDCARDS: Final = {"0.0.0.0", "::"}  # noqa: S104  to tell them apart
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -80,6 +83,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     listen: Listen = Listen()
     tls: TlsFiles = TlsFiles()
     limits: Limits = Limits()
+    oidc: OidcSettings | None = None
+    webauthn: WebAuthnSettings | None = None
 
     @property
     def host_names(self) -> tuple[str, ...]:
@@ -104,6 +109,18 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             proxies_only=self.tls_files is None and not is_loopback(self.listen.host),
             requests=Rate(self.limits.requests_per_s, self.limits.requests_burst),
         )
+
+    def oidc_client_secret(self, environment: Mapping[str, str]) -> Secret | None:
+        """The secret that the provider knows this server by; None for a public client, or without `[oidc]`.
+
+        Raises:
+            UsageError: it is given in two ways.
+            StoreError: its file cannot be used.
+        """
+        if self.oidc is None:
+            return None
+        file = self.oidc.client_secret_file
+        return find_secret(OIDC_CLIENT_SECRET, Path(file) if file else None, environment)
 
     def door(self) -> DoorLimits:
         """What the door is told."""
@@ -130,10 +147,11 @@ def read_configuration(path: Path | None, environment: Mapping[str, str], **give
         values = {} if path is None else _read(path)
         _refuse_unknown(values, Configuration, "")
         base = Path() if path is None else path.parent
+        _anchor(values, base)
         _overlay(values, _from_environment(environment))
         _overlay(values, {tuple(name.split("_", 1)) if name.startswith("listen_") else (name,): value
                           for name, value in given.items() if value is not None})  # fmt: skip
-        configuration = msgspec.convert(values, Configuration, dec_hook=lambda kind, value: _path(kind, value, base))
+        configuration = msgspec.convert(values, Configuration, dec_hook=_path)
         _check(configuration)
     except msgspec.ValidationError as error:
         raise UsageError(
@@ -145,14 +163,25 @@ def read_configuration(path: Path | None, environment: Mapping[str, str], **give
 
 
 def keys(section: type[msgspec.Struct] = Configuration, prefix: str = "") -> Iterator[tuple[str, Any, object]]:
-    """Every key: (dotted name, its type with what is said of it, its default)."""
+    """Every key: (dotted name, its type with what is said of it, its default or msgspec.NODEFAULT)."""
     hints = typing.get_type_hints(section, include_extras=True)
     for field in msgspec.structs.fields(section):
         hint = hints[field.name]
-        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-            yield from keys(hint, f"{prefix}{field.name}.")
+        inner = section_of(hint)
+        if inner is not None:
+            yield from keys(inner, f"{prefix}{field.name}.")
+        elif field.default_factory is not msgspec.NODEFAULT:
+            yield f"{prefix}{field.name}", hint, field.default_factory()
         else:
             yield f"{prefix}{field.name}", hint, field.default
+
+
+def section_of(hint: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401  a type form
+    """The Struct of a key that is a section, also of one that is off by default; None for any other key."""
+    for each in (hint, *typing.get_args(hint)):
+        if isinstance(each, type) and issubclass(each, msgspec.Struct):
+            return each
+    return None
 
 
 def variable_of(key: str) -> str | None:
@@ -189,15 +218,17 @@ def _refuse_unknown(values: Mapping[str, Any], section: type[msgspec.Struct], pr
             meant = secret if secret in hints else near[0] if near else None
             hint_text = f"did you mean {prefix}{meant}?" if meant else f"known here: {', '.join(hints)}"
             raise UsageError(f"there is no key {prefix}{name}; {hint_text}")
-        if isinstance(hint, type) and issubclass(hint, msgspec.Struct) and isinstance(value, dict):
-            _refuse_unknown(value, hint, f"{prefix}{name}.")
+        inner = section_of(hint)
+        if inner is not None and isinstance(value, dict):
+            _refuse_unknown(value, inner, f"{prefix}{name}.")
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[tuple[str, ...], object]:
     found: dict[tuple[str, ...], object] = {}
     for key, _, _ in keys():
         variable = variable_of(key)
-        if variable is not None and environment.get(variable):
+        # What [oidc] names is found by `find_secret`: a variable alone does not switch a section on.
+        if variable is not None and environment.get(variable) and not key.startswith("oidc."):
             # Relative to where the process runs, not to the configuration's folder.
             found[tuple(key.split("."))] = os.path.abspath(environment[variable])  # noqa: PTH100  no link is followed
     return found
@@ -215,10 +246,21 @@ def _overlay(values: dict[str, Any], upon: Mapping[tuple[str, ...], object]) -> 
         section[names[-1]] = value
 
 
-def _path(kind: type, value: object, base: Path) -> Path:
+def _anchor(values: dict[str, Any], base: Path) -> None:
+    """Make the data folder and the names of files relative to the configuration's folder."""
+    if isinstance(values.get("data"), str) and values["data"]:
+        values["data"] = str(base / values["data"])
+    for section in values.values():
+        if isinstance(section, dict):
+            for name, value in section.items():
+                if name.endswith("_file") and isinstance(value, str) and value:
+                    section[name] = str(base / value)
+
+
+def _path(kind: type, value: object) -> Path:
     if kind is not Path or not isinstance(value, str | Path) or not str(value):
         raise ValueError("Expected a path, in quotes")
-    return value if isinstance(value, Path) else base / value
+    return Path(value)
 
 
 def _check(configuration: Configuration) -> None:

@@ -7,6 +7,7 @@ still carry one in an exception's text; so every line passes here, whole, right 
 import logging
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from server.edge.url_secrets import PARAMETERS
@@ -34,7 +35,7 @@ def secrets_of(environment: Mapping[str, str]) -> list[str]:
     return [
         value
         for name, value in environment.items()
-        if name.startswith(VARIABLE_PREFIX) and not name.endswith(("_FILE", "_CONFIG"))
+        if name.startswith(VARIABLE_PREFIX) and not name.endswith("_FILE") and not Path(value).is_absolute()
     ]
 
 

@@ -45,6 +45,8 @@ def command(  # noqa: PLR0917  one parameter per option
     )
     formatter = RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     formatter.know(secrets_of(os.environ))
+    if (secret := configuration.oidc_client_secret(os.environ)) is not None:
+        formatter.know([secret.reveal()])
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=configuration.log_level.upper(), handlers=[handler])

@@ -1,6 +1,5 @@
 """The configuration: typed, every key documented, nothing misspelt, nothing secret, nothing unsafe."""
 
-import typing
 from pathlib import Path
 
 import msgspec
@@ -87,7 +86,7 @@ def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:
         ("lisen = 1", "there is no key lisen; did you mean listen?"),
         ("[limits]\nconnection_max = 1", "did you mean limits.connections_max?"),
         (f'[tls]\nkey = "{PLANTED}"', "there is no key tls.key; did you mean tls.key_file?"),
-        (f'[xyzzy]\nqqq = "{PLANTED}"', "known here: data, log_level, listen, tls, limits"),
+        (f'[xyzzy]\nqqq = "{PLANTED}"', "known here: data, log_level, listen, tls, limits, oidc, webauthn"),
     ],
 )
 def test_an_unknown_key_is_refused_by_name(tmp_path: Path, text: str, meant: str) -> None:
@@ -180,17 +179,59 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
         read_configuration(tmp_path / "bytes.toml", {})
 
 
+OIDC = """[oidc]
+issuer = "https://id.example"
+client_id = "beatbook"
+redirect_uri = "https://beatbook.example/v1/oidc/callback"
+"""
+
+
+def test_signing_in_elsewhere_is_off_until_its_section_is_there(tmp_path: Path) -> None:
+    """Neither is on by default, nor switched on by a variable; a section that lacks something is refused by name."""
+    variable = {"BEATBOOK_OIDC_CLIENT_SECRET": PLANTED}
+    configuration = read(tmp_path, "", variable)
+    assert (configuration.oidc, configuration.webauthn) == (None, None)
+    assert configuration.oidc_client_secret(variable) is None
+    assert "issuer" in refused(tmp_path, '[oidc]\nclient_id = "beatbook"')
+    assert "did you mean oidc.client_secret_file?" in refused(tmp_path, f'{OIDC}client_secret = "{PLANTED}"')
+    assert "http://id.example" in refused(tmp_path, OIDC.replace("https://id", "http://id"))
+    configuration = read(tmp_path, '[webauthn]\nrp_id = "beatbook.example"\norigins = ["https://beatbook.example"]')
+    assert configuration.webauthn is not None
+
+
+def test_the_secret_of_the_provider_comes_from_a_file_or_a_variable(tmp_path: Path) -> None:
+    """Relative to the configuration's folder, private, and never shown by the configuration itself."""
+    (tmp_path / "secret").touch(0o600)
+    (tmp_path / "secret").write_text(PLANTED)
+    configuration = read(tmp_path, f'{OIDC}client_secret_file = "secret"')
+    found = configuration.oidc_client_secret({})
+    assert found is not None
+    assert found.reveal() == PLANTED
+    assert PLANTED not in f"{configuration!r} {found!r}"
+    assert read(tmp_path, OIDC).oidc_client_secret({}) is None
+    found = read(tmp_path, OIDC).oidc_client_secret({"BEATBOOK_OIDC_CLIENT_SECRET": PLANTED})
+    assert found is not None
+    assert found.reveal() == PLANTED
+
+
 def test_every_key_says_what_it_is() -> None:
-    """A meaning for each, a unit for each number but the port, a default for all, and a variable for each file."""
+    """A default for all but those of a section that is off, and a variable for each file."""
     found = list(keys())
-    assert len(found) >= 12
-    for key, hint, default in found:
-        meta = next(each for each in typing.get_args(hint) if isinstance(each, msgspec.Meta))
-        assert meta.description, key
-        assert default is not msgspec.NODEFAULT, key
-        if typing.get_args(hint)[0] in {int, float} and key != "listen.port":
-            assert (meta.extra or {}).get("unit"), key
+    assert len(found) >= 25
+    for key, _, default in found:
+        assert default is not msgspec.NODEFAULT or key.startswith(("oidc.", "webauthn.")), key
         assert (variable_of(key) is not None) == key.endswith("_file")
+
+
+def test_the_page_says_what_every_number_counts() -> None:
+    """A row for each key with its meaning, and a unit for each number but the port."""
+    rows = [line.split(" | ") for line in page().splitlines() if line.startswith("| `")]
+    assert len(rows) == len(list(keys()))
+    for name, takes, default, unit, meaning in rows:
+        assert default.strip()
+        assert len(meaning) > 10, name
+        if "number" in takes and name != "| `port`":
+            assert unit.strip(), name
 
 
 def test_the_page_is_what_the_types_say() -> None:

@@ -1,7 +1,6 @@
 """What must not stand in a log is hidden right before it is written."""
 
 import logging
-import sys
 
 import pytest
 
@@ -43,10 +42,9 @@ def test_a_traceback_is_hidden_too() -> None:
     """An exception's text is written last and is looked at like the rest."""
     formatter = RedactingFormatter("%(message)s")
     formatter.know([KNOWN])
-    try:
+    with pytest.raises(ValueError, match=KNOWN) as caught:
         int(f"cannot use {KNOWN}")
-    except ValueError:
-        record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), sys.exc_info())
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), caught._excinfo)
     written = formatter.format(record)
     assert "Traceback" in written
     assert KNOWN not in written
@@ -68,5 +66,10 @@ def test_plain_words_are_left_alone(text: str) -> None:
 
 def test_the_environment_tells_its_secrets() -> None:
     """Our variables that hold a secret, not those that name a file."""
-    environment = {"BEATBOOK_OIDC_CLIENT_SECRET": "s1", "BEATBOOK_TLS_KEY_FILE": "/k", "HOME": "/root"}
+    environment = {
+        "BEATBOOK_OIDC_CLIENT_SECRET": "s1",
+        "BEATBOOK_TLS_KEY_FILE": "k",
+        "BEATBOOK_MASTER_KEYS": "/run/keys",
+        "HOME": "home",
+    }
     assert secrets_of(environment) == ["s1"]
