@@ -92,7 +92,7 @@ def _booking(what: int, text: str, now: int, held: Mapping[str, Any]) -> tuple[C
         {"risk": ("high", "medium", None)[what % 3], "observation": ("l1", "l4")[what % 2]},
         {"status": ("detained", "hospital", "released")[what % 3]},
         {"checks": [{"checked_at": BEGIN_MS + what % 3, "where": "cell 1", "response": "awake"}]},
-        {"medication": [f"medicine {what % 2}"], "disposal": ("bail", "caution")[what % 2]},
+        {"offence": f"offence {what % 2}", "disposal": ("bail", "caution")[what % 2]},
         {"markers": {"add": [marker(what)]}, "risk": ("standard", "high")[what % 2]},
         {"markers": {"remove": [marker(0), marker(1)]}},
         {"arresting_officer": f"officer {what % 2}", "arrived_at": BEGIN_MS + what % 2},
