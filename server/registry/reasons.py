@@ -55,8 +55,10 @@ def reason(state: State, ground: Ground, at: Millis) -> Reason:
     if ground.station is not None:
         starts.append(ground.station.act.start)
         ends.append(ground.station.until if ground.station.into is None else None)
-    if ground.source is not None:
-        starts += _joined(ground.source, ground.station)
+    named = _named(state, ground)
+    for unit in (named, ground.source):
+        if unit is not None:
+            starts += _joined(unit, ground.station)
     for span in officer.spans:
         if isinstance(span.act, RoleGiven) and span.act.role in state.rules.outside and span.until != span.act.start:
             # It takes every operational scope away while it holds: it is over, or still to come.
@@ -74,10 +76,15 @@ def reason(state: State, ground: Ground, at: Millis) -> Reason:
     )
 
 
-def _joined(source: Unit, station: Unit | None) -> list[Millis]:
-    """The moments from which the source's places are the station's: its own start, and each merge on the way."""
-    found = [source.act.start]
-    unit = source
+def _named(state: State, ground: Ground) -> Unit | None:
+    """The unit that the last of the acts names, whatever has become of it; None when it names none."""
+    act = ground.spans[-1].act if ground.spans else None
+    return state.units[act.unit] if isinstance(act, RoleGiven | Posted | ShiftSet) and act.unit is not None else None
+
+
+def _joined(unit: Unit, station: Unit | None) -> list[Millis]:
+    """The moments from which a unit is one with the station: its own start, and each merge on the way."""
+    found = [unit.act.start]
     while station is not None and unit is not station and unit.into is not None and unit.until is not None:
         found.append(unit.until)
         unit = unit.into
@@ -90,11 +97,11 @@ def _what(state: State, ground: Ground) -> str:
     span = ground.spans[-1]
     match span.act:
         case RoleGiven(role=role):
-            words = f"{role.value}{_reach(state, span, ground)}"
+            words = f"{role.value}{_reach(state, ground)}"
         case Posted():
-            words = f"{_role(ground)} posted to {_place(state, span, ground)}"
+            words = f"{_role(ground)} posted to {_place(state, ground)}"
         case ShiftSet():
-            words = f"{_role(ground)} on shift at {_place(state, span, ground)}"
+            words = f"{_role(ground)} on shift at {_place(state, ground)}"
         case Assigned(why=why):
             words = f"assigned to it ({why})"
         case NamedGrant(why=why):
@@ -110,11 +117,11 @@ def _what(state: State, ground: Ground) -> str:
     return f"{ground.officer.officer} is {words}{'' if ground.shift is None else ' while on shift'}"
 
 
-def _reach(state: State, role: Span, ground: Ground) -> str:
+def _reach(state: State, ground: Ground) -> str:
     """Where a role counts that needs no posting."""
     if ground.source is None:
         return ""
-    return " for every unit of the force" if ground.station is None else f" of {_place(state, role, ground)}"
+    return " for every unit of the force" if ground.station is None else f" of {_place(state, ground)}"
 
 
 def _role(ground: Ground) -> str:
@@ -122,11 +129,9 @@ def _role(ground: Ground) -> str:
     return act.role.value if isinstance(act, RoleGiven) else ""
 
 
-def _place(state: State, span: Span, ground: Ground) -> str:
+def _place(state: State, ground: Ground) -> str:
     """The unit as the act named it, what has become of it, and which older unit's place this is."""
-    act = span.act
-    named = state.units[act.unit] if isinstance(act, RoleGiven | Posted | ShiftSet) and act.unit is not None else None
-    station, source = ground.station, ground.source
+    named, station, source = _named(state, ground), ground.station, ground.source
     if named is None or station is None or source is None:
         return ""
     words = named.title if named is station else f"{named.title}, now {station.title}"

@@ -1,5 +1,6 @@
 """One act of every kind, as a course of things that can have happened: what the kept bytes are made from."""
 
+from schemas.ids import Generation, ScopeName
 from schemas.roles import Role
 from server.registry import acts as a
 from tests.server.registry.force import DAY, HOUR, T0, Force, digest
@@ -57,9 +58,12 @@ def _devices(force: Force) -> None:
     force.do(a.SignInLocked, officer="WM1", until=T0 + HOUR)
     force.do(a.SignInUnlocked, officer="WM1", why="seen in person")
     sid = force.sign_in(seat, hours=8)
-    force.record(seat)
+    scope, gen = ScopeName("area:birmingham"), Generation(1)
+    # By hand: how a reason is worded may change, and kept bytes must not.
+    force.do(a.SeatRights, seat=seat, began=(a.Began(scope=scope, gen=gen, why=("WM1 is posted to Birmingham",)),))
     force.do(a.SignedOut, sid=sid, why="end of shift")
-    force.record(seat)
+    ended = (a.Ended(scope=scope, gen=gen),)
+    force.do(a.SeatRights, seat=seat, ended=ended, left_out=("team:dogs",))
     force.do(a.ReceiptNoted, seat=seat, scope="area:birmingham", gen=1, receipt=digest("r"))
     force.do(a.WipeOrdered, device="hh-1", why="lost")
     force.do(a.Wiped, device="hh-1", receipt=digest("w"))

@@ -311,4 +311,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestRegistry = Machine.TestCase
-TestRegistry.settings = settings(stateful_step_count=30)
+TestRegistry.settings = settings(stateful_step_count=20)

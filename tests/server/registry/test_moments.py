@@ -27,6 +27,7 @@ def test_the_index_is_what_a_list_would_be(steps: list[tuple[str, int, str]]) ->
             upto = at + len(whom) * 3
             expected = {who for one, who in kept if at < one <= upto}
             assert moments.between(Millis(at), Millis(upto)) == expected
+            assert moments._empty == sum(not whom for whom in moments._whom.values())
 
 
 def test_what_has_no_end_is_no_moment() -> None:

@@ -108,6 +108,20 @@ def test_who_runs_or_audits_the_system_sees_nothing_of_it(force: Force, role: Ro
     assert roles_of(force.registry, OfficerId("WM1"), T0) == {Role.SUPERVISOR, role}
 
 
+def test_a_reason_ends_where_its_holder_goes_over_to_audit(force: Force) -> None:
+    """What is told to last until further notice does; and it begins anew only when the audit is over."""
+    force.officer("WM1", Role.OFFICER, unit="dudley")
+    force.span(a.RoleGiven, officer="WM1", role=Role.AUDITOR, start=T0 + DAY, until=T0 + 2 * DAY)
+
+    def stretch(at: int) -> list[tuple[int, int | None]]:
+        found = entitlement_of(force.registry, OfficerId("WM1"), Millis(at))
+        return [(one.since, one.until) for one in found.get(ScopeName("area:dudley"), ())]
+
+    assert stretch(T0) == [(T0, T0 + DAY)]
+    assert stretch(T0 + DAY) == []
+    assert stretch(T0 + 2 * DAY) == [(T0 + 2 * DAY, None)]
+
+
 @pytest.mark.parametrize(("first", "second"), [(Role.AUDITOR, Role.ADMINISTRATOR), (Role.ADMINISTRATOR, Role.AUDITOR)])
 def test_nobody_is_administrator_and_auditor_at_once(force: Force, first: Role, second: Role) -> None:
     """Refused while the times overlap, in either order; one after the other can be."""
@@ -231,8 +245,9 @@ def test_the_reason_tells_the_history(merged: Force) -> None:
     assert merged.words("hh-2", "area:birmingham", after) == [
         "WM2 is officer posted to Birmingham East, now Birmingham, until further notice (by WM9)"
     ]
-    (reason,) = rights_of(merged.registry, DeviceId("hh-1"), Millis(after))[ScopeName("area:birmingham-east")]
-    assert (reason.since, reason.until) == (after, None)
+    for seat, scope in [("hh-1", "area:birmingham-east"), ("hh-2", "area:birmingham")]:
+        (reason,) = rights_of(merged.registry, DeviceId(seat), Millis(after))[ScopeName(scope)]
+        assert (reason.since, reason.until) == (after, None)
 
 
 def test_merges_follow_each_other(merged: Force) -> None:
