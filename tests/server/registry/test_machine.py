@@ -52,6 +52,7 @@ class Machine(RuleBasedStateMachine):
         self.acts: list[a.Act] = []
         self.now = 100
         self.n = 0
+        self.truths: dict[tuple[int, int], dict[str, set[str]]] = {}
         self.gens: dict[tuple[str, str], int] = {}
 
     @initialize(bound=st.booleans())
@@ -117,7 +118,10 @@ class Machine(RuleBasedStateMachine):
 
     def _truth(self, at: int) -> dict[str, set[str]]:
         acts = [act for act in self.acts if not isinstance(act, a.SeatRights)]
-        return {seat: reference.rights(acts, self.table, seat, at) for seat in reference.seats(acts)}
+        asked = (len(acts), at)
+        if asked not in self.truths:
+            self.truths[asked] = {seat: reference.rights(acts, self.table, seat, at) for seat in reference.seats(acts)}
+        return self.truths[asked]
 
     # --- time --------------------------------------------------------------------------------------------------------
 
