@@ -4,7 +4,7 @@ A PIN change, a new share and a new ring key rewrite the slots (`sync.device.slo
 
 What CPython cannot promise: `bytes` and `str` are copied as the interpreter likes and are not zeroed when they go.
 Keys are kept in bytearrays here and zeroed by `lock`; copies that libraries and the interpreter made are not under
-our control. A process that must hold nothing ends, or starts anew (`sync.device.scrubbing`).
+our control. A process that must hold nothing ends, or starts anew (`sync.device.locking`).
 """
 
 import hmac
