@@ -61,7 +61,7 @@ def apply(state: State, act: DeviceAct) -> None:
             device = state.devices[act.device]
             device.revoked = act
             for seat in device.seats:
-                end_sign_in(state, seat)
+                end_sign_in(seat)
         case WipeOrdered():
             device = state.devices[act.device]
             if act.seat is None:
@@ -69,12 +69,12 @@ def apply(state: State, act: DeviceAct) -> None:
             else:
                 state.seats[act.seat].wipe = act
             for seat in _meant(state, act):
-                end_sign_in(state, seat)
+                end_sign_in(seat)
         case Wiped():
             device = state.devices[act.device]
             device.wiped = device.wiped or act.seat is None
             for seat in _meant(state, act):
-                retire(state, seat)
+                retire(seat)
         case _:
             assert_never(act)
 
@@ -102,7 +102,7 @@ def _enrol(state: State, act: DeviceEnrolled) -> None:
         state.devices[act.device] = Device(act.device, act.public_key, act.certificate, act.at)
         return
     for seat in device.seats:
-        retire(state, seat)
+        retire(seat)
     device.public_key, device.certificate, device.enrolled_at = act.public_key, act.certificate, act.at
     device.revoked, device.wipe, device.wiped = None, None, False
 

@@ -53,16 +53,15 @@ _Stations: TypeAlias = list[tuple[Span | None, Unit]]
 
 
 def of_seat(state: State, seat: Seat, at: Millis) -> Grounds:
-    """What a seat may hold at a moment: nothing on a device that is revoked, to be wiped, or not signed in to.
+    """What a seat may hold at a moment: what its officer is entitled to, and nothing on a device that is not trusted.
 
-    That a device was revoked or somebody has signed out counts for every moment asked about, so that a clock set back
-    brings no right back.
+    Whether the officer is signed in is not asked: that opens the connection and the lease. Else the end of every shift
+    would take from a handheld what the next sign-in sends again, whole. That a device was revoked counts for every
+    moment asked about, so that a clock set back brings no right back.
     """
     device = seat.device
     gone = seat.retired or device.revoked is not None or device.wipe is not None or seat.wipe is not None
     if gone or not _operational(state, seat.officer, at):
-        return {}
-    if not seat.unattended and live_sign_in(seat, at) is None:
         return {}
     found = {} if seat.unattended else of_officer(state, seat.officer, at)
     for span in seat.spans:

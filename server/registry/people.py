@@ -110,7 +110,7 @@ def _return(state: State, officer: Officer, start: Millis) -> None:
         if span.act.start < left and (span.until is None or span.until > left):
             _end(state, span, left)
     for seat in officer.seats:
-        end_sign_in(state, seat)
+        end_sign_in(seat)
     state.moments.drop(officer.start, officer)
     state.moments.drop(officer.until, officer)
     officer.start, officer.until = start, None

@@ -23,8 +23,6 @@ from server.registry.acts import (
     PersonSpan,
     ScopeGranted,
     SeatOpened,
-    SignedIn,
-    SignedOut,
     SpanEnded,
     UnitAdded,
     UnitEnded,
@@ -98,10 +96,6 @@ def affected(state: State, act: Act) -> set[DeviceId]:
             subjects.append(holder(state, state.spans[act.span]))
         case SeatOpened() | ScopeGranted():
             subjects.append(state.seats[act.seat])
-        case SignedIn():
-            subjects += state.seats[act.seat].device.seats
-        case SignedOut():
-            subjects.append(state.sign_ins[act.sid].seat)
         case DeviceEnrolled() | DeviceRevoked() | WipeOrdered() | Wiped():
             subjects += state.devices[act.device].seats
         case _ if isinstance(act, PersonSpan):

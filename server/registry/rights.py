@@ -15,8 +15,8 @@ from server.registry.state import SignIn, State
 def rights_of(state: State, seat: DeviceId, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:
     """What a seat may hold at a moment, and why: scope -> reasons, in the order of scopes.
 
-    It is empty for a device that is revoked or to be wiped, for a seat that nobody is signed in at, and for an officer
-    who has left.
+    It is empty for a device that is revoked or to be wiped, and for an officer who has left. That the officer is signed
+    in comes on top: without it there is no connection and no new lease.
 
     Args:
         state: the registry.
@@ -30,7 +30,7 @@ def rights_of(state: State, seat: DeviceId, at: Millis) -> dict[ScopeName, tuple
 
 
 def entitlement_of(state: State, officer: OfficerId, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:
-    """What an officer is entitled to at a moment on whatever device, signed in or not; as `rights_of`.
+    """What an officer is entitled to at a moment, on whatever device; as `rights_of`.
 
     Raises:
         UsageError: there is no such officer.

@@ -42,11 +42,10 @@ def apply(state: State, act: SignInAct) -> None:
         case SignedIn():
             seat = state.seats[act.seat]
             for other in seat.device.seats:
-                end_sign_in(state, other)
+                end_sign_in(other)
             seat.sign_in = state.sign_ins[act.sid] = SignIn(act.sid, seat, act.method, act.at, act.until)
-            state.moments.add(act.until, seat)
         case SignedOut():
-            end_sign_in(state, state.sign_ins[act.sid].seat)
+            end_sign_in(state.sign_ins[act.sid].seat)
         case SignInLocked():
             officer = state.officers[act.officer]
             officer.locked, officer.locked_until = True, act.until

@@ -15,7 +15,7 @@ FOREVER = 10**15
 def rights(acts: Sequence[a.Act], rules: Rules, seat: str, at: int) -> set[str]:
     """What a seat may hold at a moment, briefings included."""
     opened = [act for act in acts if isinstance(act, a.SeatOpened) and act.seat == seat]
-    if not opened or not _alive(acts, opened[0], at):
+    if not opened or not _alive(acts, opened[0]):
         return set()
     officer = opened[0].officer
     if not serves(acts, officer, at) or _outside(acts, rules, officer, at):
@@ -73,22 +73,14 @@ def _departures(acts: Sequence[a.Act], n: int, span: a.SpanAct) -> list[int]:
     return found
 
 
-def _alive(acts: Sequence[a.Act], opened: a.SeatOpened, at: int) -> bool:
-    """Whether the seat is in use, its device trusted, and somebody signed in where somebody must be."""
-    device_of = {act.seat: act.device for act in acts if isinstance(act, a.SeatOpened)}
-    alive = True
-    signed: a.SignedIn | None = None
+def _alive(acts: Sequence[a.Act], opened: a.SeatOpened) -> bool:
+    """Whether the seat is in use and its device trusted."""
     for act in acts[acts.index(opened) + 1 :]:
-        if isinstance(act, a.SignedIn) and device_of[act.seat] == opened.device:
-            signed = act if act.seat == opened.seat else None
-        signed_out = isinstance(act, a.SignedOut) and signed is not None and act.sid == signed.sid
-        if signed_out or (isinstance(act, a.OfficerReturned) and act.officer == opened.officer):
-            signed = None
         if isinstance(act, a.DeviceRevoked | a.DeviceEnrolled) and act.device == opened.device:
-            alive = False
+            return False
         if isinstance(act, a.WipeOrdered) and act.device == opened.device and act.seat in {None, opened.seat}:
-            alive = False
-    return alive and (opened.unattended or (signed is not None and at < signed.until))
+            return False
+    return True
 
 
 def _outside(acts: Sequence[a.Act], rules: Rules, officer: str, at: int) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Generation, ScopeName
 from schemas.roles import Role
-from server.registry import Registry
+from server.registry import Registry, live_sign_in
 from server.registry import acts as a
 from tests.server.registry.course import RECORD, course
 from tests.server.registry.force import DAY, HOUR, T0, Force, digest
@@ -210,8 +210,7 @@ def test_who_returns_begins_with_nothing(force: Force) -> None:
     force.now += DAY
     force.span(a.RoleGiven, officer="WM1", role=Role.OFFICER)
     force.do(a.OfficerReturned, officer="WM1", start=force.now)
-    assert force.scopes("hh-1") == set()
-    force.sign_in("hh-1")
+    assert live_sign_in(force.registry, DeviceId("hh-1"), force.now) is None
     assert force.scopes("hh-1") == {"force", "officer:wm1"}
     force.span(a.Posted, officer="WM1", unit="dudley")
     assert "area:dudley" in force.scopes("hh-1")

@@ -34,18 +34,16 @@ def test_the_difference_is_told_with_its_reasons_and_once() -> None:
 def test_a_scope_that_begins_anew_has_a_higher_generation() -> None:
     """However often, and also after everything had ended."""
     force, seat = on_duty()
-    for gen in (2, 3, 4):
-        sid = force.registry.seats[seat].sign_in
-        assert sid is not None
-        force.do(a.SignedOut, sid=sid.sid, why="end of shift")
-        act = force.record(seat)
-        assert act is not None
-        assert {one.gen for one in act.ended} == {gen - 1}
-        assert force.registry.seats[seat].grants() == {}
-        force.sign_in(seat)
+    for gen in (1, 2, 3):
+        span = force.span(a.Assigned, officer="WM1", scope="area:sandwell", why="robbery")
         act = force.record(seat)
         assert act is not None
         assert {one.gen for one in act.began} == {gen}
+        force.do(a.SpanEnded, span=span, until=T0, why="over")
+        act = force.record(seat)
+        assert act is not None
+        assert {one.gen for one in act.ended} == {gen}
+        assert "area:sandwell" not in force.registry.seats[seat].grants()
 
 
 def test_another_reason_is_no_new_generation() -> None:
@@ -151,20 +149,16 @@ def test_a_merge_concerns_everybody_on_either_side() -> None:
     assert due(force.registry, T0, Millis(T0 + DAY)) == seats
 
 
-def test_a_sign_in_concerns_every_seat_of_the_device() -> None:
-    """Whoever had the handheld before holds nothing on it any more, and that is recorded."""
+def test_a_sign_in_concerns_nobodys_rights() -> None:
+    """It opens the connection and the lease, not the records."""
     force, seat = on_duty()
-    force.officer("WM2")
-    other = force.seat("WM2", "hh-1")
-    act = force.do(a.SignedIn, sid="in-x", seat=other, method="passphrase", until=T0 + DAY)
-    assert affected(force.registry, act) == {seat, other}
-    ending = force.record(seat)
-    assert ending is not None
-    assert force.registry.seats[seat].grants() == {}
+    act = force.do(a.SignedIn, sid="in-x", seat=seat, method="passphrase", until=T0 + DAY)
+    assert affected(force.registry, act) == set()
+    assert force.record(seat) is None
 
 
 def test_the_ends_of_grants_and_of_whoever_holds_them_are_moments() -> None:
-    """A direct grant, a sign-in, a posting that ends early, an officer who leaves."""
+    """A direct grant, a posting that ends early, an officer who leaves."""
     force = Force()
     force.unit("dudley", "area:dudley")
     force.officer("WM1", Role.OFFICER)
@@ -172,7 +166,6 @@ def test_the_ends_of_grants_and_of_whoever_holds_them_are_moments() -> None:
     force.span(a.ScopeGranted, seat=seat, scope="area:dudley", why="x", start=T0 + 1, until=T0 + 2)
     post = force.span(a.Posted, officer="WM1", unit="dudley", start=T0 + 3, until=T0 + 9)
     force.do(a.SpanEnded, span=post, until=T0 + 4, why="x")
-    force.do(a.SignedIn, sid="in-x", seat=seat, method="passphrase", until=T0 + 5)
     force.do(a.OfficerEnded, officer="WM1", until=T0 + 6, why="retired")
     moments = []
     at = next_change(force.registry, T0)
@@ -180,4 +173,4 @@ def test_the_ends_of_grants_and_of_whoever_holds_them_are_moments() -> None:
         assert due(force.registry, Millis(at - 1), at) == {seat}
         moments.append(at - T0)
         at = next_change(force.registry, at)
-    assert moments == [1, 2, 3, 4, 5, 6]
+    assert moments == [1, 2, 3, 4, 6]
