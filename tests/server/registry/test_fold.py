@@ -210,7 +210,7 @@ def test_who_returns_begins_with_nothing(force: Force) -> None:
     force.now += DAY
     force.span(a.RoleGiven, officer="WM1", role=Role.OFFICER)
     force.do(a.OfficerReturned, officer="WM1", start=force.now)
-    assert live_sign_in(force.registry, DeviceId("hh-1"), force.now) is None
+    assert live_sign_in(force.registry, DeviceId("hh-1"), Millis(force.now)) is None
     assert force.scopes("hh-1") == {"force", "officer:wm1"}
     force.span(a.Posted, officer="WM1", unit="dudley")
     assert "area:dudley" in force.scopes("hh-1")
