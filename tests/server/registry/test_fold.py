@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from schemas.errors import StoreError, UsageError
-from schemas.ids import DeviceId, Generation, ScopeName
+from schemas.ids import DeviceId, Generation, Millis, ScopeName
 from schemas.roles import Role
 from server.registry import Registry, live_sign_in
 from server.registry import acts as a
