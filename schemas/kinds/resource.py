@@ -67,7 +67,7 @@ class Resource(Kind, frozen=True, kw_only=True):
         Asks(
             roles=(Role.SUPERVISOR,),
             within_ms=24 * 60 * MINUTE_MS,
-            then=(Role.ADMINISTRATOR,),
+            then=(Role.SUPERINTENDENT,),
             safe_because="The first description stands, so that nobody loses sight of a thing that is held.",
         ),
     ]
