@@ -166,7 +166,17 @@ async def test_only_officers_who_exist_are_let_in(station: Station, officer: str
 
 
 @pytest.mark.parametrize(
-    "value", [None, "", 7, ["WM21877@force.example"], "@force.example", "WM21877\n@force.example", "../x@force.example"]
+    "value",
+    [
+        None,
+        "",
+        7,
+        ["WM21877@force.example"],
+        "@force.example",
+        "WM21877\n@force.example",
+        "../x@force.example",
+        "WM21877",
+    ],
 )
 async def test_a_claim_that_holds_no_collar_number_lets_nobody_in(station: Station, value: object) -> None:
     """Absent, of another type, empty, or what is no collar number."""

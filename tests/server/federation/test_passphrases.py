@@ -112,7 +112,9 @@ def test_a_damaged_verifier_is_said_to_be_one(verifiers: Verifiers, kept: str) -
 def test_a_passphrase_has_an_end(verifiers: Verifiers) -> None:
     """A longest one is taken; one more character is refused when it is chosen."""
     longest = "ab1 " * (CHARS_MAX // 4)
-    assert verifiers.check(verifiers.make(longest), longest)
+    kept = verifiers.make(longest)
+    assert verifiers.check(kept, longest)
+    assert not verifiers.check(kept, longest + "x")
     with pytest.raises(UsageError, match="at most 128"):
         verifiers.make(longest + "x")
 

@@ -303,6 +303,12 @@ def test_a_call_that_began_a_little_earlier_does_not_end_the_nonce(caller: Calle
     assert caller.verifier.nonce(later(-5)) == nonce
 
 
+def test_a_clock_that_was_set_back_begins_a_new_nonce(caller: Caller) -> None:
+    """Otherwise the old one, and its bound on calls, would stand until the clock has caught up."""
+    nonce = caller.verifier.nonce(NOW)
+    assert caller.verifier.nonce(later(-CLOCK_STEP_MS - 1)) != nonce
+
+
 def _proof_header(**changed: object) -> dict[str, Any]:
     return {"typ": "dpop+jwt", "alg": "EdDSA", "jwk": public_jwk(DEVICE.public_key)} | changed
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from fido2.cose import ES256, RS256, CoseKey
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from fido2.cose import ES256, ES384, RS256, CoseKey
 from fido2.utils import websafe_decode, websafe_encode
 from fido2.webauthn import AuthenticatorData
 from hypothesis import given
@@ -344,16 +344,17 @@ async def test_a_changed_registration_is_refused(desk: Desk, form: str, changed:
     assert (await registration_refusal(desk, SoftwareKey(), form, **changed)).spec.code == "webauthn_invalid"
 
 
-def _rsa_key(key: rsa.RSAPublicKey) -> CoseKey:
-    made: CoseKey = RS256.from_cryptography_key(key)  # type: ignore[no-untyped-call]  # the library's
+def _cose_key(kind: type[CoseKey], key: object) -> CoseKey:
+    made: CoseKey = kind.from_cryptography_key(key)  # type: ignore[arg-type]  # each kind takes its own
     return made
 
 
 async def test_a_key_that_cannot_be_used_is_not_kept(desk: Desk) -> None:
     """No point of the curve, too short an RSA key, an algorithm that was not asked for, an id that is too short."""
     short = rsa.generate_private_key(public_exponent=65_537, key_size=1_024).public_key()  # noqa: S505  must be refused
+    unasked = _cose_key(ES384, ec.generate_private_key(ec.SECP384R1()).public_key())
     no_point = ES256({1: 2, 3: -7, -1: 1, -2: b"\1" * 32, -3: b"\1" * 32})
-    for public in (no_point, _rsa_key(short), ES256({1: 2, 3: -9, -1: 1})):
+    for public in (no_point, _cose_key(RS256, short), unasked):
         key = SoftwareKey()
         key.public = public
         assert (await registration_refusal(desk, key, "none")).spec.code == "webauthn_invalid"
