@@ -386,5 +386,5 @@ def test_every_code_of_an_op_is_met_here_or_at_the_server() -> None:
         "op_claim_held",
         "op_reservation_long",
     }
-    at_the_server = {"op_reused", "op_not_permitted", "op_not_entitled", "op_saw_unknown"}
+    at_the_server = {"op_reused", "op_not_permitted", "op_not_entitled", "op_saw_unknown", "op_record_erased"}
     assert {code for code, spec in ERRORS.items() if spec.close is None} == here | at_the_server

@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from schemas.errors import UsageError
-from sync.outbox import ENDED, PENDING, TRANSITIONS, UNSENT, OpEvent, OpState, next_state, takes
+from sync.outbox import ENDED, PENDING, SHUT, TRANSITIONS, UNSENT, OpEvent, OpState, next_state, takes
 
 NOT_REFUSED: Final = set(OpState) - {OpState.HELD}
 CANNOT: Final = {
@@ -26,6 +26,8 @@ CANNOT: Final = {
     *((state, OpEvent.WITHDRAWN) for state in NOT_REFUSED - UNSENT),
     # The server may hold it, or it has its successor.
     *((state, OpEvent.ISSUED_AGAIN) for state in NOT_REFUSED - UNSENT),
+    # Only what was sealed is handed over to quarantine.
+    *((state, OpEvent.KEPT_SEALED) for state in set(OpState) - SHUT),
 }
 
 
@@ -44,13 +46,17 @@ def test_what_cannot_be_is_told(state: OpState, event: OpEvent) -> None:
 
 
 def test_every_state_can_be_reached_and_left() -> None:
-    """From QUEUED an op can get anywhere; a server that was set back is offered every op that has not ended."""
+    """From QUEUED an op can get anywhere; a server that was set back is offered every op that has not ended.
+
+    What this device cannot read any more it cannot offer as an op: it is handed over to quarantine again.
+    """
     reached = {OpState.QUEUED}
     while more := {next_state(state, event) for state, event in TRANSITIONS if state in reached} - reached:
         reached |= more
     assert reached == set(OpState)
     for state in OpState:
-        assert next_state(state, OpEvent.SERVER_SET_BACK) is (state if state in ENDED else OpState.QUEUED)
+        offered = OpState.SEALED if state in SHUT else OpState.QUEUED
+        assert next_state(state, OpEvent.SERVER_SET_BACK) is (state if state in ENDED else offered)
 
 
 def test_a_repeated_result_changes_nothing() -> None:
@@ -62,7 +68,7 @@ def test_a_repeated_result_changes_nothing() -> None:
 
 def test_only_what_the_row_holds_is_no_longer_laid_over_it() -> None:
     """What an officer wrote stays in their sight until the row shows it."""
-    assert set(OpState) - PENDING == {OpState.SETTLED, *ENDED}
+    assert set(OpState) - PENDING == {OpState.SETTLED, *ENDED, *SHUT}
     assert {state for (state, event) in TRANSITIONS if event is OpEvent.ROW_CAME} == {OpState.DURABLE, OpState.SETTLED}
 
 
@@ -78,3 +84,15 @@ def test_a_change_is_never_offered_under_two_numbers() -> None:
     for (state, event), target in TRANSITIONS.items():
         if target in ENDED and state not in ENDED:
             assert state in {*UNSENT, OpState.HELD}, (state, event)
+
+
+def test_what_was_shut_is_never_opened() -> None:
+    """From the end of the officer's right on an op is in the server's hands, or on its way there, and in no view."""
+    for state, event in itertools.product(SHUT, OpEvent):
+        if takes(state, event):
+            assert next_state(state, event) in SHUT, (state, event)
+    for state in OpState:
+        ended = next_state(state, OpEvent.RIGHT_ENDED)
+        assert ended not in PENDING, state
+        # What the server was never known to have is handed over before it counts as kept.
+        assert (ended is OpState.SEALED) == (state in {*UNSENT, OpState.HELD, OpState.SEALED}), state

@@ -148,7 +148,9 @@ def test_nothing_is_pushed_or_told_outside_a_live_session(state: DeviceState) ->
     one = in_state(state)
     assert one.push(ops(1, 10)) == 0
     one.applied({AREA: Seq(1)}, 10)
-    one.retracted(AREA, GEN, 1)
+    one.retracted(AREA, GEN, 1, T0)
+    one.wiped(T0)
+    assert (one.reads(1, [b"entry"]), one.quarantine([(1, b"sealed")])) == (0, 0)
     one.repair(AREA, GEN, (wire.Range(after="", upto="", digest=bytes(32), count=0),))
     assert one.outgoing() == []
     assert one.pushed_upto == 0
@@ -176,7 +178,7 @@ def test_a_push_waits_for_credit_and_results_give_it_back() -> None:
     assert one.push(ops(1, 400, first=3)) == 0
     assert one.pushed_upto == 2
     one.receive(encode(wire.Results(results=(), credit=len(frame))), MONO, T0)
-    assert one.push(ops(1, 900, first=3)) == 1
+    assert one.push(ops(1, 850, first=3)) == 1
 
 
 def test_what_was_sent_to_wait_is_offered_again() -> None:

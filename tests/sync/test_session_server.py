@@ -34,7 +34,21 @@ BRIEFING_SCOPE: Final = ScopeName("area:birmingham:briefing")
 GEN: Final = Generation(1)
 EMPTY: Final = Head(Seq(0), digest.EMPTY, 0)
 ERROR: Final = wire.Error(code="gap", recovery="retry")
-UP_MESSAGES: Final = (*UP.values(), ERROR)
+
+
+def receipted(message: wire.Up) -> wire.Up:
+    """The message, with the signature of the tests' device where it bears a receipt."""
+    match message:
+        case wire.Retracted(scope=scope, gen=gen, removed=removed, at=when, receipt=receipt) if receipt:
+            said = wire.RECEIPT_CONTEXT + msgspec.msgpack.encode([HANDHELD, scope, gen, removed, when])
+        case wire.Wiped(at=when):
+            said = wire.WIPED_CONTEXT + msgspec.msgpack.encode([HANDHELD, when])
+        case _:
+            return message
+    return msgspec.structs.replace(message, receipt=sign(KEY, said))
+
+
+UP_MESSAGES: Final = (*map(receipted, UP.values()), ERROR)
 
 
 def hello(*, key: bytes = KEY, nonce: bytes = NONCE, **body: Any) -> bytes:  # noqa: ANN401  fields of HelloBody
@@ -175,7 +189,8 @@ def test_a_device_is_looked_up_and_let_in() -> None:
     """WELCOME tells the epoch, the clock, the last op, the credit and a plan per scope."""
     one = challenged()
     own(one)
-    assert one.receive(hello(), T0) == CheckHello(HANDHELD)
+    body = msgspec.structs.replace(HELLO_BODY, scopes=())
+    assert one.receive(hello(), T0) == CheckHello(HANDHELD, body)
     assert (one.device, one.state) == (None, ServerState.CHECKING)
     one.admit(admission(area=at(3)), T0)
     assert one.device == HANDHELD
