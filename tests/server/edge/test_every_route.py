@@ -8,6 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from server.edge.bounds import BODY_BYTES_MAX
 from server.edge.refusals import DATA_POLICY, security_headers
 from server.http.routes import OPERATIONS
 from tests.server.running import TOKEN, Running, running
@@ -64,6 +65,23 @@ async def test_what_is_no_route_bears_them_too(
         response = await http.get(path, headers=headers)
     assert response.status_code == status
     hold(response)
+
+
+async def test_a_body_that_grows_too_large_is_told_once(server: Running, caplog: pytest.LogCaptureFixture) -> None:
+    """413, after which nothing that the framework still says goes out, and nothing is a fault in the log."""
+
+    async def growing() -> AsyncIterator[bytes]:
+        for _ in range(BODY_BYTES_MAX // 65_536 + 1):
+            yield b"x" * 65_536
+
+    async with httpx.AsyncClient(
+        base_url=server.url, headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False
+    ) as http:
+        response = await http.post("/v1/briefings", content=growing())
+        assert response.status_code == 413
+        hold(response)
+        assert (await http.get("/livez")).status_code == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_defect_bears_them_too(
