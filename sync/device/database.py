@@ -189,7 +189,7 @@ class EncryptedDatabase:
     def _connect(self) -> Sql:
         folder = ReplicaFolder.hold(self._path)
         try:
-            key = _key_of(self._keys)
+            key = folder.data_key(self._keys)
             if not folder.holds_replica(key):
                 _make(folder, key)
             try:
@@ -214,13 +214,6 @@ class EncryptedDatabase:
         return connection
 
 
-def _key_of(keys: KeyHolder) -> bytes:
-    key = keys.data_key()
-    if len(key) != KEY_BYTES:
-        raise ReplicaError(f"the key holder gave {len(key)} bytes; a data key has exactly {KEY_BYTES}")
-    return key
-
-
 def set_aside(folder: Path | str) -> Path:
     """Move the replica in a folder into a subfolder, so that the next opening starts a new one. Nothing is deleted.
 
@@ -235,6 +228,32 @@ def set_aside(folder: Path | str) -> Path:
         return held.set_aside()
     finally:
         held.release()
+
+
+def copy_under(folder: ReplicaFolder, old: bytes, new: bytes) -> None:
+    """Write a whole copy of a closed replica under another data key: the folder's unfinished database.
+
+    Raises:
+        ReplicaError: it cannot be read or written; the replica is as it was.
+    """
+    folder.clear_unfinished()
+    try:
+        os.close(os.open(folder.unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        with _FOREIGN_ERRORS:
+            connection = connect_keyed(folder.database, old)
+            try:
+                version = _check_pages(connection, str(folder.path))
+                name = folder.unfinished.absolute().as_uri()
+                connection.execute(f"ATTACH DATABASE ? AS fresh KEY \"x'{new.hex()}'\"", (name,))
+                connection.execute("SELECT sqlcipher_export('fresh')").fetchall()
+                connection.execute(f"PRAGMA fresh.user_version = {version}")
+                connection.execute("DETACH DATABASE fresh")
+            finally:
+                connection.close()
+        with folder.unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+    except (_Damaged, OSError) as error:
+        raise ReplicaError(f"the replica in {folder.path} cannot be copied under a new key: {error}") from error
 
 
 def _transaction(connection: Sql, work: Callable[[Sql], _T]) -> _T:
@@ -268,7 +287,7 @@ def _make(folder: ReplicaFolder, key: bytes) -> None:
         os.close(os.open(folder.unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         raise ReplicaError(f"cannot make a replica in {folder.path}: {error.strerror}") from error
-    connection = _connect_keyed(folder.unfinished, key)
+    connection = connect_keyed(folder.unfinished, key)
     try:
         _transaction(connection, make_tables)
     finally:
@@ -276,7 +295,7 @@ def _make(folder: ReplicaFolder, key: bytes) -> None:
     folder.announce(key)
 
 
-def _connect_keyed(path: Path, key: bytes) -> Sql:
+def connect_keyed(path: Path, key: bytes) -> Sql:
     """A connection that has shown that it can read the database.
 
     Raises:
@@ -312,7 +331,7 @@ def _connect_checked(folder: ReplicaFolder, key: bytes) -> Sql:
         # SQLite takes a file that was emptied for a new database; ours is never without tables.
         raise _Damaged("the database is empty")
     try:
-        connection = _connect_keyed(folder.database, key)
+        connection = connect_keyed(folder.database, key)
         try:
             version = _check_pages(connection, str(folder.path))
             if version < FORMAT:

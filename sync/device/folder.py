@@ -25,8 +25,9 @@ from typing import Annotated, Final, Self
 import msgspec
 
 from schemas.errors import ReplicaError
+from sync.device.keys import KEY_BYTES, KeyHolder, RingHolder
 from sync.device.layout import FORMAT, check_format
-from sync.device.secretfile import sync_folder, write_secret
+from sync.device.secretfile import replace_secret, sync_folder, write_secret
 from sync.device.wiping import LOCK_FILE, carry_on, is_wiped, refuse_wiped
 
 _SERVERS: Final = "beatbook.db"
@@ -127,7 +128,7 @@ class ReplicaFolder:
             )
         return True
 
-    def _check_key(self, key: bytes) -> None:
+    def _is_under(self, key: bytes) -> bool:
         try:
             check = msgspec.json.decode(self._check.read_bytes(), type=_KeyCheck)
         except (OSError, msgspec.DecodeError) as error:
@@ -135,11 +136,52 @@ class ReplicaFolder:
                 f"{self._check} cannot be read. Nothing was touched: restore it, or set the replica aside"
             ) from error
         check_format(check.format, str(self.path))
-        if not hmac.compare_digest(check.check, _check_of(key)):
+        return hmac.compare_digest(check.check, _check_of(key))
+
+    def _check_key(self, key: bytes) -> None:
+        if not self._is_under(key):
             raise ReplicaError(
                 f"wrong key: the replica in {self.path} is under another data key. Nothing was touched: "
                 "open it with its own key"
             )
+
+    def data_key(self, keys: KeyHolder) -> bytes:
+        """The data key to open the replica with. Ends a change of it that was broken off, one way or the other.
+
+        The check says which key counts: it is replaced once the copy under the next key is whole and on disk.
+
+        Raises:
+            ReplicaError: the key holder has none of 32 bytes, or the change cannot be ended.
+        """
+        held = keys.data_keys() if isinstance(keys, RingHolder) else (keys.data_key(),)
+        for key in held:
+            if len(key) != KEY_BYTES:
+                raise ReplicaError(f"the key holder gave {len(key)} bytes; a data key has exactly {KEY_BYTES}")
+        if len(held) == 1 or not isinstance(keys, RingHolder):
+            return held[0]
+        present, following = held
+        taken = self._check.exists() and self._is_under(following)
+        if taken and self.unfinished.exists():
+            self.unfinished.rename(self.database)
+            sync_folder(self.path)
+        elif not taken:
+            self.clear_unfinished()
+        keys.data_settled(following if taken else present)
+        return following if taken else present
+
+    def take_copy(self, key: bytes) -> None:
+        """Put the unfinished database, a whole copy of the replica under another key, closed and on disk, in its place.
+
+        Raises:
+            ReplicaError: it cannot be done; opening the replica ends it, one way or the other.
+        """
+        # A journal of the old database that comes back with the power would be taken for the new one's.
+        for journal in self._database_files()[1:]:
+            journal.unlink()
+        sync_folder(self.path)
+        replace_secret(self._check, msgspec.json.encode(_KeyCheck(FORMAT, _check_of(key))))
+        self.unfinished.rename(self.database)
+        sync_folder(self.path)
 
     def clear_unfinished(self) -> None:
         """Remove what is left of a replica that was never finished; nobody has ever written to it."""

@@ -36,7 +36,21 @@ class KeyHolder(Protocol):
 
 @runtime_checkable
 class RingHolder(KeyHolder, Protocol):
-    """A key holder that keeps the ring key too (`sync.device.ring`), so that the database does not hold it."""
+    """A key holder that keeps the ring key too (`sync.device.ring`), and can have keys changed under a replica."""
+
+    def data_keys(self) -> tuple[bytes, ...]:
+        """The data key and, where a change of it was broken off, the next one; 32 bytes each.
+
+        Raises:
+            ReplicaError: they cannot be had; the text says what to do.
+        """
+
+    def data_settled(self, key: bytes) -> None:
+        """The database is under this data key, and that is on disk: any other is to be forgotten.
+
+        Raises:
+            ReplicaError: that cannot be written down; the data keys are all still there.
+        """
 
     def ring_keys(self) -> tuple[bytes, ...]:
         """The ring keys that the database may be under, 32 bytes each.
