@@ -36,6 +36,8 @@ TOKEN: Final = "control.token"  # noqa: S105  a file's name
 ADDRESS: Final = "address.json"
 BACKLOG: Final = 2_048
 """Connections that wait to be accepted: after a restart every device comes back within the jitter."""
+FILES_RESERVED: Final = 256
+"""Descriptors that are kept from connections: the store, its readers and writer, logs, what the process opens later."""
 GOODBYE_S: Final = 5.0
 """How long devices may take to hear that the server is going down."""
 
@@ -123,7 +125,12 @@ class GracefulServer(uvicorn.Server):
         if self.lifespan.should_exit:
             raise StoreError("the server could not start; its log says why")
         proxies = Proxies(self._configuration.listen.trusted_proxies)
-        self._door = Door(self._configuration.door(), proxies, self._protocol, self._context)
+        limits = self._configuration.door()
+        room = _room_for(limits.connections_max)
+        if room < limits.connections_max:
+            _log.warning("takes %d connections, not %d: raise the limit of open files", room, limits.connections_max)
+            limits = msgspec.structs.replace(limits, connections_max=room)
+        self._door = Door(limits, proxies, self._protocol, self._context)
         self._door.open(list(sockets or ()))
         if self._tls is not None and sys.platform != "win32":
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, self._tls)
@@ -228,6 +235,26 @@ def _listen(host: str, port: int) -> socket.socket:
         taken = error.errno == errno.EADDRINUSE
         remedy = "is another server running there?" if taken else "give an address of this machine with --host"
         raise StoreError(f"cannot listen on {host}:{port} ({error.strerror}); {remedy}") from None
+
+
+def _room_for(connections: int) -> int:
+    """How many connections this process has descriptors for, at most `connections`.
+
+    The soft limit is raised as far as the hard one lets it. Some descriptors stay free: a store that cannot open its
+    files because strangers hold all of them would be as good as down.
+    """
+    if sys.platform == "win32":
+        return connections
+    import resource  # noqa: PLC0415  only there where it is used
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + FILES_RESERVED
+    if resource.RLIM_INFINITY != soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return connections if soft == resource.RLIM_INFINITY else max(1, min(connections, soft - FILES_RESERVED))
 
 
 def _announce(configuration: Configuration, listening: socket.socket) -> Address:

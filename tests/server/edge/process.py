@@ -91,9 +91,13 @@ def configure(folder: Path, text: str = "") -> Path:
     return path
 
 
-async def _spawn(configuration: Path, environment: Mapping[str, str], level: str) -> asyncio.subprocess.Process:
+async def _spawn(
+    configuration: Path, environment: Mapping[str, str], level: str, files: int | None = None
+) -> asyncio.subprocess.Process:
+    # The shell's own limit, hard and soft, is that of what it becomes.
+    limited = () if files is None else ("/bin/sh", "-c", f'ulimit -n {files} && exec "$@"', "sh")
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "server.cli", "serve", "--config", str(configuration), "--port", "0",
+        *limited, sys.executable, "-m", "server.cli", "serve", "--config", str(configuration), "--port", "0",
         "--log-level", level,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,
         env={**os.environ, **environment},
@@ -102,11 +106,18 @@ async def _spawn(configuration: Path, environment: Mapping[str, str], level: str
 
 @contextlib.asynccontextmanager
 async def running(
-    configuration: Path, environment: Mapping[str, str] | None = None, level: str = "warning"
+    configuration: Path, environment: Mapping[str, str] | None = None, level: str = "warning", files: int | None = None
 ) -> AsyncIterator[Process]:
-    """Run a server on a free port until the block ends; whatever is left of it is killed."""
+    """Run a server on a free port until the block ends; whatever is left of it is killed.
+
+    Args:
+        configuration: its file.
+        environment: variables beside those of the tests.
+        level: of its log.
+        files: how many files it may have open at most.
+    """
     data = configuration.parent / "data"
-    process = await _spawn(configuration, environment or {}, level)
+    process = await _spawn(configuration, environment or {}, level, files)
     assert process.stdout is not None
     greeting = b""
     try:

@@ -100,6 +100,17 @@ async def test_limits_bite_and_good_traffic_passes(tmp_path: Path) -> None:
         assert caught.value.response.status_code == 429
 
 
+async def test_connections_leave_descriptors_for_the_store(tmp_path: Path) -> None:
+    """With few open files allowed, fewer connections are taken, the log says so, and a device is served among them."""
+    async with running(configure(tmp_path), files=300) as server:
+        for number in range(100):
+            await server.call(f"127.0.4.{number % 50 + 1}")
+        async with server.challenged():
+            assert (await (await server.call("127.0.0.2")).ask(LIVEZ)).status == 200
+    assert "takes 44 connections, not 12000" in server.said
+    assert "cannot accept" not in server.said
+
+
 async def test_the_certificate_is_renewed_by_a_signal(tmp_path: Path) -> None:
     """SIGHUP: who connects next sees the new one, a device's socket stays; a broken one changes nothing and is told."""
     authority = Authority(tmp_path)
