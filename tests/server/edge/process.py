@@ -28,6 +28,7 @@ class Process:
     Attributes:
         address: where it says that it listens.
         said: everything on standard output and standard error, once it has ended.
+        errors: of that, what was on standard error: its log.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, data: Path, address: Address) -> None:
@@ -35,7 +36,7 @@ class Process:
         self.process = process
         self.data = data
         self.address = address
-        self.said = ""
+        self.said = self.errors = ""
         self._callers: list[Caller] = []
 
     @property
@@ -68,7 +69,8 @@ class Process:
             self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE_S):
             output, errors = await self.process.communicate()
-        self.said += output.decode() + errors.decode()
+        self.errors = errors.decode()
+        self.said += output.decode() + self.errors
 
 
 @contextlib.asynccontextmanager
@@ -122,7 +124,7 @@ async def running(
     greeting = b""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            while b"token:" not in greeting:
+            while b"HTTP:" not in greeting:
                 line = await process.stdout.readline()
                 assert line, (await process.communicate())[1].decode()
                 greeting += line

@@ -40,7 +40,7 @@ async def test_500_slow_callers_do_not_hinder_a_device(tmp_path: Path) -> None:
         async with server.challenged():
             await device.ping()
             assert (await (await server.call()).ask(LIVEZ)).status == 200
-    assert server.said.count("\n") == 4, server.said
+    assert server.errors == ""
 
 
 async def test_500_half_open_handshakes_do_not_hinder_a_device(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ async def test_500_half_open_handshakes_do_not_hinder_a_device(tmp_path: Path) -
                 assert answer.status == 200
                 assert answer.headers["strict-transport-security"] == "max-age=63072000"
             await device.ping()
-    assert server.said.count("\n") == 4, server.said
+    assert server.errors == ""
 
 
 async def test_a_flood_of_frames_is_told_and_others_go_on(tmp_path: Path) -> None:
