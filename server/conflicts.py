@@ -132,6 +132,8 @@ class _Log:
             self.refused += 1
             return
         self.ops += 1
+        if kept.erased:
+            return
         op = reread_op(kept.body)
         for record in {op.record, *(act.record for act in kept.acts)}:
             left = self._left.setdefault(record, {})
@@ -163,6 +165,9 @@ class _Log:
                 if record in rows:
                     state = merge.from_row(decode_row(rows[record]))
                     gone = history.unaccounted(state, self._left[record])
+                elif await self._store.erased(record) is not None:
+                    # Erased since its ops were read: nothing of it has to stand.
+                    gone = []
                 else:
                     gone = [(op, act.field) for op, acts in self._left[record].items() for act in acts]
                 found += [Lost(record=record, field=field, op=op) for op, field in gone]

@@ -18,7 +18,7 @@ ROUNDS_MAX: Final = 64
 
 
 def logged(kept: KeptOp) -> Logged:
-    """A kept op, read."""
+    """A kept op, read; it was not erased."""
     return Logged(
         op=reread_op(kept.body), seq=kept.seq, recorded_at=kept.recorded_at, result=kept.result, acts=kept.acts
     )
@@ -91,6 +91,6 @@ async def _ops(store: Store, record: RecordId) -> dict[int, Logged]:
     found: dict[int, Logged] = {}
     after = 0
     while page := await store.ops(record, after, PAGE_ROWS_MAX):
-        found |= {kept.place: logged(kept) for kept in page}
+        found |= {kept.place: logged(kept) for kept in page if not kept.erased}
         after = page[-1].place
     return found

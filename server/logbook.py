@@ -6,7 +6,7 @@ the transaction that keeps it; an insider who edits the database afterwards has 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -53,10 +53,51 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class NewEntry(msgspec.Struct, frozen=True):
-    """A journal entry to keep, with the hash that its leaf bears."""
+    """A journal entry to keep, with the hash that its leaf bears.
+
+    `whole` is False for what comes about a record that was erased: then its hash is kept, and not its body.
+    """
 
     entry: Entry
     digest: bytes
+    whole: bool = True
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """The erasure of a record and of everything that is a part of it. The caller has seen to it that it may be.
+
+    Attributes:
+        record: which.
+        seen: the last commit that whoever proposed it had seen. What was written into it later forbids it: an edit is
+            never erased with what nobody knew it held.
+        note: what is said where the record was, in words: by whom, when, under what.
+    """
+
+    record: RecordId
+    seen: Seq
+    note: str
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What is kept of an erased record.
+
+    Attributes:
+        record: which.
+        subject: the record with which it was erased, or itself.
+        at: the server's clock then (ms since 1970).
+        seq: the commit.
+        note: what is said where it was.
+    """
+
+    record: RecordId
+    subject: RecordId
+    at: Millis
+    seq: Seq
+    note: str
+
+
+ERASED_DIGEST: Final = bytes(32)
+"""What stands for an erased record's row among the hashes of the commit that erased it: from then on there is none."""
 
 
 class Extras(msgspec.Struct, frozen=True):
@@ -67,16 +108,18 @@ class Extras(msgspec.Struct, frozen=True):
         secrets: name -> what is kept under it from now on; None forgets it.
         heads: what devices signed.
         reached: name -> where a chain that no device signs stands now.
+        erasures: each with the journal entries that are kept if it is carried out, and only then.
     """
 
     entries: tuple[Entry, ...] = ()
     secrets: Mapping[str, bytes | None] = {}
     heads: tuple[SignedHead, ...] = ()
     reached: Mapping[str, ChainHead] = {}
+    erasures: tuple[tuple[Erasure, tuple[Entry, ...]], ...] = ()
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
-        return bool(self.entries or self.secrets or self.heads or self.reached)
+        return bool(self.entries or self.secrets or self.heads or self.reached or self.erasures)
 
     def vouched(self) -> dict[OpKey, bytes]:
         """The SHA-256 of every op that a device signed for in this group."""
@@ -120,12 +163,22 @@ class Written(msgspec.Struct, frozen=True):
         return Written(tree=self.tree, first_leaf=self.first_leaf)
 
 
-def new_entries(extras: Extras, known: frozenset[EntryKey]) -> tuple[NewEntry, ...]:
-    """The entries that are not in the journal yet, each once, in order."""
+def new_entries(
+    extras: Extras, carried_out: Iterable[Entry], known: frozenset[EntryKey], gone: Callable[[RecordId], bool]
+) -> tuple[NewEntry, ...]:
+    """The entries that are not in the journal yet, each once, in order.
+
+    Args:
+        extras: what the group brings.
+        carried_out: what comes with the erasures that are carried out.
+        known: the entries that the journal has.
+        gone: whether a record was erased before.
+    """
     found: dict[EntryKey, NewEntry] = {}
-    for entry in (*extras.entries, *map(head_entry, extras.heads)):
+    for entry in (*extras.entries, *map(head_entry, extras.heads), *carried_out):
         if entry.id not in known and entry.id not in found:
-            found[entry.id] = NewEntry(entry, hashlib.sha256(entry.body).digest())
+            whole = entry.record is None or not gone(entry.record)
+            found[entry.id] = NewEntry(entry, hashlib.sha256(entry.body).digest(), whole)
     return tuple(found.values())
 
 

@@ -17,8 +17,19 @@ from schemas.limits import CLOCK_SKEW_NOTICE_MS, COMMIT_BYTES_SOFT_MAX, OPS_PER_
 from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Op, Stamp, stamp_of
 from schemas.roles import Role
 from schemas.wire import SCHEMA, Result
-from server import logbook
-from server.logbook import NOTHING, OFFICE, Entry, EntryKey, Extras, OpKey, Written
+from server import erasure, logbook
+from server.logbook import (
+    ERASED_DIGEST,
+    NOTHING,
+    OFFICE,
+    Entry,
+    EntryKey,
+    Erased,
+    Erasure,
+    Extras,
+    OpKey,
+    Written,
+)
 from sync import check, digest, entitled, history, inbox, merge
 from sync.evidence.chain import ChainHead, SignedHead
 from sync.evidence.leaf import OpLeaf, RowsLeaf
@@ -32,6 +43,7 @@ from sync.session import Head
 _CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
 """Refusals that a server set back must not give for good to an op made on a version that it has lost: the ops that led
 to that version are offered again too, by other devices, and in any order."""
+_ERASED: Final = "op_record_erased"
 _OF_NEWER: Final = frozenset({"op_kind_unknown", "op_value_newer"})
 """Refusals that an older server must not give for good to a newer device: once it is updated, it takes the op."""
 
@@ -50,6 +62,7 @@ class Submission(msgspec.Struct, frozen=True):
         entries: for the journal (`server.logbook`).
         secrets: name -> what to keep under it; None forgets it.
         reached: name -> where a chain that no device signs stands now (read logs).
+        erasure: a record to erase, after all ops of the group; the submission's entries are kept only with it.
     """
 
     device: DeviceId
@@ -62,6 +75,7 @@ class Submission(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...] = ()
     secrets: Mapping[str, bytes | None] = {}
     reached: Mapping[str, ChainHead] = {}
+    erasure: Erasure | None = None
 
 
 class KnownOp(msgspec.Struct, frozen=True):
@@ -71,11 +85,8 @@ class KnownOp(msgspec.Struct, frozen=True):
     result: Result
 
 
-class Archive(Protocol):
+class Archive(erasure.Records, Protocol):
     """What a commit may have to look up beyond what `needs` foresaw: where people differ, and what they had seen."""
-
-    def state(self, record: RecordId) -> RecordState | None:
-        """A record."""
 
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
         """The bytes of an op that was made durable."""
@@ -163,6 +174,7 @@ class Settled(msgspec.Struct, frozen=True):
         results: one per op taken, in order.
         ops, rows, scopes: what to write.
         written: what to write beside them.
+        erased: the records of which nothing is left but this.
     """
 
     seq: Seq
@@ -173,6 +185,7 @@ class Settled(msgspec.Struct, frozen=True):
     rows: tuple[NewRow, ...]
     scopes: tuple[ScopeChange, ...]
     written: Written = Written()
+    erased: tuple[Erased, ...] = ()
 
     def told(self) -> "Settled":
         """What whoever asked for the commit needs of it."""
@@ -202,7 +215,8 @@ def extras(group: Sequence[Submission]) -> Extras:
         reached.update(submission.reached)
     return Extras(
         reached=reached,
-        entries=tuple(entry for submission in group for entry in submission.entries),
+        entries=tuple(entry for one in group if one.erasure is None for entry in one.entries),
+        erasures=tuple((one.erasure, one.entries) for one in group if one.erasure is not None),
         secrets=secrets,
         heads=tuple(submission.head for submission in group if submission.head is not None),
     )
@@ -224,7 +238,9 @@ def needs(ops: Sequence[tuple[Submission, bytes]], beside: Extras = NOTHING) -> 
         records=frozenset(records),
         devices=frozenset(submission.device for submission, _ in ops[:OPS_PER_COMMIT_MAX])
         | {head.seat for head in beside.heads},
-        entries=frozenset(entry.id for entry in (*beside.entries, *signed)),
+        entries=frozenset(
+            entry.id for entry in (*beside.entries, *signed, *(one for _, own in beside.erasures for one in own))
+        ),
     )
 
 
@@ -285,7 +301,9 @@ class _Commit:
         if result.status == "waiting":
             return
         self._known[key] = KnownOp(digest_of_op, result)
-        self._new_ops[key] = NewOp(submission.device, op.n, op.record, raw, digest_of_op, result, acts)
+        # What came about a record that was erased is not content to keep, and its hash says that it came.
+        body = b"" if result.code == _ERASED else raw
+        self._new_ops[key] = NewOp(submission.device, op.n, op.record, body, digest_of_op, result, acts)
 
     def _is_another(self, key: OpKey, digest_of_op: bytes) -> bool:
         """Whether the device has signed for another op of this number."""
@@ -315,6 +333,9 @@ class _Commit:
                 return _waits(op, spec.code, f"{spec.detail}: this server is older than the device")
             return _refused(op, spec), ()
         before = self._state(op.record)
+        gone = self._loaded.archive.erasure_of(op.record) if before is None else None
+        if gone is not None:
+            return _refused(op, check.Refusal(_ERASED, erasure.refusal_detail(gone))), ()
         version = Seq(0) if before is None else before.version
         stamp = self._stamp(op, before, submission)
         unread = check.unread(op, spec) if newer else merge.NO_FIELDS
@@ -384,7 +405,7 @@ class _Commit:
         bodies: dict[RecordId, bytes] = {}
         for state in plan.states.values():
             row = merge.to_row(state)
-            refusal = check.outcome(state, row)
+            refusal = check.outcome(state, row) or self._part_of_erased(state)
             if refusal is not None:
                 return refusal, ()
             bodies[state.id] = encode(row)
@@ -396,6 +417,12 @@ class _Commit:
             self._bodies[record] = body
             self._states[record] = plan.states[record]
         return None, tuple(plan.acts)
+
+    def _part_of_erased(self, state: RecordState) -> check.Refusal | None:
+        """That the record is a part of one that was erased, if it is: it would say what nobody may know any more."""
+        about = state.build().about()
+        gone = None if about is None or self._state(about) is not None else self._loaded.archive.erasure_of(about)
+        return None if gone is None else check.Refusal(_ERASED, erasure.refusal_detail(gone))
 
     def _state(self, record: RecordId) -> RecordState | None:
         if record in self._states:
@@ -420,18 +447,22 @@ class _Commit:
         # A record's scopes are told as they are after the whole commit: one that it was in only between two ops of the
         # group has nothing of it in its log, and a device would wait for ever for the row to come there.
         told = {record for record, result in self._results if result.status == "durable"}
-        scopes = {record: self._states[record].scopes() for record in told | self._bodies.keys()}
+        # One that was erased since is in none: nobody waits for its row.
+        states = {record: self._states.get(record) for record in told | self._bodies.keys()}
+        scopes = {record: frozenset() if state is None else state.scopes() for record, state in states.items()}
         rows = []
         for record, body in self._bodies.items():
             before = self._before.get(record)
             version = Seq(0) if before is None else before.version
             state = self._states[record]
             rows.append(NewRow(record, state.spec.name, body, scopes[record], version, state.build().about()))
-        seq = self._seq if rows else head
+        beside = self._beside if len(self._results) == ops else NOTHING
+        gone = self._erase(beside)
+        seq = self._seq if rows or gone.gone else head
         kept = tuple(
             msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record))) for op in self._new_ops.values()
         )
-        beside = self._beside if len(self._results) == ops else NOTHING
+        without = [NewRow(state.id, state.spec.name, b"", frozenset(), state.version) for state, _ in gone.gone]
         return Settled(
             seq=seq,
             recorded_at=self._now,
@@ -439,17 +470,33 @@ class _Commit:
             results=tuple(_told(result, scopes.get(record)) for record, result in self._results),
             ops=kept,
             rows=tuple(rows),
-            scopes=self._scope_changes(rows),
-            written=self._written(seq, kept, rows, beside),
+            scopes=self._scope_changes([*rows, *without]),
+            written=self._written(seq, kept, rows, beside, gone),
+            erased=tuple(Erased(state.id, by.record, self._now, seq, by.note) for state, by in gone.gone),
         )
 
-    def _written(self, seq: Seq, ops: Sequence[NewOp], rows: Sequence[NewRow], beside: Extras) -> Written:
+    def _erase(self, beside: Extras) -> erasure.Plan:
+        """The erasures of the group that may be carried out behind its ops."""
+        if not beside.erasures:
+            return erasure.Plan()
+        touched = {*self._bodies, *(self._states[record].build().about() for record in self._bodies)} - {None}
+        done = erasure.plan(beside.erasures, self._loaded.archive, frozenset(one for one in touched if one is not None))
+        self._before.update((state.id, state) for state, _ in done.gone)
+        return done
+
+    def _written(
+        self, seq: Seq, ops: Sequence[NewOp], rows: Sequence[NewRow], beside: Extras, gone: erasure.Plan
+    ) -> Written:
         """What to write beside ops and rows, the log's leaves among it."""
-        entries = logbook.new_entries(beside, self._loaded.entries)
+        archive = self._loaded.archive
+        entries = logbook.new_entries(
+            beside, gone.entries, self._loaded.entries, lambda record: archive.erasure_of(record) is not None
+        )
         leaves = [self._op_leaf(op, seq, self._loaded.places + i) for i, op in enumerate(ops, 1)]
         leaves += logbook.entry_leaves(entries, self._now)
-        if rows:
-            digests = logbook.rows_digests((row.record, row.body) for row in rows)
+        digests = logbook.rows_digests((row.record, row.body) for row in rows)
+        digests += tuple((state.id, ERASED_DIGEST) for state, _ in gone.gone)
+        if digests:
             leaves.append(encode_leaf(RowsLeaf(seq=seq, at=self._now, rows=digests)))
         tree, nodes = logbook.grown(self._loaded.tree, leaves)
         return Written(

@@ -9,7 +9,7 @@ older ones only open what they wrapped, until everything has been wrapped anew (
 
 A key's id is taken from its hash, so that a line which was mistyped or cut is told from a key that is another one.
 Whoever can read this file and the database can read everything: keep it on another disk, or let the service manager
-hand it over (`BEATBOOK_MASTER_KEYS` names it), and never let one backup hold both.
+hand it over (`BEATBOOK_MASTER_KEY_FILE` names it), and never let one backup hold both.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ MASTERS_MAX: Final = 16
 """Keys in one file. More were never retired: each is one more that can be stolen."""
 FILE_NAME: Final = "master.key"
 """Where the keys lie in a data folder, when nothing else is said."""
-VARIABLE: Final = "BEATBOOK_MASTER_KEYS"
+VARIABLE: Final = "BEATBOOK_MASTER_KEY_FILE"
 """The environment variable that names the file."""
 
 _HEAD: Final = "beatbook master keys 1"
@@ -47,7 +47,7 @@ def key_file(folder: Path, environment: Mapping[str, str] = os.environ) -> Path:
 
     Args:
         folder: the data folder.
-        environment: where `BEATBOOK_MASTER_KEYS` may name another place.
+        environment: where `BEATBOOK_MASTER_KEY_FILE` may name another place.
     """
     named = environment.get(VARIABLE, "")
     return Path(named) if named else folder / FILE_NAME

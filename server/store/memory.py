@@ -7,12 +7,14 @@ to believe.
 import secrets
 from collections.abc import Iterator, Sequence
 
-from schemas.codec import decode_row, reread_op
+from msgspec.structs import replace
+
+from schemas.codec import decode_row
 from schemas.errors import UsageError
-from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.limits import ARRAY_LEN_MAX, PAGE_ROWS_MAX
 from schemas.wire import Range
-from server.logbook import NOTHING, EntryKey, KeptEntry, OpKey, Written
+from server.logbook import NOTHING, EntryKey, Erased, KeptEntry, OpKey, Written
 from server.settle import KnownOp, Loaded, Needs, Settled, Submission, extras, flatten, needs, settle
 from server.store import paging
 from server.store.port import Changes, KeptOp, Page
@@ -49,6 +51,7 @@ class MemoryStore:
         self._covered: dict[OpKey, bytes] = {}
         self._leaves: list[bytes] = []
         self._tree = merkle.EMPTY
+        self._erased: dict[RecordId, Erased] = {}
 
     @property
     def epoch(self) -> Epoch:
@@ -85,14 +88,22 @@ class MemoryStore:
         )
 
     def state(self, record: RecordId) -> RecordState | None:
-        """See `server.settle.Archive`."""
+        """See `server.erasure.Records`."""
         return self._states.get(record)
+
+    def parts(self, record: RecordId) -> list[RecordId]:
+        """See `server.erasure.Records`."""
+        return sorted(one for one, state in self._states.items() if state.build().about() == record)
+
+    def erasure_of(self, record: RecordId) -> Erased | None:
+        """See `server.erasure.Records`."""
+        return self._erased.get(record)
 
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
         """See `server.settle.Archive`."""
         place = self._places.get((device, n))
         kept = None if place is None else self._kept[place - 1]
-        return None if kept is None or kept.result.status != "durable" else kept.body
+        return None if kept is None or kept.result.status != "durable" else kept.body or None
 
     def _keep(self, settled: Settled) -> None:
         self._seq = settled.seq
@@ -100,7 +111,9 @@ class MemoryStore:
         for i, op in enumerate(settled.ops):
             self._ops[op.device, op.n] = KnownOp(op.digest, op.result)
             place = self._places[op.device, op.n] = len(self._kept) + 1
-            self._kept.append(KeptOp(place, settled.seq, settled.recorded_at, op.body, op.result, op.acts, first + i))
+            told = (op.body, op.result, op.acts, first + i)
+            name = op_id(op.device, op.n)
+            self._kept.append(KeptOp(place, name, op.record, settled.seq, settled.recorded_at, *told))
         self._keep_beside(settled, settled.written, first + len(settled.ops))
         for row in settled.rows:
             self._bodies[row.record] = row.body
@@ -111,12 +124,33 @@ class MemoryStore:
             members = self._members.setdefault(change.scope, {})
             members.update(dict.fromkeys(change.members, (settled.seq, True)))
             members.update(dict.fromkeys(change.gone, (settled.seq, False)))
+        for gone in settled.erased:
+            self._erase(gone)
+
+    def _erase(self, gone: Erased) -> None:
+        self._erased[gone.record] = gone
+        del self._bodies[gone.record], self._states[gone.record]
+        for key, place in self._places.items():
+            kept = self._kept[place - 1]
+            if kept.record == gone.record:
+                result = replace(kept.result, detail="")
+                self._kept[place - 1] = replace(kept, body=b"", result=result, acts=())
+                self._ops[key] = replace(self._ops[key], result=result)
+        for name, entry in self._journal.items():
+            if entry.record == gone.record:
+                self._journal[name] = replace(entry, body=None)
 
     def _keep_beside(self, settled: Settled, written: Written, leaf: int) -> None:
         for i, new in enumerate(written.entries):
             entry, place = new.entry, len(self._journal) + 1
             self._journal[entry.id] = KeptEntry(
-                place, *entry.id, entry.record, settled.recorded_at, settled.seq, entry.body, leaf + i
+                place,
+                *entry.id,
+                entry.record,
+                settled.recorded_at,
+                settled.seq,
+                entry.body if new.whole else None,
+                leaf + i,
             )
         for name, secret in written.secrets.items():
             if secret is None:
@@ -190,8 +224,16 @@ class MemoryStore:
     async def ops(self, record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
         """Ops in the order in which they were decided; of one record only, when it is given."""
         paging.require_limit(limit)
-        found = (kept for kept in self._kept if kept.place > after and record in (None, reread_op(kept.body).record))
+        found = (self._told(kept) for kept in self._kept if kept.place > after and record in (None, kept.record))
         return paging.kept(found, limit)
+
+    def _told(self, kept: KeptOp) -> KeptOp:
+        gone = self._erased.get(kept.record)
+        return replace(kept, erased=paging.erased_note(kept.body, None if gone is None else gone.note))
+
+    async def erased(self, record: RecordId) -> Erased | None:
+        """What is kept of a record that was erased; None when it was not."""
+        return self._erased.get(record)
 
     async def journal(self, what: str | None, after: int, limit: int) -> list[KeptEntry]:
         """Entries of the journal in the order in which they were kept; of one sort only, when it is given."""

@@ -103,6 +103,18 @@ def kept(ones: Iterable[_Kept], limit: int) -> list[_Kept]:
     return found
 
 
+def erased_note(body: bytes, note: str | None) -> str:
+    """What is said where an op's content was; "" while it is there.
+
+    Args:
+        body: the op's bytes, or nothing.
+        note: what is said where its record was; None when that was not erased.
+    """
+    if body:
+        return ""
+    return "the record that it was a part of was erased before it came" if note is None else note
+
+
 def require_limit(limit: int) -> None:
     """Refuse a limit that asks for nothing.
 

@@ -5,9 +5,9 @@ from typing import Protocol
 
 import msgspec
 
-from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, Epoch, Millis, OpId, OpNumber, RecordId, ScopeName, Seq
 from schemas.wire import Range, Result
-from server.logbook import KeptEntry
+from server.logbook import Erased, KeptEntry
 from server.settle import Settled, Submission
 from sync.evidence.chain import ChainHead
 from sync.evidence.merkle import Frontier
@@ -48,20 +48,25 @@ class KeptOp(msgspec.Struct, frozen=True):
 
     Attributes:
         place: its place in the order in which ops were decided, from 1.
+        id, record: its name, and the record it was made on.
         seq, recorded_at: its commit, and the server's clock then (ms since 1970).
-        body: its bytes as they came.
+        body: its bytes as they came; nothing, once the record was erased.
         result: what its device was told.
         acts: what it did, field by field.
         leaf: index of its leaf in the log; -1 for one that was kept before there was a log.
+        erased: what is said where the record was, once it was erased; otherwise "".
     """
 
     place: int
+    id: OpId
+    record: RecordId
     seq: Seq
     recorded_at: Millis
     body: bytes
     result: Result
     acts: tuple[Act, ...]
     leaf: int = -1
+    erased: str = ""
 
 
 class Store(Protocol):
@@ -121,6 +126,13 @@ class Store(Protocol):
         """Ops in the order in which they were decided, refused ones too; of one record only, when it is given.
 
         At most `limit` (1 to PAGE_ROWS_MAX) with place > after, fewer when they are long; an empty list is the end.
+        """
+
+    async def erased(self, record: RecordId) -> Erased | None:
+        """What is kept of a record that was erased; None when it was not.
+
+        A record is erased by a `Submission.erasure`, in the transaction of its commit. From when that has returned,
+        nothing that the store keeps holds content of it, and nothing can open what an older copy of its files holds.
         """
 
     async def journal(self, what: str | None, after: int, limit: int) -> list[KeptEntry]:

@@ -11,6 +11,7 @@ from schemas.codec import decode_row, reread_op
 from schemas.ids import DeviceId, Epoch, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.wire import Range
 from server import settle
+from server.logbook import Erased
 from server.store import Changes, Page
 from sync import digest, history, merge
 from sync.history import Act
@@ -61,6 +62,14 @@ class SimStore:
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
         """See `server.settle.Archive`."""
         return self._bodies.get((device, n))
+
+    def parts(self, record: RecordId) -> list[RecordId]:
+        """See `server.erasure.Records`: here nothing is erased, so nobody asks."""
+        return []
+
+    def erasure_of(self, record: RecordId) -> Erased | None:
+        """See `server.erasure.Records`."""
+        return None
 
     def acts_on(self, record: RecordId) -> dict[OpId, list[Act]]:
         """What every accepted op did to a record, as `sync.history` counts it."""

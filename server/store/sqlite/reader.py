@@ -24,10 +24,11 @@ from server.store import paging
 from server.store.masters import MasterKeys, key_file
 from server.store.port import Changes, KeptOp, Page
 from server.store.sqlite import log
+from server.store.sqlite.erasing import read_erased
 from server.store.sqlite.schema import open_reader
 from server.store.sqlite.sealed import ENTRY, OP, SECRET, SECRETS, SealedTables, entry_row, entry_subject
 from server.store.sqlite.trouble import store_error
-from server.store.vault import Vault
+from server.store.vault import Subject, Vault
 from sync import digest
 from sync.evidence import merkle
 from sync.evidence.chain import ChainHead
@@ -155,12 +156,18 @@ def read_ops(tables: SealedTables, record: RecordId | None, after: int, limit: i
 
 def _kept_op(tables: SealedTables, row: tuple[Any, ...]) -> KeptOp:
     place, device, n, record, seq, recorded_at, body, result, acts, leaf, wrapped = row
+    name, erased = op_id(device, n), ""
+    if body:
+        body = tables.opened((OP, name), record, wrapped, body)
+    else:
+        gone = read_erased(tables, record)
+        erased = paging.erased_note(body, None if gone is None else gone.note)
     return KeptOp(
-        *(place, seq, recorded_at),
-        tables.opened((OP, op_id(device, n)), record, wrapped, body),
+        *(place, name, record, seq, recorded_at, body),
         _RESULT.decode(tables.result((device, n), record, wrapped, result)),
         _ACTS.decode(acts),
         leaf,
+        erased,
     )
 
 
@@ -314,6 +321,10 @@ class Readers:
             return await reader.read(work)
         except sqlite3.Error as error:
             raise store_error(error, self._database) from error
+
+    async def forget(self, records: Sequence[RecordId]) -> None:
+        """Have every connection drop the keys of records that were erased."""
+        await asyncio.gather(*(one.read(lambda db: db.vault.forget(map(Subject, records))) for one in self._readers))
 
     async def close(self) -> None:
         """Do what was asked, then disconnect."""

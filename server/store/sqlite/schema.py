@@ -249,6 +249,8 @@ def open_writer(path: Path, masters: MasterKeys) -> sqlite3.Connection:
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             connection.execute("PRAGMA temp_store = MEMORY")
+            # What is deleted or overwritten is overwritten on disk as well.
+            connection.execute("PRAGMA secure_delete = ON")
             version = _version(connection)
             if version < VERSION:
                 connection.execute("BEGIN IMMEDIATE")

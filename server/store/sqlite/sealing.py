@@ -45,7 +45,6 @@ def finish(tables: SealedTables) -> None:
     marker = _marker(connection)
     if marker is None:
         return
-    connection.execute("PRAGMA secure_delete = ON")
     while marker != _DONE:
         table, _, after = marker.partition(" ")
         with _transaction(connection):
@@ -75,7 +74,6 @@ def rewrap(tables: SealedTables) -> int:
         StoreError: a key cannot be opened; those before it have been moved.
     """
     connection, after, moved = tables.connection, 0, 0
-    connection.execute("PRAGMA secure_delete = ON")
     while rows := connection.execute(_KEYS, (after, AT_ONCE)).fetchall():
         fresh = [
             (wrapped, n)

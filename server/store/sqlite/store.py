@@ -12,11 +12,12 @@ from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import ARRAY_LEN_MAX, PAGE_ROWS_MAX
 from schemas.wire import Range
-from server.logbook import KeptEntry
+from server.logbook import Erased, KeptEntry
 from server.settle import ScopeChange, Settled, Submission
 from server.store import paging
 from server.store.port import Changes, KeptOp, Page
 from server.store.sqlite import log, reader
+from server.store.sqlite.erasing import read_erased
 from server.store.sqlite.folder import LOCK_WAIT_S, database_of
 from server.store.sqlite.process import WriterProcess, unheard
 from server.store.sqlite.reader import Readers
@@ -143,6 +144,8 @@ class SqliteStore:
             settled[-1] = await self._with_missed(settled)
         if settled:
             self._told = settled[-1].seq
+        if gone := [erased.record for one in settled for erased in one.erased]:
+            await self._readers.forget(gone)
         return settled
 
     def _missed_some(self, settled: Sequence[Settled]) -> bool:
@@ -152,7 +155,7 @@ class SqliteStore:
         """
         told = self._told
         for one in settled:
-            if one.seq != (told + 1 if one.rows else told):
+            if one.seq != (told + 1 if one.rows or one.erased else told):
                 return True
             told = one.seq
         return False
@@ -207,6 +210,10 @@ class SqliteStore:
         """Ops in the order in which they were decided; of one record only, when it is given."""
         paging.require_limit(limit)
         return await self._readers.read(lambda db: reader.read_ops(db, record, after, limit))
+
+    async def erased(self, record: RecordId) -> Erased | None:
+        """What is kept of a record that was erased; None when it was not."""
+        return await self._readers.read(lambda db: read_erased(db, record))
 
     async def journal(self, what: str | None, after: int, limit: int) -> list[KeptEntry]:
         """Entries of the journal in the order in which they were kept; of one sort only, when it is given."""

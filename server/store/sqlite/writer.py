@@ -18,11 +18,11 @@ from schemas.errors import FrameError, StoreError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.kinds import kind_named
 from schemas.wire import Result
-from server.logbook import NOTHING, Entry, Extras, OpKey
+from server.logbook import NOTHING, Erased, Extras, NewEntry, OpKey
 from server.settle import KnownOp, Loaded, Needs, NewOp, Settled, Submission, extras, flatten, needs, settle
 from server.store import masters
 from server.store.masters import MasterKeys
-from server.store.sqlite import log, schema, sealed, sealing
+from server.store.sqlite import erasing, log, schema, sealed, sealing
 from server.store.sqlite.folder import LOCK_WAIT_S, DataFolder
 from server.store.sqlite.sealed import SealedTables, entry_row, entry_subject
 from server.store.sqlite.trouble import store_error, store_errors
@@ -90,6 +90,8 @@ class SqliteWriter:
         self._places = 0
         self._sure = False
         """Whether what stands above is what the database says; not so after a failure."""
+        self._unclean = False
+        """Whether the log may still hold something of what was erased."""
         self.epoch = Epoch(str(self._meta("epoch")))
         """The database's unbroken history."""
 
@@ -116,6 +118,8 @@ class SqliteWriter:
                     folder.seal()
                     tables = SealedTables(connection, Vault(keys, folder.database))
                     sealing.finish(tables)
+                    # A server that was killed right after an erasure has left what it overwrote in its log.
+                    sealing.fold(connection)
                     return cls(folder, tables)
                 except BaseException:
                     connection.close()
@@ -133,7 +137,15 @@ class SqliteWriter:
             done.append(settled.told())
             ops = ops[settled.taken :]
             beside = beside if ops else NOTHING
+        self._clean(done)
         return done
+
+    def _clean(self, done: Sequence[Settled]) -> None:
+        """Leave nothing of what was erased in the log; as often as it takes, since a reader may be in the way."""
+        self._unclean |= any(one.erased for one in done)
+        if self._unclean:
+            with store_errors(self._folder.database):
+                self._unclean = not erasing.clean(self._connection)
 
     def rewrap(self) -> int:
         """Wrap every record key under the newest master key; from then on no older one is needed.
@@ -254,7 +266,15 @@ class SqliteWriter:
         if found is None or found[0].result.status != "durable":
             return None
         _, record, wrapped, body = found
-        return self._tables.opened((sealed.OP, op_id(device, n)), Subject(record), wrapped, body)
+        return self._tables.opened((sealed.OP, op_id(device, n)), Subject(record), wrapped, body) if body else None
+
+    def parts(self, record: RecordId) -> list[RecordId]:
+        """See `server.erasure.Records`."""
+        return erasing.parts(self._connection, record)
+
+    def erasure_of(self, record: RecordId) -> Erased | None:
+        """See `server.erasure.Records`."""
+        return erasing.read_erased(self._tables, record)
 
     def _op(self, device: DeviceId, n: OpNumber) -> tuple[KnownOp, RecordId, bytes | None, bytes] | None:
         """(what is known of an op, its record, that one's wrapped key, the op as it rests)."""
@@ -290,7 +310,7 @@ class SqliteWriter:
             ),
         )
         self._write_beside(settled, leaf + len(settled.ops))
-        if not settled.rows:
+        if not settled.rows and not settled.erased:
             return
         rows = ((row, self._tables.key_for(Subject(row.record))) for row in settled.rows)
         write(
@@ -306,9 +326,13 @@ class SqliteWriter:
         heads = ((change.scope, change.head) for change in settled.scopes)
         write(_PUT_SCOPE, ((scope, head.seq, head.digest, head.count) for scope, head in heads))
         self._connection.execute("UPDATE meta SET value = ? WHERE key = 'seq'", (seq,))
+        # Last: what this commit has written about them goes as well.
+        erasing.erase(self._tables, settled.erased)
 
     def _sealed(self, op: NewOp) -> tuple[bytes, bytes]:
         """(body, result) of an op as they rest."""
+        if not op.body:
+            return b"", _ENCODER.encode(op.result)
         key, name = self._tables.key_for(Subject(op.record)), op_id(op.device, op.n)
         result = _ENCODER.encode(op.result)
         # What a refusal says may hold a value; everything else in a result is numbers, scopes and names of ops.
@@ -316,18 +340,22 @@ class SqliteWriter:
             key.seal(sealed.RESULT, name, result) if op.result.detail else result
         )
 
-    def _sealed_entry(self, entry: Entry) -> bytes:
+    def _sealed_entry(self, new: NewEntry) -> bytes | None:
+        entry = new.entry
+        if not new.whole:
+            return None
         key = self._tables.key_for(entry_subject(entry.what, entry.record))
         return key.seal(sealed.ENTRY, entry_row(*entry.id), entry.body)
 
     def _write_beside(self, settled: Settled, leaf: int) -> None:
         """Write what comes with the ops; `leaf` is the index of the first entry's leaf."""
         written, write = settled.written, self._connection.executemany
+        when = (settled.recorded_at, settled.seq)
         write(
             _ADD_ENTRY,
             (
-                (*entry.id, entry.record, settled.recorded_at, settled.seq, self._sealed_entry(entry), leaf + i)
-                for i, entry in enumerate(new.entry for new in written.entries)
+                (*new.entry.id, new.entry.record, *when, self._sealed_entry(new), leaf + i)
+                for i, new in enumerate(written.entries)
             ),
         )
         write(_PUT_CHAIN, ((device, head.n, head.link) for device, head in written.chains.items()))

@@ -50,8 +50,8 @@ def test_of_two_that_make_it_at_once_one_wins(path: Path, monkeypatch: pytest.Mo
 def test_it_lies_in_the_folder_or_where_the_environment_says(tmp_path: Path) -> None:
     """A force keeps it on another disk; an empty variable is none."""
     assert masters.key_file(tmp_path, {}) == tmp_path / "master.key"
-    assert masters.key_file(tmp_path, {"BEATBOOK_MASTER_KEYS": ""}) == tmp_path / "master.key"
-    assert masters.key_file(tmp_path, {"BEATBOOK_MASTER_KEYS": "/run/keys/beat"}) == Path("/run/keys/beat")
+    assert masters.key_file(tmp_path, {"BEATBOOK_MASTER_KEY_FILE": ""}) == tmp_path / "master.key"
+    assert masters.key_file(tmp_path, {"BEATBOOK_MASTER_KEY_FILE": "/run/keys/beat"}) == Path("/run/keys/beat")
 
 
 def test_reading_makes_nothing(path: Path) -> None:

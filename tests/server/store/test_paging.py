@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from schemas.errors import UsageError
-from schemas.ids import OpNumber, RecordId, Seq
+from schemas.ids import OpId, OpNumber, RecordId, Seq
 from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX, SNAPSHOT_ROWS_MAX
 from schemas.wire import Result
 from server.store import paging
@@ -83,7 +83,8 @@ def test_a_page_that_is_just_full_is_the_last() -> None:
 
 def kept(place: int, size: int) -> KeptOp:
     """An op of that many bytes at that place."""
-    return KeptOp(place, Seq(1), NOW, bytes(size), Result(n=OpNumber(place), status="durable"), ())
+    result = Result(n=OpNumber(place), status="durable")
+    return KeptOp(place, OpId(f"hh-1/{place}"), record_id(1), Seq(1), NOW, bytes(size), result, ())
 
 
 def test_a_read_of_ops_ends_at_whichever_bound_comes_first() -> None:

@@ -224,7 +224,7 @@ async def test_with_another_master_key_not_a_byte_is_written(tmp_path: Path) -> 
 
 async def test_the_key_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Named by the environment, for the writing process too; then none is made in the data folder."""
-    monkeypatch.setenv("BEATBOOK_MASTER_KEYS", str(tmp_path / "elsewhere" / "keys"))
+    monkeypatch.setenv("BEATBOOK_MASTER_KEY_FILE", str(tmp_path / "elsewhere" / "keys"))
     store = await SqliteStore.open(tmp_path / "data")
     device = Device(DESK)
     await commit(store, device.push(device.incident(record_id(1))))
@@ -232,7 +232,7 @@ async def test_the_key_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.Mon
     await store.close()
     assert not (tmp_path / "data" / "master.key").exists()
     assert MasterKeys.read(tmp_path / "elsewhere" / "keys").ids
-    monkeypatch.delenv("BEATBOOK_MASTER_KEYS")
+    monkeypatch.delenv("BEATBOOK_MASTER_KEY_FILE")
     with pytest.raises(StoreError, match="has gone"):
         await SqliteStore.open(tmp_path / "data", inline=True)
 
