@@ -8,14 +8,16 @@ they can reach.
 
 import datetime as dt
 import fcntl
+import functools
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from schemas.errors import ReplicaError
 from schemas.ids import DeviceId
-from sync.device.keystore import KeyStore, secret_name
+from sync.device.keystore import KeyStore
 from sync.device.secretfile import destroy_secret, sync_folder, write_secret
 
 WIPED_FILE: Final = "replica.wiped"
@@ -67,10 +69,21 @@ def wipe(folder: Path, seat: DeviceId, store: KeyStore) -> None:
     try:
         mark = f"{seat} wiped {dt.datetime.now(dt.UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}\n"
         write_secret(folder / WIPED_FILE, mark.encode())
-        destroy_secret(folder / _SLOTS_FILE)
-        for what in KEPT_IN_STORE:
-            store.destroy(secret_name(seat).replace(".secret", f".{what}"))
-        carry_on(folder)
+        failed: list[ReplicaError] = []
+        # Each of these alone makes the database noise: one that cannot be destroyed is no reason to spare the others.
+        names = [f"{seat}.{what}" for what in KEPT_IN_STORE]
+        steps: list[Callable[[], None]] = [
+            functools.partial(destroy_secret, folder / _SLOTS_FILE),
+            *(functools.partial(store.destroy, name) for name in names),
+            functools.partial(_remove_rest, folder),
+        ]
+        for destroy in steps:
+            try:
+                destroy()
+            except ReplicaError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
     finally:
         os.close(lock)
 

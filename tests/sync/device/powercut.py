@@ -47,7 +47,7 @@ class Disk:
                 descriptor, data = arguments
                 self._wrote(descriptor)
                 self._real["write"](descriptor, bytes(data)[: len(data) // 2])
-            self._cut()
+            self.cut()
             raise PowerCutError
         self.steps += 1
         if name in ("replace", "rename", "unlink") and named.get("dir_fd") is None:
@@ -85,7 +85,8 @@ class Disk:
 
         self._undo.append((goes.parent, undo))
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Let the power go now."""
         self.gone = True
         if self._lose_names:
             for _, undo in reversed(self._undo):
@@ -107,6 +108,13 @@ def powered(root: Path, cut_at: int | None = None, *, lose_names: bool = False) 
             patch.setattr(os, name, lambda *a, _name=name, **k: disk.call(_name, *a, **k))
         with contextlib.suppress(PowerCutError):
             yield disk
+
+
+def after_cut(root: Path, act: Callable[[], object], *, lose_names: bool) -> None:
+    """Let `act` return, and the power go right after it: what it said is done must be."""
+    with powered(root, lose_names=lose_names) as disk:
+        act()
+        disk.cut()
 
 
 def crash_points(

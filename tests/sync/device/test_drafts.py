@@ -16,7 +16,7 @@ from schemas.ids import DeviceId
 from sync.device.drafts import DRAFT_BYTES_MAX, SEAL_INFO, Draft, DraftBox
 from sync.device.keystore import MemoryKeyStore
 from sync.device.wiping import wipe
-from tests.sync.device.powercut import crash_points
+from tests.sync.device.powercut import after_cut, crash_points
 from tests.sync.device.seats import SEAT
 from tests.sync.device.support import NOON, contents
 
@@ -155,6 +155,15 @@ def test_a_wiped_seat_takes_no_drafts(tmp_path: Path) -> None:
     wipe(tmp_path, SEAT, MemoryKeyStore())
     with pytest.raises(ReplicaError, match="was wiped"):
         box(tmp_path).append(draft())
+
+
+@pytest.mark.parametrize("lose_names", [True, False])
+def test_a_draft_that_was_said_to_be_kept_is(tmp_path: Path, *, lose_names: bool) -> None:
+    """The power may go the moment that the call returns; the first draft, and the next."""
+    root = tmp_path / "drafts"
+    for n, text in ((1, "first"), (2, "second")):
+        after_cut(root, lambda text=text: box(root).append(draft(text)), lose_names=lose_names)  # type: ignore[misc]
+        assert texts(box(root).sealed(n - 1, 10)) == [(n, text)]
 
 
 @pytest.mark.parametrize("act", ["append", "drop", "first"])

@@ -61,6 +61,7 @@ def test_a_body_opens_at_its_place_only() -> None:
     """A row's body is no op's, one op's no other's, one record's no other's; another key opens none."""
     key = bytes(32)
     places = [row_place(A), row_place(B), op_place(A, OpNumber(1)), op_place(A, OpNumber(11)), op_place(B, OpNumber(1))]
+    assert len(set(places)) == len(places)
     for sealed_at, opened_at in itertools.product(places, places):
         sealed = seal(key, SECRET, sealed_at)
         if sealed_at == opened_at:

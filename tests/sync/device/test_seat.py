@@ -18,7 +18,7 @@ from sync.device.lease import Lease, StoredShareCache
 from sync.device.seat import Seat, seats
 from sync.device.store import Held, ReplicaStore
 from sync.device.wiping import wipe
-from tests.sync.device.powercut import crash_points
+from tests.sync.device.powercut import after_cut, crash_points
 from tests.sync.device.seats import NEW_SHARE, OTHER_PIN, PIN, QUARANTINE, SEAT, SHARE, cheap
 from tests.sync.device.support import NOON, VirtualClock, contents
 
@@ -171,12 +171,43 @@ async def test_an_open_replica_is_not_wiped_under_its_user(shared: Path) -> None
     assert seat.wiped()
 
 
+async def test_what_cannot_be_destroyed_spares_nothing_else(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keystore that fails for one secret: the rest goes all the same, it is said, and calling again ends it."""
+    seat = seat_of(shared)
+    real = FileKeyStore.destroy
+
+    def fail(self: FileKeyStore, name: str) -> None:
+        if name.endswith(".secret"):
+            raise ReplicaError("the keystore is busy")
+        real(self, name)
+
+    monkeypatch.setattr(FileKeyStore, "destroy", fail)
+    with pytest.raises(ReplicaError, match="the keystore is busy"):
+        seat.wipe()
+    assert set(contents(seat.folder)) == {"replica.wiped", "replica.lock"}
+    assert f"{SEAT}.share" not in contents(shared / "keystore")
+    monkeypatch.undo()
+    seat.wipe()
+    assert f"{SEAT}.secret" not in contents(shared / "keystore")
+
+
 async def test_a_keyed_wipe_s_slots_are_overwritten(shared: Path) -> None:
     """As far as a file system that writes in place goes."""
     seat = seat_of(shared)
     (shared / "second-name").hardlink_to(seat.folder / "replica.keys")
     seat.wipe()
     assert set((shared / "second-name").read_bytes()) == {0}
+
+
+@pytest.mark.parametrize("lose_names", [True, False])
+def test_a_wipe_that_was_said_to_be_done_is(tmp_path: Path, *, lose_names: bool) -> None:
+    """The server is told so: the power may go the moment that the call returns, and no key comes back with it."""
+    root = tmp_path / "handheld"
+    seat_of(root).enrol(PIN, SHARE, LEASE, QUARANTINE)
+    after_cut(root, lambda: seat_of(root).wipe(), lose_names=lose_names)
+    assert seat_of(root).wiped()
+    assert "replica.keys" not in contents(root / "replicas" / SEAT)
+    assert contents(root / "keystore") == {}
 
 
 async def test_wherever_the_power_goes_a_wipe_is_carried_on(shared: Path, tmp_path: Path) -> None:

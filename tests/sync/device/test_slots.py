@@ -16,9 +16,9 @@ from schemas.errors import ReplicaError, UsageError
 from schemas.ids import DeviceId
 from sync.device.keystore import FileKeyStore, MemoryKeyStore
 from sync.device.pins import Argon2, PinTries, TryLimits
-from sync.device.slotfile import SlotFile
+from sync.device.slotfile import Keys, SlotFile, opened, parsed
 from sync.device.slots import Slots, Unlocked
-from tests.sync.device.powercut import crash_points
+from tests.sync.device.powercut import after_cut, crash_points
 from tests.sync.device.seats import NEW_SHARE, OTHER_PIN, PIN, QUARANTINE, SEAT, SHARE, slots
 from tests.sync.device.support import NOON, VirtualClock, contents
 
@@ -82,6 +82,18 @@ def test_each_of_pin_share_and_device_secret_is_needed(made: Slots, tmp_path: Pa
     FileKeyStore(tmp_path / "keystore").destroy(f"{SEAT}.secret")
     with pytest.raises(ReplicaError, match="not here: sign in"):
         made.unlock(PIN, SHARE)
+
+
+def test_pin_key_and_share_both_go_into_the_key(made: Slots) -> None:
+    """Past every check of ours: the file's box does not open with one of them alone, nor with a changed header."""
+    unlocked = made.unlock(PIN, SHARE)
+    pin_key = bytes(unlocked._pin_key)
+    file = parsed(made.path.read_bytes())
+    assert file is not None
+    assert opened(file, pin_key, SHARE) == Keys(unlocked.data_key(), *unlocked.ring_keys())
+    assert opened(file, pin_key, NEW_SHARE) is None
+    assert opened(file, bytes(32), SHARE) is None
+    assert opened(msgspec.structs.replace(file, share="another"), pin_key, SHARE) is None
 
 
 def test_a_wrong_share_costs_no_attempt(made: Slots) -> None:
@@ -409,6 +421,15 @@ def test_wherever_the_power_goes_a_seat_s_keys_open_with_the_old_or_the_new(tmp_
         unlocked.take_share(NEW_SHARE)
         assert either(held, NEW_SHARE, (PIN, OTHER_PIN)).data_key() == data
     assert points > 30
+
+
+@pytest.mark.parametrize("lose_names", [True, False])
+def test_a_share_that_was_said_to_be_taken_is(tmp_path: Path, *, lose_names: bool) -> None:
+    """The server forgets the old one then: the power may go the moment that the call returns."""
+    root = tmp_path / "device"
+    slots(root).make(PIN, SHARE, QUARANTINE)
+    after_cut(root, lambda: slots(root).unlock(PIN, SHARE).take_share(NEW_SHARE), lose_names=lose_names)
+    slots(root).unlock(PIN, NEW_SHARE)
 
 
 def test_wherever_the_power_goes_while_keys_are_made_they_are_there_or_can_be_made(tmp_path: Path) -> None:
