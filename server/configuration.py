@@ -69,8 +69,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     connections_per_address_max: Annotated[int, Meta(ge=1, description="Open connections of one IPv4 address or IPv6 "
                                            "/64. A listed proxy has no bound of its own.",
                                            extra=_unit("connections"))] = 5_000  # fmt: skip
-    requests_per_s: Annotated[float, Meta(gt=0, description="HTTP requests and WebSocket handshakes of one address, in "
-                              "the long run.", extra=_unit("requests a second"))] = 300.0  # fmt: skip
+    requests_per_s: Annotated[float, Meta(gt=0, description="New connections of one address, and its HTTP requests "
+                              "and WebSocket handshakes, in the long run.",
+                              extra=_unit("requests a second"))] = 300.0  # fmt: skip
     requests_burst: Annotated[int, Meta(ge=1, description="The same, at once. All devices behind one address come back "
                               "together after a restart.", extra=_unit("requests"))] = 6_000  # fmt: skip
 
@@ -127,6 +128,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return DoorLimits(
             connections_max=self.limits.connections_max,
             connections_per_address_max=self.limits.connections_per_address_max,
+            connects=Rate(self.limits.requests_per_s, self.limits.requests_burst),
         )
 
 

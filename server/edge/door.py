@@ -19,12 +19,14 @@ import msgspec
 
 from server.edge.addresses import Proxies, source_of
 from server.edge.bounds import (
+    ADDRESSES_MAX,
     OVERFLOW_PER_ADDRESS_MAX,
     PENDING_MAX,
     PENDING_PER_ADDRESS_MAX,
     TLS_GOODBYE_TIMEOUT_MS,
     TLS_HANDSHAKE_TIMEOUT_MS,
 )
+from server.edge.buckets import Buckets, Rate
 
 _log = logging.getLogger(__name__)
 _ACCEPTS_AT_ONCE: Final = 64
@@ -42,6 +44,8 @@ class DoorLimits(msgspec.Struct, frozen=True, kw_only=True):
         connections_per_address_max: of one source; a listed proxy has no bound of its own, it speaks for many.
         pending_max, pending_per_address_max: of those who have not sent a request yet.
         overflow_max: of one source, how many beyond its limit are still answered.
+        connects: the pace at which one source may open connections: a TLS handshake costs this side a signature. None
+            for any.
         tls_handshake_ms: how long the handshake may take.
     """
 
@@ -50,6 +54,7 @@ class DoorLimits(msgspec.Struct, frozen=True, kw_only=True):
     pending_max: int = PENDING_MAX
     pending_per_address_max: int = PENDING_PER_ADDRESS_MAX
     overflow_max: int = OVERFLOW_PER_ADDRESS_MAX
+    connects: Rate | None = None
     tls_handshake_ms: int = TLS_HANDSHAKE_TIMEOUT_MS
 
 
@@ -116,6 +121,8 @@ class Door:
         self._make = make
         self._tls = tls
         self._loop = asyncio.get_running_loop()
+        paced = limits.connects
+        self._connects = None if paced is None else Buckets(paced, ADDRESSES_MAX, self._loop.time)
         self._listening: list[socket.socket] = []
         self._resume: dict[socket.socket, asyncio.TimerHandle] = {}
         self._openings: set[asyncio.Task[None]] = set()
@@ -190,7 +197,8 @@ class Door:
         source = "" if peer in self._proxies else source_of(peer)
         crowded = bool(source) and self._inside[source] >= limits.connections_per_address_max
         too_many = bool(source) and self._inside[source] >= limits.connections_per_address_max + limits.overflow_max
-        if too_many or not self._make_room(source):
+        too_fast = bool(source) and self._connects is not None and self._connects.take(source) is not None
+        if too_fast or too_many or not self._make_room(source):
             self.turned_away += 1
             connection.close()
             return

@@ -1,7 +1,7 @@
 """What every request passes before the application sees it, HTTP and WebSocket alike, and every response on its way.
 
-In this order: who called (behind a listed proxy, whom it forwards for), whether it may speak here in clear, Host and
-Origin, secrets in the address, the caller's pace, the size of the body. Whatever goes out bears the security headers,
+In this order: who called (behind a listed proxy, whom it forwards for), whether it may speak here in clear, its pace,
+Host and Origin, secrets in the address, the size of the body. Whatever goes out bears the security headers,
 also what the framework itself says of a defect: this stands outside of everything else.
 """
 
@@ -137,9 +137,9 @@ class Edge:
         hosts = [value for name, value in headers if name == b"host"]
         origins = [value for name, value in headers if name == b"origin"]
         return (
-            self._names.refusal(caller.scheme, hosts, origins)
+            self._pace(caller)
+            or self._names.refusal(caller.scheme, hosts, origins)
             or url_secrets.refusal(scope.get("raw_path") or b"", scope["query_string"], self._secrets())
-            or self._pace(caller)
             or _too_large(headers)
         )
 

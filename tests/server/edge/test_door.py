@@ -6,10 +6,12 @@ import logging
 import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from server.edge import door as door_module
 from server.edge.addresses import Proxies
+from server.edge.buckets import Rate
 from server.edge.door import Door, DoorLimits, Entry
 from server.edge.tls import Tls
 from tests.server.edge.served import GET, HOST, UPGRADE, Authority, served
@@ -17,7 +19,7 @@ from tests.server.edge.served import GET, HOST, UPGRADE, Authority, served
 
 def limits(**changes: int) -> DoorLimits:
     """Small limits."""
-    return DoorLimits(**{"connections_max": 100, "connections_per_address_max": 50, **changes})
+    return msgspec.convert({"connections_max": 100, "connections_per_address_max": 50, **changes}, DoorLimits)
 
 
 async def test_who_sits_there_longest_makes_place() -> None:
@@ -108,6 +110,19 @@ async def test_a_listed_proxy_speaks_for_many() -> None:
             assert (await (await server.call("127.0.0.9")).ask()).status == 200
         assert (await (await server.call()).ask()).status == 200
         assert await (await server.call()).ended() == b""
+
+
+async def test_an_address_opens_connections_at_a_pace() -> None:
+    """The burst comes in, the next is closed before it costs a handshake; another address and a proxy are not held."""
+    paced = msgspec.structs.replace(limits(), connects=Rate(0.001, 3))
+    async with served(paced, proxies=["127.0.0.9"]) as server:
+        for _ in range(3):
+            assert (await (await server.call()).ask()).status == 200
+        assert await (await server.call()).ended() == b""
+        assert server.door.turned_away == 1
+        assert (await (await server.call("127.0.0.2")).ask()).status == 200
+        for _ in range(5):
+            assert (await (await server.call("127.0.0.9")).ask()).status == 200
 
 
 async def test_a_half_open_tls_handshake_is_cut(tmp_path: Path) -> None:
