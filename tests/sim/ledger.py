@@ -20,10 +20,11 @@ WITHIN: Final = {
     "custody-booking": {
         **dict.fromkeys(("arrested_at", "arrived_at", "relevant_time", "detention_authorised_at"), 30),
         **dict.fromkeys(("appropriate_adult", "disposal"), 30),
-        **dict.fromkeys(("status", "medication", "allergies"), 15),
+        "status": 15,
         "arresting_officer": 60,
     },
     "incident": {"opened_at": DAY, "source": DAY, "status": 60},
+    "medical": dict.fromkeys(("booking", "medication", "allergies", "conditions"), 15),
     "resource": {"category": DAY, "hold": 10},
     "suspect": {"claimed": 30},
     ITEM: {"decision": 60},

@@ -20,7 +20,7 @@ POLICIES: Final[dict[str, dict[str, str]]] = {
         ),
         **dict.fromkeys(("checks", "property_items", "log"), "grow"),
         **dict.fromkeys(("risk", "observation"), "highest"),
-        **dict.fromkeys(("appropriate_adult", "medication", "allergies", "disposal"), "judged"),
+        **dict.fromkeys(("appropriate_adult", "disposal"), "judged"),
         "status": "state",
         "markers": "tags",
     },
@@ -32,6 +32,11 @@ POLICIES: Final[dict[str, dict[str, str]]] = {
         "log": "grow",
         "arrests": "grow",
         "markers": "tags",
+    },
+    "medical": {
+        "booking": "once",
+        **dict.fromkeys(("medication", "allergies", "conditions"), "judged"),
+        **dict.fromkeys(("injuries", "visits", "given", "log"), "grow"),
     },
     "resource": {"category": "once", "hold": "claim", "log": "grow"},
     "suspect": {"claimed": "claim", "markers": "tags", "log": "grow"},
@@ -333,12 +338,15 @@ def scopes(kind: str, of: Cells) -> frozenset[ScopeName]:
             found = {f"area:{held['area']}"}
         case "custody-booking":
             found = {f"suite:{held['suite']}"}
+        case "medical":
+            found = {f"suite:{held['suite']}:medical"}
         case "resource":
             found = {held["home"], *(["custody"] if held["category"] == "cell" else [])}
         case "briefing":
             found = {f"{audience}:briefing" for audience in held["audience"]}
         case _:
-            asked = [*held["places"], *(["force"] if held.get("escalations") else [])]
+            shut = any(place.endswith(":medical") for place in held["places"])
+            asked = [*held["places"], *(["force"] if held.get("escalations") and not shut else [])]
             found = {*held["places"], *([f"{place}:inbox" for place in asked] if is_open(held) else [])}
     return frozenset(map(ScopeName, found))
 

@@ -7,11 +7,14 @@ and often differ.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from schemas.ids import named_record_id
 from schemas.kinds import KINDS
 from tests.sim import model
 
 BEGIN_MS: Final = 1_700_000_000_000
-KIND_NAMES: Final = tuple(sorted(name for name, spec in KINDS.items() if not spec.by_rule))
+KIND_NAMES: Final = (*sorted({name for name, spec in KINDS.items() if not spec.by_rule} - {"medical"}), "medical")
+"""The kinds that people write; the recorded cases count them, so that a later one comes last."""
+BOOKING: Final = named_record_id("a booking that no device holds")
 AREAS: Final = ("north", "south")
 AUDIENCES: Final = (
     ["area:north"],
@@ -44,6 +47,8 @@ def new_record(kind: str, what: int, text: str, when: int) -> Changes:
         case "resource":
             category, home = (("cell", "suite:one"), ("vehicle", "area:north"))[what % 2]
             changes = {"category": category, "name": text, "home": home}
+        case "medical":
+            changes = {"booking": BOOKING, "suite": "one"}
         case "suspect":
             changes = {"name": text, "wanted_for": text, "area": AREAS[what % 2]}
         case _:
@@ -133,11 +138,20 @@ def _briefing(what: int, text: str, now: int, held: Mapping[str, Any]) -> tuple[
     )
 
 
+def _medical(what: int, text: str, now: int, held: Mapping[str, Any]) -> tuple[Changes, ...]:
+    return (
+        {"medication": [f"medicine {what % 2}"]},
+        {"allergies": (["nuts"], ["milk", "nuts"], None)[what % 3], "conditions": [f"condition {what % 2}"]},
+        {"injuries": [{"text": text}], "visits": [{"seen_at": BEGIN_MS + what % 3, "by": "N. Salter"}]},
+    )
+
+
 _CHOICES: Final = {
     "incident": _incident,
     "custody-booking": _booking,
     "resource": _resource,
     "suspect": _suspect,
+    "medical": _medical,
     "briefing": _briefing,
 }
 
@@ -151,6 +165,8 @@ def correction(kind: str, what: int) -> Changes:
     match field:
         case "category":
             return {field: ("cell", "vehicle")[what % 2]}
+        case "booking":
+            return {field: named_record_id("another", str(what % 3))}
         case "source" | "arresting_officer":
             return {field: f"corrected {what % 3}"}
         case _:

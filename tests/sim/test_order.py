@@ -17,7 +17,7 @@ from tests.sim.world import SCOPES, World
 
 EVERYONE: Final = (0, 1, 2)
 EDITS: Final = st.lists(
-    st.tuples(st.sampled_from(EVERYONE), st.integers(0, 4), st.integers(0, 80), st.integers(0, 3)),
+    st.tuples(st.sampled_from(EVERYONE), st.integers(0, 5), st.integers(0, 80), st.integers(0, 3)),
     min_size=2,
     max_size=12,
 )
@@ -130,7 +130,7 @@ def test_of_what_is_recorded_once_the_order_only_decides_which_stands(values: Se
 
 def test_arrival_deciding_is_caught() -> None:
     """With `latest` by arrival planted, and the other oracles silenced, two orders of return tell it."""
-    edits = [(1, 2, 0, 1), (2, 2, 0, 1)]
+    edits = [(1, 3, 0, 1), (2, 3, 0, 1)]
     silent = dict.fromkeys(("record", "_rows_and_views", "_no_flicker"), mock.DEFAULT)
     with mutants.last_to_arrive_wins(), mock.patch.multiple(Audit, **silent):
         assert outcome(edits, (0, 1, 2)) != outcome(edits, (0, 2, 1))

@@ -36,6 +36,8 @@ SCOPES: Final = tuple(
             "area:south",
             "area:south:briefing",
             "force:briefing",
+            "suite:one:medical",
+            "suite:one:medical:inbox",
             "suite:one:inbox",
             "suite:one",
         ),
