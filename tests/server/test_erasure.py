@@ -1,0 +1,164 @@
+"""What an erasure takes, and that no replica holds the record after its next contact."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.ids import Millis, OpNumber, RecordId, Seq
+from schemas.kinds import InboxItem, Incident, spec_of
+from schemas.kinds.common import LogEntry
+from server import erasure
+from server.logbook import OFFICE, Entry, Erased, Erasure
+from server.settle import Submission
+from sync.device import DeviceIdentity, Handheld
+from sync.device.store import Held
+from sync.merge import RecordState
+from sync.outbox import OpState
+from tests.server.store.support import record_id
+from tests.sync.device.support import BIRMINGHAM, caught_up, connected, incident
+from tests.toy_server import ToyServer, toy_server
+
+WORDS: Final = ("quillfeather", "oddsocks", "marmalade")
+NOTE: Final = "erased on 2031-04-01T09:00:00Z by WM40002 under: MoPI group 4"
+
+
+# --- what goes with what --------------------------------------------------------------------------------------------
+
+
+class Fixed:
+    """Records as a table: record -> (version, whether the rules alone write it, what it is a part of)."""
+
+    def __init__(self, table: dict[str, tuple[int, bool, str | None]], gone: Collection[str] = ()) -> None:
+        self.table = table
+        self.gone = gone
+
+    def state(self, record: RecordId) -> RecordState | None:
+        """See `erasure.Records`."""
+        if record not in self.table:
+            return None
+        version, by_rule, _ = self.table[record]
+        spec = spec_of(InboxItem if by_rule else Incident)
+        return RecordState(id=record, spec=spec, version=Seq(version), cells={})
+
+    def parts(self, record: RecordId) -> list[RecordId]:
+        """See `erasure.Records`."""
+        return [RecordId(name) for name, (_, _, about) in self.table.items() if about == record]
+
+    def erasure_of(self, record: RecordId) -> Erased | None:
+        """See `erasure.Records`."""
+        return Erased(record, record, Millis(0), Seq(1), NOTE) if record in self.gone else None
+
+
+def planned(records: Fixed, *wanted: tuple[str, int], touched: Collection[str] = ()) -> tuple[set[str], list[str]]:
+    """(what goes, keys of the entries that are kept) of erasures of (record, seen)."""
+    asked = [
+        (Erasure(RecordId(name), Seq(seen), NOTE), (Entry("act", f"{name}@{seen}", b""),)) for name, seen in wanted
+    ]
+    plan = erasure.plan(asked, records, frozenset(map(RecordId, touched)))
+    return {state.id for state, _ in plan.gone}, [entry.key for entry in plan.entries]
+
+
+TREE: Final[dict[str, tuple[int, bool, str | None]]] = {
+    "booking": (3, False, None),
+    "medical": (4, False, "booking"),
+    "question": (9, True, "medical"),
+    "other": (2, False, None),
+}
+
+
+def test_parts_of_parts_go_as_well() -> None:
+    """And nothing else does."""
+    assert planned(Fixed(TREE), ("booking", 4)) == ({"booking", "medical", "question"}, ["booking@4"])
+
+
+def test_a_part_that_somebody_wrote_into_forbids_it_and_one_that_the_rules_wrote_does_not() -> None:
+    """A question that went to more people as time passed is nothing that anybody wrote."""
+    assert planned(Fixed(TREE), ("booking", 3)) == (set(), [])
+    assert planned(Fixed(TREE), ("booking", 8)) != (set(), [])
+
+
+@pytest.mark.parametrize("touched", ["booking", "medical", "question"])
+def test_what_the_same_commit_writes_forbids_it(touched: str) -> None:
+    """Even the rules' own: what is half written is not erased."""
+    assert planned(Fixed(TREE), ("booking", 99), touched=[touched]) == (set(), [])
+
+
+def test_one_that_is_refused_does_not_stop_the_next() -> None:
+    """Each erasure stands for itself, with its own entries."""
+    assert planned(Fixed(TREE), ("booking", 3), ("other", 2), ("nobody", 9)) == ({"other"}, ["other@2"])
+
+
+def test_the_same_twice_is_done_once() -> None:
+    """Two officers' approvals in one group: one act is kept, the one that carried it out."""
+    assert planned(Fixed(TREE), ("other", 2), ("other", 5)) == ({"other"}, ["other@2"])
+
+
+@given(about=st.lists(st.integers(0, 5), min_size=6, max_size=6))
+def test_it_ends_whatever_is_a_part_of_what(about: list[int]) -> None:
+    """Even of itself, or in a ring: nobody made it so, and it goes all the same."""
+    table: dict[str, tuple[int, bool, str | None]] = {str(n): (1, False, str(about[n])) for n in range(6)}
+    gone, _ = planned(Fixed(table), ("0", 1))
+    reach = {"0"}
+    while more := {name for name, (_, _, of) in table.items() if of in reach} - reach:
+        reach |= more
+    assert gone == reach
+
+
+def test_a_device_is_told_when_and_not_who_or_why() -> None:
+    """Reason and name are for those who may read the act."""
+    told = erasure.refusal_detail(Erased(record_id(1), record_id(1), Millis(1_932_800_400_000), Seq(1), NOTE))
+    assert told == "erased on 2031-04-01T09:00:00Z"
+
+
+# --- replicas -------------------------------------------------------------------------------------------------------
+
+
+async def words_in(handheld: Handheld) -> list[str]:
+    """The planted words that the device can still read: in its rows, and in its own ops in every state."""
+
+    def bodies(held: Held) -> bytes:
+        return b"\0".join(op.body for op in held.tables.ops_in(OpState, OpNumber(0), 1_000))
+
+    rows = repr(await handheld.find(Incident)).encode()
+    everything = (rows + await handheld._store.read(bodies)).lower()
+    return [word for word in WORDS if word.encode() in everything]
+
+
+async def erase(toy: ToyServer, record: RecordId) -> None:
+    """The server erases a record; the connected devices are told."""
+    (settled,) = await toy._commit([Submission(OFFICE, frozenset(), (), erasure=Erasure(record, Seq(10**6), NOTE))])
+    toy._tell(settled)
+
+
+async def test_no_replica_reads_an_erased_record_after_its_next_contact(tmp_path: Path) -> None:
+    """Not one that held it and was connected, nor one that was away meanwhile; on its author's its row is gone too."""
+    author, reader, away = (DeviceIdentity.generate(name) for name in ("hh-1", "hh-2", "hh-3"))
+    async with toy_server([(one, [BIRMINGHAM]) for one in (author, reader, away)]) as toy:
+        async with connected(tmp_path / "1", author, toy) as one, connected(tmp_path / "2", reader, toy) as two:
+            doomed = (await one.create(incident("Quillfeather", log=(LogEntry(text="Oddsocks"),)))).record
+            await one.append(doomed, "log", LogEntry(text="Marmalade"))
+            stays = (await one.create(incident("Ferret loose"))).record
+            await one.wait_until(caught_up)
+            stream = two.changes()
+            while await two.get(Incident, stays) is None:
+                await anext(stream)
+            async with connected(tmp_path / "3", away, toy) as three:
+                assert await words_in(three) == list(WORDS)
+            for handheld in (one, two):
+                assert await words_in(handheld) == list(WORDS)
+            mine, theirs = one.changes(), two.changes()
+            await erase(toy, doomed)
+            for handheld, changes in ((one, mine), (two, theirs)):
+                while await handheld.get(Incident, doomed) is not None:
+                    await anext(changes)
+            assert await words_in(two) == []
+            assert doomed not in {record for record, _ in await one.find(Incident)}
+            for handheld in (one, two):
+                assert await handheld.get(Incident, stays) is not None
+        async with connected(tmp_path / "3", away, toy) as three:
+            assert await words_in(three) == []
+            assert await three.get(Incident, stays) is not None
