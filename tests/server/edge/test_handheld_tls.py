@@ -1,0 +1,49 @@
+"""A handheld of ours against a real server that speaks TLS itself."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from server.demo.stage import Person
+from server.identity import Directory
+from server.serving import DEVICES
+from sync.device import Handheld, HeldKey, SyncStatus
+from tests.server.edge.process import configure, running
+from tests.server.edge.served import Authority
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def trusting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+    """An authority that this machine's programs trust."""
+    authority = Authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca_file))
+    return authority
+
+
+async def test_a_handheld_works_over_tls_and_refuses_another_name(tmp_path: Path, trusting: Authority) -> None:
+    """A wss address with the right name connects; the same server under a name that its certificate lacks does not."""
+    trusting.issue("localhost")
+    person = Person("hh-01", "WM21877", ("area:birmingham",))
+    data = tmp_path / "data"
+    Directory(data / DEVICES).enrol(person.device, person.officer, person.identity.public_key, person.audiences)
+    data.chmod(0o700)
+    tls = '[tls]\ncertificate_file = "certificate.pem"\nkey_file = "key.pem"\n'
+
+    def refused_name(status: SyncStatus) -> bool:
+        assert not status.connected
+        return "CERTIFICATE_VERIFY_FAILED" in (status.last_error or "")
+
+    async with running(configure(tmp_path, tls)) as server:
+        for host, condition in (("127.0.0.1", refused_name), ("localhost", lambda status: status.connected)):
+            opening = Handheld.open(
+                tmp_path / host,
+                identity=person.identity,
+                keys=HeldKey(bytes(range(32))),
+                author=person.officer,
+                server=f"wss://{host}:{server.port}",
+            )
+            async with opening as handheld, asyncio.timeout(20):
+                await handheld.wait_until(condition)
