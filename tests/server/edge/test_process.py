@@ -182,11 +182,10 @@ async def test_no_secret_comes_into_the_log(tmp_path: Path) -> None:
         f"GET / HTTP/1.1\r\nHost: {planted[10]}\r\nOrigin: {planted[10]}\r\nX-Forwarded-For: {planted[10]}\r\n\r\n",
     ]
     async with running(configure(tmp_path, tls), environment, level="debug") as server:
-        token = (server.data / "control.token").read_text().strip()
         client = authority.client()
-        for request in (*requests, f"GET /{token} HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        for request in requests:
             answer = await (await server.call(tls=client)).ask(request.encode())
-            assert not any(secret.encode() in answer.body for secret in (*planted[6:9], *planted[2:5], token))
+            assert not any(secret.encode() in answer.body for secret in planted)
         async with server.challenged(client) as device:
             await device.send(f"{planted[11]}".encode())
             assert await ending(device) == "not_msgpack"
@@ -194,6 +193,6 @@ async def test_no_secret_comes_into_the_log(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGHUP)
         assert (await (await server.call(tls=client)).ask(LIVEZ)).status == 200
     assert logging.getLevelName(logging.DEBUG) in server.said
-    for secret in (*planted, token):
+    for secret in planted:
         assert secret not in server.said
     assert "Traceback" not in server.said
