@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from schemas.errors import ReplicaError
 from sync.device.keys import KEY_BYTES, KeyHolder, RingHolder
-from sync.device.ring import Ring, new_record_key, op_place, row_place, seal
+from sync.device.ring import Ring, new_record_key, op_place, pack_op, row_place, seal
 from sync.outbox import PENDING, OpState
 
 FORMAT: Final = 5
@@ -26,6 +26,7 @@ _OP_INDEXES: Final = f"""
 CREATE INDEX op_pending ON op (record, n) WHERE {IS_PENDING};
 CREATE INDEX op_pending_by_kind ON op (kind, record) WHERE {IS_PENDING};
 """
+# Of an op, `body` is sealed with `detail` and `why` in it, whose columns are then empty.
 _READING: Final = "CREATE TABLE reading (n INTEGER PRIMARY KEY, body BLOB NOT NULL)"
 # The ring's one row: `held` is the ring key itself, where no `RingHolder` keeps it apart; else `known_by` tells which
 # one it is (`Ring.check`). `due`: a record's key was dropped since the ring key was last a new one.
@@ -153,8 +154,10 @@ def _seal_bodies(connection: Sql) -> None:
         for (body,) in connection.execute("SELECT body FROM row WHERE record = ?", (record,)).fetchall():
             sealed = seal(key, body, row_place(record))
             connection.execute("UPDATE row SET body = ? WHERE record = ?", (sealed, record))
-        for n, body in connection.execute("SELECT n, body FROM op WHERE record = ?", (record,)).fetchall():
-            connection.execute("UPDATE op SET body = ? WHERE n = ?", (seal(key, body, op_place(record, n)), n))
+        said = connection.execute("SELECT n, body, detail, why FROM op WHERE record = ?", (record,)).fetchall()
+        for n, body, detail, why in said:
+            sealed = seal(key, pack_op(body, detail, why), op_place(record, n))
+            connection.execute("UPDATE op SET body = ?, detail = '', why = '' WHERE n = ?", (sealed, n))
 
 
 _UPGRADE_WORK: Final[dict[int, Callable[[Sql], None]]] = {5: _seal_bodies}

@@ -1,8 +1,8 @@
 """The ring: what is sealed at rest under the keys of single records, and the one key that those are wrapped under.
 
 Removing a row from a database leaves it in old pages, in the journal and in blocks that flash storage has not erased.
-So each record's bodies (its row, and this device's ops on it) are sealed under a random key of that record, and the
-records' keys are wrapped under the **ring key**. To remove a record is to drop its key, choose a new ring key, wrap the
+So each record's bodies (its row, and what this device's ops on it say) are sealed under a random key of that record,
+and the records' keys are wrapped under the **ring key**. To remove a record is to drop its key, choose a new ring key, wrap the
 keys that stay under it, and forget the old one: what is left anywhere of the record, or of its wrapped key, is then
 sealed under keys that exist nowhere.
 
@@ -22,6 +22,7 @@ import hmac
 import os
 from typing import Final
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -116,3 +117,13 @@ def unseal(key: bytes, sealed: bytes, place: bytes) -> bytes:
         raise ReplicaError(
             "a body in the replica does not fit its place: someone has moved or changed it. Set the replica aside"
         ) from None
+
+
+def pack_op(body: bytes, detail: str, why: str) -> bytes:
+    """All of an op that people wrote: its bytes, why it is held, and what its author said when they ended it."""
+    return msgspec.msgpack.encode((body, detail, why))
+
+
+def unpack_op(packed: bytes) -> tuple[bytes, str, str]:
+    """Body, detail and why."""
+    return msgspec.msgpack.decode(packed, type=tuple[bytes, str, str])

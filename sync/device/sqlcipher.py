@@ -10,7 +10,7 @@ from typing import Any, Final
 from schemas.errors import ReplicaError
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
 from sync.device.layout import IS_PENDING, SHUT, Found, Sql, change_ring, make_tables, stored_ring
-from sync.device.ring import Ring, new_record_key, op_place, row_place, seal, unseal
+from sync.device.ring import Ring, new_record_key, op_place, pack_op, row_place, seal, unpack_op, unseal
 from sync.outbox import OpState, Untaken
 from sync.replica.tables import StoredOp, StoredPosition
 
@@ -230,12 +230,15 @@ class SqlTables:
     def put_op(self, op: StoredOp) -> None:
         """See `Tables`. A body that is sealed to the server, or destroyed, is kept as it is, under no key of ours."""
         readable = op.state.value not in SHUT and op.body != b""
-        body = seal(self._key(op.record), op.body, op_place(op.record, op.n)) if readable else op.body
+        body, detail, why = op.body, op.detail, op.why
+        if readable:
+            body = seal(self._key(op.record), pack_op(body, detail, why), op_place(op.record, op.n))
+            detail = why = ""
         self._execute(
             _OP_PUT,
             (
-                op.n, op.record, op.kind, op.state.value, body, op.seq, " ".join(op.scopes), op.code, op.detail,
-                op.became, op.why, op.untaken.value,
+                op.n, op.record, op.kind, op.state.value, body, op.seq, " ".join(op.scopes), op.code, detail,
+                op.became, why, op.untaken.value,
             ),
         )  # fmt: skip
         if not readable and self.row_version(op.record) is None:
@@ -246,7 +249,7 @@ class SqlTables:
         if state not in SHUT and body != b"":
             if wrapped is None:
                 raise ReplicaError(f"the key of record {record} is gone, and op {n} is still under it")
-            body = unseal(self._ring().unwrap(record, wrapped), body, op_place(record, n))
+            body, detail, why = unpack_op(unseal(self._ring().unwrap(record, wrapped), body, op_place(record, n)))
         return StoredOp(
             n=n,
             record=record,

@@ -105,6 +105,20 @@ def test_no_body_lies_open_in_the_tables_and_each_record_has_its_own_key(sql: Sq
     assert key_of(tables, A) not in (None, key_of(tables, B))
 
 
+def test_what_an_author_said_of_an_op_is_sealed_with_it(sql: Sql) -> None:
+    """Why it is held and why it was withdrawn are words about the record too."""
+    tables = SqlTables(sql)
+    said = StoredOp(
+        n=OpNumber(1), record=A, kind="incident", state=OpState.WITHDRAWN, body=b"an op",
+        code="op_value_wrong", detail="Mrs Oddsocks", why="Quillfeather was elsewhere",
+    )  # fmt: skip
+    tables.put_op(said)
+    assert tables.op(OpNumber(1)) == said
+    lying = sql.execute("SELECT * FROM op").fetchall()
+    assert "Oddsocks" not in str(lying)
+    assert "Quillfeather" not in str(lying)
+
+
 @pytest.mark.parametrize("swap", ["row", "op"])
 def test_bodies_that_someone_swapped_are_noticed(sql: Sql, swap: str) -> None:
     """Also between two ops of one record, which share its key."""

@@ -134,8 +134,9 @@ async def test_every_body_of_an_earlier_replica_is_sealed_and_comes_back(old: Pa
         tables = SqlTables(sql)
         assert (tables.row(RECORD), tables.row(RecordId("T"))) == (b"row", b"")
         assert tables.row_version(RECORD) == 7
-        bodies = sql.execute("SELECT body FROM row UNION ALL SELECT body FROM op").fetchall()
-        assert {len(body) for (body,) in bodies} == {28, 28 + 1, 28 + 3}
+        assert {len(body) for (body,) in sql.execute("SELECT body FROM row").fetchall()} == {28, 28 + 3}
+        said = sql.execute("SELECT length(body), detail, why FROM op").fetchall()
+        assert all(length > 28 + 1 and (detail, why) == ("", "") for length, detail, why in said)
         keys = sql.execute("SELECT wrapped FROM record_key").fetchall()
         assert (len(keys), len(set(keys)), {len(key) for (key,) in keys}) == (3, 3, {60})
         assert not tables.ring_due()
