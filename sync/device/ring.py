@@ -2,9 +2,9 @@
 
 Removing a row from a database leaves it in old pages, in the journal and in blocks that flash storage has not erased.
 So each record's bodies (its row, and what this device's ops on it say) are sealed under a random key of that record,
-and the records' keys are wrapped under the **ring key**. To remove a record is to drop its key, choose a new ring key, wrap the
-keys that stay under it, and forget the old one: what is left anywhere of the record, or of its wrapped key, is then
-sealed under keys that exist nowhere.
+and the records' keys are wrapped under the **ring key**. To remove a record is to drop its key, choose a new ring key,
+wrap the keys that stay under it, and forget the old one: what is left anywhere of the record, or of its wrapped key, is
+then sealed under keys that exist nowhere.
 
 All of it is AES-256-GCM (NIST SP 800-38D) with random 96-bit nonces, which one key may use 2^32 times. SQLCipher stays
 around it.
