@@ -326,8 +326,8 @@ _SPECS: Final = (
         "op_not_entitled",
         None,
         _R.QUARANTINE,
-        "A recorded value is corrected only by those who decide about it, and the device holds no inbox of the record.",
-        "Add a log entry that says what differs; it goes to the person who may correct it.",
+        "The author has not the role that this change needs.",
+        "Ask whoever the text names to do it; a log entry can say what they should know.",
     ),
     _spec(
         "op_kind_unknown",

@@ -5,7 +5,7 @@ reach COMMIT_BYTES_SOFT_MAX, so that a scope's batch always fits in a message; t
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Op, Stamp, stamp_of
 from schemas.roles import Role
 from schemas.wire import SCHEMA, Result
 from server import erasure, logbook
+from server.consequences import Plan
 from server.logbook import (
     ERASED_DIGEST,
     NOTHING,
@@ -30,14 +31,13 @@ from server.logbook import (
     OpKey,
     Written,
 )
-from sync import check, digest, entitled, history, inbox, merge
+from sync import check, digest, entitled, merge
 from sync.evidence.chain import ChainHead, SignedHead
 from sync.evidence.leaf import OpLeaf, RowsLeaf
 from sync.evidence.leaf import encode as encode_leaf
 from sync.evidence.merkle import EMPTY, Frontier
 from sync.history import Act
 from sync.merge import RecordState
-from sync.policies import Change, policy_of
 from sync.session import Head
 
 _CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
@@ -397,7 +397,7 @@ class _Commit:
         self, op: Op, before: RecordState | None, after: RecordState, stamp: Stamp, unread: frozenset[FieldName]
     ) -> tuple[check.Refusal | None, tuple[Act, ...]]:
         """Take in a changed record and what follows from it by rule; or nothing of it, with the reason."""
-        plan = _Plan(self._state, lambda name: op if name == op.id else self._op(name))
+        plan = Plan(self._state, self._loaded.archive.parts, lambda name: op if name == op.id else self._op(name))
         changes = {
             name: merge.change_of(op, name, stamp, after.spec.fields[name]) for name in op.changes if name not in unread
         }
@@ -549,68 +549,6 @@ class _Commit:
     def _was_in(self, scope: ScopeName, record: RecordId) -> bool:
         state = self._before.get(record)
         return state is not None and scope in state.scopes()
-
-
-class _Plan:
-    """What one op changes: its record, the inbox items that follow, and what a decision settles."""
-
-    def __init__(self, state: Callable[[RecordId], RecordState | None], author: inbox.Author) -> None:
-        self._state_of = state
-        self._author = author
-        self.states: dict[RecordId, RecordState] = {}
-        self.acts: list[Act] = []
-
-    def change(
-        self,
-        before: RecordState | None,
-        after: RecordState,
-        changes: Mapping[FieldName, Change],
-        op: Op,
-        stamp: Stamp,
-    ) -> None:
-        """Take in a changed record, then what follows from that."""
-        self.states[after.id] = after
-        asked = self._ask(before, after, stamp)
-        # In a new record nothing was before and nobody was against it: such acts are not kept.
-        for name, change in changes.items() if before is not None else ():
-            act = history.act(before, after, name, change, asked.get(name))
-            if after.id != op.record or not act.plain:
-                self.acts.append(act)
-        follows = inbox.consequence(before, after, op, stamp)
-        if follows is None:
-            return
-        subject = self._state(follows.subject)
-        if subject is None:
-            return
-        settled = merge.decide(subject, follows.field, follows.change, Seq(stamp.seq))
-        self.change(subject, settled, {follows.field: follows.change}, op, stamp)
-
-    def _ask(self, before: RecordState | None, after: RecordState, stamp: Stamp) -> dict[FieldName, RecordId]:
-        """Bring the inbox items about a record up to date. Returns field -> the item that asks about it."""
-        asked: dict[FieldName, RecordId] = {}
-        for field in inbox.fields_to_look_at(before, after):
-            policy, cell = policy_of(field), after.cells[field.name]
-            was = None if before is None else before.cells.get(field.name)
-            was_open = was is not None and bool(policy.unsettled(field, was))
-            if was is not None and was_open and was.decided != cell.decided:
-                self._end(inbox.item_id(after.id, field.name, was.decided), stamp)
-            if not (policy.unsettled(field, cell) or (was_open and was is not None and was.decided == cell.decided)):
-                continue
-            item = inbox.item_id(after.id, field.name, cell.decided)
-            brought = inbox.follow(field, after, self._state(item), stamp, self._author)
-            if brought is not None:
-                self.states[item] = brought
-            if policy.unsettled(field, cell):
-                asked[field.name] = item
-        return asked
-
-    def _end(self, item: RecordId, stamp: Stamp) -> None:
-        state = self._state(item)
-        if state is not None and inbox.is_open(state):
-            self.states[item] = inbox.ended(state, stamp)
-
-    def _state(self, record: RecordId) -> RecordState | None:
-        return self.states.get(record) or self._state_of(record)
 
 
 _Decided = tuple[Result, tuple[Act, ...]]

@@ -185,6 +185,20 @@ def decide(n: int, value: object, device: str = "desk-1", field: FieldName = ADU
     return op(n, item, {"decision": {"value": value, "reason": "asked"}}, kind="inbox-item", device=device, **more)
 
 
+def test_settled_questions_move_with_their_record_too(desk: Desk) -> None:
+    """What was asked and decided goes on being nobody's business where the record no longer is."""
+    differ_about_adult(desk)
+    item = inbox.item_id(record(1), ADULT, "")
+    decision = {"decision": {"value": "needed", "reason": "is 16"}}
+    desk.one(op(2, item, decision, kind="inbox-item", device="hh-3"))
+    assert not item_of(desk, ADULT).open
+    moved = desk.submit(booking(2, {"suite": "oldbury"}, base=desk.held(1).version))
+    assert item in {row.record for row in moved.rows}
+    assert item not in desk.members(SUITE)
+    assert item not in desk.members(SUITE_INBOX)
+    assert item in desk.members(OLDBURY)
+
+
 def test_a_decision_changes_two_records_in_one_commit(desk: Desk) -> None:
     """The item and the record it is about, in the batches of both their scopes; the decider is who stands there."""
     differ_about_adult(desk)

@@ -1,0 +1,103 @@
+"""What follows from one op by rule: the inbox items about what it changed, and what a decision settles. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from schemas.ids import FieldName, RecordId, Seq
+from schemas.ops import Op, Stamp
+from sync import history, inbox, merge
+from sync.history import Act
+from sync.merge import RecordState
+from sync.policies import Change, policy_of
+
+
+class Plan:
+    """What one op changes: its record, the inbox items that follow, and what a decision settles.
+
+    Attributes:
+        states: the changed records, by id.
+        acts: what the op did, field by field.
+    """
+
+    def __init__(
+        self,
+        state: Callable[[RecordId], RecordState | None],
+        parts: Callable[[RecordId], Iterable[RecordId]],
+        author: inbox.Author,
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            state: a record as it is.
+            parts: the records that are parts of one (`Kind.about`).
+            author: who made an op (`sync.inbox.Author`).
+        """
+        self._state_of = state
+        self._parts_of = parts
+        self._author = author
+        self.states: dict[RecordId, RecordState] = {}
+        self.acts: list[Act] = []
+
+    def change(
+        self,
+        before: RecordState | None,
+        after: RecordState,
+        changes: Mapping[FieldName, Change],
+        op: Op,
+        stamp: Stamp,
+    ) -> None:
+        """Take in a changed record, then what follows from that."""
+        self.states[after.id] = after
+        asked = self._ask(before, after, stamp)
+        if before is not None and before.scopes() != after.scopes():
+            self._move_items(after, stamp)
+        # In a new record nothing was before and nobody was against it: such acts are not kept.
+        for name, change in changes.items() if before is not None else ():
+            act = history.act(before, after, name, change, asked.get(name))
+            if after.id != op.record or not act.plain:
+                self.acts.append(act)
+        follows = inbox.consequence(before, after, op, stamp)
+        if follows is None:
+            return
+        subject = self._state(follows.subject)
+        if subject is None:
+            return
+        settled = merge.decide(subject, follows.field, follows.change, Seq(stamp.seq))
+        self.change(subject, settled, {follows.field: follows.change}, op, stamp)
+
+    def _ask(self, before: RecordState | None, after: RecordState, stamp: Stamp) -> dict[FieldName, RecordId]:
+        """Bring the inbox items about a record up to date. Returns field -> the item that asks about it."""
+        asked: dict[FieldName, RecordId] = {}
+        for field in inbox.fields_to_look_at(before, after):
+            policy, cell = policy_of(field), after.cells[field.name]
+            was = None if before is None else before.cells.get(field.name)
+            was_open = was is not None and bool(policy.unsettled(field, was))
+            if was is not None and was_open and was.decided != cell.decided:
+                self._end(inbox.item_id(after.id, field.name, was.decided), stamp)
+            if not (policy.unsettled(field, cell) or (was_open and was is not None and was.decided == cell.decided)):
+                continue
+            item = inbox.item_id(after.id, field.name, cell.decided)
+            brought = inbox.follow(field, after, self._state(item), stamp, self._author)
+            if brought is not None:
+                self.states[item] = brought
+            if policy.unsettled(field, cell):
+                asked[field.name] = item
+        return asked
+
+    def _move_items(self, subject: RecordState, stamp: Stamp) -> None:
+        """Take what was and is asked about a record, and about those questions, to where the record is now."""
+        for part in self._parts_of(subject.id):
+            item = self._state(part)
+            if item is None or item.spec.name != inbox.SPEC.name:
+                continue
+            there = inbox.moved(item, subject, stamp)
+            if there is not None:
+                self.states[part] = there
+                self._move_items(there, stamp)
+
+    def _end(self, item: RecordId, stamp: Stamp) -> None:
+        state = self._state(item)
+        if state is not None and inbox.is_open(state):
+            self.states[item] = inbox.ended(state, stamp)
+
+    def _state(self, record: RecordId) -> RecordState | None:
+        return self.states.get(record) or self._state_of(record)
