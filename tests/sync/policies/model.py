@@ -18,6 +18,8 @@ from schemas.ops import Op, Row
 from server.store.port import KeptOp
 
 CANDIDATES: Final = FieldName("candidates")
+MANY: Final = ("grow", "tags")
+"""The policies of fields that hold many values."""
 Place = tuple[RecordId, FieldName]
 
 
@@ -88,11 +90,12 @@ class Model:
     def _take(self, op: Op, kept: KeptOp) -> None:
         self.kind_of.setdefault(op.record, op.kind)
         saw = {name: self._saw(op, name) for name in self._names(op.kind)}
+        late = self._late(op)
         for name, value in op.changes.items():
             told = Told(
                 op=op.id,
                 value=value,
-                late=(*op.hlc, op.device, op.n),
+                late=late,
                 occurred_at=op.occurred_at,
                 at=kept.recorded_at,
                 seq=kept.seq,
@@ -102,6 +105,24 @@ class Model:
                 decides=op.correct and self.field((op.record, name)).policy.name == "once",
             )
             self._tell((op.record, name), told)
+
+    def _late(self, op: Op) -> tuple[int, int, str, int]:
+        """When it was made: later than all that stands in the record and that the same hands wrote before.
+
+        Its own clock says so of what was written on this record. What they decided on an item stands here too, once
+        their decision is taken, and the clock is kept per record.
+        """
+        if op.record in self._items:
+            return (*op.hlc, op.device, op.n)
+        stands = [
+            one.late
+            for place, told in self.told.items()
+            if place[0] == op.record
+            for one in (told if self.field(place).policy.name in MANY else self.standing(place))
+            if one.device == op.device and split_op_id(one.op)[1] < op.n
+        ]
+        ms, tick = max([(one[0], one[1]) for one in stands], default=(0, 0))
+        return (*max(op.hlc, (ms, tick + 1) if stands else (0, 0)), op.device, op.n)
 
     def _tell(self, place: Place, told: Told) -> None:
         self.told.setdefault(place, []).append(told)

@@ -16,13 +16,12 @@ from sync import history, merge
 from sync.policies import policy_of
 from tests.sync.policies import model
 from tests.sync.policies.drawing import Drawn, Write, fields_of
-from tests.sync.policies.model import Model, Place
+from tests.sync.policies.model import MANY, Model, Place
 from tests.sync.policies.people import People
 from tests.sync.policies.world import RECORD, Case, Server, begin, every_order, try_write
 
 FIRST_COMMIT = ("once", "claim")
 """The policies under which the order of arrival decides."""
-MANY = ("grow", "tags")
 
 
 class Broken(AssertionError):  # noqa: N818  it names what is found

@@ -8,6 +8,7 @@ from hypothesis import given
 
 from schemas.codec import encode
 from schemas.errors import UsageError
+from schemas.ids import FieldName
 from schemas.kinds import KINDS
 from tests.sync.policies.drawing import Drawn, fields_of, one_dispute, one_field
 from tests.sync.policies.oracles import check_every_order, check_transitions, look
@@ -126,3 +127,24 @@ def test_a_forged_step_is_refused() -> None:
     forged = encode(msgspec.structs.replace(op, changes={**op.changes, "status": "arrived"}))
     [result] = server.push(one.name, forged)
     assert (result.status, result.code) == ("refused", "op_transition")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_was_decided_on_an_item_comes_before_what_the_same_hands_wrote_next(first: int) -> None:
+    """Two decide and note an arrest in one and the same moment: whose decision is taken, their arrest is the later."""
+    server, desks = begin("incident")
+    one, other = desks
+    one.say(arrests=[ARREST])
+    other.say(status="closed")
+    in_touch(server, one, other)
+    [(_, item)] = server.questions()
+    arrests = []
+    for desk in desks:
+        desk.decide(item, "closed")
+        arrests.append(desk.say(arrests=[ARREST]))
+    desks[first].push(server)
+    desks[1 - first].push(server)
+    look(server)
+    [row] = [row for row in server.rows() if row.kind == "incident"]
+    _, last, _ = row.cells[FieldName("arrests")][-1]
+    assert row.stamps[last].op == arrests[first].id
