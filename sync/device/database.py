@@ -152,6 +152,9 @@ class EncryptedDatabase:
 
     def _renew_ring(self, connection: Sql, tables: SqlTables, share: bytes | None) -> int:
         keys = self._keys
+        if isinstance(keys, RingHolder):
+            # Of a change whose end could not be written down, the next key is the one that the database is under.
+            keys.ring_settled(self.ring.key())
         ring = Ring(keys.next_ring() if isinstance(keys, RingHolder) else os.urandom(KEY_BYTES))
         count = _transaction(connection, lambda _: tables.rotate_ring(ring))
         tables.use_ring(ring)

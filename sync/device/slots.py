@@ -239,9 +239,13 @@ class Unlocked:
     def next_ring(self) -> bytes:
         """Keep a new ring key beside the present one, on disk, and hand it over. `ring_settled` ends the change.
 
-        An earlier change that was broken off is given up: settle it first (opening the replica does).
+        Raises:
+            UsageError: a change is under way: the database may be under its key, which must not be lost.
+            ReplicaError: it was locked, or the slots cannot be written.
         """
         self._require_keys()
+        if self._next_ring:
+            raise UsageError("the ring key is being changed already: settle that first")
         self._change(next_ring=os.urandom(KEY_BYTES))
         return bytes(self._next_ring)
 

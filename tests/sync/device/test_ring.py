@@ -16,6 +16,7 @@ from sync.device.database import EncryptedDatabase
 from sync.device.keys import HeldKey, KeyHolder
 from sync.device.layout import SHUT, Sql, make_tables
 from sync.device.ring import Ring, op_place, row_place, seal, unseal
+from sync.device.slots import Unlocked
 from sync.device.sqlcipher import SqlTables
 from sync.device.store import Held, ReplicaStore
 from sync.outbox import OpState
@@ -361,6 +362,49 @@ async def test_wherever_the_power_goes_while_the_ring_is_renewed_the_replica_ope
             break
     assert step > 15
     assert shares == {SHARE, NEW_SHARE}
+
+
+async def test_a_renewing_whose_end_could_not_be_written_is_never_lost(
+    seat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is under the next key then: renewing again keeps that key until the one after it is in its place."""
+
+    def full(*_: object) -> None:
+        raise ReplicaError("the disk is full")
+
+    for step in itertools.count():
+        root = seat.parent / f"run-{step}"
+        shutil.copytree(seat, root)
+        store = await opened(root)
+        with monkeypatch.context() as patch:
+            patch.setattr(Unlocked, "ring_settled", full)
+            with pytest.raises(ReplicaError, match="the disk is full"):
+                await store._database._run(
+                    lambda connection, of=store: changed_and_not_settled(connection, of)  # type: ignore[misc]
+                )
+        assert await store.read(content) == LEFT
+        with powered(root, step) as disk:
+            await store.renew_ring()
+        await store.close()
+        store = await opened(root)
+        assert await store.read(content) == LEFT
+        await store.close()
+        if not disk.gone:
+            break
+    assert step > 15
+
+
+def changed_and_not_settled(connection: Sql, store: ReplicaStore) -> None:
+    """A renewing that comes as far as the database."""
+    database, tables = store._database, store._held.tables
+    assert isinstance(database._keys, Unlocked)
+    ring = Ring(database._keys.next_ring())
+    connection.execute("BEGIN IMMEDIATE")
+    tables.rotate_ring(ring)
+    connection.execute("COMMIT")
+    tables.use_ring(ring)
+    database.ring = ring
+    database._keys.ring_settled(ring.key())
 
 
 @pytest.mark.parametrize("wrapped", [0, 1])

@@ -277,6 +277,8 @@ def test_ring_and_data_keys_are_changed_in_two_steps(made: Slots) -> None:
     assert unlocked.next_data_key() == new_data
     again = made.unlock(PIN, SHARE)
     assert (again.ring_keys(), again.data_keys()) == ((ring, new_ring), (data, new_data))
+    with pytest.raises(UsageError, match="being changed already"):
+        again.next_ring()
     with pytest.raises(UsageError, match="none of those"):
         again.ring_settled(bytes(32))
     with pytest.raises(UsageError, match="none of those"):
