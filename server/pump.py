@@ -22,6 +22,7 @@ from schemas.ids import Millis
 from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Lease, Result
 from server import intake
 from server.committer import Committer
+from server.edge.middleware import DevicePace
 from server.gate import Gate, Seated
 from server.hub import Hub, batch_frame
 from server.settle import Submission
@@ -72,13 +73,23 @@ def _defect(task: "asyncio.Task[object]") -> Exception | None:
 class Services:
     """What every connection works with."""
 
-    def __init__(self, store: Store, committer: Committer, hub: Hub, gate: Gate, now: Callable[[], Millis]) -> None:
-        """Bind them."""
+    def __init__(
+        self,
+        store: Store,
+        committer: Committer,
+        hub: Hub,
+        gate: Gate,
+        now: Callable[[], Millis],
+        *,
+        pace: DevicePace | None = None,
+    ) -> None:
+        """Bind them; `pace` counts how often each device comes."""
         self.store = store
         self.committer = committer
         self.hub = hub
         self.gate = gate
         self.now = now
+        self.pace = pace or DevicePace()
 
 
 class Connection:
@@ -227,6 +238,11 @@ class Connection:
         grants = services.gate.grants(demand.device) if seated.welcome else {}
         self.session.admit(msgspec.structs.replace(admission, grants=services.hub.grants(grants)), services.now())
         if self.session.device is not None:
+            # Only now: before the proof anyone could use up another device's pace.
+            wait = services.pace.connect(demand.device)
+            if wait is not None:
+                self.session.fail(PeerError("too_fast", retry_after_ms=wait))
+                return
             self._until = seated.until
             self._leased(admission.lease)
             services.hub.enter(demand.device, self)
