@@ -432,6 +432,7 @@ class Replica:
         outcome.touched.add(record)
         if not self._tables.is_member_of_any(record):
             self._tables.drop_row(record)
+            self._own.seal_without_right(record, outcome)
 
     def _drop_scope(self, scope: ScopeName, gen: Generation, outcome: Outcome) -> None:
         members = self._tables.members(scope, "", "")

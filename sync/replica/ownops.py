@@ -19,6 +19,8 @@ from sync.replica.facts import Outcome, WriteFacts
 from sync.replica.tables import StoredOp, Tables
 from sync.replica.writing import require_writable, sendable, sight
 
+NO_RIGHT: Final = "op_not_permitted"
+"""The refusal of an op on a record that has left its author's grants."""
 _NEXT_OP: Final = "next_op"
 _MADE: Final = "made/{n}"
 
@@ -223,6 +225,21 @@ class OwnOps:
             )
             if state is OpState.SEALED:
                 outcome.sealed.append(op.n)
+
+    def seal_without_right(self, record: RecordId, outcome: Outcome) -> bool:
+        """Seal up what was refused because its author has no right to the record, once the record is not here either.
+
+        While it is here its officer sees the refused change beside it, and may put it right or give it up.
+
+        Returns:
+            Whether there was any.
+        """
+        if self.seal is None or self._tables.row_version(record) is not None:
+            return False
+        if not any(op.state is OpState.HELD and op.code == NO_RIGHT for op in self._tables.ops_of(record)):
+            return False
+        self.seal_up(record, outcome)
+        return True
 
     def kept_sealed(self, numbers: Iterable[OpNumber]) -> None:
         """The server keeps these sealed ops in quarantine."""

@@ -17,8 +17,6 @@ _EVENT_OF_STATUS: Final = {
     "refused": OpEvent.RESULT_REFUSED,
     "waiting": OpEvent.RESULT_WAITING,
 }
-NO_RIGHT: Final = "op_not_permitted"
-"""The refusal of an op on a record that has left its officer's grants."""
 
 
 class ResultTaker:
@@ -61,9 +59,9 @@ class ResultTaker:
                     kept, state=state, code=result.code, detail=result.detail, untaken=untaken
                 )
                 self._tables.put_op(told)
-                if result.code == NO_RIGHT and self._own.seal is not None:
-                    self._own.seal_up(kept.record, outcome)
-                elif event is OpEvent.RESULT_REFUSED:
+                if self._own.seal_without_right(kept.record, outcome):
+                    return
+                if event is OpEvent.RESULT_REFUSED:
                     outcome.held.append(kept.n)
                 else:
                     self._mending.follow(told, outcome)
