@@ -4,6 +4,7 @@ A transaction is a checkpoint of the tables and, when anything at all stops it, 
 everything that is not in a finished transaction.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from schemas import wire
 from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
+from schemas.limits import PAGE_ROWS_MAX, SALT_BYTES
 from schemas.ops import Op
 from sync.clock import Learned, Made, Offset, true_time
 from sync.replica import Outcome, Replica, StoredOp, WriteFacts
@@ -22,8 +24,21 @@ from tests.sim.faults import Fuse, FusedTables
 from tests.sim.server import Link, sign
 
 _T = TypeVar("_T")
+_KEYSTREAM: Final = hashlib.shake_256(b"the quarantine's key")
+_SEALED: Final = b"sealed:"
 PUSHED_AT_ONCE: Final = 3
 Seen = Callable[["SimDevice", Outcome], None]
+
+
+def seal(body: bytes) -> bytes:
+    """A stand-in for HPKE (RFC 9180): nothing of the body can be read in it."""
+    mask = _KEYSTREAM.digest(len(body))
+    return _SEALED + bytes(one ^ other for one, other in zip(body, mask, strict=True))
+
+
+def unseal(sealed: bytes) -> bytes:
+    """What was sealed."""
+    return seal(sealed.removeprefix(_SEALED)).removeprefix(_SEALED)
 
 
 class SimDevice:
@@ -43,6 +58,8 @@ class SimDevice:
         """Whether it keeps its acknowledgements to itself, so that the server runs out of credit."""
         self.endings: list[str] = []
         self.repairs = 0
+        self.copies = 0
+        """How often it found that the server holds its chain otherwise."""
         self._boots = 0
         self._start()
 
@@ -53,7 +70,9 @@ class SimDevice:
         self._learned: Learned | None = None
         self._owed: dict[ScopeName, Seq] = {}
         self._owed_bytes = 0
+        self._handed: set[OpNumber] = set()
         self.replica = self._transact(lambda: Replica(self.tables, self.id))
+        self.replica.seal_with(seal)
 
     def crash(self) -> None:
         """Lose the power, and come back."""
@@ -99,6 +118,7 @@ class SimDevice:
             made=made,
             doubt=doubt,
             occurred_at=Millis(occurred_at),
+            salt=hashlib.sha256(b"%d of %s" % (self.replica.next_op, self.id.encode())).digest()[:SALT_BYTES],
         )
         named = {FieldName(name): value for name, value in changes.items()}
         try:
@@ -137,9 +157,10 @@ class SimDevice:
             epoch=self.replica.epoch,
             positions=self.replica.positions(),
             next_op=self.replica.next_op,
+            chain=self.replica.chain,
         )
         self.session = DeviceSession(facts, lambda message: sign(self.id.encode(), message), self._now())
-        self._owed, self._owed_bytes = {}, 0
+        self._owed, self._owed_bytes, self._handed = {}, 0, set()
         return self.link
 
     def hang_up(self) -> None:
@@ -186,7 +207,11 @@ class SimDevice:
                 self._owe(self._apply(session, lambda: self.replica.batch(event)), size)
             case wire.Snapshot():
                 self._owe(self._apply(session, lambda: self.replica.page(event)), size)
-            case wire.Notice() | wire.Error() | None:
+            case wire.Quarantined():
+                self._transact(lambda: self.replica.kept_sealed(map(OpNumber, event.ids)))
+            case (
+                wire.Notice() | wire.NewLease() | wire.Wipe() | wire.ReadsKept() | wire.Error() | None
+            ):  # None of them is sent here but the first and the last.
                 pass
 
     def _apply(self, session: DeviceSession, body: Callable[[], Outcome]) -> Outcome:
@@ -196,10 +221,11 @@ class SimDevice:
         self._fuse.point(self.id, "after transaction")
         self.made |= {n: kept.body for n in outcome.reissued.values() if (kept := self.tables.op(n)) is not None}
         session.offer_again(outcome.again)
+        self.copies += outcome.copied
         for scope, gen, removed in outcome.removed:
             # The receipt is the last word about the scope: nothing of it may be acknowledged afterwards.
             self._owed.pop(scope, None)
-            session.retracted(scope, gen, removed)
+            session.retracted(scope, gen, removed, self.time())
         for scope in outcome.differ:
             held = self.tables.position(scope)
             if held is not None:
@@ -226,14 +252,28 @@ class SimDevice:
         """Push what waits, and put everything on the link."""
         if self.session is None or self.link is None:
             return
-        ops = self.replica.queued(self.session.pushed_upto, PUSHED_AT_ONCE)
-        while ops and self.session.push([(op.n, op.body) for op in ops], self._times(ops)):
-            ops = self.replica.queued(self.session.pushed_upto, PUSHED_AT_ONCE)
+        self._push(self.session)
+        self._hand_over(self.session)
         frames = self.session.outgoing()
         if not self.link.server_gone:
             self.link.up.extend(frames)
         if self.session.ending is not None:
             self.hang_up()
+
+    def _push(self, session: DeviceSession) -> None:
+        while ops := self.replica.queued(session.pushed_upto, PUSHED_AT_ONCE):
+            after = session.chained_upto
+            digests = {} if after is None else self.replica.digests(after, ops[-1].n)
+            if not session.push([(op.n, op.body) for op in ops], self._times(ops), digests):
+                return
+
+    def _hand_over(self, session: DeviceSession) -> None:
+        """Hand what its officer may no longer read to the server's quarantine."""
+        waiting = [op for op in self.replica.sealed(OpNumber(0), PAGE_ROWS_MAX) if op.n not in self._handed]
+        taken = session.quarantine([(op.n, op.body) for op in waiting[:PUSHED_AT_ONCE]]) if waiting else 0
+        self._handed.update(op.n for op in waiting[:taken])
+        if 0 < taken < len(waiting):
+            self._hand_over(session)
 
     def tick(self) -> None:
         """Let time pass in the session."""

@@ -60,6 +60,10 @@ class FusedTables(MemoryTables):
         self._fuse = fuse
         self._node = node
 
+    def held(self) -> frozenset[RecordId]:
+        """Every record of which there is a row."""
+        return frozenset(self._rows)
+
     def set_meta(self, key: str, value: bytes) -> None:
         """See `Tables`."""
         self._fuse.point(self._node, f"inside, meta {key}")

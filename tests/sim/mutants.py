@@ -16,18 +16,21 @@ import msgspec
 
 from schemas import wire
 from schemas.codec import reread_op
-from schemas.ids import FieldName, RecordId, ScopeName, Seq
+from schemas.ids import FieldName, OpNumber, RecordId, ScopeName, Seq
 from schemas.ops import Hlc
-from server import settle
+from server import consequences, logbook, settle
+from server.logbook import Extras, NewEntry, OpKey
 from sync import merge, policies
+from sync.outbox import OpState
 from sync.policies import Cell, Change, Said
 from sync.policies.claim import Claim
 from sync.policies.tags import Tags
 from sync.replica import Outcome, Replica
+from sync.replica.chain import OwnChain
 from sync.replica.ownops import OwnOps
 from sync.replica.results import ResultTaker
 from sync.session.feeds import Feeds
-from sync.session.steps import WantChanges
+from sync.session.steps import Commit, WantChanges
 from tests.sim import server as sim_server
 from tests.sim.device import SimDevice
 from tests.sim.server import SimServer
@@ -46,10 +49,12 @@ def durable_before_the_commit() -> Planted:
         group = [self.arrivals.popleft() for _ in range(min(most, len(self.arrivals)))]
         if not group:
             return False
-        settled = decide(self.store, settle.flatten([submission for _, _, submission in group]), self._now())
+        submissions = [submission for _, _, submission in group]
+        settled = decide(self.store, settle.flatten(submissions), self._now(), settle.extras(submissions))
         at = 0
         for conn, demand, submission in group:
-            conn.session.committed(settled.results[at : at + len(submission.ops)], demand.size)
+            if isinstance(demand, Commit):
+                conn.session.committed(settled.results[at : at + len(submission.ops)], demand.size)
             at += len(submission.ops)
             while self.pump(conn):
                 pass
@@ -98,16 +103,17 @@ def refusals_forgotten() -> Planted:
 def applied_as_often_as_pushed() -> Planted:
     """The server does not look whether it knows the op."""
 
-    def init(self: Any, loaded: settle.Loaded, seq: Seq, now: Any) -> None:
+    def init(self: Any, loaded: settle.Loaded, seq: Seq, now: Any, beside: Any) -> None:
         mine = {key: known for key, known in loaded.ops.items() if key not in fresh}
-        _init(self, msgspec.structs.replace(loaded, ops=mine), seq, now)
+        # Nor where the chain stands, behind which it takes nothing in.
+        _init(self, msgspec.structs.replace(loaded, ops=mine, chains={}), seq, now, beside)
 
-    def needs(ops: Any) -> settle.Needs:
+    def needs(ops: Any, beside: Any) -> settle.Needs:
         fresh.clear()
         fresh.update((submission.device, reread_op(raw).n) for submission, raw in ops)
-        return _needs(ops)
+        return _needs(ops, beside)
 
-    fresh: set[settle.OpKey] = set()
+    fresh: set[OpKey] = set()
     _needs = settle.needs
     _init = settle._Commit.__init__
     stack = contextlib.ExitStack()
@@ -193,7 +199,7 @@ def arrest_overlooked() -> Planted:
 
 def question_not_asked() -> Planted:
     """What a policy leaves open is kept, and no inbox item is made."""
-    return mock.patch.object(settle._Plan, "_ask", lambda self, before, after, stamp: {})
+    return mock.patch.object(consequences.Plan, "_ask", lambda self, before, after, stamp: {})
 
 
 def decided_over_the_unseen() -> Planted:
@@ -316,3 +322,45 @@ def recent_frames_always() -> Planted:
 
     _want_of = Feeds._want_of
     return mock.patch.object(Feeds, "_want_of", want_of)
+
+
+# --- promise 7 -------------------------------------------------------------------------------------------------------
+
+
+def left_in_clear() -> Planted:
+    """What an officer wrote on a record that a grant takes away stays as it is."""
+    return mock.patch.object(OwnOps, "seal_up", lambda self, record, outcome: None)
+
+
+def sealed_in_name_only() -> Planted:
+    """What is sealed can be read by whoever has it."""
+    return mock.patch("tests.sim.device.seal", lambda body: body)
+
+
+def quarantine_taken_for_granted() -> Planted:
+    """A device counts a sealed op as kept before the server has it."""
+
+    def seal_up(self: OwnOps, record: RecordId, outcome: Outcome) -> None:
+        _seal_up(self, record, outcome)
+        self.kept_sealed(op.n for op in self._tables.ops_in([OpState.SEALED], OpNumber(0), 100))
+
+    _seal_up = OwnOps.seal_up
+    return mock.patch.object(OwnOps, "seal_up", seal_up)
+
+
+# --- promise 8 -------------------------------------------------------------------------------------------------------
+
+
+def hashes_shredded() -> Planted:
+    """With its content, the hash of a sealed op goes."""
+    return mock.patch.object(OwnChain, "shred", lambda self, n, body: None)
+
+
+def heads_not_kept() -> Planted:
+    """The server brings a chain on, and keeps nothing of what was signed."""
+
+    def new_entries(extras: Extras, *rest: Any) -> tuple[NewEntry, ...]:
+        return _new_entries(msgspec.structs.replace(extras, heads=()), *rest)
+
+    _new_entries = logbook.new_entries
+    return mock.patch.object(logbook, "new_entries", new_entries)

@@ -1,5 +1,7 @@
 """The oracles: promises 1 to 4 of the design, checked after every transaction and whenever the world is at rest.
 
+Of promises 7 and 8, what a lost grant leaves on a device, and whether the chains of ops verify, is `custody`.
+
 Promise 3 is asked twice: of `sync.history`, which is what the product itself says of what became of each op, and of the
 reference model, which knows what every record must hold and which questions must be open.
 """
@@ -15,9 +17,9 @@ from schemas.kinds import KINDS
 from schemas.ops import Op
 from server.settle import Settled
 from sync import digest, history
-from sync.outbox import ENDED, UNSENT, OpState, Untaken
+from sync.outbox import ENDED, SHUT, UNSENT, OpState, Untaken
 from sync.replica import Outcome
-from tests.sim import ledger, model
+from tests.sim import custody, ledger, model
 from tests.sim.device import SimDevice, Watch
 from tests.sim.faults import PromiseBroken, require
 from tests.sim.ledger import Ledger
@@ -48,6 +50,9 @@ class Audit(Watch):
         """Whether the server was ever restored: ops are then offered again under the grants of today."""
         self.damaged = False
         """Whether a test has spoiled a replica on purpose, so that digests may differ."""
+        self.shut: set[tuple[DeviceId, OpNumber]] = set()
+        """Ops on records that a grant took away when it ended."""
+        self._held: frozenset[RecordId] = frozenset()
         self._heads: dict[ScopeName, Seq] = {}
         self._places: dict[tuple[DeviceId, Epoch | None, ScopeName, Generation], Seq] = {}
         self._versions: dict[Epoch, Seq] = {}
@@ -150,6 +155,7 @@ class Audit(Watch):
 
     def before(self, device: SimDevice) -> _Before:
         """The view of every record that has a pending op, but for those of which the server's word is to come."""
+        self._held = device.tables.held()
         found: _Before = {}
         told = self._told(device)
         for spec in KINDS.values():
@@ -194,9 +200,19 @@ class Audit(Watch):
                 last = self._places.get(place, Seq(0))
                 require(2, held.seq >= last, f"{device.id}: {scope} went back from {last} to {held.seq}")
                 self._places[place] = held.seq
+        if outcome.removed:
+            self._taken_away(device)
         self._rows_and_views(device, outcome.touched)
         if isinstance(before, dict):
             self._no_flicker(device, before)
+
+    def _taken_away(self, device: SimDevice) -> None:
+        """A scope was dropped: of what its officer wrote on the records that left with it, nothing can be read."""
+        for record in self._held - device.tables.held():
+            self.shut.update((device.id, op.n) for op in device.tables.ops_of(record))
+        for owner, n in self.shut:
+            if owner == device.id:
+                custody.unreadable(device, n)
 
     def _rows_and_views(self, device: SimDevice, records: Iterable[RecordId]) -> None:
         told = self._told(device)
@@ -249,7 +265,7 @@ class Audit(Watch):
                 continue  # With its true time, an op may turn out to be earlier than what others have written.
             if all(op.device == device.id and op.n in pending for op in came):
                 ops = [device.tables.op(n) for n in pending]
-                if now is None and any(op is not None and op.state is OpState.SETTLED for op in ops):
+                if now is None and any(op is not None and op.state in {OpState.SETTLED, *SHUT} for op in ops):
                     continue  # The record is not for this device: the server told so, or took the scope away.
                 after = self._shown(device, record)
                 # Whether a reservation has ended is a question of clocks, and the server's decides.
@@ -262,15 +278,14 @@ class Audit(Watch):
         """Nothing that was saved or told durable is gone (promises 1 and 2), whatever is still on its way."""
         for device in devices:
             for n, body in device.made.items():
-                kept = device.tables.op(n)
-                require(1, kept is not None and kept.body == body, f"{device.id}: op {n} was saved and has changed")
-                if device.replica.epoch != server.store.epoch or kept is None:
+                kept = custody.intact(device, n, body)
+                if device.replica.epoch != server.store.epoch:
                     continue
                 if kept.state in {OpState.DURABLE, OpState.SETTLED}:
                     self._durable(server, device, n)
                 elif (device.id, n) in self.told:
                     # It may be offered again at any time; only a server that was set back takes its word back.
-                    again = kept.state in UNSENT or self.set_back
+                    again = kept.state in UNSENT | SHUT or self.set_back
                     require(1, again, f"{device.id}: op {n} was called durable, and is {kept.state.value}")
             for code in (*device.endings, *server.endings):
                 require(0, code in NO_FAULT, f"a session of honest ends ended with {code}")
@@ -290,10 +305,12 @@ class Audit(Watch):
         for device in devices:
             self.lineage[device.id] = server.store.epoch
             self._outbox_at_rest(server, devices, device)
+            custody.at_rest(server, device)
+            custody.chain(server.store, device.id)
             self._replica_at_rest(server, device)
 
     def _outbox_at_rest(self, server: SimServer, devices: Iterable[SimDevice], device: SimDevice) -> None:
-        stuck = {op_id(one.id, n) for one in devices for n in one.made if _is_stuck(one, n)}
+        stuck = {op_id(one.id, n) for one in devices for n in one.made if _is_stuck(server, one, n)}
         for n, body in device.made.items():
             kept = device.tables.op(n)
             if kept is None:
@@ -343,8 +360,11 @@ class Audit(Watch):
         )
 
 
-def _is_stuck(device: SimDevice, n: OpNumber) -> bool:
+def _is_stuck(server: SimServer, device: SimDevice, n: OpNumber) -> bool:
+    """Whether an op is not among the server's, and will not be."""
     kept = device.tables.op(n)
+    if kept is not None and kept.state in SHUT:
+        return server.store.body(device.id, n) is None
     return kept is not None and kept.state in UNSENT | ENDED | {OpState.HELD}
 
 

@@ -15,9 +15,20 @@ from schemas.codec import encode
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, ScopeName, Seq
 from schemas.wire import NONCE_BYTES, Batch
-from server.settle import ScopeChange, Settled, Submission, flatten
+from server import intake, logbook
+from server.settle import ScopeChange, Settled, Submission, extras, flatten
 from sync.session import Admission, Grant, Head, ServerSession
-from sync.session.steps import CheckHello, Commit, Send, WantChanges, WantPage, WantRanges
+from sync.session.steps import (
+    CheckHello,
+    Commit,
+    KeepReads,
+    KeepSealed,
+    Receipt,
+    Send,
+    WantChanges,
+    WantPage,
+    WantRanges,
+)
 from tests.sim.faults import Fuse
 from tests.sim.store import NOTHING, SimStore, decide
 
@@ -56,8 +67,22 @@ class Conn:
         self.reading: tuple[WantChanges | WantPage | WantRanges, Any] | None = None
 
 
-Arrival = tuple[Conn, Commit, Submission]
+Arrival = tuple[Conn, Commit | KeepSealed | Receipt, Submission]
 """What was pushed, and by whom."""
+
+
+def _submission(session: ServerSession, demand: Commit | KeepSealed | Receipt) -> Submission:
+    """What a live session wants written."""
+    device = session.device
+    assert device is not None
+    match demand:
+        case Commit():
+            scopes = frozenset(session.scopes)
+            return Submission(device, scopes, demand.ops, session.schema, demand.times, head=demand.head)
+        case KeepSealed():
+            return intake.sealed_entries(device, session.officer, demand.edits)
+        case Receipt():
+            return intake.receipt_entry(device, demand.message)
 
 
 class SimServer:
@@ -116,10 +141,10 @@ class SimServer:
         match demand:
             case CheckHello(device):
                 conn.checking = device
-            case Commit(ops, _, times) if conn.session.device is not None:
-                scopes = frozenset(conn.session.scopes)
-                submission = Submission(conn.session.device, scopes, ops, conn.session.schema, times)
-                self.arrivals.append((conn, demand, submission))
+            case Commit() | KeepSealed() | Receipt():
+                self.arrivals.append((conn, demand, _submission(conn.session, demand)))
+            case KeepReads() | None:
+                pass  # Nobody reads anything in the simulation.
         return True
 
     def admit(self, conn: Conn) -> bool:
@@ -134,6 +159,7 @@ class SimServer:
                 grants=grants,
                 epoch=self.store.epoch,
                 last_op=self.store.last_op(device),
+                chain=self.store.chain(device),
             ),
             self._now(),
         )
@@ -228,13 +254,15 @@ class SimServer:
         if not group:
             return False
         commits = []
-        ops = flatten([submission for _, _, submission in group])
-        while ops:
-            settled = decide(self.store, ops, self._now())
+        submissions = [submission for _, _, submission in group]
+        ops, beside = flatten(submissions), extras(submissions)
+        while ops or beside:
+            settled = decide(self.store, ops, self._now(), beside)
             self._fuse.point(NODE, "before commit")
             self._write(settled, group)
             commits.append(settled)
             ops = ops[settled.taken :]
+            beside = beside if ops else logbook.NOTHING
             self._fuse.point(NODE, "after commit")
         self.unpublished.append((group, commits))
         return True
@@ -252,7 +280,13 @@ class SimServer:
         results = [result for settled in commits for result in settled.results]
         at = 0
         for conn, demand, submission in group:
-            conn.session.committed(tuple(results[at : at + len(submission.ops)]), demand.size)
+            match demand:
+                case Commit():
+                    conn.session.committed(tuple(results[at : at + len(submission.ops)]), demand.size)
+                case KeepSealed():
+                    conn.session.quarantined(tuple(n for n, _ in demand.edits), demand.size)
+                case Receipt():
+                    pass
             at += len(submission.ops)
         for settled in commits:
             for change in settled.scopes:

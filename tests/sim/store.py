@@ -10,10 +10,12 @@ from typing import Final
 from schemas.codec import decode_row, reread_op
 from schemas.ids import DeviceId, Epoch, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.wire import Range
-from server import settle
-from server.logbook import Erased
+from server import logbook, settle
+from server.logbook import Entry, EntryKey, Erased, Extras, OpKey
 from server.store import Changes, Page
 from sync import digest, history, merge
+from sync.evidence import merkle
+from sync.evidence.chain import ChainHead, genesis
 from sync.history import Act
 from sync.merge import RecordState
 from sync.session import Head
@@ -25,7 +27,7 @@ NOTHING: Final = Head(Seq(0), digest.EMPTY, 0)
 
 
 class SimStore:
-    """Rows, members with tombstones, heads, ops; and the history that the reference model reads."""
+    """Rows, members with tombstones, heads, ops, chains and journal; and the history that the reference model reads."""
 
     def __init__(self, epoch: Epoch) -> None:
         """Begin with nothing."""
@@ -33,10 +35,15 @@ class SimStore:
         self.seq = Seq(0)
         self.heads: dict[ScopeName, Head] = {}
         self.rows: dict[RecordId, bytes] = {}
-        self.ops: dict[settle.OpKey, settle.KnownOp] = {}
+        self.ops: dict[OpKey, settle.KnownOp] = {}
         self.history: list[Accepted] = []
         self.acts: dict[OpId, tuple[Act, ...]] = {}
-        self._bodies: dict[settle.OpKey, bytes] = {}
+        self.chains: dict[str, ChainHead] = {}
+        self.journal: dict[EntryKey, Entry] = {}
+        self.tree = merkle.EMPTY
+        self.bodies: dict[OpKey, bytes] = {}
+        """Every op that was decided, refused ones too."""
+        self._covered: dict[OpKey, bytes] = {}
         # scope -> record -> (commit that last touched it there, whether it is still there)
         self._log: dict[ScopeName, dict[RecordId, tuple[Seq, bool]]] = {}
 
@@ -53,6 +60,11 @@ class SimStore:
             states={record: state for record in wanted.records if (state := self.state(record)) is not None},
             heads=dict(self.heads),
             archive=self,
+            chains={device: self.chains[device] for device in wanted.devices if device in self.chains},
+            covered={key: self._covered[key] for key in wanted.ops if key in self._covered},
+            entries=frozenset(wanted.entries & self.journal.keys()),
+            tree=self.tree,
+            places=len(self.ops),
         )
 
     def state(self, record: RecordId) -> RecordState | None:
@@ -61,7 +73,16 @@ class SimStore:
 
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
         """See `server.settle.Archive`."""
-        return self._bodies.get((device, n))
+        known = self.ops.get((device, n))
+        return self.bodies[device, n] if known is not None and known.result.status == "durable" else None
+
+    def chain(self, device: DeviceId) -> ChainHead:
+        """Where a device's chain stands."""
+        return self.chains.get(device, genesis(device))
+
+    def entries(self, what: str) -> list[Entry]:
+        """The journal's entries of one sort, in the order in which they were kept."""
+        return [entry for entry in self.journal.values() if entry.what == what]
 
     def parts(self, record: RecordId) -> list[RecordId]:
         """See `server.erasure.Records`: here nothing is erased, so nobody asks."""
@@ -75,7 +96,7 @@ class SimStore:
         """What every accepted op did to a record, as `sync.history` counts it."""
         return {one.op.id: history.acts_on(record, one.op, self.acts[one.op.id]) for one in self.history}
 
-    def keep(self, settled: settle.Settled, times: Mapping[settle.OpKey, Millis]) -> None:
+    def keep(self, settled: settle.Settled, times: Mapping[OpKey, Millis]) -> None:
         """Write one commit, whole.
 
         Args:
@@ -86,10 +107,15 @@ class SimStore:
         for op in settled.ops:
             key = (op.device, op.n)
             self.ops[key] = settle.KnownOp(op.digest, op.result)
+            self.bodies[key] = op.body
             if op.result.status == "durable":
-                self._bodies[key] = op.body
                 self.acts[op_id(*key)] = op.acts
                 self.history.append(Accepted(reread_op(op.body), settled.seq, settled.recorded_at, times.get(key)))
+        written = settled.written
+        self.journal.update({new.entry.id: new.entry for new in written.entries})
+        self.chains.update(written.chains)
+        self._covered.update({(device, n): sha256 for device, n, sha256 in written.covered})
+        self.tree = written.tree
         for row in settled.rows:
             self.rows[row.record] = row.body
         for change in settled.scopes:
@@ -140,6 +166,8 @@ class SimStore:
                 yield record, seq
 
 
-def decide(store: SimStore, ops: Sequence[tuple[settle.Submission, bytes]], now: Millis) -> settle.Settled:
-    """The next commit for these ops; nothing is written yet."""
-    return settle.settle(ops, store.load(settle.needs(ops)), store.seq, now)
+def decide(
+    store: SimStore, ops: Sequence[tuple[settle.Submission, bytes]], now: Millis, beside: Extras = logbook.NOTHING
+) -> settle.Settled:
+    """The next commit for these ops and what comes with them; nothing is written yet."""
+    return settle.settle(ops, store.load(settle.needs(ops, beside)), store.seq, now, beside)

@@ -46,10 +46,10 @@ def everywhere() -> None:
 HUNTS: Final[list[tuple[Callable[[], mutants.Planted], Callable[[], None], set[int]]]] = [
     (mutants.durable_before_the_commit, everywhere, {1}),
     (mutants.nothing_offered_again, rough, {1}),
-    (mutants.number_given_twice, calm, {1, 2}),
-    (mutants.refusals_forgotten, disputes, {1}),
+    (mutants.number_given_twice, calm, {0, 1, 2}),  # The chain no longer fits, and sessions end with that.
+    (mutants.refusals_forgotten, disputes, {1, 4}),
     (mutants.applied_as_often_as_pushed, rough, {2}),
-    (mutants.batches_applied_in_pieces, everywhere, {1, 2, 4}),
+    (mutants.batches_applied_in_pieces, everywhere, {0, 1, 2, 4}),
     (mutants.last_to_arrive_wins, calm, {3, 4}),
     (mutants.once_overwritten, calm, {3, 4}),
     (mutants.differing_dropped, disputes, {3, 4}),
@@ -71,6 +71,11 @@ HUNTS: Final[list[tuple[Callable[[], mutants.Planted], Callable[[], None], set[i
     (mutants.row_outlives_its_scopes, calm, {4}),
     (mutants.scopes_told_too_early, roaming, {4}),
     (mutants.recent_frames_always, roaming, {4}),
+    (mutants.left_in_clear, roaming, {7}),
+    (mutants.sealed_in_name_only, roaming, {7}),
+    (mutants.quarantine_taken_for_granted, roaming, {1}),
+    (mutants.hashes_shredded, roaming, {0, 8}),
+    (mutants.heads_not_kept, calm, {8}),
 ]
 
 
