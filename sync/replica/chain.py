@@ -14,8 +14,16 @@ from sync.outbox import OpState
 from sync.replica.tables import Tables
 
 _HEAD: Final = "chain"
+_TAKEN_UP: Final = "chain_taken_up"
 _DIGEST: Final = "digest/{n}"
 _LINK: Final = "link/{n}"
+
+
+class _TakenUp(msgspec.Struct, frozen=True):
+    """Where this replica went on from a chain that was not its own: its ops up to `told` bear links of another one."""
+
+    server: ChainHead
+    told: OpNumber
 
 
 class OwnChain:
@@ -40,13 +48,21 @@ class OwnChain:
         self._put(behind(self.head, [(n, hashlib.sha256(body).digest())]))
 
     def link_behind(self, n: OpNumber) -> bytes | None:
-        """The link behind op `n`; None when the chain does not go so far."""
-        head = self.head
+        """The link behind op `n`; None when the chain does not go so far, or that part of it is not known here."""
+        head, begin = self.head, self._begin()
         if n >= head.n:
             return head.link if n == head.n else None
+        if n < begin.server.n:
+            return None
         following = next(self._ops(n, None), None)
-        link = b"" if following is None else self._link_before(following[0])
-        return link or behind(genesis(self._device), self._ops(OpNumber(0), n)).link
+        link = b"" if following is None or following[0] <= begin.told else self._link_before(following[0])
+        return link or behind(begin.server, self._ops(begin.server.n, n)).link
+
+    def _begin(self) -> _TakenUp:
+        raw = self._tables.meta(_TAKEN_UP)
+        if raw is not None:
+            return msgspec.msgpack.decode(raw, type=_TakenUp)
+        return _TakenUp(genesis(self._device), OpNumber(0))
 
     def digests(self, after: OpNumber, upto: OpNumber) -> dict[OpNumber, bytes]:
         """SHA-256 of each own op with after < n <= upto, rising."""
@@ -54,7 +70,10 @@ class OwnChain:
 
     def take_up(self, server: ChainHead) -> None:
         """Go on from where the server holds the chain: own ops beyond that are told to it as given up."""
-        self._put(behind(server, self._ops(server.n, None)))
+        head = behind(server, self._ops(server.n, None))
+        self._put(head)
+        # Cut off before the server has heard of them, this must not be taken for a chain that differs once more.
+        self._tables.set_meta(_TAKEN_UP, msgspec.msgpack.encode(_TakenUp(server, head.n)))
 
     def shred(self, n: OpNumber, body: bytes) -> None:
         """The op's bytes are about to be destroyed: keep what the chain needs of them."""

@@ -281,8 +281,8 @@ class _Run:
         if new is not None and field in reread_op(new.body).changes:
             yield from self._now_named(by, field, op_id(self._own.device, new.n))
             return
-        # Whoever saw its value had, through it, seen what it was written over.
-        for earlier in reread_op(kept.body).saw.get(field, ()):
+        # Whoever saw its value had, through it, seen what it was written over. Of what was destroyed nothing is known.
+        for earlier in reread_op(kept.body).saw.get(field, ()) if kept.body else ():
             yield from self._now_named(by, field, earlier)
 
     def _renamed_in(self, by: Op, field: FieldName, value: Any) -> Any:  # noqa: ANN401  a plain value of any field

@@ -6,7 +6,7 @@ A `Post` is one copy of a device. It connects for a moment, in which as much or 
 """
 
 import copy
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -18,9 +18,12 @@ from schemas.kinds import KINDS
 from schemas.ops import Op
 from server.settle import Submission
 from server.store.memory import MemoryStore
+from sync.evidence.chain import ChainHead, SignedHead, behind, genesis, head_words
 from sync.outbox import ENDED, PENDING, OpState
-from sync.replica import MemoryTables, Outcome, Replica, WriteFacts
+from sync.replica import MemoryTables, Outcome, Replica, StoredOp, WriteFacts
 from sync.session import Head
+from sync.session.chaining import ChainWalk
+from tests.sim.server import sign, verify
 
 _T = TypeVar("_T")
 NORTH: Final = ScopeName("area:north")
@@ -57,9 +60,15 @@ class Server:
         self.now += 1_000
         return Millis(self.now)
 
-    def take(self, device: DeviceId, bodies: Collection[bytes], grants: frozenset[ScopeName]) -> list[wire.Result]:
-        """Settle pushed ops."""
-        settled = at_once(self.store.commit([Submission(device, grants, tuple(bodies))], self.tick()))
+    def take(
+        self,
+        device: DeviceId,
+        bodies: Collection[bytes],
+        grants: frozenset[ScopeName],
+        head: SignedHead | None = None,
+    ) -> list[wire.Result]:
+        """Settle pushed ops, with what was signed for them."""
+        settled = at_once(self.store.commit([Submission(device, grants, tuple(bodies), head=head)], self.tick()))
         return [result for one in settled for result in one.results]
 
     def backup(self) -> MemoryStore:
@@ -70,6 +79,10 @@ class Server:
         """Be set back: another history begins."""
         self._epochs += 1
         self.store = copied_store(backup, Epoch(f"{self._epochs:016x}"))
+
+    def chain(self, device: DeviceId) -> ChainHead:
+        """Where a device's chain stands."""
+        return at_once(self.store.chain(device)) or genesis(device)
 
     def head(self) -> Head | None:
         """Where NORTH stands."""
@@ -88,6 +101,10 @@ class Server:
         state = self.store.state(record)
         return {} if state is None else state.values()
 
+    def shows(self, record: RecordId) -> dict[str, Any]:
+        """The same by plain names."""
+        return {str(name): value for name, value in self.values(record).items()}
+
 
 def copied_store(store: MemoryStore, epoch: Epoch) -> MemoryStore:
     """The same content in another history. What the tables hold is never altered; the tables are."""
@@ -102,9 +119,19 @@ def copied_store(store: MemoryStore, epoch: Epoch) -> MemoryStore:
 class Post:
     """One copy of a device."""
 
-    def __init__(self, server: Server, name: str = "hh-0042", author: str = "WM21877") -> None:
-        """Begin with an empty replica."""
+    def __init__(
+        self, server: Server, name: str = "hh-0042", author: str = "WM21877", *, chained: bool = False
+    ) -> None:
+        """Begin with an empty replica.
+
+        Args:
+            server: where it connects.
+            name, author: who it is.
+            chained: whether the server keeps its chain of ops, and it signs heads.
+        """
         self.server = server
+        self.chained = chained
+        self.walk: ChainWalk | None = None
         self.author = OfficerId(author)
         self.tables = MemoryTables()
         self.replica = Replica(self.tables, DeviceId(name))
@@ -114,7 +141,7 @@ class Post:
 
     def copied(self) -> "Post":
         """Another machine with the same replica, id and key."""
-        other = Post(self.server, self.replica.device, self.author)
+        other = Post(self.server, self.replica.device, self.author, chained=self.chained)
         other.tables.restore(self.tables)
         other.replica = Replica(other.tables, self.replica.device)
         return other
@@ -151,6 +178,9 @@ class Post:
         """Begin a session: WELCOME."""
         store, head = self.server.store, self.server.head()
         self.upto = OpNumber(0)
+        device = self.replica.device
+        chain = self.server.chain(device) if self.chained else None
+        self.walk = None if chain is None else ChainWalk(device, chain, device.encode(), verify)
         held = self.tables.position(NORTH)
         seq = Seq(0) if head is None else head.seq
         resumes = held is not None and held.after is None and held.seq <= seq and self.replica.epoch == store.epoch
@@ -165,6 +195,7 @@ class Post:
                 last_op=at_once(store.last_op(self.replica.device)),
                 credit=1,
                 scopes=(plan,),
+                chain=None if chain is None else wire.ChainPlace(n=chain.n, link=chain.link),
             )
         )
         self._again(outcome)
@@ -200,7 +231,7 @@ class Post:
             return False
         self.pushes += 1
         self.upto = ops[-1].n
-        results = self.server.take(self.replica.device, [op.body for op in ops], grants)
+        results = self.server.take(self.replica.device, [op.body for op in ops], grants, self.vouch(ops))
         if heard:
             told = [
                 msgspec.structs.replace(result, scopes=tuple(scope for scope in result.scopes if scope in GRANTS))
@@ -208,6 +239,17 @@ class Post:
             ]
             self._again(self.replica.results(wire.Results(results=tuple(told))))
         return True
+
+    def vouch(self, ops: Sequence[StoredOp]) -> SignedHead | None:
+        """Sign the head behind these ops, and have it checked as a session does."""
+        walk, device = self.walk, self.replica.device
+        if walk is None or ops[-1].n <= walk.head.n:
+            return None
+        digests = self.replica.digests(walk.head.n, ops[-1].n)
+        new = [(reread_op(op.body), op.body) for op in ops if op.n > walk.head.n]
+        unsent = {n: told for n, told in digests.items() if n not in {op.n for op, _ in new}}
+        signature = sign(device.encode(), head_words(device, behind(walk.head, digests.items())))
+        return walk.take(new, unsent, signature)
 
     def _again(self, outcome: Outcome) -> None:
         if outcome.again:
