@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
-from schemas.errors import StoreError
-from schemas.ids import DeviceId, Generation, Millis, ScopeName
-from server.logbook import ACT, OFFICE, Entry
+from schemas.errors import StoreError, UsageError
+from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName
+from server.logbook import ACT, OFFICE, Entry, Erasure
 from server.registry import DEFAULT_RULES, Registry, Rules, affected, due, next_change, plan
 from server.registry.acts import Act, SeatRights, decode, encode
 from server.settle import Submission
@@ -88,19 +88,22 @@ class Ledger:
         self.registry = Registry.of(acts, self._rules)
         self._count = len(acts)
 
-    async def perform(self, *acts: Act, secrets: Mapping[str, bytes | None] | None = None) -> None:
+    async def perform(
+        self, *acts: Act, secrets: Mapping[str, bytes | None] | None = None, erasure: Erasure | None = None
+    ) -> None:
         """Do acts, all of them or none, with what follows from them for anybody's rights.
 
         Args:
             acts: in order.
             secrets: what to keep or forget in the same commit, by name.
+            erasure: the record that the acts erase; without it they are not kept either.
 
         Raises:
             UsageError: one cannot be done; the text says why. Nothing was done.
             StoreError: they could not be made durable.
         """
         async with self._one_at_a_time:
-            await self._commit(acts, secrets or {}, ())
+            await self._commit(acts, secrets or {}, (), erasure)
 
     async def bring_up(self, seat: DeviceId) -> None:
         """Bring what is recorded of a seat's rights up to this moment.
@@ -152,7 +155,11 @@ class Ledger:
         return max(self._looked_at, self._now())
 
     async def _commit(
-        self, acts: Sequence[Act], secrets: Mapping[str, bytes | None], seats: Iterable[DeviceId]
+        self,
+        acts: Sequence[Act],
+        secrets: Mapping[str, bytes | None],
+        seats: Iterable[DeviceId],
+        erasure: Erasure | None = None,
     ) -> None:
         """Apply acts and what follows, then make them durable; with neither, what was applied is taken back."""
         applied: list[Act] = []
@@ -169,7 +176,11 @@ class Ledger:
                 entries = tuple(
                     Entry(ACT, f"{self._count + i:012d}", encode(act)) for i, act in enumerate(applied, start=1)
                 )
-                await self._commits.commit(Submission(OFFICE, frozenset(), (), entries=entries, secrets=dict(secrets)))
+                await self._commits.commit(
+                    Submission(OFFICE, frozenset(), (), entries=entries, secrets=dict(secrets), erasure=erasure)
+                )
+            if erasure is not None:
+                await self._require_erased(erasure.record)
         except BaseException:
             if applied:
                 await asyncio.shield(self._reload())
@@ -180,6 +191,14 @@ class Ledger:
         for act in applied:
             self._done(act)
         self._changed.set()
+
+    async def _require_erased(self, record: RecordId) -> None:
+        """Tell whoever asked for an erasure that the commit has not carried it out, if it has not."""
+        if await self._store.erased(record) is None:
+            raise UsageError(
+                f"record {record}: somebody has written into it since its erasure was proposed, so it was not erased; "
+                "review it as it is now"
+            )
 
     def _rights(self, seats: Iterable[DeviceId]) -> list[SeatRights]:
         found = []
