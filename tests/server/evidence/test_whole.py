@@ -1,0 +1,177 @@
+"""`server.evidence.whole`: a folder as it was written is found sound, and whatever an insider did to it is found."""
+
+import asyncio
+import os
+import sqlite3
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from server.evidence.findings import Report
+from server.evidence.tree import Pinned
+from server.evidence.whole import NOT_PINNED, verify
+from server.store.masters import MasterKeys
+from server.store.sqlite.inspection import Inspection
+from sync.evidence.checkpoint import Checkpoint
+from tests.server.evidence import mutations, station
+
+SOAK: Final = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
+EACH: Final = 1_250 if SOAK else 25
+"""Mutations of each sort: 10,000 in all when it is soaked."""
+
+
+class Made(msgspec.Struct, frozen=True):
+    """A folder's database, and what others kept of its log."""
+
+    image: bytes
+    backup: bytes
+    masters: MasterKeys
+    half: Pinned
+    head: Pinned
+
+    def verify(self, connection: sqlite3.Connection, *pinned: Pinned, keys: bool = True) -> Report:
+        """Check a copy, and close it."""
+        inspection = Inspection(connection, self.masters if keys else None, Path("copy.db"))
+        try:
+            return verify(inspection, pinned)
+        finally:
+            inspection.close()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """One folder for all tests here, which change copies only."""
+    folder = tmp_path_factory.mktemp("evidence") / "data"
+    database = folder / "beatbook.db"
+    backups: list[bytes] = []
+
+    async def write() -> tuple[bytes, bytes, station.Station]:
+        one, half = await station.make(folder, half_way=lambda: backups.append(mutations.image_of(database)))
+        head = await one.checkpoint()
+        await one.store.close()
+        return half, head, one
+
+    half, head, one = asyncio.run(write())
+    return Made(
+        image=mutations.image_of(database),
+        backup=backups[0],
+        masters=station.masters_of(folder),
+        half=Pinned("half", one.policy.open(half).checkpoint, trusted=True),
+        head=Pinned("head", one.policy.open(head).checkpoint, trusted=True),
+    )
+
+
+def test_a_database_as_it_was_written_is_sound(made: Made) -> None:
+    """No check may cry wolf: every table holds something here, and nothing is found."""
+    report = made.verify(mutations.opened(made.image), made.half, made.head)
+    assert report.findings == ()
+    assert report.sound
+    assert len(report.proven) == 3
+    assert [note for note in report.notes if "erased" not in note] == []
+    assert min(report.checked.values()) > 0
+    with mutations.opened(made.image) as connection:
+        for table in ("op", "journal", "member", "covered", "node", "erased", "secret", "record_key", "chain"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() != (0,), table  # noqa: S608
+    connection.close()
+
+
+def test_without_keys_hashes_and_order_are_checked_and_the_rest_is_said(made: Made) -> None:
+    """An expert who is not given the master keys finds nothing wrong, and is told what was not looked at."""
+    report = made.verify(mutations.opened(made.image), made.head, keys=False)
+    assert report.findings == ()
+    assert any("master keys were not given" in note for note in report.notes)
+    assert any(note.startswith("not checked:") and "ops" in note for note in report.notes)
+
+
+def test_without_a_pinned_head_that_is_said(made: Made) -> None:
+    """A report must not suggest that a log rewritten as a whole would have been found."""
+    report = made.verify(mutations.opened(made.image))
+    assert report.sound
+    assert NOT_PINNED in report.notes
+    unsigned = Pinned("head", made.head.checkpoint, trusted=False)
+    assert NOT_PINNED in made.verify(mutations.opened(made.image), unsigned).notes
+
+
+def missed(made: Made, sort: str, *pinned: Pinned) -> list[str]:
+    """The changes of a sort that a check did not find."""
+    mutation = {**mutations.BARE, **mutations.PINNED}[sort]
+    found = []
+    for seed in range(EACH):
+        connection, words = mutations.mutated(made.image, mutation, seed)
+        if made.verify(connection, *pinned).sound:
+            found.append(f"{seed}: {words}")
+    return found
+
+
+@pytest.mark.hypothesis
+@pytest.mark.timeout(0 if SOAK else 60)
+@pytest.mark.parametrize("sort", mutations.BARE)
+def test_every_change_of_the_database_is_found(made: Made, sort: str) -> None:
+    """Whoever edits rows without rewriting the whole log is found out with nothing but the database."""
+    assert missed(made, sort) == []
+
+
+@pytest.mark.hypothesis
+@pytest.mark.timeout(0 if SOAK else 60)
+@pytest.mark.parametrize("sort", mutations.PINNED)
+def test_every_rewriting_of_the_log_is_found(made: Made, sort: str) -> None:
+    """Whoever rewrites or cuts the log, tree included, has no signature for it: a kept checkpoint tells."""
+    assert missed(made, sort, made.head) == []
+
+
+def test_a_restored_backup_is_sound_in_itself_and_found_by_a_later_head(made: Made) -> None:
+    """Nothing in an old backup is wrong; only who saw more than it has can tell."""
+    alone = made.verify(mutations.opened(made.backup), made.half)
+    assert alone.findings == ()
+    report = made.verify(mutations.opened(made.backup), made.half, made.head)
+    assert [(one.table, one.row) for one in report.findings] == [("log", "head")]
+    assert "shorter" in report.findings[0].means
+
+
+def test_a_fork_is_told_from_a_log_that_goes_on(made: Made) -> None:
+    """A head of as many entries with another root is another history, whoever signed it."""
+    other = Checkpoint(station.ORIGIN, made.half.checkpoint.size, bytes(32))
+    report = made.verify(mutations.opened(made.image), Pinned("other", other, trusted=True))
+    assert [one.row for one in report.findings] == ["other"]
+    assert "fork" in report.findings[0].means
+
+
+def test_a_finding_says_where_what_and_what_it_means(made: Made) -> None:
+    """Whoever reads it knows which row to look at, and what to fear."""
+    connection = mutations.opened(made.image)
+    connection.execute("UPDATE op SET recorded_at = recorded_at - 1000 WHERE place = 3")
+    (finding,) = made.verify(connection).findings
+    assert (finding.table, finding.row) == ("op", "hh-0042/3")
+    assert finding.differs.startswith("its time of recording is ")
+    assert "edited in the database" in finding.means
+
+
+@pytest.mark.parametrize(
+    ("statement", "table"),
+    [
+        ("CREATE TRIGGER quiet AFTER INSERT ON op BEGIN DELETE FROM journal WHERE what = 'head'; END", "database"),
+        ("CREATE TABLE notes (text TEXT)", "database"),
+        ("DROP INDEX op_by_record", "database"),
+        ("DELETE FROM tree", "tree"),
+        ("UPDATE meta SET value = 'not one' WHERE key = 'epoch'", "meta"),
+        ("INSERT INTO meta VALUES ('quiet', 1)", "meta"),
+    ],
+)
+def test_changes_of_the_tables_themselves_are_found(made: Made, statement: str, table: str) -> None:
+    """A trigger in the database would change what the server writes from now on."""
+    connection = mutations.opened(made.image)
+    connection.execute(statement)
+    assert {one.table for one in made.verify(connection).findings} == {table}
+
+
+def test_mutations_reach_every_table(made: Made) -> None:
+    """The mutations above are not all of one easy table."""
+    seen: Counter[str] = Counter()
+    for seed in range(400):
+        connection, words = mutations.mutated(made.image, mutations.flip, seed)
+        connection.close()
+        seen[words.partition(".")[0]] += 1
+    assert len(seen) == 14
