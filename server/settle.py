@@ -326,16 +326,17 @@ class _Commit:
         return _waits(op, "" if before is None else before.result.code, f"behind op {op.after}")
 
     def _decide(self, op: Op, submission: Submission) -> "_Decided":
+        before = self._state(op.record)
+        # Before anything else: whatever is wrong with it as well, it is about what nobody may know any more.
+        gone = self._loaded.archive.erasure_of(op.record) if before is None else None
+        if gone is not None:
+            return _refused(op, check.Refusal(_ERASED, erasure.refusal_detail(gone))), ()
         newer = submission.schema > SCHEMA
         spec = check.op_alone(op, newer=newer, by_rule=submission.scopes is None)
         if isinstance(spec, check.Refusal):
             if newer and spec.code in _OF_NEWER:
                 return _waits(op, spec.code, f"{spec.detail}: this server is older than the device")
             return _refused(op, spec), ()
-        before = self._state(op.record)
-        gone = self._loaded.archive.erasure_of(op.record) if before is None else None
-        if gone is not None:
-            return _refused(op, check.Refusal(_ERASED, erasure.refusal_detail(gone))), ()
         version = Seq(0) if before is None else before.version
         stamp = self._stamp(op, before, submission)
         unread = check.unread(op, spec) if newer else merge.NO_FIELDS

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemas import scopes
 from schemas.ids import DeviceId, FieldName, Seq
 from schemas.limits import PAGE_ROWS_MAX
+from server.logbook import OFFICE, Entry, Erasure
 from server.settle import Submission
 from server.store.memory import MemoryStore
 from server.store.sqlite import SqliteStore
@@ -44,6 +45,7 @@ steps = st.builds(
         [
             *("incident", "briefing", "move", "note", "note behind", "grow", "readdress", "again", "reuse", "wrong"),
             *DIFFERING,
+            *("erase", "erase booking", "entry"),
         ]
     ),
     device=st.integers(0, 1),
@@ -61,10 +63,13 @@ class Pushers:
         granted = scopes.with_briefings(frozenset(map(area, AREAS[:2])))
         self.devices = (Device(DeviceId("desk-01")), Device(DeviceId("hh-0042"), granted))
         self.pushed: tuple[list[bytes], list[bytes]] = ([], [])
+        self.entries = 0
 
     def submission(self, step: Step) -> Submission:
         """The step as a push of one op."""
         device, pushed = self.devices[step.device], self.pushed[step.device]
+        if step.what in {"erase", "erase booking", "entry"}:
+            return self._beside(step)
         if step.what == "again" and pushed:
             return device.push(pushed[step.number % len(pushed)])
         if step.what == "reuse" and device.n:
@@ -73,6 +78,14 @@ class Pushers:
             return impostor.push(impostor.note(record_id(step.record), "Another text under a used number"))
         pushed += [_differing(device, step)] if step.what in DIFFERING else self._ops(device, step)
         return device.push(pushed[-1])
+
+    def _beside(self, step: Step) -> Submission:
+        """What comes beside ops: a journal entry about a record, or its erasure with one."""
+        self.entries += 1
+        record = record_id(step.record if step.what != "erase booking" else BOOKING)
+        entry = Entry("act", str(self.entries), b"about it", None if step.number % 3 == 0 else record)
+        erasure = None if step.what == "entry" else Erasure(record, Seq(step.number * 3), "erased")
+        return Submission(OFFICE, frozenset(), (), entries=(entry,), erasure=erasure)
 
     def _ops(self, device: Device, step: Step) -> list[bytes]:
         record, where = record_id(step.record), AREAS[step.area]
@@ -135,7 +148,11 @@ async def _compare(script: list[list[Step] | str]) -> None:
             ids = [*map(record_id, range(RECORDS)), record_id(BOOKING), ITEM]
             for each in (None, *ids):
                 assert await sqlite.ops(each, 0, PAGE_ROWS_MAX) == await memory.ops(each, 0, PAGE_ROWS_MAX)
+                if each is not None:
+                    assert await sqlite.erased(each) == await memory.erased(each)
             assert await sqlite.existing(ids) == await memory.existing(ids)
+            assert await sqlite.journal(None, 0, PAGE_ROWS_MAX) == await memory.journal(None, 0, PAGE_ROWS_MAX)
+            assert await sqlite.tree() == await memory.tree()
             await _hold_together(sqlite)
         finally:
             await sqlite.close()

@@ -124,6 +124,17 @@ async def test_what_comes_about_it_later_is_refused_and_not_kept(store: Store) -
     assert [(one.id, one.body, one.erased) for one in kept] == [("desk-01/1", b"", NOTE), ("desk-01/2", b"", NOTE)]
 
 
+async def test_what_is_wrong_in_other_ways_as_well_is_not_kept_either(store: Store) -> None:
+    """A value or a kind that there is not: it is about the erased record, and the rest of its group goes on."""
+    device, late = Device(HANDSET), Device(DESK)
+    await commit(store, device.push(device.incident(ONE)))
+    await erase(store)
+    wrong = [late.op(ONE, "incident", {"grade": "p9"}), late.op(ONE, "horse", {"name": "Dobbin"}, create=True)]
+    results = await commit(store, late.push(*wrong, late.incident(TWO)))
+    assert [one.code for one in results] == ["op_record_erased", "op_record_erased", ""]
+    assert [one.body for one in await store.ops(ONE, 0, 9)] == [b"", b"", b""]
+
+
 async def test_no_part_of_it_can_be_made_any_more(store: Store) -> None:
     """A medical sheet written offline about an erased booking says what nobody may know any more."""
     device, late = Device(HANDSET), Device(DESK)
