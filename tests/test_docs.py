@@ -145,3 +145,13 @@ def test_every_folder_says_what_lives_in_it(package: str) -> None:
         if not ast.get_docstring(ast.parse(source)) and not (folder / "README.md").is_file():
             silent.append(str(folder.relative_to(ROOT)))
     assert silent == []
+
+
+def test_the_policy_file_that_the_page_shows_is_one() -> None:
+    """Whoever copies the example and puts their own keys in gets a policy that is read."""
+    from sync.evidence.policy import Policy  # noqa: PLC0415 - the other tests here need nothing of the core
+
+    page = (ROOT / "docs" / "howto" / "evidence.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```\n(# the log\n.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    policy = Policy.parse(text)
+    assert (len(policy.logs), set(policy.witnesses), policy.quorum) == (1, {"hmi", "campus"}, "both")
