@@ -1,8 +1,8 @@
 """A whole device written from docs/protocol.md alone: the proof that the page is enough.
 
-It imports nothing of Beatbook. `plain_merge` holds the rules for values, `plain_device` the device without a socket,
-this module moves its bytes over a WebSocket and comes back when the link breaks. The replica lives in memory and is
-not encrypted: this is a conformance check, not a handheld.
+It imports nothing of Beatbook. `plain_merge` holds the rules for values, `plain_evidence` what is chained, signed and
+sealed, `plain_device` the device without a socket; this module moves its bytes over a WebSocket and comes back when the
+link breaks. The replica lives in memory and is not encrypted: this is a conformance check, not a handheld.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import websockets
 
-from tests.plain_device import MESSAGE_BYTES_MAX, PlainDevice, ProtocolError
+from tests.plain_device import PlainDevice, ProtocolError
+from tests.plain_sender import MESSAGE_BYTES_MAX
 
 __all__ = ["PlainDevice", "RefusedError", "run", "wait_s"]
 

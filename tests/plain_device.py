@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 import msgpack
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.plain_evidence import Pin, ReadLog, receipt_words, wiped_words
 from tests.plain_merge import RENUMBERED, digest
-from tests.plain_outbox import PENDING, Message, PlainOutbox, Value, unpack
+from tests.plain_outbox import ENDED, PENDING, SHUT, Message, Value, unpack
+from tests.plain_sender import PlainSender
 
-MESSAGE_BYTES_MAX = 262_144
-OPS_PER_PUSH_MAX = 128
 CREDIT_BYTES = 1_048_576
 RANGES_MAX = 64
 RANGE_RECORDS_MIN = 16
 REPAIRS_MAX = 3
 SCHEMA = 3
-LIVE = {"batch", "snapshot", "results", "retract", "scope_add", "notice", "pong", "credit", "error"}
+LIVE = {
+    "batch", "snapshot", "results", "retract", "scope_add", "notice", "lease", "wipe", "reads_kept", "quarantined",
+    "pong", "credit", "error",
+}  # fmt: skip
 EXPECTED = {"connected": {"challenge", "error"}, "greeted": {"welcome", "error"}, "live": LIVE, "closed": set[str]()}
 
 
@@ -40,7 +43,7 @@ class Place:
     members: dict[str, int] = field(default_factory=dict)
 
 
-class PlainDevice(PlainOutbox):
+class PlainDevice(PlainSender):
     """One device: its replica, its outbox and its end of the session."""
 
     def __init__(
@@ -58,11 +61,13 @@ class PlainDevice(PlainOutbox):
             wall, mono: give milliseconds.
             kept_offset: server's clock minus wall clock, kept from an earlier run.
         """
-        super().__init__(name, wall, mono, kept_offset)
-        self._key = key
+        super().__init__(name, key, wall, mono, kept_offset)
         self.schema = SCHEMA
         self.epoch: str | None = None
         self.places: dict[str, Place] = {}
+        self.lease: Message | None = None
+        self.token = ""
+        self.pin: Pin | None = None
         self.opened()
 
     def opened(self) -> None:
@@ -77,6 +82,9 @@ class PlainDevice(PlainOutbox):
         self._dealt_with = 0
         self._reached: dict[str, int] = {}
         self._repairs: dict[str, int] = {}
+        self._chained: int | None = None
+        self._handed: set[int] = set()
+        self._read_upto = 0
 
     # --- the session -------------------------------------------------------------------------------------------------
 
@@ -106,7 +114,7 @@ class PlainDevice(PlainOutbox):
             ack = {"scopes": self._reached, "credit": self._dealt_with}
             self._send(t="ack", **{name: value for name, value in ack.items() if value})
             self._reached, self._dealt_with = {}, 0
-        while self.state == "live" and self._push():
+        while self.state == "live" and (self._push() or self._hand_over() or self._tell_reads()):
             pass
         frames, self._out = self._out, []
         return frames
@@ -114,29 +122,6 @@ class PlainDevice(PlainOutbox):
     def ping(self, number: int) -> None:
         """Send a heartbeat."""
         self._send(t="ping", id=number)
-
-    def _push(self) -> bool:
-        waiting = [n for n, own in self.ops.items() if own.state == "queued" and n not in self._pushed]
-        message: Message = {}
-        for count in range(1, min(OPS_PER_PUSH_MAX, len(waiting)) + 1):
-            larger = self._pushing(waiting[:count])
-            if len(msgpack.packb(larger)) > min(MESSAGE_BYTES_MAX, self._credit):
-                break
-            message = larger
-        if message:
-            self._credit -= self._send(**message)
-            self._pushed |= set(waiting[: len(message["ops"])])
-        return bool(message)
-
-    def _pushing(self, numbers: list[int]) -> Message:
-        unsure = {n: self.ops[n].mono for n in numbers}
-        times = [[n, self._true_time(mono)] for n, mono in unsure.items() if mono is not None]
-        return {"t": "push", "ops": [self.ops[n].body for n in numbers]} | ({"times": times} if times else {})
-
-    def _send(self, **message: Value) -> int:
-        frame: bytes = msgpack.packb(message)
-        self._out.append(frame)
-        return len(frame)
 
     # --- what the server says ----------------------------------------------------------------------------------------
 
@@ -152,6 +137,10 @@ class PlainDevice(PlainOutbox):
         body |= {} if self.epoch is None else {"epoch": self.epoch}
         body |= {"scopes": positions} if positions else {}
         body |= {"next_op": self.next_op, "wall": self._wall(), "mono": self._mono(), "credit": CREDIT_BYTES}
+        last = max(self.links)
+        extra: Message = {"token": self.token, "chain": {"n": last, "link": self.links[last]}}
+        extra |= {"pinned": self.pin.size if self.pin else 0}
+        body |= {name: value for name, value in extra.items() if value} | {"next_read": self.reads.next}
         raw = msgpack.packb(body)
         self.state = "greeted"
         self._send(t="hello", body=raw, proof=self._key.sign(b"beatbook.v1 hello\x00" + message["nonce"] + raw))
@@ -177,13 +166,21 @@ class PlainDevice(PlainOutbox):
         for own in self.ops.values():
             if own.state == "waiting" or (set_back and own.state in PENDING | {"settled"}):
                 own.state = "queued"
+        for own in self.ops.values():
+            if own.state == "quarantined" and set_back:
+                own.state = "sealed"
         self.epoch = message["epoch"]
         self.next_op = max(self.next_op, message["last_op"] + 1)
+        if message.get("chain") is not None:
+            self._chained = message["chain"]["n"]
+            self._follow(message["chain"])
+        self.reads.kept(message.get("reads_kept", 0))
+        self._on_lease(message)
 
     def _note_lost(self, last_op: int) -> None:
         """Another history: what the one before had not taken is not in it, nor what is above its last op."""
         for n, own in self.ops.items():
-            if own.note and own.op["record"] not in self._distrusted:
+            if own.note and own.record not in self._distrusted:
                 own.note = "ever"
             elif not own.note and n > last_op and own.state in PENDING | {"settled"}:
                 own.note = "here"
@@ -214,12 +211,17 @@ class PlainDevice(PlainOutbox):
 
     def _drop(self, scope: str, gen: int) -> None:
         place = self.places.pop(scope, None)
-        before = len(self.rows)
+        before = set(self.rows)
         for record in [] if place is None else list(place.members):
             self._left(record)
+        gone = before - self.rows.keys()
+        for record in gone:
+            self._seal_up(record)
         self._reached.pop(scope, None)
         self._settle()
-        self._send(t="retracted", scope=scope, gen=gen, removed=before - len(self.rows))
+        at, removed = self._now()[0], len(gone)
+        receipt = self._key.sign(receipt_words(self.name, scope, gen, removed, at))
+        self._send(t="retracted", scope=scope, gen=gen, removed=removed, at=at, receipt=receipt)
 
     def _on_batch(self, message: Message) -> None:
         place = self.places.get(message["scope"])
@@ -270,6 +272,13 @@ class PlainDevice(PlainOutbox):
     def _left(self, record: str) -> None:
         if all(record not in place.members for place in self.places.values()):
             self.rows.pop(record, None)
+            self._without_right(record)
+
+    def _without_right(self, record: str) -> None:
+        """Seal what was refused for want of a right, once its record is not here."""
+        held = [own for own in self.ops.values() if own.record == record and own.state == "held"]
+        if record not in self.rows and any(own.result["code"] == "op_not_permitted" for own in held):
+            self._seal_up(record)
 
     def _compare(self, scope: str, place: Place, theirs: Message) -> None:
         ours = (digest(place.members.items()), len(place.members))
@@ -294,23 +303,26 @@ class PlainDevice(PlainOutbox):
             own = self.ops.get(result["n"])
             if own is None:
                 raise ProtocolError("not_welcome", 4441, "stop", f"a result for op {result['n']}")
-            if own.state in {"mended", "reissued"}:
+            if own.state in ENDED | SHUT:
+                if own.state == "sealed" and result["status"] == "durable":
+                    own.state = "quarantined"
                 continue
             own.result = result
             if result["status"] != "durable" and own.note != "ever":
-                own.note = "here" if own.op["record"] in self._distrusted & self.rows.keys() else "ever"
+                own.note = "here" if own.record in self._distrusted & self.rows.keys() else "ever"
             if result["status"] == "durable":
                 if own.state in {"queued", "waiting"}:
                     own.state = "durable"
-                    holding = {scope for scope, place in self.places.items() if own.op["record"] in place.members}
+                    holding = {scope for scope, place in self.places.items() if own.record in place.members}
                     own.awaits = holding | set(result.get("scopes", []))
-                    self._let_go_on(own.op["record"])
+                    self._let_go_on(own.record)
             elif result["status"] == "waiting":
                 own.state = "waiting"
             elif result["code"] == "op_reused":
                 self._reissue([result["n"], *self._behind(result["n"])], RENUMBERED, {})
             else:
                 own.state = "held"
+                self._without_right(own.record)
         self._settle()
 
     def _settle(self) -> None:
@@ -319,7 +331,7 @@ class PlainDevice(PlainOutbox):
         for own in self.ops.values():
             if own.state != "durable":
                 continue
-            record, seq = own.op["record"], own.result["seq"]
+            record, seq = own.record, own.result["seq"]
             places = [self.places[scope] for scope in own.awaits if scope in self.places]
             passed = all(place.after is None and place.seq >= seq for place in places)
             if self._version(record) >= seq or (passed and record not in earlier):
@@ -338,3 +350,29 @@ class PlainDevice(PlainOutbox):
 
     def _on_error(self, message: Message) -> None:
         self.state, self.error = "closed", message
+
+    def _on_lease(self, message: Message) -> None:
+        if message.get("lease") is not None:
+            self.lease = message["lease"]
+            self.token = self.lease["token"]
+            self.seal_to = self.lease.get("seal_to", b"")
+        if self.pin is not None and message.get("checkpoint"):
+            self.pin.take(message["checkpoint"], message.get("consistency", []))
+
+    def _on_wipe(self, message: Message) -> None:
+        self.rows, self.ops, self.places = {}, {}, {}
+        self.lease, self.token, self.reads = None, "", ReadLog()
+        at = self._now()[0]
+        self._send(t="wiped", at=at, receipt=self._key.sign(wiped_words(self.name, at)))
+
+    def _on_reads_kept(self, message: Message) -> None:
+        self.reads.kept(message["upto"])
+
+    def _on_quarantined(self, message: Message) -> None:
+        for n in message["ids"]:
+            if n in self.ops and self.ops[n].state == "sealed":
+                self.ops[n].state = "quarantined"
+
+    def consult(self, author: str, records: list[str], **more: Value) -> None:
+        """Note that an officer looked at records, and why."""
+        self.reads.note(author, records, self._now()[0], self._wall(), **more)

@@ -4,17 +4,21 @@ Written from docs/protocol.md alone (see plain_client.py).
 """
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgpack
 
-from tests.plain_merge import FIELDS, Record, apply, record_of, sight
+from tests.plain_evidence import first_link, link_behind, seal
+from tests.plain_merge import FIELDS, RENUMBERED, Record, apply, record_of, sight
 
 EARLIER_OFFSET, NEVER_SET, SET_BACK = 1, 2, 4
 SET_BACK_MS = 2_000
 PENDING = {"queued", "waiting", "durable", "held"}
+SHUT = {"sealed", "quarantined"}
+ENDED = {"mended", "withdrawn", "reissued"}
 
 Value = Any
 Message = dict[str, Any]
@@ -24,10 +28,13 @@ Message = dict[str, Any]
 class OwnOp:
     """An op of this device, with the exact bytes that are pushed; `mono` when its time may be told better.
 
-    `note` is "ever" or "here" when it is not taken.
+    `note` is "ever" or "here" when it is not taken. Once it is sealed, `body` is the sealed bytes; the rest stays.
     """
 
     body: bytes
+    sha: bytes
+    record: str
+    wall: int
     state: str = "queued"
     mono: int | None = None
     result: Message = field(default_factory=dict)
@@ -51,6 +58,9 @@ class PlainOutbox:
 
     def __init__(self, name: str, wall: Callable[[], int], mono: Callable[[], int], kept_offset: int | None) -> None:
         """Begin with nothing. See `PlainDevice`."""
+        self.salt: Callable[[], bytes] = lambda: secrets.token_bytes(16)
+        self.links = {0: first_link(name)}
+        self.seal_to = b""
         self.name, self._wall, self._mono = name, wall, mono
         self.rows: dict[str, Message] = {}
         self.ops: dict[int, OwnOp] = {}
@@ -104,7 +114,7 @@ class PlainOutbox:
         shown = self.shown(record)
         stamps = [stamp for cell in shown.cells.values() for stamp in cell.stamps] if shown else []
         ms, tick = max(((stamp[2], stamp[3]) for stamp in stamps), default=(0, 0))
-        if n - 1 in self.ops and wall < self.ops[n - 1].op["wall"] - SET_BACK_MS:
+        if n - 1 in self.ops and wall < self.ops[n - 1].wall - SET_BACK_MS:
             doubt |= SET_BACK
         after = max((each for each in self._pending(record) if self.ops[each].state != "durable"), default=0)
         op = {
@@ -127,6 +137,8 @@ class PlainOutbox:
             "correct": correct,
             "doubt": doubt,
             "replaces": replaces,
+            "link": self.links[max(self.links)],
+            "salt": self.salt(),
         }
         op |= {name: value for name, value in extra.items() if value}
         lifted = ms >= now
@@ -134,11 +146,36 @@ class PlainOutbox:
         return n
 
     def _keep(self, op: Message, mono: int | None) -> None:
-        self.ops[op["n"]] = OwnOp(msgpack.packb(op), mono=mono)
-        self.next_op = op["n"] + 1
+        n, body = op["n"], msgpack.packb(op)
+        own = self.ops[n] = OwnOp(body, hashlib.sha256(body).digest(), op["record"], op["wall"], mono=mono)
+        self.links[n] = link_behind(self.links[max(self.links)], n, own.sha)
+        self.next_op = n + 1
 
     def _digest(self, n: int) -> bytes:
-        return hashlib.sha256(self.ops[n].body).digest()[:16] if n in self.ops else b""
+        return self.ops[n].sha[:16] if n in self.ops else b""
+
+    def _follow(self, chain: Message) -> None:
+        """See that the next op follows the chain as the server holds it."""
+        n, link = chain["n"], chain["link"]
+        self.next_op = max(self.next_op, n + 1)
+        if self.links.get(n) == link:
+            return
+        beyond = sorted(each for each in self.ops if each > n)
+        self.links = {n: link}
+        for each in beyond:
+            self.links[each] = link_behind(self.links[max(self.links)], each, self.ops[each].sha)
+        self._reissue([each for each in beyond if self.ops[each].state in {"queued", "waiting"}], RENUMBERED, {})
+
+    def _seal_up(self, record: str) -> None:
+        """The officer's right to a record has ended: what they wrote on it is sealed to the server."""
+        if not self.seal_to:
+            return
+        for own in self.ops.values():
+            if own.record == record and own.state in ENDED:
+                own.body = b""
+            elif own.record == record and own.state not in SHUT:
+                own.body, own.note = seal(own.body, self.seal_to), ""
+                own.state = "quarantined" if own.state in {"durable", "settled"} else "sealed"
 
     def _now(self) -> tuple[int, int]:
         """The corrected clock, and what is doubtful about it."""
@@ -153,12 +190,12 @@ class PlainOutbox:
         return server_ms + mono - mono_ms
 
     def _pending(self, record: str) -> list[int]:
-        return [n for n, own in self.ops.items() if own.state in PENDING and own.op["record"] == record]
+        return [n for n, own in self.ops.items() if own.state in PENDING and own.record == record]
 
     def _behind(self, n: int) -> list[int]:
         """The pending ops that build on one which the server does not take in."""
         found = [n]
-        for each in self._pending(self.ops[n].op["record"]):
+        for each in self._pending(self.ops[n].record):
             if each > n and self.ops[each].state != "durable" and self.ops[each].op.get("after", 0) in found:
                 found.append(each)
         return found[1:]
@@ -170,6 +207,7 @@ class PlainOutbox:
             op = own.op
             became[old] = op["n"] = self.next_op
             names = {f"{self.name}/{one}": f"{self.name}/{other}" for one, other in became.items()}
+            op["link"] = self.links[max(self.links)]
             if op.get("after", 0) in became:
                 op["after"] = became[op["after"]]
                 op["after_digest"] = self._digest(op["after"])

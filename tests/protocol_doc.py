@@ -45,7 +45,7 @@ from schemas.policies import MANY
 from sync import outbox
 from sync.session import table
 from sync.session.table import DEVICE_TABLE, SERVER_TABLE, Local
-from tests import plain_merge, protocol_examples
+from tests import plain_merge, protocol_examples, protocol_messages
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "protocol.md"
@@ -304,8 +304,10 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "errors": _errors,
     "recoveries": _recoveries,
     "limits": _limits,
-    "proof-vector": protocol_examples.proof_vector,
-    "digest-vector": protocol_examples.digest_vector,
+    "proof-vector": protocol_messages.proof_vector,
+    "digest-vector": protocol_messages.digest_vector,
+    "chain-vector": protocol_messages.chain_vector,
+    "receipt-vector": protocol_messages.receipt_vector,
     "session": protocol_examples.session_text,
 }
 
@@ -317,7 +319,7 @@ def part(name: str) -> str:
         KeyError: no part has that name.
     """
     if name.startswith("example-"):
-        return protocol_examples.example_text(name.removeprefix("example-"))
+        return protocol_messages.example_text(name.removeprefix("example-"))
     return PARTS[name]()
 
 

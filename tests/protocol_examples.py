@@ -5,6 +5,7 @@ a real one: the plain client (written from the page) talks to `sync.session.Serv
 """
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 import msgpack
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from schemas import wire
 from schemas.codec import encode
@@ -23,24 +25,42 @@ from schemas.ids import (
     Generation,
     Millis,
     OfficerId,
-    OpId,
     OpNumber,
     RecordId,
     ScopeName,
     Seq,
-    op_id,
 )
-from schemas.ops import Doubt, Op
+from schemas.ops import Op
+from server import intake
 from server.hub import batch_frame
-from server.settle import Submission
+from server.settle import Settled, Submission
 from server.store.memory import MemoryStore
 from sync import digest
+from sync.evidence import checkpoint
+from sync.evidence.chain import genesis
+from sync.evidence.note import KeyType, VerifierKey
 from sync.session import Admission, Grant, Head, ServerSession
-from sync.session.steps import CheckHello, Commit, Send, Step, WantChanges, WantPage, WantRanges
+from sync.session.steps import (
+    CheckHello,
+    Commit,
+    KeepReads,
+    KeepSealed,
+    Receipt,
+    Send,
+    Step,
+    WantChanges,
+    WantPage,
+    WantRanges,
+)
 from tests.plain_client import PlainDevice
 
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NONCE: Final = bytes(range(0xA0, 0xC0))
+LOG_KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes(range(32, 64)))
+LOG: Final = VerifierKey("police.example/beatbook", KeyType.ED25519, LOG_KEY.public_key().public_bytes_raw())
+QUARANTINE_KEY: Final = X25519PrivateKey.from_private_bytes(bytes(range(64, 96)))
+SEAL_TO: Final = QUARANTINE_KEY.public_key().public_bytes_raw()
+TOKEN: Final = "eyJ0eXAiOiJhdCtqd3QifQ.e30.c2ln"
 EPOCH: Final = Epoch("00c0ffee00c0ffee")
 NOON: Final = Millis(1_767_268_800_000)
 AREA: Final = ScopeName("area:birmingham")
@@ -63,6 +83,8 @@ class Server:
         self.now = NOON
         self.session = ServerSession(nonce, verify, self.now)
         self.grants: Mapping[ScopeName, Generation] = {AREA: Generation(1)}
+        self.lease: wire.Lease | None = None
+        self.wipe: str | None = None
 
     async def heads(self) -> dict[ScopeName, Head]:
         """Where the granted scopes stand."""
@@ -78,23 +100,57 @@ class Server:
     async def receive(self, frame: bytes) -> None:
         """Take in one frame and do what the session asks for."""
         match self.session.receive(frame, self.now):
-            case CheckHello(device):
+            case CheckHello(device, body):
                 heads = await self.heads()
                 grants = {scope: Grant(gen, heads[scope]) for scope, gen in self.grants.items()}
-                last_op = await self.store.last_op(device)
-                key = KEY.public_key().public_bytes_raw()
+                reads = await self.store.chain(intake.reads_chain(device))
+                signed, proof = await self.checkpoint(body.pinned)
                 self.session.admit(
-                    Admission(public_key=key, grants=grants, epoch=self.store.epoch, last_op=last_op), self.now
+                    Admission(
+                        public_key=KEY.public_key().public_bytes_raw(),
+                        grants=grants,
+                        epoch=self.store.epoch,
+                        last_op=await self.store.last_op(device),
+                        chain=await self.store.chain(device) or genesis(device),
+                        lease=self.lease,
+                        checkpoint=signed,
+                        consistency=proof,
+                        reads_kept=0 if reads is None else reads.n,
+                        wipe=self.wipe,
+                    ),
+                    self.now,
                 )
-            case Commit(ops, size, times):
-                group = [Submission(self.device, frozenset(self.session.scopes), ops, self.session.schema, times)]
-                done = await self.store.commit(group, self.now)
+            case Commit(ops, size, times, head):
+                scopes = frozenset(self.session.scopes)
+                done = await self._commit(Submission(self.device, scopes, ops, self.session.schema, times, head=head))
                 self.session.committed(tuple(result for settled in done for result in settled.results), size)
                 for settled in done:
                     for change in settled.scopes:
                         self.session.head_moved(change.scope, change.head.seq)
+            case KeepReads(first, entries, size):
+                held = await self.store.chain(intake.reads_chain(self.device))
+                submission, at = intake.take_reads(self.device, None, held, first, entries)
+                if submission is not None:
+                    await self._commit(submission)
+                self.session.reads_kept(at.n, size)
+            case KeepSealed(edits, size):
+                await self._commit(intake.sealed_entries(self.device, None, edits))
+                self.session.quarantined(tuple(n for n, _ in edits), size)
+            case Receipt(message):
+                await self._commit(intake.receipt_entry(self.device, message))
             case None:
                 pass
+
+    async def _commit(self, submission: Submission) -> list[Settled]:
+        return await self.store.commit([submission], self.now)
+
+    async def checkpoint(self, pinned: int) -> tuple[bytes, tuple[bytes, ...]]:
+        """The log as it is now, signed, and the proof that it continues that of a size; nothing without a lease."""
+        if self.lease is None:
+            return b"", ()
+        tree = await self.store.tree()
+        proof = tuple(await self.store.consistency(pinned, tree.size)) if 0 < pinned < tree.size else ()
+        return signed_checkpoint(tree.size, tree.root), proof
 
     async def frames(self) -> list[bytes]:
         """Frames that the session sends now."""
@@ -119,6 +175,11 @@ class Server:
             case WantRanges(scope, ranges):
                 self.session.ranges_read(step, await self.store.ranges(scope, ranges))
                 return None
+
+
+def signed_checkpoint(size: int, root: bytes) -> bytes:
+    """A checkpoint of the examples' log."""
+    return checkpoint.sign(checkpoint.Checkpoint(LOG.name, size, root), LOG, LOG_KEY.sign)
 
 
 def verify(key: bytes, message: bytes, signature: bytes) -> bool:
@@ -174,6 +235,7 @@ async def session() -> list[Line]:
     await server.write(incident(1, RECORD))
     wall, mono = Ticking(NOON + 40), Ticking(5_000)
     device = PlainDevice(DEVICE, KEY, wall, mono)
+    device.salt = lambda: hashlib.sha256(b"salt %d" % device.next_op).digest()[:16]
 
     async def exchange() -> None:
         while frames := await server.frames():
@@ -237,7 +299,8 @@ def unpack(frame: bytes) -> dict[str, Any]:
 def block(frame: bytes) -> str:
     """A message as hex, and what it says; packed parts (`body`, `ops`) are shown unpacked behind it."""
     message = unpack(frame)
-    inner = message.get("ops", []) if message["t"] == "push" else [message["body"]] if message["t"] == "hello" else []
+    inner = [*message.get("ops", ()), *message.get("entries", ())]
+    inner += [message["body"]] if message["t"] == "hello" else []
     texts = [notation(message), *(notation(msgpack.unpackb(each)) for each in inner)]
     return f"```hex\n{hex_text(frame)}\n```\n\n```text\n" + "\n".join(texts) + "\n```\n"
 
@@ -268,142 +331,3 @@ def tag_of(message: type) -> str:
     info = msgspec.inspect.type_info(message)
     assert isinstance(info, msgspec.inspect.StructType)
     return str(info.tag)
-
-
-def examples() -> dict[str, Message]:
-    """Tag -> a small message of that type."""
-    d = digest.of([(RECORD, Seq(1)), (OTHER, Seq(7))])
-    one = digest.of([(RECORD, Seq(9))])
-    position = wire.Position(scope=AREA, gen=Generation(1), seq=Seq(7), digest=d)
-    body = wire.HelloBody(
-        proto=1,
-        schema=wire.SCHEMA,
-        device=DEVICE,
-        epoch=EPOCH,
-        scopes=(position,),
-        next_op=OpNumber(3),
-        wall=Millis(NOON + 40),
-        mono=5_000,
-        credit=1_048_576,
-    )
-    raw = encode(body)
-    row = msgspec.Raw(encode_row())
-    plan = wire.Plan(scope=AREA, gen=Generation(1), action="resume", seq=Seq(7), digest=d, count=2)
-    dropped = wire.Plan(scope=ScopeName("team:operations"), gen=Generation(3), action="drop")
-    all_of_it = wire.Range(after="", upto="", digest=d, count=2)
-    durable = wire.Result(
-        n=OpNumber(1), status="durable", seq=Seq(8), scopes=(AREA,), stands={"status": OpId("hh-0007/12")}
-    )
-    refused = wire.Result(n=OpNumber(2), status="refused", code="op_value_wrong", detail="grade: Expected `str`")
-    waiting = wire.Result(n=OpNumber(3), status="waiting", code="op_value_wrong", detail="behind op 2")
-    return {
-        tag_of(type(message)): message
-        for message in (
-            wire.Challenge(nonce=NONCE, server_time=NOON, proto_min=1, proto_max=1),
-            wire.Hello(body=raw, proof=KEY.sign(wire.PROOF_CONTEXT + NONCE + raw)),
-            wire.Welcome(
-                proto=1,
-                schema_min=wire.SCHEMA_MIN,
-                schema_max=wire.SCHEMA_MAX,
-                epoch=EPOCH,
-                server_time=NOON,
-                last_op=OpNumber(2),
-                credit=1_048_576,
-                scopes=(dropped, plan),
-            ),
-            wire.Batch(
-                scope=AREA, gen=Generation(1), frm=Seq(7), to=Seq(9), rows=(row,), gone=(OTHER,), digest=one, count=1
-            ),
-            wire.Snapshot(scope=AREA, gen=Generation(1), at=Seq(9), after="", upto=RECORD, rows=(row,)),
-            wire.Results(results=(durable, refused, waiting), credit=412),
-            wire.Retract(scope=AREA, gen=Generation(1)),
-            wire.ScopeAdd(plan=wire.Plan(scope=AREA, gen=Generation(2), action="snapshot", seq=Seq(9), count=2)),
-            wire.Notice(code="clock_skew", value=-3_600_000),
-            wire.Pong(id=17, server_time=NOON),
-            wire.AddCredit(bytes=65_536),
-            wire.Error(code="server_stopping", recovery="retry", retry_after_ms=3_100, detail=""),
-            wire.Push(ops=(encode(closing()),), times=((OpNumber(2), Millis(NOON - 45_000)),)),
-            wire.Ack(scopes={AREA: Seq(9)}, credit=2_048),
-            wire.Retracted(scope=AREA, gen=Generation(1), removed=2),
-            wire.Ping(id=17),
-            wire.Repair(scope=AREA, gen=Generation(1), ranges=(all_of_it,)),
-        )
-    }
-
-
-def closing() -> Op:
-    """An op that tells of everything: what its author saw, which op it follows, and that its time is doubtful."""
-    return Op(
-        device=DEVICE,
-        n=OpNumber(2),
-        record=RECORD,
-        kind="incident",
-        author=OFFICER,
-        hlc=(NOON - 3_600_000, 0),
-        occurred_at=Millis(NOON - 3_600_000),
-        wall=Millis(NOON - 3_600_000),
-        changes={
-            FieldName("status"): "closed",
-            FieldName("markers"): {"add": [{"warning": "glass"}], "remove": [{"warning": "crowd"}]},
-        },
-        base=Seq(1),
-        after=OpNumber(1),
-        after_digest=bytes(range(16)),
-        saw={
-            FieldName("status"): (op_id(DEVICE, OpNumber(1)),),
-            FieldName("arrests"): (),
-            FieldName("markers"): (op_id(DESK, OpNumber(1)),),
-        },
-        doubt=int(Doubt.NEVER_SET),
-    )
-
-
-def encode_row() -> bytes:
-    """A row in which the cells of most policies are seen, some of them in dispute."""
-    stamps = [
-        [DESK, 1, NOON - 60_000, 0, "WM30008", NOON - 60_000, NOON - 59_900, 1, 0],
-        [DEVICE, 1, NOON, 0, "WM20417", NOON, NOON + 300, 9, int(Doubt.CORRECTED)],
-        ["hh-0007", 12, NOON - 5_000, 0, "WM21877", NOON - 5_000, NOON - 4_800, 8, 0],
-    ]
-    cells = {
-        "summary": ["Shop window broken", 0],
-        "opened_at": [NOON - 60_000, 0, [[NOON - 90_000, 1]]],
-        "grade": ["p1", 1, [["p2", 2]]],
-        "status": ["closed", 2, [], "", [["hh-0007/12", "hh-0042/1"]]],
-        "log": [[{"text": "On scene."}, 1, 0]],
-        "arrests": [[{"person": "Robin Example", "arrested_at": NOON}, 1, 0]],
-        "markers": [[{"warning": "glass"}, 0, 0]],
-    }
-    upto = {DESK: 1, DEVICE: 1, "hh-0007": 12}
-    row = {"id": RECORD, "kind": "incident", "v": 9, "stamps": stamps, "cells": cells, "upto": upto}
-    packed: bytes = msgpack.packb(row)
-    return packed
-
-
-def example_text(tag: str) -> str:
-    """The page's example of one message, or of a row."""
-    return block(encode(examples()[tag.replace("-", "_")]))
-
-
-# --- vectors ------------------------------------------------------------------------------------------------------
-
-
-def proof_vector() -> str:
-    """What is signed in the session above."""
-    hello = unpack(asyncio.run(session())[1][1])
-    rows = {
-        "private key (seed)": KEY.private_bytes_raw(),
-        "public key": KEY.public_key().public_bytes_raw(),
-        "context": wire.PROOF_CONTEXT,
-        "nonce": NONCE,
-        "body": hello["body"],
-        "signature": hello["proof"],
-    }
-    return "```text\n" + "".join(f"{name}: {value.hex()}\n" for name, value in rows.items()) + "```\n"
-
-
-def digest_vector() -> str:
-    """Two elements and their sum."""
-    pairs = [(RECORD, Seq(1)), (OTHER, Seq(7))]
-    lines = [f'SHA-256("{record} {seq}") = {digest.of([(record, seq)]).hex()}\n' for record, seq in pairs]
-    return "```text\n" + "".join(lines) + f"sum modulo 2^256 = {digest.of(pairs).hex()}\n```\n"

@@ -18,13 +18,13 @@ from schemas.ops import Op
 from server.store.memory import MemoryStore
 from sync import digest as ours
 from sync.session import Grant, Head
-from tests import plain_client, plain_device, plain_merge, plain_outbox
+from tests import plain_client, plain_device, plain_evidence, plain_merge, plain_outbox, plain_sender
 from tests.plain_client import PlainDevice, RefusedError, run, wait_s
 from tests.protocol_examples import AREA, DEVICE, EPOCH, KEY, NOON, OFFICER, OTHER, RECORD, Server, Ticking, incident
 
 ALLOWED = {
-    "asyncio", "collections", "contextlib", "cryptography", "dataclasses", "hashlib", "itertools", "json", "msgpack",
-    "pathlib", "random", "re", "tests", "typing", "websockets",
+    "asyncio", "base64", "collections", "contextlib", "cryptography", "dataclasses", "hashlib", "itertools", "json",
+    "msgpack", "pathlib", "random", "re", "secrets", "tests", "typing", "websockets",
 }  # fmt: skip
 
 
@@ -97,7 +97,7 @@ async def many(link: Link, count: int, size: int) -> None:
 
 def test_the_client_imports_nothing_of_ours() -> None:
     """Whoever writes a client needs a WebSocket, MessagePack, Ed25519 and SHA-256, and none of our code."""
-    for module in (plain_client, plain_device, plain_merge, plain_outbox):
+    for module in (plain_client, plain_device, plain_evidence, plain_merge, plain_outbox, plain_sender):
         tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         names = {each.name for node in ast.walk(tree) if isinstance(node, ast.Import) for each in node.names}
         froms = {str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -272,6 +272,11 @@ async def test_a_batch_of_an_ended_generation_is_ignored() -> None:
     assert RECORD in link.device.rows
 
 
+def without_receipt(message: dict[str, Any]) -> dict[str, Any]:
+    """A message, but for what was signed and when."""
+    return {name: value for name, value in message.items() if name not in {"at", "receipt"}}
+
+
 async def test_a_grant_that_ends_takes_its_records_along() -> None:
     """RETRACT in the session and `drop` at the next both leave nothing of the scope, and are answered."""
     link = Link()
@@ -280,7 +285,7 @@ async def test_a_grant_that_ends_takes_its_records_along() -> None:
     link.server.session.regrant(AREA, None)
     await link.exchange()
     assert link.device.rows == {}
-    assert link.up[-1] == {"t": "retracted", "scope": AREA, "gen": 1, "removed": 1}
+    assert without_receipt(link.up[-1]) == {"t": "retracted", "scope": AREA, "gen": 1, "removed": 1}
     head = (await link.store.heads())[AREA]
     link.server.session.regrant(AREA, Grant(Generation(2), head))
     link.grants[AREA] = Generation(2)
@@ -289,7 +294,7 @@ async def test_a_grant_that_ends_takes_its_records_along() -> None:
     del link.grants[AREA]
     await link.session()
     assert (link.device.rows, link.device.places) == ({}, {})
-    assert link.up[-1] == {"t": "retracted", "scope": AREA, "gen": 2, "removed": 1}
+    assert without_receipt(link.up[-1]) == {"t": "retracted", "scope": AREA, "gen": 2, "removed": 1}
 
 
 async def test_an_ack_that_crosses_a_retract_costs_nothing() -> None:

@@ -1,5 +1,6 @@
 """Devices made from docs/protocol.md alone disagree, decide, copy each other, differ in version: as the page says."""
 
+import hashlib
 from typing import Any
 
 import msgpack
@@ -9,6 +10,7 @@ from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName
 from server.store.memory import MemoryStore
 from tests import plain_merge
 from tests.plain_client import PlainDevice
+from tests.plain_evidence import link_behind
 from tests.protocol_examples import AREA, DEVICE, EPOCH, KEY, NOON, OFFICER, OTHER, RECORD, Server, Ticking
 
 SUITE = ScopeName("suite:perry-barr")
@@ -291,6 +293,7 @@ async def test_an_op_waits_for_what_its_author_saw() -> None:
     first.ops = {n: own for n, own in made.a.ops.items() if n <= 2}
     for own in first.ops.values():
         own.state = "queued"
+    first.links = {n: link for n, link in made.a.links.items() if n <= 2}
     first.next_op = 3
     await made.session(first)
     await made.session(made.b)
@@ -317,13 +320,22 @@ async def test_a_lost_answer_changes_nothing_of_a_disagreement() -> None:
 # --- versions -----------------------------------------------------------------------------------------------------
 
 
+def said_otherwise(device: PlainDevice, n: int, op: dict[str, Any]) -> None:
+    """Let a device's last op be another one: as another program would have made it."""
+    own = device.ops[n]
+    own.body = msgpack.packb(op)
+    own.sha = hashlib.sha256(own.body).digest()
+    del device.links[n]
+    device.links[n] = link_behind(device.links[max(device.links)], n, own.sha)
+
+
 async def test_a_device_of_version_1_is_understood() -> None:
     """It says nothing of its sight, reads the first two of a cell, and does not erase what it does not know."""
     made = await suite()
     await made.session(made.b)
     n = made.b.edit(RECORD, "WM2", {"risk": "high"})
     old = {name: value for name, value in made.b.ops[n].op.items() if name not in {"saw", "after_digest"}}
-    made.b.ops[n].body = msgpack.packb(old | {"changes": {"risk": "high", "cell": "M7"}})
+    said_otherwise(made.b, n, old | {"changes": {"risk": "high", "cell": "M7"}})
     await made.settle()
     assert (made.a.values(RECORD)["risk"], made.a.values(RECORD)["cell"]) == ("high", "M7")
     assert made.a.open_items() == []
@@ -336,7 +348,7 @@ async def test_a_newer_device_s_words_are_kept_in_trust() -> None:
     n = made.a.edit(RECORD, "WM1", {"offence": "theft"})
     newer = made.a.ops[n].op
     newer["changes"] = {"offence": "theft", "diet": "vegan", "risk": "extreme"}
-    made.a.ops[n].body = msgpack.packb(newer)
+    said_otherwise(made.a, n, newer)
     await made.settle()
     trust = made.b.rows[RECORD]["trust"]
     assert {field: kept[0][0] for field, kept in trust.items()} == {"diet": "vegan", "risk": "extreme"}

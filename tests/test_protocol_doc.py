@@ -23,6 +23,7 @@ from sync import clock
 from sync.session.table import DEVICE_TABLE, SERVER_TABLE
 from tests import protocol_doc as doc
 from tests import protocol_examples as shown
+from tests import protocol_messages as messages
 from tests.plain_merge import FIELDS
 
 TEXT = doc.PAGE.read_text(encoding="utf-8")
@@ -34,6 +35,8 @@ PARTS: tuple[type, ...] = (
     wire.Plan,
     wire.Result,
     wire.Range,
+    wire.ChainPlace,
+    wire.Lease,
     ops.Op,
     ops.Row,
     ops.Stamp,
@@ -109,7 +112,7 @@ def test_messages_stand_under_the_side_that_sends_them() -> None:
     assert all(f"`{shown.tag_of(each)}`" in up.split("###", 1)[0] for each in UP if each in DOWN)
 
 
-@pytest.mark.parametrize("tag", sorted(shown.examples()))
+@pytest.mark.parametrize("tag", sorted(messages.examples()))
 def test_every_example_is_one_message_for_two_libraries(tag: str) -> None:
     """Plain MessagePack reads the shown bytes as the type they stand under, and so does our codec, byte for byte."""
     (data,) = hex_blocks(section(f"`{tag}`"))
@@ -147,7 +150,7 @@ def test_every_code_that_the_page_names_exists() -> None:
     known = {field.encode_name for each in structs for field in doc.struct_fields(each)}
     known |= {shown.tag_of(each) for each in {*DOWN, *UP}} | ERRORS.keys()
     known |= {key for told in FIELDS.values() for field in told.values() for key in field}
-    known |= set(Writes.__struct_fields__)
+    known |= set(Writes.__struct_fields__) | set(typing.get_args(typing.get_type_hints(wire.Notice)["code"]))
     for word in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", prose):
         assert word in known, word
 
