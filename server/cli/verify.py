@@ -1,5 +1,6 @@
 """`beatbook verify`: check a database, one record of it, a proof or a disclosure export, with no server."""
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +9,7 @@ import msgspec
 
 from schemas.errors import BeatbookError, UsageError
 from schemas.ids import RecordId, is_record_id
+from server.evidence import checking, exported
 from server.evidence.findings import Finding, Report
 from server.evidence.plain import leaf_words
 from server.evidence.tree import Pinned
@@ -63,8 +65,10 @@ def command(  # noqa: PLR0917  click passes one for each option, by name
             report = _proof(target, entry, trusted)
         elif _is_database(target):
             report = _database(target, record, [_pinned(path, trusted) for path in checkpoints], master_keys)
+        elif exported.is_export(target):
+            report = _export(target, trusted)
         else:
-            raise UsageError(f"{target}: is no data folder, no database and no proof; name one")
+            raise UsageError(f"{target}: is no data folder, no database, no proof and no export; name one")
     except (BeatbookError, OSError) as error:
         raise CannotCheckError(str(error)) from None
     click.echo(msgspec.json.encode(report).decode() if as_json else "\n".join(_told(report)))
@@ -123,6 +127,15 @@ def _database(target: Path, record: str | None, pinned: list[Pinned], master_key
         return report if record is None else about(report, inspection, RecordId(record))
     finally:
         inspection.close()
+
+
+def _export(target: Path, policy: Policy | None) -> Report:
+    report = checking.check(exported.read(target), policy)
+    if target.is_dir():
+        return report
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    said = f"the export's SHA-256 is {digest}: the log's act of disclosure, if you are given it, names the same"
+    return msgspec.structs.replace(report, notes=(*report.notes, said))
 
 
 def _proof(target: Path, entry: Path | None, policy: Policy | None) -> Report:

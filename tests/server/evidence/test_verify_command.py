@@ -132,7 +132,7 @@ def test_a_proof_is_checked_with_its_entry(kept: Kept) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["half"], "is no data folder, no database and no proof"),
+        (["half"], "is no data folder, no database, no proof and no export"),
         (["first.tlog-proof"], "name the entry that it is of with --entry"),
         (["first.tlog-proof", "--entry", "first.leaf"], "say whose signatures count"),
         (["data", "--log", "not a key"], "key"),
