@@ -141,7 +141,10 @@ class Connection:
         gate, device = self._services.gate, self.session.device
         try:
             lease = None if device is None else await gate.lease(device, fresh_share=fresh_share)
-            if lease is not None:
+            if lease is None:
+                # Whoever was let in with a lease and gets no other is entitled to none any more.
+                self.part("bad_token")
+            else:
                 size, checkpoint, consistency = await gate.checkpoint(self._told)
                 self._told = size
                 self._leased(lease)

@@ -1,5 +1,6 @@
 """The gate of a running server: tokens, devices and leases as the registry has them (`server.gate`)."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -66,6 +67,8 @@ class Gatekeeper:
         self._checkpoints = checkpoints
         self._seal_to = seal_to
         self._now = now
+        # Between reading a share and writing the next, nobody else writes one: what was destroyed stays so.
+        self._one_at_a_time = asyncio.Lock()
 
     async def look(self, device: DeviceId, body: HelloBody) -> Seated:
         """See `Gate`."""
@@ -121,17 +124,15 @@ class Gatekeeper:
         """See `Gate`."""
         registry, now = self._ledger.registry, self._now()
         seat = registry.seats.get(device)
-        if seat is None or seat.retired or seat.device.revoked is not None:
+        if seat is None or seat.retired or seat.device.revoked is not None or not seat.officer.serves(now):
             return None
         live = live_sign_in(registry, device, now)
         if live is None:
             return None
         lasts = min(lease_ms(registry, seat.officer.officer, now), live.until - now)
-        share = await self.share(device)
+        share = await (self.new_share(device) if fresh_share else self.share(device))
         if not share.share:
             return None
-        if fresh_share:
-            share = await self.new_share(device)
         token = self._issuer.issue(
             seat.officer.officer, device, sign_in=live.sid, jkt=thumbprint(seat.device.public_key), now=now
         )
@@ -153,25 +154,33 @@ class Gatekeeper:
         return KeptShare(0, b"") if kept is None else msgspec.msgpack.decode(kept, type=KeptShare)
 
     async def new_share(self, device: DeviceId) -> KeptShare:
-        """Another share for a seat: once the device has taken it, what was wrapped under the old one opens no more."""
-        last = await self.share(device)
-        # Before a device has confirmed one, its keys may still be wrapped under the one before that.
-        share = KeptShare(last.no + 1, secrets.token_bytes(SHARE_BYTES), last.before or last.share)
-        return await self._keep(device, share)
+        """Another share for a seat: once the device has taken it, what was wrapped under the old one opens no more.
+
+        One that was destroyed stays destroyed.
+        """
+        async with self._one_at_a_time:
+            last = await self.share(device)
+            if last.no and not last.share:
+                return last
+            # Before a device has confirmed one, its keys may still be wrapped under the one before that.
+            share = KeptShare(last.no + 1, secrets.token_bytes(SHARE_BYTES), last.before or last.share)
+            await self._keep(device, share)
+            return share
 
     async def confirm_share(self, device: DeviceId, no: int) -> None:
         """The device's keys are wrapped under that share: forget the one before."""
-        last = await self.share(device)
-        if last.no == no and last.before:
-            await self._keep(device, KeptShare(last.no, last.share))
-
-    async def _keep(self, device: DeviceId, share: KeptShare) -> KeptShare:
-        await self._ledger.keep({SHARE_PREFIX + device: msgspec.msgpack.encode(share)})
-        return share
+        async with self._one_at_a_time:
+            last = await self.share(device)
+            if last.no == no and last.before:
+                await self._keep(device, KeptShare(last.no, last.share))
 
     async def destroy_share(self, device: DeviceId) -> None:
         """Nothing opens the seat's replica any more, whoever holds the device."""
-        await self._keep(device, KeptShare((await self.share(device)).no, b""))
+        async with self._one_at_a_time:
+            await self._keep(device, KeptShare(max(1, (await self.share(device)).no), b""))
+
+    async def _keep(self, device: DeviceId, share: KeptShare) -> None:
+        await self._ledger.keep({SHARE_PREFIX + device: msgspec.msgpack.encode(share)})
 
     async def checkpoint(self, pinned: int) -> tuple[int, bytes, tuple[bytes, ...]]:
         """See `Gate`."""

@@ -51,7 +51,8 @@ class Ledger:
         Args:
             store, commits: where acts are read and made durable.
             now: the server's clock (ms since 1970).
-            regranted: called with a seat and the scopes that it holds, whenever that has changed and is durable.
+            regranted: called with a seat and the scopes that it holds, whenever its rights were looked at anew: they,
+                or whether its officer serves, may have changed. What is told is durable.
             done: called with every act that is durable, after that.
             rules: which role gives which scopes.
         """
@@ -163,15 +164,14 @@ class Ledger:
     ) -> None:
         """Apply acts and what follows, then make them durable; with neither, what was applied is taken back."""
         applied: list[Act] = []
+        touched = set(seats)
         try:
-            touched = set(seats)
             for act in acts:
                 self.registry.check(act)
                 self.registry.apply(act)
                 applied.append(act)
                 touched |= affected(self.registry, act)
-            rights = self._rights(touched)
-            applied += rights
+            applied += self._rights(touched)
             if applied or secrets:
                 entries = tuple(
                     Entry(ACT, f"{self._count + i:012d}", encode(act)) for i, act in enumerate(applied, start=1)
@@ -186,7 +186,7 @@ class Ledger:
                 await asyncio.shield(self._reload())
             raise
         self._count += len(applied)
-        for seat in {act.seat for act in rights}:
+        for seat in sorted(touched):
             self._regranted(seat, self.registry.seats[seat].grants())
         for act in applied:
             self._done(act)
