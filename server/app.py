@@ -12,6 +12,7 @@ from starlette.websockets import WebSocket
 from server.beatbook import Beatbook
 from server.edge.middleware import Edge, EdgeSettings
 from server.http import openapi, routes
+from server.http.callers import Callers
 from server.http.problems import HANDLERS
 
 SYNC_PATH: Final = "/v1/sync"
@@ -24,11 +25,7 @@ class _Guarded(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """As its base, with the edge around it."""
-        return Edge(super().build_middleware_stack(), self.edge, self._secrets)
-
-    def _secrets(self) -> tuple[str, ...]:
-        beatbook: Beatbook | None = getattr(self.state, "beatbook", None)
-        return () if beatbook is None else (beatbook.token,)
+        return Edge(super().build_middleware_stack(), self.edge)
 
 
 def build(
@@ -45,6 +42,7 @@ def build(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with open_beatbook() as beatbook:
             app.state.beatbook = beatbook
+            app.state.callers = Callers(beatbook)
             yield
 
     async def sync(socket: WebSocket) -> None:

@@ -14,10 +14,11 @@ from schemas.ids import Millis
 from schemas.wire import SUBPROTOCOL
 from server.authority import Authority, ServerKeys
 from server.committer import Committer
+from server.edge.middleware import DevicePace
 from server.escalation import Escalations
+from server.federation.passphrases import Parameters
 from server.gate import Gate
 from server.hub import Hub
-from server.identity import Directory, DirectoryGate
 from server.office import Office
 from server.pump import Connection, Services
 from server.settle import Settled
@@ -33,7 +34,7 @@ def wall_clock() -> Millis:
 
 
 class Beatbook:
-    """Store, committer, hub, office and escalations of one running server.
+    """Store, committer, hub, authority, office and escalations of one running server.
 
     `start` and `stop` bracket its life; the ASGI application calls them. Tests and tools use it without a socket.
     """
@@ -41,32 +42,34 @@ class Beatbook:
     def __init__(
         self,
         store: Store,
-        directory: Directory,
-        token: str,
+        keys: ServerKeys,
         now: Callable[[], Millis] = wall_clock,
         *,
-        keys: ServerKeys | None = None,
+        gate: Gate | None = None,
+        hashing: Parameters | None = None,
+        pace: DevicePace | None = None,
     ) -> None:
         """Bind the parts.
 
         Args:
             store: an open store; it is closed by `stop`.
-            directory: the enrolled devices.
-            token: what HTTP callers must show.
+            keys: the server's own.
             now: the server's clock.
-            keys: the server's own; with them it is the authority that says who may connect, and not the directory.
+            gate: whom sync sockets ask; the authority's by default.
+            hashing: what a passphrase's hash costs; by default what it must cost where people rely on it.
+            pace: how often one device may come.
         """
         self.store = store
-        self.directory = directory
-        self.token = token
         self.now = now
         self.hub = Hub()
         self.committer = Committer(store, now, self._publish)
-        self.authority = None if keys is None else Authority(store, self.committer, self.hub, keys, now)
-        self.gate: Gate = DirectoryGate(directory) if self.authority is None else self.authority.gatekeeper
+        self.authority = Authority(store, self.committer, self.hub, keys, now, hashing=hashing)
+        self.gate: Gate = gate or self.authority.gatekeeper
         """Whom sync sockets ask."""
         self.office = Office(store, self.committer, now)
         self.escalations = Escalations(store, self.office, now)
+        self.pace = pace or DevicePace()
+        """How often one device may come, by socket and by HTTP."""
         self._commits: asyncio.Task[None] | None = None
         self._beside: list[asyncio.Task[None]] = []
         self.ready = False
@@ -76,10 +79,9 @@ class Beatbook:
         self.hub.stand_at(await self.store.heads())
         await self.office.start()
         self._commits = asyncio.create_task(self.committer.run())
-        self._beside = [asyncio.create_task(self._tick()), asyncio.create_task(self.escalations.run())]
-        if self.authority is not None:
-            await self.authority.start()
-            self._beside.append(asyncio.create_task(self.authority.run()))
+        await self.authority.start()
+        running = (self._tick(), self.escalations.run(), self.authority.run())
+        self._beside = [asyncio.create_task(one) for one in running]
         # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
         gc.collect()
         gc.freeze()
@@ -118,5 +120,5 @@ class Beatbook:
         if SUBPROTOCOL not in socket.scope["subprotocols"]:
             await socket.close()
             return
-        services = Services(self.store, self.committer, self.hub, self.gate, self.now)
+        services = Services(self.store, self.committer, self.hub, self.gate, self.now, pace=self.pace)
         await Connection(socket, services).run()

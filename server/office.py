@@ -12,11 +12,12 @@ import msgspec
 
 from schemas.codec import decode_op, decode_row, encode
 from schemas.errors import FrameError, UsageError
-from schemas.ids import FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, Seq
+from schemas.ids import FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
 from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
+from schemas.roles import Role
 from schemas.wire import Result
 from server import alternatives
 from server.committer import Committer
@@ -32,6 +33,8 @@ NUMBERS_PER_MS: Final = 1_024
 
 A server that was set back to a backup does not know how far its lost history had counted, and a number must never name
 two ops. Counting on from the clock, it begins above every number that any earlier run can have come to."""
+NOT_PERMITTED: Final = "op_not_permitted"
+NOT_ENTITLED: Final = "op_not_entitled"
 _ESCALATIONS: Final = FieldName("escalations")
 
 
@@ -41,6 +44,22 @@ class NotFoundError(UsageError):
 
 class SettledError(UsageError):
     """The inbox item waits for nobody any more."""
+
+
+class ForbiddenError(UsageError):
+    """Whoever asks may not write that."""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """By what right somebody asks the office to write something; the committer holds each op to it, as a device's.
+
+    Attributes:
+        scopes: what they may see: they write to no other record.
+        roles: what they are.
+    """
+
+    scopes: frozenset[ScopeName]
+    roles: frozenset[Role]
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +145,7 @@ class Office:
         by_clock = self._now() * NUMBERS_PER_MS
         self._next = OpNumber(max(behind, by_clock) if by_clock < INT_MAX else behind)
 
-    async def bring(self, drafts: Sequence[Draft], author: OfficerId) -> list[Made]:
+    async def bring(self, drafts: Sequence[Draft], author: OfficerId, standing: Standing | None = None) -> list[Made]:
         """Make records, or change those that are there and differ; what is the same is left alone.
 
         On a record that is there, only fields with one value are compared, and a value that someone other than `author`
@@ -135,8 +154,10 @@ class Office:
         Args:
             drafts: at most ARRAY_LEN_MAX, no record twice.
             author: on whose behalf.
+            standing: by what right; None for the server's own, which may write everything.
 
         Raises:
+            ForbiddenError: they may not write one of them; the text says who could.
             UsageError: a draft cannot be; the text says which and why. Drafts before it may have been committed.
             StoreError: the store failed; the same call again is safe.
         """
@@ -144,26 +165,33 @@ class Office:
         made: dict[RecordId, Made] = {}
         ops: list[Op] = []
         for draft in drafts:
-            op = self._op_for(draft, known.get(draft.record), author)
+            row = known.get(draft.record)
+            _check_seen(draft, row, standing)
+            op = self._op_for(draft, row, author)
             if op is None:
                 made[draft.record] = Made(draft.record, "same", 0)
             else:
                 ops.append(op)
         for start in range(0, len(ops), OPS_PER_PUSH_MAX):
             part = ops[start : start + OPS_PER_PUSH_MAX]
-            for op, result in zip(part, await self._commit(part), strict=True):
-                if result.status != "durable":
-                    raise UsageError(f"{op.kind} {op.record}: {result.code}: {result.detail}")
+            for op, result in zip(part, await self._commit(part, standing), strict=True):
+                _check_durable(op, result)
                 made[op.record] = Made(op.record, "created" if op.create else "changed", result.seq)
         return [made[draft.record] for draft in drafts]
 
-    async def decide(self, item: RecordId, choice: Choice) -> Decided:
+    async def decide(self, item: RecordId, choice: Choice, standing: Standing | None = None) -> Decided:
         """Settle what an inbox item asks, on behalf of the person who decided.
 
         A value that has come in unseen meanwhile is not swept away: it is a new question.
 
+        Args:
+            item: which.
+            choice: what was decided.
+            standing: by what right, as in `bring`.
+
         Raises:
-            NotFoundError: there is no such item.
+            NotFoundError: there is no such item, or they may not see it.
+            ForbiddenError: it is not theirs to decide; the text says whose it is.
             SettledError: it is decided already, or nothing is left to decide.
             UsageError: the decision cannot be; the text says why. Nothing was committed.
             StoreError: the store failed; what was asked may or may not have been done.
@@ -172,6 +200,8 @@ class Office:
             raise UsageError("reason: say in words why; it stays with the decision for ever")
         async with self._one_at_a_time:
             state, about = await self._item(item)
+            if standing is not None and standing.scopes.isdisjoint(state.scopes()):
+                raise _no_item(item)
             if not about.open:
                 raise SettledError(_settled(item, state, about))
             changes = {inbox.DECISION: msgspec.to_builtins(Decision(value=choice.value, reason=choice.reason))}
@@ -182,11 +212,10 @@ class Office:
                     raise UsageError(f"inbox item {item}: {', '.join(sorted(strange))} is none of its candidates")
                 saw[inbox.CANDIDATES] = tuple(sorted(choice.seen))
             ops = [self._op(item, state.spec, state, changes, choice.author, saw)]
-            ops += await self._instead(item, about, choice)
-            results = await self._commit(ops)
+            ops += await self._instead(item, about, choice, standing)
+            results = await self._commit(ops, standing)
         for op, result in zip(ops, results, strict=True):
-            if result.status != "durable":
-                raise UsageError(f"{op.kind} {op.record}: {result.code}: {result.detail}")
+            _check_durable(op, result)
         return Decided(
             op=ops[0].id,
             seq=results[0].seq,
@@ -223,8 +252,7 @@ class Office:
                 changes = {_ESCALATIONS: msgspec.to_builtins(fresh)}
                 op = self._op(item, state.spec, state, changes, author)
                 (result,) = await self._commit([op])
-                if result.status != "durable":
-                    raise UsageError(f"{op.kind} {op.record}: {result.code}: {result.detail}")
+                _check_durable(op, result)
         return fresh
 
     async def _item(self, item: RecordId) -> tuple[RecordState, InboxItem]:
@@ -232,10 +260,10 @@ class Office:
         state = None if row is None else merge.from_row(decode_row(row))
         about = None if state is None else state.build()
         if state is None or not isinstance(about, InboxItem):
-            raise NotFoundError(f"there is no inbox item {item!r}")
+            raise _no_item(item)
         return state, about
 
-    async def _instead(self, item: RecordId, about: InboxItem, choice: Choice) -> list[Op]:
+    async def _instead(self, item: RecordId, about: InboxItem, choice: Choice, standing: Standing | None) -> list[Op]:
         """The claims of those who get another resource."""
         ops = []
         holders = {_holder(one.value) for one in about.candidates} - {_holder(choice.value), None}
@@ -246,9 +274,9 @@ class Office:
                     f"inbox item {item}: {holder!r} is not displaced by this decision; {whom or 'nobody'} is"
                 )
             row = await self._store.record(resource)
-            if row is None:
+            state = None if row is None else merge.from_row(decode_row(row))
+            if state is None or (standing is not None and standing.scopes.isdisjoint(state.scopes())):
                 raise UsageError(f"instead: there is no resource {resource}")
-            state = merge.from_row(decode_row(row))
             wrong = alternatives.why_not(state, self._now())
             if wrong is not None:
                 raise UsageError(f"instead: {resource} cannot be had: {wrong}")
@@ -258,9 +286,11 @@ class Office:
             raise UsageError("instead: one resource cannot be given to two")
         return ops
 
-    async def _commit(self, ops: Sequence[Op]) -> tuple[Result, ...]:
+    async def _commit(self, ops: Sequence[Op], standing: Standing | None = None) -> tuple[Result, ...]:
         bodies = tuple(encode(op) for op in ops)
-        return await self._committer.commit(Submission(OFFICE, None, bodies))
+        if standing is None:
+            return await self._committer.commit(Submission(OFFICE, None, bodies))
+        return await self._committer.commit(Submission(OFFICE, standing.scopes, bodies, roles=standing.roles))
 
     def _op_for(self, draft: Draft, row: bytes | None, author: OfficerId) -> Op | None:
         spec = kind_named(draft.kind)
@@ -315,6 +345,29 @@ class Office:
             raise UsageError(f"{spec.name} {record}: cannot be sent to devices: {error}") from None
         self._next = OpNumber(self._next + 1)
         return op
+
+
+def _no_item(item: RecordId) -> NotFoundError:
+    return NotFoundError(f"there is no inbox item {item!r}")
+
+
+def _check_seen(draft: Draft, row: bytes | None, standing: Standing | None) -> None:
+    """What somebody may not see is not compared with what they send: the answer would tell what it holds."""
+    if row is None or standing is None:
+        return
+    if standing.scopes.isdisjoint(merge.from_row(decode_row(row)).scopes()):
+        raise ForbiddenError(f"{draft.kind} {draft.record}: {NOT_PERMITTED}: it is in no scope that you may see")
+
+
+def _check_durable(op: Op, result: Result) -> None:
+    """Raises the refusal of an op.
+
+    Raises:
+        ForbiddenError, UsageError: it was refused.
+    """
+    if result.status != "durable":
+        refused = ForbiddenError if result.code in {NOT_PERMITTED, NOT_ENTITLED} else UsageError
+        raise refused(f"{op.kind} {op.record}: {result.code}: {result.detail}")
 
 
 def _as_said(spec: KindSpec, values: Mapping[FieldName, Any]) -> dict[FieldName, Any]:

@@ -5,7 +5,6 @@ import contextlib
 import errno
 import logging
 import os
-import secrets
 import signal
 import socket
 import ssl
@@ -19,20 +18,21 @@ import uvicorn
 
 from schemas.errors import StoreError
 from server.app import SYNC_PATH, build
+from server.authority import ServerKeys
+from server.authority.keys import FOLDER as KEYS
 from server.beatbook import Beatbook
 from server.configuration import Configuration
 from server.edge.addresses import Proxies
 from server.edge.door import Door, Entry
 from server.edge.http_protocol import BoundedHttpProtocol
 from server.edge.tls import Tls
-from server.identity import Directory
-from server.secret_files import check_private
+from server.federation import links
 from server.store.sqlite import SqliteStore
 from server.websocket_protocol import BoundedWebSocketProtocol
 
 _log = logging.getLogger(__name__)
-DEVICES: Final = "devices"
-TOKEN: Final = "control.token"  # noqa: S105  a file's name
+SETUP_PAGE: Final = "setup"
+"""Stands in the address of the first administrator's link, before the secret in its fragment."""
 ADDRESS: Final = "address.json"
 BACKLOG: Final = 2_048
 """Connections that wait to be accepted: after a restart every device comes back within the jitter."""
@@ -59,27 +59,6 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     http: str
     sync: str
     pid: int
-
-
-def control_token(data: Path) -> str:
-    """The bearer token of a data folder, made on first use and readable by its owner only.
-
-    Raises:
-        StoreError: the file cannot be read or made.
-    """
-    path = data / TOKEN
-    try:
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(32) + "\n")
-        check_private(path)
-        token = path.read_text().strip()
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; check the folder's permissions") from None
-    if not token:
-        raise StoreError(f"{path}: is empty; delete it, and the next start makes a new token")
-    return token
 
 
 def read_address(data: Path) -> Address | None:
@@ -162,18 +141,22 @@ class GracefulServer(uvicorn.Server):
             _log.info("the certificate was read again")
 
 
-def run(configuration: Configuration, ready: Callable[[Address], None], hide: Callable[[str], None]) -> None:
+Ready = Callable[[Address, str | None], None]
+"""Called once when the server listens: its address, and while there is no administrator the link for the first one."""
+
+
+def run(configuration: Configuration, ready: Ready, hide: Callable[[str], None]) -> None:
     """`serve` on the fastest event loop there is, until it returns."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(serve(configuration, ready, hide))
 
 
-async def serve(configuration: Configuration, ready: Callable[[Address], None], hide: Callable[[str], None]) -> None:
+async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str], None]) -> None:
     """Serve a data folder until a signal says to stop.
 
     Args:
         configuration: what the server is told; its data folder is made when it is not there.
-        ready: called once with the address, when the server listens.
+        ready: see `Ready`.
         hide: called with each secret that must not come into the log.
 
     Raises:
@@ -183,16 +166,23 @@ async def serve(configuration: Configuration, ready: Callable[[Address], None], 
     data = configuration.data
     store = await SqliteStore.open(data)
     try:
-        token = control_token(data)
-        hide(token)
+        keys = ServerKeys.open(data / KEYS)
         listening = _listen(configuration.listen.host, configuration.listen.port)
     except StoreError:
         await store.close()
         raise
-    beatbook = Beatbook(store, Directory(data / DEVICES), token)
+    beatbook = Beatbook(store, keys)
     try:
         await beatbook.start()
-        await _serve(beatbook, configuration, tls, listening, lambda: ready(_announce(configuration, listening)))
+        code = await beatbook.authority.signing.first_link()
+        if code is not None:
+            hide(code)
+
+        def announce() -> None:
+            address = _announce(configuration, listening)
+            ready(address, None if code is None else links.address(f"{address.http}/{SETUP_PAGE}", code))
+
+        await _serve(beatbook, configuration, tls, listening, announce)
     finally:
         listening.close()
         await beatbook.stop()

@@ -1,10 +1,12 @@
 """The authority: who is who, as it runs. Acts are committed here, rights follow them and the clock, sessions are told.
 
 `ledger` keeps the registry (`server.registry`) in step with the journal; `keys` holds the server's own keys;
-`signing` enrols devices and signs officers in; `gatekeeper` answers the sync sockets (`server.gate`); `checkpoints`
-signs the log; `authority` puts them together. Nothing here knows HTTP.
+`signing` enrols devices and signs officers in, with their `passphrases`; `gatekeeper` answers the sync sockets
+(`server.gate`), `admission` whoever has calls with tokens; `checkpoints` signs the log; `authority` puts them together.
+Nothing here knows HTTP.
 """
 
+from server.authority.admission import Admission, Admitted
 from server.authority.authority import Authority
 from server.authority.checkpoints import Checkpoints
 from server.authority.gatekeeper import Gatekeeper
@@ -12,4 +14,15 @@ from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.authority.signing import Enrolled, SignedInSeat, SigningIn
 
-__all__ = ["Authority", "Checkpoints", "Enrolled", "Gatekeeper", "Ledger", "ServerKeys", "SignedInSeat", "SigningIn"]
+__all__ = [
+    "Admission",
+    "Admitted",
+    "Authority",
+    "Checkpoints",
+    "Enrolled",
+    "Gatekeeper",
+    "Ledger",
+    "ServerKeys",
+    "SignedInSeat",
+    "SigningIn",
+]

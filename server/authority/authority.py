@@ -1,15 +1,18 @@
 """`Authority`: the parts together, and what sessions must do when an act says so."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
-from schemas.ids import Millis
+from schemas.ids import DeviceId, Generation, Millis, ScopeName
+from server.authority.admission import Admission
 from server.authority.checkpoints import Checkpoints
 from server.authority.gatekeeper import Gatekeeper
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
+from server.authority.passphrases import Passphrases
 from server.authority.signing import SigningIn
 from server.committer import Committer
+from server.federation.passphrases import Parameters
 from server.federation.tokens import TokenIssuer
 from server.hub import Hub
 from server.registry import DEFAULT_RULES, Rules
@@ -20,7 +23,7 @@ from server.store import Store
 class Authority:
     """Who is who, for one running server."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of the whole
         self,
         store: Store,
         committer: Committer,
@@ -31,6 +34,7 @@ class Authority:
         rules: Rules = DEFAULT_RULES,
         issuer: str = "beatbook",
         origin: str = "",
+        hashing: Parameters | None = None,
     ) -> None:
         """Bind the parts; `start` reads what was committed.
 
@@ -42,10 +46,11 @@ class Authority:
             issuer: who session tokens say has issued them: the server's public address.
             origin: the log's name, for ever; by default one made of its key, so that it outlives a restore, and devices
                 see when the log that came back is shorter.
+            hashing: what a passphrase's hash costs; by default what it must cost where people rely on it.
         """
         self.keys = keys
         self.now = now
-        self.ledger = Ledger(store, committer, now, hub.regrant, self._acted, rules=rules)
+        self.ledger = Ledger(store, committer, now, self._looked_at, self._acted, rules=rules)
         self.issuer = TokenIssuer(keys.token, issuer)
         name = origin or f"beatbook/{hashlib.sha256(keys.log.public_key().public_bytes_raw()).hexdigest()[:16]}"
         self.checkpoints = Checkpoints(store, keys.log, name)
@@ -57,8 +62,17 @@ class Authority:
             seal_to=keys.seal_to,
             now=now,
         )
-        log_key = str(self.checkpoints.verifier)
-        self.signing = SigningIn(self.ledger, store, self.gatekeeper, keys=keys, log_key=log_key, now=now)
+        self.passphrases = Passphrases(self.ledger, store, keys.pepper, now, hashing)
+        self.admission = Admission(self.ledger, self.issuer, now)
+        self.signing = SigningIn(
+            self.ledger,
+            store,
+            self.gatekeeper,
+            keys=keys,
+            log_key=str(self.checkpoints.verifier),
+            passphrases=self.passphrases,
+            now=now,
+        )
         self._hub = hub
 
     async def start(self) -> None:
@@ -73,6 +87,33 @@ class Authority:
     async def run(self) -> None:
         """Let rights begin and end as time passes, until cancelled."""
         await self.ledger.run()
+
+    async def revoke(self, devices: Iterable[DeviceId], by: str, why: str) -> None:
+        """Trust devices no more, all of them or none: sessions, sign-ins and tokens end at once.
+
+        Raises:
+            UsageError: one is none, or is revoked already.
+        """
+        at = self.now()
+        await self.ledger.perform(*(DeviceRevoked(by=by, at=at, device=device, why=why) for device in devices))
+
+    async def wipe(self, device: DeviceId, seat: DeviceId | None, by: str, why: str) -> None:
+        """Have a device, or one seat of it, destroy what it holds; the server's share of its keys is destroyed now.
+
+        Raises:
+            UsageError: there is nothing to wipe; the text says why.
+        """
+        await self.ledger.perform(WipeOrdered(by=by, at=self.now(), device=device, seat=seat, why=why))
+        seats = [each.seat for each in self.ledger.registry.devices[device].seats if seat in {None, each.seat}]
+        for each in seats:
+            # From here on the replica opens for nobody, whether or not the device is ever in contact again.
+            await self.gatekeeper.destroy_share(each)
+
+    def _looked_at(self, seat: DeviceId, grants: Mapping[ScopeName, Generation]) -> None:
+        self._hub.regrant(seat, grants)
+        if not self.ledger.registry.seats[seat].officer.serves(self.now()):
+            # Somebody who has left is let in to remove what they hold, and for nothing else.
+            self._hub.part(seat, "device_revoked")
 
     def _acted(self, act: Act) -> None:
         registry, hub = self.ledger.registry, self._hub

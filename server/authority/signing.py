@@ -4,7 +4,6 @@ A code or link is good once; a try is counted before it is checked; an unknown c
 as a wrong passphrase.
 """
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -18,8 +17,8 @@ from schemas.wire import Lease
 from server.authority.gatekeeper import Gatekeeper
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
+from server.authority.passphrases import Passphrases
 from server.federation import codes, links
-from server.federation.passphrases import Policy, Verifiers
 from server.federation.refusals import RefusedError
 from server.federation.tries import Count, Tries, subjects
 from server.registry import may_sign_in
@@ -37,10 +36,10 @@ from server.registry.acts import (
     SignedOut,
     SignInLocked,
     SignInRefused,
+    SignInUnlocked,
 )
 from server.store import Store
 
-PASSPHRASE: Final = "passphrase/"  # noqa: S105  a prefix of names
 TRIES: Final = "tries/"
 SIGN_IN_MS: Final = 12 * 60 * 60_000
 """How long a sign-in lasts: the longest shift."""
@@ -106,6 +105,7 @@ class SigningIn:
         *,
         keys: ServerKeys,
         log_key: str,
+        passphrases: Passphrases,
         now: Callable[[], Millis],
     ) -> None:
         """Bind the parts; `start` reads what was kept. `log_key` is the log's vkey."""
@@ -115,10 +115,7 @@ class SigningIn:
         self._keys = keys
         self._log_key = log_key
         self._now = now
-        self._verifiers = Verifiers(keys.pepper)
-        self._policy = Policy()
-        # Two at once: each takes a core and 64 MiB for a quarter of a second.
-        self._hashing = asyncio.Semaphore(2)
+        self._passphrases = passphrases
         self._tries = Tries(_TriesKeeper(ledger), {})
 
     async def start(self) -> None:
@@ -171,7 +168,7 @@ class SigningIn:
         """
         now = self._now()
         used = CodeUsed(by=SERVER, at=now, code=_known(links.digest(code), self._ledger, now))
-        verifier = await self._verifier(officer, passphrase)
+        kept = await self._passphrases.kept(officer, passphrase)
         certificate = self._keys.certify(device, public_key, now)
         await self._ledger.perform(
             used,
@@ -186,7 +183,7 @@ class SigningIn:
             ),
             PassphraseChanged(by=SERVER, at=now, officer=officer),
             DeviceEnrolled(by=SERVER, at=now, device=device, public_key=public_key, certificate=certificate),
-            secrets={PASSPHRASE + officer: verifier},
+            secrets=kept,
         )
         return self._enrolled(device, certificate)
 
@@ -230,6 +227,10 @@ class SigningIn:
         now = self._now()
         names = subjects("", None, address)[1:]
         await self._tries.begin(names, now)
+        again = self._enrolled_by(bytes.fromhex(digest), public_key)
+        if again is not None:
+            await self._tries.succeed(names, now)
+            return again
         known = _known(digest, self._ledger, now)
         kept = self._ledger.registry.codes[known]
         if kept.device is None:
@@ -243,32 +244,91 @@ class SigningIn:
         await self._tries.succeed(names, now)
         return self._enrolled(kept.device, certificate)
 
+    def _enrolled_by(self, code: bytes, public_key: bytes) -> Enrolled | None:
+        """What the same call was told before: its answer may have been lost on the way, and the code is used up."""
+        registry = self._ledger.registry
+        kept = registry.codes.get(code)
+        device = None if kept is None or kept.device is None else registry.devices.get(kept.device)
+        if kept is None or device is None or kept.spent != "used" or device.public_key != public_key:
+            return None
+        return None if device.revoked is not None else self._enrolled(device.device, device.certificate)
+
     def _enrolled(self, device: DeviceId, certificate: bytes) -> Enrolled:
         return Enrolled(device=device, certificate=certificate, log_key=self._log_key, seal_to=self._keys.seal_to)
 
     # --- officers ----------------------------------------------------------------------------------------------------
 
-    async def sign_in(self, device: DeviceId, officer: OfficerId, passphrase: str, address: str | None) -> SignedInSeat:
+    async def sign_in(
+        self,
+        device: DeviceId,
+        officer: OfficerId,
+        passphrase: str,
+        address: str | None,
+        new_passphrase: str | None = None,
+    ) -> SignedInSeat:
         """Sign an officer in on a device; whoever calls has seen a proof of the device's key.
 
+        Args:
+            device, officer: who signs in, where.
+            passphrase: theirs, or the one-time one that they were given.
+            address: where the call came from, for counting tries.
+            new_passphrase: what they choose in its place; a one-time passphrase asks for it.
+
         Raises:
-            RefusedError: `sign_in_wrong`, whatever was wrong; `tries_wait` or `tries_locked`.
+            RefusedError: `sign_in_wrong`, whatever was wrong; `passphrase_once`; `tries_wait` or `tries_locked`.
+            UsageError: the new passphrase may not be chosen. Nobody was signed in.
             StoreError: it could not be made durable.
         """
         now = self._now()
         names = subjects(officer, device, address)
         await self._tries.begin(names, now)
-        kept = await self._store.secret(PASSPHRASE + officer)
-        async with self._hashing:
-            right = await asyncio.to_thread(self._verifiers.check, None if kept is None else kept.decode(), passphrase)
+        right = await self._passphrases.check(officer, passphrase)
         barred = may_sign_in(self._ledger.registry, officer, device, now)
+        once_until = await self._passphrases.once_until(officer) if right else None
+        if barred is None and once_until is not None and once_until <= now:
+            barred = "the one-time passphrase has expired"
         if not right or barred is not None:
             await self._refuse(officer, device, barred or "wrong passphrase", now)
             raise RefusedError("sign_in_wrong", barred or f"wrong passphrase for {officer} on {device}")
         await self._tries.succeed(names, now)
-        if kept is not None and self._verifiers.is_stale(kept.decode()):
-            await self._ledger.keep({PASSPHRASE + officer: await self._verifier(officer, passphrase)})
+        await self._choose(officer, passphrase, new_passphrase, once=once_until is not None)
         return await self.admit(device, officer, "passphrase")
+
+    async def _choose(self, officer: OfficerId, passphrase: str, chosen: str | None, *, once: bool) -> None:
+        if chosen is None:
+            if once:
+                raise RefusedError("passphrase_once", f"officer {officer}")
+            return
+        if chosen == passphrase:
+            raise UsageError("choose another passphrase than the one that you have shown")
+        await self._passphrases.change(officer, chosen)
+
+    async def change_passphrase(
+        self, device: DeviceId, officer: OfficerId, old: str, new: str, address: str | None
+    ) -> None:
+        """Give an officer who is signed in the passphrase that they choose, once they have shown the old one.
+
+        Raises:
+            RefusedError: `sign_in_wrong`, `tries_wait` or `tries_locked`.
+            UsageError: the new one may not be chosen.
+        """
+        now = self._now()
+        names = subjects(officer, device, address)
+        await self._tries.begin(names, now)
+        if not await self._passphrases.check(officer, old):
+            await self._refuse(officer, device, "wrong passphrase, to change it", now)
+            raise RefusedError("sign_in_wrong", f"wrong passphrase for {officer} on {device}, to change it")
+        await self._tries.succeed(names, now)
+        await self._choose(officer, old, new, once=False)
+
+    async def unlock(self, officer: OfficerId, by: str, why: str) -> None:
+        """Let an officer try again, after somebody who knows them has asked.
+
+        Raises:
+            UsageError: the sign-in is not locked.
+        """
+        await self._ledger.perform(SignInUnlocked(by=by, at=self._now(), officer=officer, why=why))
+        await self._tries.unlock(subjects(officer, None, None)[0])
 
     async def admit(self, device: DeviceId, officer: OfficerId, method: str) -> SignedInSeat:
         """Sign an officer in whose identity has been established otherwise (OIDC, WebAuthn).
@@ -313,31 +373,6 @@ class SigningIn:
             UsageError: there is none of that name, or it has ended.
         """
         await self._ledger.perform(SignedOut(by=by, at=self._now(), sid=sign_in, why=why))
-
-    async def set_passphrase(self, officer: OfficerId, passphrase: str, by: str, *, reset: bool) -> None:
-        """Give an officer a new passphrase.
-
-        Raises:
-            UsageError: there is no such officer, or it is too weak; the text says why.
-        """
-        verifier = await self._verifier(officer, passphrase)
-        await self._ledger.perform(
-            PassphraseChanged(by=by, at=self._now(), officer=officer, reset=reset),
-            secrets={PASSPHRASE + officer: verifier},
-        )
-
-    async def check_passphrase(self, officer: OfficerId, passphrase: str) -> bool:
-        """Whether this is the officer's passphrase; for a change of it by themselves. Count the try before."""
-        kept = await self._store.secret(PASSPHRASE + officer)
-        async with self._hashing:
-            return await asyncio.to_thread(self._verifiers.check, None if kept is None else kept.decode(), passphrase)
-
-    async def _verifier(self, officer: OfficerId, passphrase: str) -> bytes:
-        wrong = self._policy.problem(passphrase, officer)
-        if wrong is not None:
-            raise UsageError(wrong)
-        async with self._hashing:
-            return (await asyncio.to_thread(self._verifiers.make, passphrase)).encode()
 
 
 def _known(digest: str, ledger: Ledger, now: Millis) -> bytes:

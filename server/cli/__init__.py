@@ -1,4 +1,4 @@
-"""The `beatbook` command: one module per subcommand, loaded when it is called."""
+"""The `beatbook` command: its subcommands in modules of their own, each loaded when it is called."""
 
 from importlib import import_module
 from typing import Final
@@ -8,16 +8,21 @@ import click
 from schemas.errors import BeatbookError
 
 COMMANDS: Final = {
-    "serve": "server.cli.serve",
-    "enrol": "server.cli.enrol",
-    "import": "server.cli.importing",
-    "handset": "server.cli.handset",
-    "explain": "server.cli.explain",
-    "inbox": "server.cli.inbox",
-    "witness": "server.cli.witness",
-    "demo": "server.cli.demo",
+    "serve": "server.cli.serve:command",
+    "setup": "server.cli.joining:setup",
+    "enrol": "server.cli.joining:enrol",
+    "sign-in": "server.cli.joining:sign_in_command",
+    "sign-out": "server.cli.joining:sign_out",
+    "passphrase": "server.cli.joining:passphrase_command",
+    "who": "server.cli.joining:who",
+    "import": "server.cli.importing:command",
+    "handset": "server.cli.handset:command",
+    "explain": "server.cli.explain:command",
+    "inbox": "server.cli.inbox:command",
+    "witness": "server.cli.witness:command",
+    "demo": "server.cli.demo:command",
 }
-"""Subcommand -> the module whose `command` it is."""
+"""Subcommand -> its module and the name of the command there."""
 
 
 class _LazyGroup(click.Group):
@@ -29,7 +34,8 @@ class _LazyGroup(click.Group):
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = import_module(COMMANDS[name]).command
+        module, _, attribute = COMMANDS[name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def invoke(self, ctx: click.Context) -> object:

@@ -6,15 +6,15 @@ import click
 
 from schemas.errors import UsageError
 from schemas.ids import is_record_id
-from server.cli.remote import open_remote, remote_options
+from server.cli.remote import folder_option, open_remote
 from server.http.accounts import Explanation
 
 
 @click.command("explain")
 @click.argument("record")
 @click.argument("field", required=False)
-@remote_options
-def command(record: str, field: str | None, data: Path, server: str | None, token_file: Path | None) -> None:
+@folder_option
+def command(record: str, field: str | None, folder: Path) -> None:
     """Tell why the values of RECORD stand, or only why that of FIELD does.
 
     Who said it, on which device, when it happened and when it was recorded; the rule; what it replaced and who had
@@ -22,9 +22,9 @@ def command(record: str, field: str | None, data: Path, server: str | None, toke
     """
     if not is_record_id(record):
         raise UsageError(f"{record!r} is no record id: give one as in 01890000-0000-7000-8000-000000000001")
-    remote = open_remote(data, server, token_file)
     query = None if field is None else {"field": field}
-    told = remote.get(f"/v1/records/{record}/explanation", Explanation, query)
+    with open_remote(folder) as remote:
+        told = remote.get(f"/v1/records/{record}/explanation", Explanation, query)
     click.echo(f"{told.kind} {told.record}")
     for one in told.fields:
         click.echo()

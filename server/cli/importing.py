@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from schemas.ids import OfficerId
 from server.cli.outputs import writable
+from server.cli.remote import folder_option
 from server.importing import street
 from server.importing.areas import Areas
 from server.importing.target import open_target
@@ -42,11 +43,12 @@ def command() -> None:
     "--report", type=click.Path(path_type=Path, dir_okay=False), callback=writable,
     help="Write every row that could not be used, with line and reason, to this file.",
 )  # fmt: skip
-def street_command(file: Path, data: Path, areas_file: Path | None, report: Path | None) -> None:
+@folder_option
+def street_command(file: Path, data: Path, areas_file: Path | None, report: Path | None, folder: Path) -> None:
     """Import FILE, a street-level crime file of data.police.uk, as incidents. Importing it again changes nothing."""
     areas = Areas.of_west_midlands() if areas_file is None else Areas.from_table(areas_file)
     console = Console(stderr=True)
-    counts, unusable = asyncio.run(load(file, data, areas, console))
+    counts, unusable = asyncio.run(load(file, data, folder, areas, console))
     for one in unusable[:SHOWN_MAX]:
         console.print(f"line {one.line}: {one.reason}", highlight=False, soft_wrap=True)
     if len(unusable) > SHOWN_MAX:
@@ -59,7 +61,9 @@ def street_command(file: Path, data: Path, areas_file: Path | None, report: Path
     )
 
 
-async def load(file: Path, data: Path, areas: Areas, console: Console) -> tuple[Counter[str], list[street.Unusable]]:
+async def load(
+    file: Path, data: Path, folder: Path, areas: Areas, console: Console
+) -> tuple[Counter[str], list[street.Unusable]]:
     """Import a street file: how many drafts were created, changed, the same; and the rows that could not be used."""
     found = list(street.rows(file, areas))
     drafts = (one for one in found if isinstance(one, Draft))
@@ -68,7 +72,7 @@ async def load(file: Path, data: Path, areas: Areas, console: Console) -> tuple[
     columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("import", total=len(found) - len(unusable))
-        async with open_target(data) as target:
+        async with open_target(data, folder) as target:
             while chunk := list(islice(drafts, CHUNK)):
                 counts.update(made.outcome for made in await target.bring(chunk, AUTHOR))
                 progress.advance(task, len(chunk))

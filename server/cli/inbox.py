@@ -1,6 +1,5 @@
 """`beatbook inbox`: what waits for a person, and their decisions."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ import click
 import msgspec
 
 from schemas.errors import UsageError
-from schemas.ids import OFFICER_PATTERN, FieldName, is_record_id
+from schemas.ids import FieldName, is_record_id
 from schemas.kinds import kind_named
 from server.cli.deciding import decided, seen_op
-from server.cli.remote import Remote, open_remote, remote_options
+from server.cli.remote import Remote, folder_option, open_remote
 from server.http.accounts import DecisionDone, InboxItemBody, InboxLine, InboxList
 from server.http.operations import LIST_MAX
 from sync.explain.values import listed, moment, value
@@ -27,16 +26,14 @@ def command() -> None:
 @click.option("--scope", help="Only what is asked in this scope, as in suite:perry-barr:inbox.")
 @click.option("--overdue", is_flag=True, help="Only what should have been decided by now.")
 @click.option("--all", "every", is_flag=True, help="Also what is settled.")
-@remote_options
-def list_command(  # noqa: PLR0917  one parameter per option
-    scope: str | None, overdue: bool, every: bool, data: Path, server: str | None, token_file: Path | None
-) -> None:
+@folder_option
+def list_command(scope: str | None, overdue: bool, every: bool, folder: Path) -> None:
     """List what waits for a person, the most urgent first."""
-    remote = open_remote(data, server, token_file)
     query = {"open": "all" if every else "true", "overdue": "true" if overdue else "false", "limit": str(LIST_MAX)}
     if scope is not None:
         query["scope"] = scope  # the server says what is wrong with it
-    lines = sorted(_lines(remote, query), key=lambda line: (not line.open, line.due_at, line.item))
+    with open_remote(folder) as remote:
+        lines = sorted(_lines(remote, query), key=lambda line: (not line.open, line.due_at, line.item))
     for line in lines:
         state = "OVERDUE since" if line.overdue else "decide by" if line.open else "settled; was due by"
         click.echo(f"{line.item}  {state} {moment(line.due_at)}")
@@ -50,10 +47,12 @@ def list_command(  # noqa: PLR0917  one parameter per option
 
 @command.command("show")
 @click.argument("item")
-@remote_options
-def show_command(item: str, data: Path, server: str | None, token_file: Path | None) -> None:
+@folder_option
+def show_command(item: str, folder: Path) -> None:
     """Show one question: what was said, by whom, when, what each had seen, and what else is free."""
-    told = open_remote(data, server, token_file).get(_path(item), InboxItemBody)
+    path = _path(item)
+    with open_remote(folder) as remote:
+        told = remote.get(path, InboxItemBody)
     for words in told.words:
         click.echo(words)
     for asked in told.asked:
@@ -76,7 +75,6 @@ def show_command(item: str, data: Path, server: str | None, token_file: Path | N
     help="Decide for this value: JSON, or plain text where that is none; a time also as in 2026-02-14T14:32:00Z.",
 )  # fmt: skip
 @click.option("--reason", required=True, help="Why.")
-@click.option("--author", required=True, help="Collar number of whoever decides.")
 @click.option(
     "--seen", multiple=True,
     help="Op of a candidate that was looked at. Repeat it for each; what is left out is asked about anew.  "
@@ -86,39 +84,34 @@ def show_command(item: str, data: Path, server: str | None, token_file: Path | N
     "--instead", multiple=True, metavar="HOLDER=RECORD",
     help="Of a claim: the free resource that a displaced holder gets. Repeat it for more.",
 )  # fmt: skip
-@remote_options
-def decide_command(  # noqa: PLR0913, PLR0917  one parameter per option
+@folder_option
+def decide_command(  # noqa: PLR0917  one parameter per option
     item: str,
     candidate: str | None,
     text: str | None,
     reason: str,
-    author: str,
     seen: tuple[str, ...],
     instead: tuple[str, ...],
-    data: Path,
-    server: str | None,
-    token_file: Path | None,
+    folder: Path,
 ) -> None:
-    """Decide ITEM: the value of one of its candidates, or another."""
+    """Decide ITEM as whoever is signed in: the value of one of its candidates, or another."""
     if (candidate is None) == (text is None):
         raise UsageError("say what is decided: either --candidate OP or --value VALUE")
-    if re.match(OFFICER_PATTERN, author) is None:
-        raise UsageError(f"--author {author!r} is no collar number: up to 40 of A-Z, a-z, 0-9, . and -, as in WM21877")
     if not reason.strip():
         raise UsageError("--reason: say in words why; it stays with the decision for ever")
-    remote = open_remote(data, server, token_file)
     path = _path(item)
     looked_at = [seen_op(op) for op in seen]
-    body: dict[str, Any] = {"reason": reason, "author": author, "instead": dict(map(_instead, instead))}
-    told = remote.get(path, InboxItemBody)
-    if text is not None:
-        body["value"] = decided(told.line, text)
-    elif candidate is not None:
-        body["value"] = _said_by(told, candidate)
-        body["seen"] = [one.op for one in told.candidates]
-    if looked_at:
-        body["seen"] = looked_at
-    done = remote.post(f"{path}/decision", body, DecisionDone)
+    body: dict[str, Any] = {"reason": reason, "instead": dict(map(_instead, instead))}
+    with open_remote(folder) as remote:
+        told = remote.get(path, InboxItemBody)
+        if text is not None:
+            body["value"] = decided(told.line, text)
+        elif candidate is not None:
+            body["value"] = _said_by(told, candidate)
+            body["seen"] = [one.op for one in told.candidates]
+        if looked_at:
+            body["seen"] = looked_at
+        done = remote.post(f"{path}/decision", body, DecisionDone)
     click.echo(f"Decided by {done.op}: {done.field} of {done.subject} is now {_shown(done)}.")
     for holder, resource in done.given.items():
         click.echo(f"{holder} has {resource} instead.")

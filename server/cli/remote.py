@@ -1,37 +1,76 @@
-"""How a command talks to a running server: over HTTP, found by its data folder or by its address."""
+"""How a program talks to a running server over HTTP: as whoever is signed in at an access folder.
 
-import http.client
-import urllib.error
+The commands, the demo and integrators use the same `Remote`: proofs, the server's nonce, a wrong clock and new tokens
+are its affair (`server.cli.proving`).
+"""
+
+import ssl
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
 
 import click
+import httpx
 import msgspec
 
 from schemas.errors import StoreError, UsageError
+from schemas.ids import DeviceId, Millis, OfficerId
+from server.cli.access import ACCESS, FOLDER, IDENTITY, Access, AccessFile
+from server.cli.proving import DpopAuth, Held, wall_clock
+from server.http.identities import EnrolledBody, Enrolment, Setup, SignedInBody, SignInBody
 from server.http.problems import Problem
-from server.serving import TOKEN, read_address
+from sync.device.keys import DeviceIdentity
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 TIMEOUT_S: Final = 60.0
+PENDING: Final = "enrolling.json"
+"""The key of a device whose enrolment is under way: the server may have taken it though no answer came."""
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Remote:
-    """A running server, over HTTP."""
+    """A running server, over HTTP. Use it in a `with` block, or close it."""
 
-    def __init__(self, base: str, token: str) -> None:
+    def __init__(self, base: str, auth: DpopAuth | None, ca_file: str = "") -> None:
         """Bind it.
 
         Args:
-            base: address of its HTTP side, as in http://127.0.0.1:8700.
-            token: the bearer token.
+            base: address of its HTTP side, as in https://beatbook.example.
+            auth: who calls; None for what anybody may ask.
+            ca_file: PEM file of the authority that vouches for its certificate; "" for the machine's own.
+
+        Raises:
+            UsageError: the address is none, or one to which a passphrase would travel in clear.
         """
-        self._base = base.rstrip("/")
-        self._token = token
+        self._base = checked_address(base)
+        # The machine's own authorities, and not those that the library brings along.
+        verify = ssl.create_default_context(cafile=ca_file or None) if self._base.startswith("https") else True
+        # No proxy from the environment: the proof names the server that is meant, and what is sent opens doors.
+        self._client = httpx.Client(base_url=self._base, auth=auth, verify=verify, timeout=TIMEOUT_S, trust_env=False)
+
+    @classmethod
+    def open(cls, access: Access) -> "Remote":
+        """As whoever is signed in at a folder.
+
+        Raises:
+            UsageError: nobody is.
+        """
+        return cls(access.file.server, access.auth(), access.file.ca_file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
 
     def get(self, path: str, of: type[_T], query: Mapping[str, str] | None = None) -> _T:
         """What a route gives.
@@ -40,8 +79,7 @@ class Remote:
             UsageError: the server refused; the text is its own.
             StoreError: it cannot be reached, or failed.
         """
-        asked = f"{path}?{urllib.parse.urlencode(query)}" if query else path
-        return self._ask(urllib.request.Request(self._base + asked), of)  # noqa: S310  the form is checked by `of`
+        return self._ask("GET", path, of, **({"params": dict(query)} if query else {}))
 
     def post(self, path: str, body: object, of: type[_T]) -> _T:
         """What a route gives for a body.
@@ -50,76 +88,155 @@ class Remote:
             UsageError: the server refused; the text is its own.
             StoreError: it cannot be reached, or failed.
         """
-        raw = msgspec.json.encode(body)
-        headers = {"Content-Type": "application/json"}
-        return self._ask(urllib.request.Request(self._base + path, raw, headers), of)  # noqa: S310  as above
+        headers = {"content-type": "application/json"}
+        return self._ask("POST", path, of, content=msgspec.json.encode(body), headers=headers)
 
-    def _ask(self, request: urllib.request.Request, of: type[_T]) -> _T:
-        request.add_header("Authorization", f"Bearer {self._token}")
+    def _ask(self, method: str, path: str, of: type[_T], **given: Any) -> _T:  # noqa: ANN401  httpx's own
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:  # noqa: S310  as above
-                return msgspec.json.decode(reply.read(), type=of)
-        except urllib.error.HTTPError as error:
-            raise _told(error) from None
-        except (OSError, http.client.HTTPException) as error:
+            reply = self._client.request(method, path, **given)
+        except httpx.HTTPError as error:
             raise StoreError(f"the server at {self._base} cannot be reached ({error}); is it running?") from None
-        except msgspec.MsgspecError:
+        if reply.is_error:
+            raise _told(reply)
+        try:
+            return msgspec.json.decode(reply.content, type=of)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             raise StoreError(
                 f"what answers at {self._base} is no Beatbook server of this version; check the address"
             ) from None
 
 
-def _told(error: urllib.error.HTTPError) -> UsageError | StoreError:
+def _told(reply: httpx.Response) -> UsageError | StoreError:
     """What the server says was wrong, as an error of this program."""
-    with error:
-        raw = error.read()
     try:
-        detail = msgspec.json.decode(raw, type=Problem).detail
-    except msgspec.MsgspecError:
-        detail = f"the server answered {error.code}"
-    if error.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        return StoreError(detail)
-    return UsageError(detail)
+        detail = msgspec.json.decode(reply.content, type=Problem).detail
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        detail = f"the server answered {reply.status_code}"
+    waits = reply.headers.get("retry-after")
+    if waits is not None:
+        detail = f"{detail} ({waits} s)"
+    return StoreError(detail) if reply.is_server_error else UsageError(detail)
 
 
-def remote_options(command: _F) -> _F:
-    """The options `--data`, `--server` and `--token-file`, for `open_remote`."""
-    options = (
-        click.option(
-            "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("beatbook-data"),
-            show_default=True, help="Data folder of a server that runs on this machine.",
-        ),
-        click.option("--server", help="Address of a server elsewhere, as in http://10.0.0.5:8700."),
-        click.option(
-            "--token-file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-            help="File of the server's token.  [default: control.token in the data folder]",
-        ),
-    )  # fmt: skip
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def open_remote(data: Path, server: str | None, token_file: Path | None) -> Remote:
-    """The server that the options name.
+def checked_address(base: str) -> str:
+    """The address of a server's HTTP side, without a slash at its end.
 
     Raises:
-        UsageError: none can be found by them.
-        StoreError: the token cannot be read.
+        UsageError: it is none; or it is in clear and not this machine's own.
     """
-    if server is not None and urllib.parse.urlsplit(server).scheme not in {"http", "https"}:
-        raise UsageError(f"--server {server!r}: give its HTTP address, as in http://127.0.0.1:8700")
-    if server is None:
-        address = read_address(data)
-        if address is None:
-            raise UsageError(
-                f"no server runs on {data}: start `beatbook serve --data {data}`, or name one with --server"
-            )
-        server = address.http
-    path = data / TOKEN if token_file is None else token_file
     try:
-        return Remote(server, path.read_text(encoding="utf-8").strip())
-    except FileNotFoundError:
-        raise UsageError(f"{path}: there is no such token; name the server's with --token-file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path}: cannot be read ({error}); check its permissions") from None
+        parts = urllib.parse.urlsplit(base)
+        host = parts.hostname
+    except ValueError:
+        host, parts = None, urllib.parse.urlsplit("")
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
+        raise UsageError(f"--server {base!r}: give the server's HTTP address, as in https://beatbook.example")
+    if parts.scheme == "http" and host not in _LOOPBACK and not host.startswith("127."):
+        raise UsageError(f"--server {base!r}: what is sent there in clear can be read on the way; use https")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+# --- how somebody comes to have access -------------------------------------------------------------------------------
+
+
+def set_up(folder: Path, server: str, code: str, body: Mapping[str, str], ca_file: str = "") -> Access:
+    """Use the one-time link of the first start; the administrator is signed in afterwards.
+
+    Args:
+        folder: where the access is to be kept.
+        server: address of its HTTP side.
+        code: the link's secret.
+        body: officer, name, passphrase and device, as `Setup` has them.
+        ca_file: as in `Remote`.
+
+    Raises:
+        UsageError, StoreError: it was refused, or the server cannot be reached; the key is kept for another try.
+    """
+    asked = msgspec.convert({**body, "code": code}, Setup)
+    identity = _pending(folder, asked.device)
+    with Remote(server, DpopAuth(identity), ca_file) as remote:
+        enrolled = remote.post("/v1/setup", asked, EnrolledBody)
+    access = _enrolled(folder, identity, enrolled, server, ca_file)
+    sign_in(access, asked.officer, asked.passphrase)
+    return access
+
+
+def enrol(folder: Path, server: str, code: str, ca_file: str = "") -> Access:
+    """Enrol this device with a one-time code; its key is made here and leaves it never.
+
+    Raises:
+        UsageError, StoreError: it was refused, or the server cannot be reached; the key is kept for another try.
+    """
+    identity = _pending(folder, DeviceId("enrolling"))
+    with Remote(server, DpopAuth(identity), ca_file) as remote:
+        enrolled = remote.post("/v1/enrol", Enrolment(code=code), EnrolledBody)
+    return _enrolled(folder, identity, enrolled, server, ca_file)
+
+
+def sign_in(access: Access, officer: str, passphrase: str, new_passphrase: str | None = None) -> SignedInBody:
+    """Sign an officer in at a folder's device, in place of whoever was.
+
+    Raises:
+        UsageError, StoreError: it was refused, or the server cannot be reached.
+    """
+    body = SignInBody(
+        device=access.identity.device,
+        officer=OfficerId(officer),
+        passphrase=passphrase,
+        new_passphrase=new_passphrase,
+    )
+    with Remote(access.file.server, DpopAuth(access.identity), access.file.ca_file) as remote:
+        told = remote.post("/v1/sign-in", body, SignedInBody)
+    held = Held(seat=told.seat, token=told.token, until=Millis(wall_clock() + told.lasts_ms))
+    access.keep(
+        msgspec.structs.replace(access.file, seat=held.seat, officer=told.officer, token=held.token, until=held.until)
+    )
+    return told
+
+
+def use_seat(access: Access, seat: str, officer: str) -> None:
+    """Use a program's own seat at this device: nobody signs in, and tokens are fetched with the key alone."""
+    access.keep(msgspec.structs.replace(access.file, seat=DeviceId(seat), officer=officer, token="", until=Millis(0)))
+
+
+def _pending(folder: Path, device: DeviceId) -> DeviceIdentity:
+    """The key to enrol: the one of an enrolment that was broken off, or a new one, which is kept first.
+
+    Raises:
+        UsageError: the folder has a device's key already.
+    """
+    if (folder / IDENTITY).exists():
+        raise UsageError(f"{folder} holds the key of a device already: name another folder with --folder")
+    path = folder / PENDING
+    if not path.exists():
+        DeviceIdentity.generate(device).save(path)
+    return DeviceIdentity.load(path)
+
+
+def _enrolled(folder: Path, pending: DeviceIdentity, enrolled: EnrolledBody, server: str, ca_file: str) -> Access:
+    identity = pending.named(enrolled.device)
+    file = AccessFile(server=checked_address(server), ca_file=ca_file, log_key=enrolled.log_key)
+    access = Access.make(folder, identity, file)
+    (folder / PENDING).unlink()
+    return access
+
+
+# --- options of commands ---------------------------------------------------------------------------------------------
+
+
+def folder_option(command: _F) -> _F:
+    """The option `--folder`: where the caller's access is kept."""
+    return click.option(
+        "--folder", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, show_default=True,
+        envvar="BEATBOOK_ACCESS", help=f"Folder of your access to a server ({IDENTITY}, {ACCESS}).",
+    )(command)  # fmt: skip
+
+
+def open_remote(folder: Path) -> Remote:
+    """The server of an access folder, as whoever is signed in there.
+
+    Raises:
+        UsageError: there is no access there, or nobody is signed in.
+        ReplicaError: its files cannot be used.
+    """
+    return Remote.open(Access.open(folder))

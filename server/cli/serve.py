@@ -11,7 +11,7 @@ import click
 
 from server.configuration import read_configuration
 from server.redaction import RedactingFormatter, secrets_of
-from server.serving import TOKEN, Address, run
+from server.serving import Address, run
 
 
 @click.command("serve")
@@ -51,11 +51,15 @@ def command(  # noqa: PLR0917  one parameter per option
     handler.setFormatter(formatter)
     logging.basicConfig(level=configuration.log_level.upper(), handlers=[handler])
 
-    def ready(address: Address) -> None:
+    def ready(address: Address, link: str | None) -> None:
         click.echo(f"Beatbook serves {configuration.data}")
+        if link is not None:
+            click.echo("  Nobody administers it yet. This link makes the first administrator, once, within a day:")
+            click.echo(f"  {link}")
+            click.echo(f"  beatbook setup LINK --server {address.http} --officer COLLAR --name NAME --device ID")
         click.echo(f"  handhelds: {address.sync}")
+        # The last line, whoever waits for the server waits for this one.
         click.echo(f"  HTTP:      {address.http} (description at {address.http}/openapi.json)")
-        click.echo(f"  token:     in {configuration.data / TOKEN}")
 
     if stop_on_eof:
         threading.Thread(target=_stop_on_eof, daemon=True).start()

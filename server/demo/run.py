@@ -13,8 +13,10 @@ from typing import Any, Final
 import msgspec
 from rich.console import Console
 
+from schemas.errors import StoreError
 from schemas.ids import DeviceId, FieldName, OfficerId, RecordId
 from schemas.kinds import KINDS
+from schemas.roles import Role
 from server.demo import checks, content
 from server.demo.actors import Actor, ControlRoomDesk, CustodyDesk
 from server.demo.checks import Verdict
@@ -126,7 +128,7 @@ class _Demo:
     async def _load(self) -> None:
         drafts = self._drafts()
         self.view.say(f"loading {len(drafts)} incidents")
-        async with open_target(self._stage.data) as target:
+        async with open_target(self._stage.data, self._folder) as target:
             for start in range(0, len(drafts), CHUNK):
                 await target.bring(drafts[start : start + CHUNK], AUTHOR)
         for draft in drafts:
@@ -177,13 +179,14 @@ class _Demo:
             people.append(
                 (Actor, Person(f"hh-{i + 1:03}", f"WM{21_000 + i}", ["force", *(f"area:{area}" for area in areas)]))
             )
-        custody = ["force", "custody", f"suite:{content.SUITE}"]
-        people.append((CustodyDesk, Person(DESK, "WM30001", custody)))
-        people.append((CustodyDesk, Person(OTHER_DESK, "WM30003", custody)))
-        people.append((CustodyDesk, Person(SERGEANT, "WM30004", [*custody, f"suite:{content.SUITE}:inbox"])))
-        people.append(
-            (ControlRoomDesk, Person("control-desk", "WM30002", ["force", *(f"area:{area}" for area in content.AREAS)]))
-        )
+        custody = ["force", "custody", f"suite:{content.SUITE}", f"suite:{content.SUITE}:medical"]
+        deciding = [f"suite:{content.SUITE}:inbox", f"suite:{content.SUITE}:medical:inbox"]
+        areas = [f"area:{area}" for area in content.AREAS]
+        keeps = (Role.CUSTODY_OFFICER,)
+        people.append((CustodyDesk, Person(DESK, "WM30001", custody, keeps)))
+        people.append((CustodyDesk, Person(OTHER_DESK, "WM30003", custody, keeps)))
+        people.append((CustodyDesk, Person(SERGEANT, "WM30004", [*custody, *deciding], keeps)))
+        people.append((ControlRoomDesk, Person("control-desk", "WM30002", ["force", *areas], (Role.CONTROL_ROOM,))))
         return people
 
     def _sample(self, scope: str) -> list[RecordId]:
@@ -263,13 +266,12 @@ class _Demo:
                 "title": title,
                 "body": body,
                 "audience": ["force"],
-                "author": AUTHOR,
                 "urgent": True,
             }
             try:
                 await self._stage.post("/v1/briefings", body_json)
                 self.view.say(f"briefing pushed: {title}")
-            except OSError:
+            except StoreError:
                 # The server is down just now: the control room sends it again, as the same record.
                 self._ledger.briefings[record] = (time.monotonic(), frozenset())
                 await self._again(body_json)
@@ -279,7 +281,7 @@ class _Demo:
             await asyncio.sleep(0.2)
             try:
                 await self._stage.post("/v1/briefings", body)
-            except OSError:
+            except StoreError:
                 continue
             self.view.say(f"briefing pushed once the server was back: {body['title']}")
             return
@@ -313,13 +315,14 @@ class _Demo:
         """Whether every device says that it holds the same position of each scope as the furthest does."""
         heads: dict[str, int] = {}
         devices = (await self._stage.get("/v1/devices"))["devices"]
-        for device in devices:
-            for scope, seq in device["acked"].items():
+        ours = {actor.person.device for actor in self._actors}
+        seats = [seat for device in devices for seat in device["seats"] if seat["seat"] in ours]
+        for seat in seats:
+            for scope, seq in seat["acked"].items():
                 heads[scope] = max(heads.get(scope, 0), seq)
         return all(
-            device["connected"]
-            and all(device["acked"].get(scope, 0) == heads.get(scope, 0) for scope in device["scopes"])
-            for device in devices
+            seat["connected"] and all(seat["acked"].get(scope, 0) == heads.get(scope, 0) for scope in seat["scopes"])
+            for seat in seats
         )
 
     async def _search(self, when: str) -> None:

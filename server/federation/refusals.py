@@ -96,6 +96,18 @@ _REFUSALS: Final = (
         "Type both again; a supervisor can have the passphrase reset.",
     ),
     _refusal(
+        "sign_in_ended",
+        401,
+        "The sign-in has ended.",
+        "Sign in again.",
+    ),
+    _refusal(
+        "passphrase_once",
+        403,
+        "This passphrase was given out for one sign-in.",
+        "Sign in again and choose a new passphrase with it.",
+    ),
+    _refusal(
         "tries_wait",
         429,
         "There were too many wrong tries.",

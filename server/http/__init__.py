@@ -1,4 +1,5 @@
-"""The HTTP side, for the control room and scripts: health, records, briefings, devices, and their OpenAPI description.
+"""The HTTP side, for the control room, administration and programs.
 
-Errors are problem details (RFC 9457). Everything but the health routes and the description needs the bearer token.
+Every call but health, the description and the sign-in family bears a token and a proof of the device's key
+(`callers`), and each `Operation` says which roles may call it. Errors are problem details (RFC 9457).
 """

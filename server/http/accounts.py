@@ -233,12 +233,11 @@ class InboxItemBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A decision on an inbox item.
+    """A decision on an inbox item, by whoever calls.
 
     Attributes:
         value: the value that stands from now on: a candidate's, or another that the field can hold.
         reason: why.
-        author: collar number of whoever decides.
         seen: the ops of the candidates that they looked at; absent, all that are there now. What came in unseen is not
             decided, but asked anew.
         instead: of a claim: displaced holder -> id of the free resource that they get in its place.
@@ -246,7 +245,6 @@ class NewDecision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     value: Any
     reason: Note
-    author: OfficerText
     seen: Annotated[tuple[OpText, ...], msgspec.Meta(max_length=SEEN_OPS_MAX)] | None = None
     instead: Annotated[dict[str, RecordText], msgspec.Meta(max_length=INSTEAD_MAX)] = {}
 

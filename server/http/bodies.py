@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from schemas.ids import DeviceText, MillisInt, OfficerText, RecordText, ScopeText, SlugText
+from schemas.ids import MillisInt, RecordText, ScopeText, SlugText
 from schemas.kinds.briefing import Classification
 from schemas.kinds.common import Body, Line
 
@@ -16,18 +16,16 @@ DRAFTS_MAX = 500
 
 
 class NewBriefing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A briefing to create and push.
+    """A briefing to create and push; whoever calls issues it.
 
     Attributes:
         title, body, audience, classification, handling, urgent, valid_from, expires_at, review_at: as the record's.
-        author: collar number of whoever issues it.
         id: the record's id, when the caller makes it; the same call again then changes nothing.
     """
 
     title: Line
     body: Body
     audience: Annotated[tuple[ScopeText, ...], msgspec.Meta(min_length=1, max_length=32)]
-    author: OfficerText
     classification: Classification = Classification.OFFICIAL
     handling: Line | None = None
     urgent: bool = False
@@ -99,14 +97,12 @@ class RecordDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Drafts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Records to make or change in one call; a record that has these values already is left alone.
+    """Records to make or change in one call, by whoever calls; a record that has these values already is left alone.
 
     Attributes:
-        author: on whose behalf.
         records: the drafts.
     """
 
-    author: OfficerText
     records: Annotated[tuple[RecordDraft, ...], msgspec.Meta(min_length=1, max_length=DRAFTS_MAX)]
 
 
@@ -114,39 +110,6 @@ class DraftsDone(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the drafts, in order."""
 
     records: list[Created]
-
-
-class Audiences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a device may see from now on; each audience brings its briefings along.
-
-    Attributes:
-        scopes: areas, suites, teams, or the force.
-    """
-
-    scopes: Annotated[tuple[ScopeText, ...], msgspec.Meta(max_length=64)]
-
-
-class DeviceBody(msgspec.Struct, frozen=True, kw_only=True):
-    """One enrolled device.
-
-    Attributes:
-        device, officer: which, whose.
-        scopes: what it may see, with the grant's generation.
-        connected: whether it has a session now.
-        acked: scope -> seq that the device says is on its disk, while it is connected.
-    """
-
-    device: DeviceText
-    officer: OfficerText
-    scopes: dict[ScopeText, int]
-    connected: bool
-    acked: dict[ScopeText, int]
-
-
-class DeviceList(msgspec.Struct, frozen=True, kw_only=True):
-    """Every enrolled device."""
-
-    devices: list[DeviceBody]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

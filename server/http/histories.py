@@ -8,11 +8,13 @@ from starlette.responses import Response
 
 from schemas.errors import UsageError
 from schemas.ids import FieldName
+from schemas.roles import Role
 from server import conflicts, dossier
 from server.conflicts import Conflicts
 from server.http.accounts import ExplainedField, Explanation, OpBody, OpList
-from server.http.operations import LIMIT_MEANING, Operation, after_place_of, limit_of, record_in
+from server.http.operations import LIMIT_MEANING, Operation, after_place_of, limit_of
 from server.http.problems import beatbook_of, reply
+from server.http.sight import READERS, seen_record
 from server.store.port import KeptOp
 from sync.explain import history, tell
 from sync.explain.values import doubts
@@ -20,19 +22,17 @@ from sync.explain.values import doubts
 
 async def read_history(request: Request) -> Response:
     """Every op on a record, with its result and what it did."""
-    record = record_in(request)
     limit, after = limit_of(request), after_place_of(request)
+    record = (await seen_record(request)).id
     store = beatbook_of(request).store
     kept = await store.ops(record, after, limit)
-    if not kept and not await store.ops(record, 0, 1):
-        raise HTTPException(404, f"there is no record {record!r}")
     more = bool(kept) and bool(await store.ops(record, kept[-1].place, 1))
     return reply(OpList(ops=[_op(one) for one in kept], next=kept[-1].place if more else None))
 
 
 async def explain_record(request: Request) -> Response:
     """Why a record's values stand, in plain words and as data."""
-    record = record_in(request)
+    record = (await seen_record(request)).id
     beatbook = beatbook_of(request)
     account = await dossier.account(beatbook.store, record, beatbook.now())
     if account is None:
@@ -88,6 +88,7 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/records/{record}/history",
         handler=read_history,
+        who=READERS,
         gives=OpList,
         query={"after": "The place behind which to go on.", "limit": LIMIT_MEANING},
     ),
@@ -95,8 +96,10 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/records/{record}/explanation",
         handler=explain_record,
+        who=READERS,
         gives=Explanation,
         query={"field": "One of the record's fields; all of which anything was said when absent."},
     ),
-    Operation(method="GET", path="/v1/conflicts", handler=count_conflicts, gives=Conflicts),
+    # It counts over everything, compartments included: only for whoever oversees it and reads none of it.
+    Operation(method="GET", path="/v1/conflicts", handler=count_conflicts, who=(Role.AUDITOR,), gives=Conflicts),
 )

@@ -13,6 +13,7 @@ from schemas.kinds import InboxItem
 from schemas.scopes import grant_problem
 from server.alternatives import HOLD, Alternative, free_like
 from server.http.accounts import DecisionDone, InboxItemBody, InboxList, NewDecision
+from server.http.callers import caller_of, standing_of
 from server.http.operations import (
     AFTER_ID_MEANING,
     LIMIT_MEANING,
@@ -24,13 +25,13 @@ from server.http.operations import (
     record_in,
 )
 from server.http.problems import beatbook_of, reply
-from server.http.questions import line, read_item, whole
+from server.http.questions import line, whole
+from server.http.sight import READERS, seen_record, walk
 from server.office import Choice
 from server.store import Store
 from sync import inbox, merge
 from sync.policies import policy_of
 
-ROWS_AT_ONCE: Final = 128
 LOOKED_AT_MAX: Final = 2_048
 """Items that one call looks at: what was decided long ago is never deleted, and a page must not read all of it."""
 
@@ -48,51 +49,49 @@ async def list_inbox(request: Request) -> Response:
     beatbook = beatbook_of(request)
     now = beatbook.now()
     found: list[tuple[RecordId, InboxItem]] = []
+    behind: RecordId | None = None
     looked_at = 0
-    while rows := await beatbook.store.records(inbox.SPEC.name, held, after, ROWS_AT_ONCE):
-        for row in rows:
-            state, about = read_item(row)
-            after = state.id
-            looked_at += 1
-            overdue = about.open and about.due_at <= now
-            if (wanted == "all" or about.open == (wanted == "true")) and (overdue or not only_overdue):
-                found.append((state.id, about))
-            if len(found) == limit:
-                break
+    async for state in walk(beatbook.store, inbox.SPEC.name, caller_of(request), held, after):
         if len(found) == limit or looked_at >= LOOKED_AT_MAX:
+            behind = RecordId(after)
             break
-    more = bool(looked_at) and bool(await beatbook.store.records(inbox.SPEC.name, held, after, 1))
+        after, looked_at = state.id, looked_at + 1
+        about = state.build()
+        if not isinstance(about, InboxItem):
+            continue
+        overdue = about.open and about.due_at <= now
+        if (wanted == "all" or about.open == (wanted == "true")) and (overdue or not only_overdue):
+            found.append((state.id, about))
     subjects = await beatbook.store.existing(list({about.subject for _, about in found}))
     lines = [line(item, about, subjects.get(about.subject), now) for item, about in found]
-    return reply(InboxList(items=lines, next=RecordId(after) if more else None))
+    return reply(InboxList(items=lines, next=behind))
 
 
 async def read_inbox_item(request: Request) -> Response:
     """One question with everything that a person needs to decide it."""
-    item = record_in(request, "item")
     beatbook = beatbook_of(request)
-    row = await beatbook.store.record(item)
-    if row is None or decode_row(row).kind != inbox.SPEC.name:
-        raise HTTPException(404, f"there is no inbox item {item!r}")
-    state, about = read_item(row)
+    state = await seen_record(request, "item", "inbox item")
+    about = state.build()
+    if not isinstance(about, InboxItem):
+        raise HTTPException(404, f"there is no inbox item {state.id!r}")
     subject = await beatbook.store.record(about.subject)
     alternatives = await _alternatives(beatbook.store, about, subject, beatbook.now())
     return reply(whole(state, about, subject, alternatives, beatbook.now()))
 
 
 async def decide_inbox_item(request: Request) -> Response:
-    """Decide a question on behalf of the person who may."""
+    """Decide a question, as one of those who may."""
     item = record_in(request, "item")
     new = await read_body(request, NewDecision)
-    beatbook = beatbook_of(request)
+    beatbook, caller = beatbook_of(request), caller_of(request)
     choice = Choice(
         value=new.value,
         reason=new.reason,
-        author=new.author,
+        author=caller.officer,
         seen=None if new.seen is None else frozenset(new.seen),
         instead=new.instead,
     )
-    done = await beatbook.office.decide(item, choice)
+    done = await beatbook.office.decide(item, choice, standing_of(caller))
     row = await beatbook.store.record(done.subject)
     shown, asked = None, False
     if row is not None:
@@ -125,6 +124,7 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/inbox",
         handler=list_inbox,
+        who=READERS,
         gives=InboxList,
         query={
             "scope": "Only items in this scope, as in suite:perry-barr:inbox.",
@@ -138,12 +138,14 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/inbox/{item}",
         handler=read_inbox_item,
+        who=READERS,
         gives=InboxItemBody,
     ),
     Operation(
         method="POST",
         path="/v1/inbox/{item}/decision",
         handler=decide_inbox_item,
+        who=READERS,
         takes=NewDecision,
         gives=DecisionDone,
     ),

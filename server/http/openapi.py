@@ -1,18 +1,33 @@
 """The OpenAPI 3.1 description, made from the operations and their body types."""
 
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server.http.operations import Operation
+from schemas.rights import in_words
+from server.http.operations import ANYBODY, KEY_HOLDER, SIGNED_IN, Operation, Who
 from server.http.problems import Problem, reply
 from server.http.routes import OPERATIONS
 
-VERSION = "1"
+VERSION: Final = "1"
+TOKENS: Final = (
+    "The access token of POST /v1/sign-in or POST /v1/token, bound to the device's key (RFC 9449); good for minutes."
+)
+PROOFS: Final = (
+    "A proof of the device's key for this one call (RFC 9449 section 4.2). A 401 with the header DPoP-Nonce gives the "
+    "nonce to make the next one with."
+)
+_SECURITY: Final[Mapping[Who, list[dict[str, list[str]]]]] = {ANYBODY: [], KEY_HOLDER: [{"proof": []}]}
+_WORDS: Final[Mapping[Who, str]] = {
+    ANYBODY: "anybody",
+    KEY_HOLDER: "whoever proves a device's key",
+    SIGNED_IN: "whoever is signed in",
+}
 
 
 def document() -> dict[str, Any]:
@@ -33,12 +48,19 @@ def document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "dpop", "description": TOKENS},
+                "proof": {"type": "apiKey", "in": "header", "name": "DPoP", "description": PROOFS},
+            },
         },
     }
     # As a reader of JSON gets it: a default that is an empty tuple is an empty list there.
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(described))
     return plain
+
+
+def _who(who: Who) -> str:
+    return f"whoever is {in_words(who)}" if isinstance(who, tuple) else _WORDS[who]
 
 
 def _describe(operation: Operation) -> dict[str, Any]:
@@ -52,8 +74,11 @@ def _describe(operation: Operation) -> dict[str, Any]:
             },
             "default": {"description": "A problem detail (RFC 9457).", **_content("application/problem+json", Problem)},
         },
-        "security": [] if operation.open else [{"token": []}],
+        "description": f"For {_who(operation.who)}.",
+        "security": _SECURITY.get(operation.who, [{"token": [], "proof": []}]),
     }
+    if isinstance(operation.who, tuple):
+        described["x-roles"] = [role.value for role in operation.who]
     in_path = re.findall(r"{(\w+)}", operation.path)
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path] + [
         {"name": name, "in": "query", "required": name == "kind", "description": meaning, "schema": {"type": "string"}}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from schemas.errors import UsageError
 from schemas.ids import RecordId, is_record_id
+from schemas.roles import Role
 
 _Body = TypeVar("_Body")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -21,6 +22,14 @@ BODY_BYTES_MAX: Final = 4 * 1024 * 1024
 PLACE_DIGITS_MAX: Final = 15
 LIMIT_MEANING: Final = f"How many, 1 to {LIST_MAX}; {LIST_DEFAULT} when absent."
 AFTER_ID_MEANING: Final = "The id behind which to go on."
+ANYBODY: Final = "anybody"
+"""Whoever can reach the server."""
+KEY_HOLDER: Final = "key-holder"
+"""Whoever proves that they hold a device's key; no token is needed."""
+SIGNED_IN: Final = "signed-in"
+"""Whoever is signed in, or a program at its own seat, whatever their roles."""
+Who = Literal["anybody", "key-holder", "signed-in"] | tuple[Role, ...]
+"""Who may call an operation: one of the words above, or whoever has one of these roles."""
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,22 +38,22 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         method, path: where it is.
         handler: what answers.
+        who: who may call it. There is no default: whoever adds an operation says it.
         takes, gives: body types; None for none.
         status: of success.
         also: other statuses of success, with what they mean.
         query: parameter -> meaning.
-        open: whether it needs no token.
     """
 
     method: str
     path: str
     handler: Handler
+    who: Who
     takes: Any = None
     gives: Any = None
     status: int = 200
     also: Mapping[int, str] = {}
     query: Mapping[str, str] = {}
-    open: bool = False
 
     @property
     def summary(self) -> str:

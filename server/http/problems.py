@@ -1,7 +1,7 @@
-"""Errors over HTTP as problem details (RFC 9457), and the check of the bearer token (RFC 6750)."""
+"""Errors over HTTP as problem details (RFC 9457), those of who may call with the challenge that RFC 9449 asks for."""
 
-import hmac
 import logging
+import math
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -10,29 +10,34 @@ from starlette.responses import Response
 
 from schemas.errors import StoreError, UsageError
 from server.beatbook import Beatbook
-from server.office import NotFoundError, SettledError
+from server.federation.refusals import RefusedError
+from server.federation.tokens import NonceError
+from server.http.callers import NONCE, TIME, NotEntitledError, TooFastError, challenge
+from server.office import ForbiddenError, NotFoundError, SettledError
 
 _log = logging.getLogger(__name__)
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A problem detail.
 
     Attributes:
         title: what kind of problem it is.
         status: the HTTP status.
         detail: what, where, and what to do.
+        code: the stable name of a refusal to let somebody in; absent from other problems.
     """
 
     title: str
     status: int
     detail: str
+    code: str = ""
 
 
-def problem(status: int, title: str, detail: str) -> Response:
+def problem(status: int, title: str, detail: str, code: str = "") -> Response:
     """The response that tells of a problem."""
-    body = msgspec.json.encode(Problem(title=title, status=status, detail=detail))
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004  RFC 6750 asks for it
+    body = msgspec.json.encode(Problem(title=title, status=status, detail=detail, code=code))
+    headers = {"WWW-Authenticate": challenge(None)} if status == 401 else {}  # noqa: PLR2004  RFC 9110 asks for it
     return Response(body, status, headers, media_type="application/problem+json")
 
 
@@ -47,20 +52,6 @@ def beatbook_of(request: Request) -> Beatbook:
     return found
 
 
-def require_token(request: Request) -> None:
-    """Let only those pass who show the token.
-
-    Raises:
-        HTTPException: 401.
-    """
-    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-    expected = beatbook_of(request).token
-    if scheme.lower() != "bearer" or not hmac.compare_digest(shown.strip().encode(), expected.encode()):
-        raise HTTPException(
-            401, "send the header Authorization: Bearer with the token in the data folder's control.token"
-        )
-
-
 async def on_http_error(_request: Request, error: Exception) -> Response:
     """A route that is none, a method that is none, or a refusal."""
     assert isinstance(error, HTTPException)
@@ -68,6 +59,42 @@ async def on_http_error(_request: Request, error: Exception) -> Response:
     response = problem(error.status_code, titles.get(error.status_code, "refused"), error.detail)
     response.headers.update(error.headers or {})
     return response
+
+
+async def on_refused(request: Request, error: Exception) -> Response:
+    """Somebody is not let in. They are told what happened, never the particulars: those are for the log."""
+    assert isinstance(error, RefusedError)
+    spec = error.spec
+    if not isinstance(error, NonceError):
+        _log.info("not let in: %s", error)
+    response = problem(spec.status, "not let in", f"{spec.meaning} {spec.action}", spec.code)
+    if "WWW-Authenticate" in response.headers:
+        response.headers["WWW-Authenticate"] = challenge(error)
+    if isinstance(error, NonceError):
+        response.headers[NONCE] = error.nonce
+    if spec.code in {"proof_nonce", "proof_invalid"}:
+        # A device's clock may be wrong, and a proof bears a time: with this it can make the next one.
+        response.headers[TIME] = str(beatbook_of(request).now())
+    _wait(response, error.retry_after_ms)
+    return response
+
+
+async def on_not_entitled(_request: Request, error: Exception) -> Response:
+    """Somebody may not do this; they are told who could."""
+    return problem(403, "not entitled", str(error))
+
+
+async def on_too_fast(_request: Request, error: Exception) -> Response:
+    """A device has to slow down."""
+    assert isinstance(error, TooFastError)
+    response = problem(429, "too many requests", str(error))
+    _wait(response, error.retry_after_ms)
+    return response
+
+
+def _wait(response: Response, retry_after_ms: int | None) -> None:
+    if retry_after_ms is not None:
+        response.headers["Retry-After"] = str(math.ceil(retry_after_ms / 1_000))
 
 
 async def on_usage_error(_request: Request, error: Exception) -> Response:
@@ -103,6 +130,10 @@ async def on_defect(_request: Request, _error: Exception) -> Response:
 
 HANDLERS = {
     HTTPException: on_http_error,
+    RefusedError: on_refused,
+    NotEntitledError: on_not_entitled,
+    ForbiddenError: on_not_entitled,
+    TooFastError: on_too_fast,
     UsageError: on_usage_error,
     NotFoundError: on_not_found,
     SettledError: on_settled,

@@ -2,16 +2,15 @@
 
 from typing import Any, Final
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import FieldName, ScopeName
 from schemas.kinds import KINDS, FieldSpec
 from schemas.ops import Stamp
 from server.http import bodies
+from server.http.callers import caller_of, standing_of
 from server.http.operations import (
     AFTER_ID_MEANING,
     LIMIT_MEANING,
@@ -19,11 +18,11 @@ from server.http.operations import (
     after_id_of,
     limit_of,
     read_body,
-    record_in,
 )
 from server.http.problems import beatbook_of, reply
+from server.http.sight import READERS, WRITERS, page, seen_record, walk
 from server.office import Draft, Made
-from sync import merge
+from sync.merge import RecordState
 from sync.policies import Cell, policy_of
 
 
@@ -33,6 +32,7 @@ async def bring_records(request: Request) -> Response:
     ids = [draft.id for draft in drafts.records]
     if len(set(ids)) != len(ids):
         raise UsageError("a record stands twice in this call; send each once")
+    caller = caller_of(request)
     made = await beatbook_of(request).office.bring(
         [
             Draft(
@@ -42,7 +42,8 @@ async def bring_records(request: Request) -> Response:
             )
             for draft in drafts.records
         ],
-        drafts.author,
+        caller.officer,
+        standing_of(caller),
     )
     return reply(bodies.DraftsDone(records=[created(one) for one in made]))
 
@@ -54,26 +55,17 @@ async def list_records(request: Request) -> Response:
         raise UsageError(f"kind={kind!r}: give one of {', '.join(sorted(KINDS))}")
     limit, after = limit_of(request), after_id_of(request)
     scope = request.query_params.get("scope")
-    held = None if scope is None else ScopeName(scope)  # a scope that is none has no records
-    store = beatbook_of(request).store
-    found = [record_body(row) for row in await store.records(kind, held, after, limit)]
-    # A page of large records ends before the limit: only a look behind it tells whether it is the last.
-    more = bool(found) and bool(await store.records(kind, held, found[-1].id, 1))
-    return reply(bodies.RecordList(records=found, next=found[-1].id if more else None))
+    held = None if scope is None else ScopeName(scope)
+    found, behind = await page(walk(beatbook_of(request).store, kind, caller_of(request), held, after), limit)
+    return reply(bodies.RecordList(records=[_told(state) for state in found], next=behind))
 
 
 async def read_record(request: Request) -> Response:
     """One record."""
-    record = record_in(request)
-    row = await beatbook_of(request).store.record(record)
-    if row is None:
-        raise HTTPException(404, f"there is no record {record!r}")
-    return reply(record_body(row))
+    return reply(_told(await seen_record(request)))
 
 
-def record_body(row: bytes) -> bodies.RecordBody:
-    """A stored row as the HTTP side tells it."""
-    state = merge.from_row(decode_row(row))
+def _told(state: RecordState) -> bodies.RecordBody:
     return bodies.RecordBody(
         id=state.id,
         kind=state.spec.name,
@@ -120,6 +112,7 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/records",
         handler=list_records,
+        who=READERS,
         gives=bodies.RecordList,
         query={
             "kind": f"One of {', '.join(sorted(KINDS))}.",
@@ -132,6 +125,7 @@ OPERATIONS: Final = (
         method="POST",
         path="/v1/records",
         handler=bring_records,
+        who=WRITERS,
         takes=bodies.Drafts,
         gives=bodies.DraftsDone,
     ),
@@ -139,6 +133,7 @@ OPERATIONS: Final = (
         method="GET",
         path="/v1/records/{record}",
         handler=read_record,
+        who=READERS,
         gives=bodies.RecordBody,
     ),
 )

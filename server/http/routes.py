@@ -1,4 +1,4 @@
-"""All routes together, each behind the check of the token unless it is open."""
+"""All routes together, each behind the check of who calls and whether they may."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -7,17 +7,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.http import briefings, devices, health, histories, inbox, records
-from server.http.operations import Handler
-from server.http.problems import require_token
+from server.http import administration, briefings, devices, health, histories, inbox, records, signing
+from server.http.callers import NONCE, callers_of, check_roles
+from server.http.operations import ANYBODY, KEY_HOLDER, Handler, Operation
 
 OPERATIONS: Final = (
     *health.OPERATIONS,
+    *signing.OPERATIONS,
     *briefings.OPERATIONS,
     *records.OPERATIONS,
     *histories.OPERATIONS,
     *inbox.OPERATIONS,
     *devices.OPERATIONS,
+    *administration.OPERATIONS,
 )
 
 
@@ -25,8 +27,7 @@ def all_routes() -> Sequence[BaseRoute]:
     """Starlette's routes for the operations: one for each path, so that a 405 names all its methods."""
     paths: dict[str, dict[str, Handler]] = {}
     for operation in OPERATIONS:
-        handler = operation.handler if operation.open else _guarded(operation.handler)
-        paths.setdefault(operation.path, {})[operation.method] = handler
+        paths.setdefault(operation.path, {})[operation.method] = _guarded(operation)
     return [Route(path, _by_method(handlers), methods=list(handlers)) for path, handlers in paths.items()]
 
 
@@ -38,9 +39,19 @@ def _by_method(handlers: Mapping[str, Handler]) -> Handler:
     return dispatch
 
 
-def _guarded(handler: Handler) -> Handler:
+def _guarded(operation: Operation) -> Handler:
+    if operation.who in {ANYBODY, KEY_HOLDER}:
+        return operation.handler  # of a key's holder the handler itself asks whose key it must be
+    roles = operation.who if isinstance(operation.who, tuple) else None
+
     async def guarded(request: Request) -> Response:
-        require_token(request)
-        return await handler(request)
+        callers = callers_of(request)
+        request.state.caller = caller = callers.identify(request)
+        if roles is not None:
+            check_roles(caller, roles)
+        response = await operation.handler(request)
+        # So that the next call need not be refused first (RFC 9449 section 8.2).
+        response.headers[NONCE] = callers.nonce()
+        return response
 
     return guarded

@@ -3,43 +3,44 @@
 import asyncio
 import contextlib
 import http.client
-import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
-from schemas.errors import StoreError, UsageError
 from schemas.ids import OfficerId
 from server.beatbook import wall_clock
+from server.cli.remote import Remote, open_remote
 from server.committer import Committer
 from server.http.bodies import DraftsDone
 from server.office import Draft, Made, Office
-from server.serving import control_token, read_address
+from server.serving import read_address
 from server.store.sqlite import SqliteStore
-
-REQUEST_TIMEOUT_S = 60.0
 
 
 class Target(Protocol):
     """Takes drafts."""
 
-    async def bring(self, drafts: Sequence[Draft], author: OfficerId) -> list[Made]:
+    async def bring(self, drafts: Sequence[Draft], author: OfficerId, /) -> list[Made]:
         """Make or change the records; see `server.office.Office.bring`."""
 
 
 @contextlib.asynccontextmanager
-async def open_target(data: Path) -> AsyncIterator[Target]:
+async def open_target(data: Path, folder: Path) -> AsyncIterator[Target]:
     """The data folder itself when no server runs on it, else that server.
 
+    Args:
+        data: the server's data folder.
+        folder: the access folder of whoever imports; a running server asks who they are.
+
     Raises:
-        StoreError: the folder cannot be used.
+        StoreError: the data folder cannot be used.
+        UsageError: a server runs on it, and nobody is signed in at the access folder.
     """
     address = read_address(data)
     if address is not None and await asyncio.to_thread(_answers, address.http):
-        yield _Running(address.http, control_token(data))
+        with open_remote(folder) as remote:
+            yield _Running(remote)
         return
     store = await SqliteStore.open(data)
     committer = Committer(store, wall_clock, lambda _settled: None)
@@ -55,37 +56,15 @@ async def open_target(data: Path) -> AsyncIterator[Target]:
 
 
 class _Running:
-    """A server, over HTTP."""
+    """A server, over HTTP. Whoever is signed in is the author, whatever name an import gives."""
 
-    def __init__(self, base: str, token: str) -> None:
-        self._base = base
-        self._token = token
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
 
-    async def bring(self, drafts: Sequence[Draft], author: OfficerId) -> list[Made]:
-        body = msgspec.json.encode(
-            {
-                "author": author,
-                "records": [{"id": one.record, "kind": one.kind, "values": one.values} for one in drafts],
-            }
-        )
-        raw = await asyncio.to_thread(self._post, "/v1/records", body)
-        done = msgspec.json.decode(raw, type=DraftsDone)
+    async def bring(self, drafts: Sequence[Draft], _author: OfficerId) -> list[Made]:
+        body = {"records": [{"id": one.record, "kind": one.kind, "values": one.values} for one in drafts]}
+        done = await asyncio.to_thread(self._remote.post, "/v1/records", body, DraftsDone)
         return [Made(one.id, one.outcome, one.seq) for one in done.records]
-
-    def _post(self, path: str, body: bytes) -> bytes:
-        request = urllib.request.Request(  # noqa: S310  the base is our own server's http address
-            self._base + path,
-            body,
-            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_S) as reply:  # noqa: S310  as above
-                answer: bytes = reply.read()
-        except urllib.error.HTTPError as error:
-            raise UsageError(f"the server refused: {error.read().decode(errors='replace')[:500]}") from None
-        except (OSError, http.client.HTTPException) as error:
-            raise StoreError(f"the server at {self._base} cannot be reached ({error}); try again") from None
-        return answer
 
 
 def _answers(base: str) -> bool:

@@ -65,6 +65,7 @@ class RingHolder(KeyHolder, Protocol):
         """Keep a new ring key beside the present one, on disk, and hand it over: 32 bytes.
 
         Raises:
+            UsageError: a change is under way: settle that first.
             ReplicaError: it cannot be kept.
         """
 
@@ -161,6 +162,14 @@ class DeviceIdentity:
             UsageError: `device` has not the form of a device id.
         """
         return cls(DeviceId(device), Ed25519PrivateKey.generate())
+
+    def named(self, device: DeviceId | str) -> Self:
+        """The same key under the id that the server enrolled it as.
+
+        Raises:
+            UsageError: `device` has not the form of a device id.
+        """
+        return type(self)(DeviceId(device), self._private_key)
 
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature over `message`."""

@@ -12,6 +12,7 @@ from schemas.kinds.incident import Category
 from server.demo.masts import Mast
 from server.demo.stage import Person, Stage
 from sync.device import Handheld, HeldKey, SyncStatus
+from tests.server.people import WORKING
 
 OpenHandheld = Callable[..., Awaitable[Handheld]]
 OpenMast = Callable[[], Awaitable[Mast]]
@@ -43,7 +44,7 @@ async def open_handheld(stage: Stage, tmp_path: Path) -> AsyncIterator[OpenHandh
         async def open_one(
             device: str, *audiences: str, mast: Mast | None = None, officer: str = "WM21877"
         ) -> Handheld:
-            person = Person(device, officer, audiences or ("area:birmingham", "force"))
+            person = Person(device, officer, audiences or ("area:birmingham", "force"), WORKING)
             stage.enrol(person)
             port = stage.port if mast is None else mast.port
             opening = Handheld.open(

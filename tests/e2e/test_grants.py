@@ -1,8 +1,6 @@
 """Promise 7 over real sockets: what leaves a device's grants leaves the device."""
 
 import asyncio
-import json
-import urllib.request
 
 import pytest
 
@@ -10,7 +8,6 @@ from schemas.kinds import Incident
 from schemas.kinds.common import LogEntry
 from server.demo.masts import Mast
 from server.demo.stage import Stage
-from server.serving import control_token
 from sync.device import Handheld
 from tests.e2e.conftest import OpenHandheld, at_rest, report
 
@@ -18,19 +15,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
 
 async def regrant(stage: Stage, device: str, *scopes: str) -> None:
-    """Change what a device may see, as the control room does."""
-
-    def call() -> None:
-        request = urllib.request.Request(  # noqa: S310  our own server's address
-            f"{stage.base}/v1/devices/{device}/grants",
-            json.dumps({"scopes": scopes}).encode(),
-            {"Authorization": f"Bearer {control_token(stage.data)}"},
-            method="PUT",
-        )
-        with urllib.request.urlopen(request) as reply:  # noqa: S310  as above
-            assert reply.status == 200
-
-    await asyncio.to_thread(call)
+    """Change what a device may see, as an administrator does."""
+    await asyncio.to_thread(stage.regrant, device, *scopes)
 
 
 async def areas(handheld: Handheld) -> set[str]:

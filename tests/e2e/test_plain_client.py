@@ -4,15 +4,13 @@ import asyncio
 import time
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from schemas.ids import DeviceId, RecordId, ScopeName
+from schemas.ids import DeviceId, RecordId
 from schemas.kinds import Incident
 from schemas.kinds.common import LogEntry
-from server.demo.stage import Stage
-from server.identity import Directory
-from server.serving import DEVICES
+from server.demo.stage import Person, Stage
+from sync.device import DeviceIdentity
 from tests.e2e.conftest import OpenHandheld, at_rest, report
 from tests.plain_client import run
 from tests.plain_device import PlainDevice
@@ -26,8 +24,7 @@ async def test_a_client_made_from_the_page_shares_a_picture_with_ours(
 ) -> None:
     """It takes the snapshot, pushes, gets what others push, and goes on when the server was killed."""
     key = Ed25519PrivateKey.generate()
-    public = key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    Directory(stage.data / DEVICES).enrol(DeviceId("plain-01"), "WM1", public, [ScopeName("area:birmingham")])
+    stage.enrol(Person("plain-01", "WM1", ["area:birmingham"], identity=DeviceIdentity(DeviceId("plain-01"), key)))
     await stage.start()
     ours = await open_handheld("hh-01", "area:birmingham")
     made = await ours.create(report())

@@ -15,6 +15,7 @@ from schemas.ids import RecordId
 from server.demo.stage import Person, Stage
 from sync.device import DeviceIdentity, Handheld
 from tests.evolution.handheld import shown
+from tests.server.people import WORKING
 
 ROOT: Final = Path(__file__).parents[2]
 INCIDENT: Final = {
@@ -49,6 +50,7 @@ class UpgradableStage(Stage):
         while not await asyncio.to_thread(self._is_ready):
             if self._process.returncode is not None:
                 raise StoreError(f"the server ended at once; its log:\n{self.log.read_text()[-2_000:]}")
+        await asyncio.to_thread(self._set_up)
 
     async def restart(self) -> None:
         """Stop it in order, and start the server of this version again."""
@@ -177,7 +179,7 @@ class Family:
         person = self._people.get(device)
         if person is None:
             audiences = ("area:birmingham", "suite:perry-barr", "custody", "force")
-            person = self._people[device] = Person(device, "WM21877", audiences)
+            person = self._people[device] = Person(device, "WM21877", audiences, WORKING)
             self._stage.enrol(person)
             person.identity.save(self._key(device))
         return person.identity

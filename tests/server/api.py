@@ -7,7 +7,8 @@ import httpx
 import jsonschema
 
 from server.http.openapi import document
-from tests.server.running import TOKEN, Running
+from tests.server.people import Caller
+from tests.server.running import Running
 
 DOCUMENT: Final = document()
 ID: Final = "01890000-0000-7000-8000-{:012x}"
@@ -43,17 +44,19 @@ async def hold_against_description(response: httpx.Response) -> None:
         assert response.json()["status"] == response.status_code
 
 
-def client(server: Running, token: str | None = TOKEN) -> httpx.AsyncClient:
-    """A client of the server, with its token or without."""
-    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+def client(server: Running, caller: Caller | None) -> httpx.AsyncClient:
+    """A client of the server for somebody, or for nobody."""
     return httpx.AsyncClient(
-        base_url=server.url, headers=headers, event_hooks={"response": [hold_against_description]}, trust_env=False
+        base_url=server.url,
+        auth=None if caller is None else caller.auth,
+        event_hooks={"response": [hold_against_description]},
+        trust_env=False,
     )
 
 
 def briefing(**changes: object) -> dict[str, object]:
     """A briefing's body."""
-    return {"title": "Burglaries", "body": "Sheds in Aston.", "audience": ["force"], "author": "WM1", **changes}
+    return {"title": "Burglaries", "body": "Sheds in Aston.", "audience": ["force"], **changes}
 
 
 def incident(number: int, **values: object) -> dict[str, object]:

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.server.handheld import Handheld
+from tests.server.people import Caller, program
 from tests.server.running import Running, running
 
 
@@ -45,3 +46,12 @@ async def server(tmp_path: Path) -> AsyncIterator[Running]:
     """A server for one test."""
     async with running(tmp_path) as server:
         yield server
+
+
+@pytest.fixture
+async def caller(server: Running) -> Caller:
+    """A program of somebody who works with every record there is."""
+    caller = await program(server, "WM1")
+    server.store.groups.clear()
+    server.store.asked.clear()
+    return caller

@@ -20,16 +20,20 @@ from schemas.codec import encode
 from schemas.ids import DeviceId, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq, new_record_id
 from schemas.limits import CREDIT_BYTES, CREDIT_BYTES_TOTAL_MAX
 from server.app import build
+from server.authority import ServerKeys
 from server.beatbook import Beatbook
-from server.identity import Directory
+from server.edge.middleware import DevicePace
+from server.federation.passphrases import Parameters
 from server.office import Draft
 from server.settle import Settled, Submission
 from server.store import Changes, Page
 from server.store.memory import MemoryStore
 from server.websocket_protocol import BoundedWebSocketProtocol
+from tests.server.open_gate import OpenGate
 from tests.server.rawsocket import HOST, PATIENCE_S, RawSocket
 
-TOKEN: Final = "loopback-token"
+CHEAP: Final = Parameters(memory_kib=8 * 1_024, passes=1)
+"""The least that a passphrase's hash may cost: no test relies on what it costs."""
 NOW: Final = Millis(1_700_000_000_000)
 
 
@@ -120,14 +124,14 @@ class Running:
     """A server that runs, and whom it knows."""
 
     def __init__(
-        self, beatbook: Beatbook, store: GatedStore, directory: Directory, clock: Clock, server: uvicorn.Server
+        self, beatbook: Beatbook, store: GatedStore, gate: OpenGate, clock: Clock, server: uvicorn.Server
     ) -> None:
         """Bind them."""
         self._server = server
         self._raws: list[RawSocket] = []
         self.beatbook = beatbook
         self.store = store
-        self.directory = directory
+        self.gate = gate
         self.clock = clock
         self.port: int = server.servers[0].sockets[0].getsockname()[1]
         self._keys: dict[str, Ed25519PrivateKey] = {}
@@ -141,10 +145,15 @@ class Running:
     def enrol(self, device: str, *audiences: str) -> DeviceId:
         """Enrol a device with a fresh key."""
         key = self._keys[device] = Ed25519PrivateKey.generate()
-        self.directory.enrol(
+        self.gate.enrol(
             DeviceId(device), "WM1234", key.public_key().public_bytes_raw(), [ScopeName(each) for each in audiences]
         )
         return DeviceId(device)
+
+    def regrant(self, device: str, *audiences: str) -> None:
+        """Change what a device of the open gate may see, and tell its session."""
+        name = DeviceId(device)
+        self.beatbook.hub.regrant(name, self.gate.regrant(name, [ScopeName(each) for each in audiences]))
 
     def key(self, device: str) -> Ed25519PrivateKey:
         """The device's private key."""
@@ -225,10 +234,18 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[Running]:
-    """Run the application on a free port of the loopback, without signals and without uvicorn's own main loop."""
-    clock, store, directory = Clock(), GatedStore(), Directory(folder / "devices")
-    beatbook = Beatbook(store, directory, TOKEN, clock)
+async def running(folder: Path, *, real: bool = False) -> AsyncIterator[Running]:
+    """Run the application on a free port of the loopback, without signals and without uvicorn's own main loop.
+
+    Args:
+        folder: for the server's keys.
+        real: whether sync sockets too are let in by the authority, and not by the open gate.
+    """
+    clock, store, gate = Clock(), GatedStore(), OpenGate()
+    # An hour lies between any two calls of a device: how often one may come has tests of its own.
+    pace = DevicePace(itertools.count(0.0, 3_600.0).__next__)
+    keys = ServerKeys.open(folder / "keys")
+    beatbook = Beatbook(store, keys, clock, gate=None if real else gate, hashing=CHEAP, pace=pace)
 
     @contextlib.asynccontextmanager
     async def open_beatbook() -> AsyncIterator[Beatbook]:
@@ -253,7 +270,7 @@ async def running(folder: Path) -> AsyncIterator[Running]:
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup()
-    served = Running(beatbook, store, directory, clock, server)
+    served = Running(beatbook, store, gate, clock, server)
     try:
         yield served
     finally:

@@ -16,13 +16,11 @@ from typing import Final
 import pytest
 from click.testing import CliRunner
 
-from schemas.ids import DeviceId, ScopeName
 from server.cli import main
-from server.demo.stage import Stage
-from server.identity import Directory
-from server.serving import DEVICES
+from server.demo.stage import Person, Stage
 from sync.device import DeviceIdentity
 from sync.device.terminal.commands import COMMANDS
+from tests.server.people import WORKING
 
 HANDSET: Final = (sys.executable, "-m", "server.cli", "handset")
 NO_SERVER: Final = "ws://127.0.0.1:9"
@@ -42,8 +40,7 @@ def enrol(stage: Stage, folder: Path, device: str, *audiences: str) -> list[str]
     """Enrol a device as `beatbook enrol` does; the arguments with which its handset finds the server."""
     identity = DeviceIdentity.generate(device)
     identity.save(folder / device / "identity.json")
-    scopes = [ScopeName(audience) for audience in audiences or ("area:birmingham", "force")]
-    Directory(stage.data / DEVICES).enrol(DeviceId(device), "WM21877", identity.public_key, scopes)
+    stage.enrol(Person(device, "WM21877", audiences or ("area:birmingham", "force"), WORKING, identity=identity))
     return [str(folder / device), "--author", "WM21877", "--server", f"ws://127.0.0.1:{stage.port}"]
 
 
@@ -231,9 +228,7 @@ async def test_a_briefing_comes_above_the_line_that_is_being_typed(stage: Stage,
         await pty.until("online, 0 waiting> ")
         pty.type("new Fire at the mi")
         await pty.until("Fire at the mi")
-        await stage.post(
-            "/v1/briefings", {"title": "Grey van", "body": "Do not stop.", "audience": ["force"], "author": "WM30002"}
-        )
+        await stage.post("/v1/briefings", {"title": "Grey van", "body": "Do not stop.", "audience": ["force"]})
         await pty.until("Grey van")
         assert (await pty.until("new Fire at the mi")).count("\n") == 1
         pty.type("ll in Birmingham\r")

@@ -9,19 +9,28 @@ import pytest
 from schemas.codec import encode
 from schemas.ids import named_record_id
 from schemas.kinds import CustodyBooking, InboxItem, Incident, Resource
+from schemas.roles import Role
 from server import conflicts
 from server.escalation import AUTHOR, missed
 from server.store.port import KeptOp
 from sync import merge
 from tests.server.api import client
 from tests.server.disputes import BOOKING, CELL, Disputes
+from tests.server.people import Caller, program
 from tests.server.running import NOW, Running
 
 
 @pytest.fixture
 async def http(server: Running) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the token."""
-    async with client(server) as http:
+    """A client of an auditor, who sees how much was settled and none of it."""
+    async with client(server, await program(server, "AUD1", [Role.AUDITOR], [])) as http:
+        yield http
+
+
+@pytest.fixture
+async def deciding(server: Running, caller: Caller) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of somebody who decides."""
+    async with client(server, caller) as http:
         yield http
 
 
@@ -58,14 +67,14 @@ async def test_what_rules_settle_is_counted_by_policy(http: httpx.AsyncClient, d
 
 
 async def test_what_goes_to_people_is_counted_as_it_is_settled(
-    server: Running, http: httpx.AsyncClient, disputes: Disputes
+    server: Running, http: httpx.AsyncClient, disputes: Disputes, deciding: httpx.AsyncClient
 ) -> None:
     """Open, overdue, escalated, decided, ended: each item in its place, and always nothing unexplained."""
     time, cell = await disputes.over_time(), await disputes.over_cell()
     expected = {"ops": 6, "conflicts_in_inbox": 2, "in_inbox": {"claim": 1, "once": 1}}
     assert await count(http) == {**expected, "open": 2}
-    body = {"value": NOW - 100_000, "reason": "Looked.", "author": "WM77"}
-    assert (await http.post(f"/v1/inbox/{time}/decision", json=body)).status_code == 200
+    body = {"value": NOW - 100_000, "reason": "Looked."}
+    assert (await deciding.post(f"/v1/inbox/{time}/decision", json=body)).status_code == 200
     assert await count(http) == {**expected, "ops": 7, "open": 1, "decided": 1}
     server.clock.advance(11 * 60_000)
     assert await count(http) == {**expected, "ops": 7, "open": 1, "decided": 1, "overdue": 1}
@@ -132,13 +141,15 @@ async def test_what_is_committed_while_it_is_counted_is_not_taken_for_lost(
     assert (told.unexplained, told.ops, late) == (0, 3, ["Anne Sample"])
 
 
-async def test_decisions_that_differ_are_a_question_too(http: httpx.AsyncClient, disputes: Disputes) -> None:
+async def test_decisions_that_differ_are_a_question_too(
+    http: httpx.AsyncClient, disputes: Disputes, deciding: httpx.AsyncClient
+) -> None:
     """The second decision is asked about, and neither it nor what it was about is unexplained."""
     item = await disputes.over_time()
-    body = {"reason": "Looked.", "author": "WM77"}
+    body = {"reason": "Looked."}
     await disputes.a.pull(item)
     disputes.a.write(item, InboxItem, decision={"value": NOW - 7, "reason": "Mine."})
-    assert (await http.post(f"/v1/inbox/{item}/decision", json={**body, "value": NOW - 9})).status_code == 200
+    assert (await deciding.post(f"/v1/inbox/{item}/decision", json={**body, "value": NOW - 9})).status_code == 200
     await disputes.a.push()
     told = await count(http)
     assert (told["open"], told["decided"], told["conflicts_in_inbox"]) == (1, 1, 2)

@@ -17,6 +17,7 @@ from server.store.memory import MemoryStore
 from sync.explain import FieldHistory, Step, history, tell
 from tests.server.api import client
 from tests.server.disputes import BOOKING, CELL, MEDICAL, Desk, Disputes
+from tests.server.people import Caller
 from tests.server.running import NOW, Clock, Running
 from tests.server.test_http import refusal
 
@@ -488,9 +489,9 @@ async def test_what_is_committed_between_the_reads_is_not_told_by_half(
 
 
 @pytest.fixture
-async def http(server: Running) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the token."""
-    async with client(server) as http:
+async def http(server: Running, caller: Caller) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of somebody who works with every record."""
+    async with client(server, caller) as http:
         yield http
 
 

@@ -195,7 +195,7 @@ async def test_a_second_hello_is_out_of_order(shared: Running, piece: int | None
 async def test_ranges_of_a_repair_must_follow_each_other(shared: Running, ends: list[tuple[str, str]]) -> None:
     """Each range is read for itself, so that a device may not have the same records read again and again."""
     raw = await shared.live("bad")
-    scope = next(iter(shared.beatbook.directory.find(DeviceId("bad")).generations()))  # type: ignore[union-attr]
+    scope = next(iter(shared.gate.grants(DeviceId("bad"))))
     edges = [tuple(f"{at * 8}-0000-7000-8000-000000000000" if at else "" for at in pair) for pair in ends]
     ranges = tuple(wire.Range(after=after, upto=upto, digest=bytes(32), count=0) for after, upto in edges)
     await raw.send_message(wire.Repair(scope=scope, gen=Generation(1), ranges=ranges))

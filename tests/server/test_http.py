@@ -1,5 +1,6 @@
 """Every route of the HTTP side and every way it refuses; each answer is held against the OpenAPI description."""
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -8,25 +9,25 @@ import pytest
 from schemas.errors import StoreError
 from schemas.limits import PAGE_BYTES_MAX
 from server.http.bodies import DRAFTS_MAX
-from server.http.operations import BODY_BYTES_MAX, LIST_MAX, Operation
+from server.http.operations import BODY_BYTES_MAX, LIST_MAX
 from server.http.routes import OPERATIONS
 from tests.server.api import ID, briefing, client, described, incident
 from tests.server.handheld import Handheld
-from tests.server.running import TOKEN, Running
-
-GUARDED = [operation for operation in OPERATIONS if not operation.open]
+from tests.server.people import Caller
+from tests.server.running import Running
 
 
 @pytest.fixture
-async def http(server: Running) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with the token."""
-    async with client(server) as http:
+async def http(server: Running, caller: Caller) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of somebody who works with every record."""
+    async with client(server, caller) as http:
         yield http
 
 
 def filled(path: str) -> str:
     """A path with ids in place of its parameters."""
-    return path.replace("{record}", ID.format(1)).replace("{item}", ID.format(2)).replace("{device}", "hh-1")
+    names = {"record": ID.format(1), "item": ID.format(2), "device": "hh-1", "officer": "WM1"}
+    return re.sub(r"{(\w+)}", lambda found: names[found[1]], path)
 
 
 def refusal(response: httpx.Response, status: int, words: str = "") -> str:
@@ -42,7 +43,7 @@ def refusal(response: httpx.Response, status: int, words: str = "") -> str:
 
 async def test_health_needs_no_token(server: Running) -> None:
     """A probe learns whether the server runs and whether it takes edits."""
-    async with client(server, token=None) as http:
+    async with client(server, None) as http:
         assert (await http.get("/livez")).json()["status"] == "ok"
         ready = (await http.get("/readyz")).json()
     assert ready == {"status": "ok", "sockets": 0, "epoch": server.store.epoch}
@@ -66,19 +67,6 @@ async def test_a_stopping_server_is_not_ready(server: Running, http: httpx.Async
     """From the goodbye on, a balancer sends nobody here."""
     await server.beatbook.say_goodbye(0)
     refusal(await http.get("/readyz"), 503)
-
-
-@pytest.mark.parametrize("operation", GUARDED, ids=lambda operation: f"{operation.method} {operation.path}")
-async def test_every_guarded_route_needs_the_token(server: Running, operation: Operation) -> None:
-    """Without the token, or with another, nothing is told and nothing is done."""
-    path = filled(operation.path)
-    async with client(server, token=None) as http:
-        for header in (None, "", "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer ü", TOKEN):
-            headers = {} if header is None else {b"authorization": header.encode("latin-1")}
-            answer = await http.request(operation.method, path, headers=headers, json=briefing())
-            refusal(answer, 401, "control.token")
-            assert answer.headers["www-authenticate"] == "Bearer"
-    assert server.store.groups == []
 
 
 # --- briefings -------------------------------------------------------------------------------------------------------
@@ -129,7 +117,7 @@ async def test_a_body_that_is_not_json_is_refused(
 ) -> None:
     """Whatever bytes come, the answer says where they went wrong."""
     refusal(await http.post("/v1/briefings", content=body), status, words)
-    deep = b'{"author":"WM1","records":[{"id":"' + ID.format(1).encode() + b'","kind":"incident","values":{"a":'
+    deep = b'{"records":[{"id":"' + ID.format(1).encode() + b'","kind":"incident","values":{"a":'
     refusal(await http.post("/v1/records", content=deep + b"[" * 50_000 + b"]" * 50_000 + b"}}]}"), 400)
 
 
@@ -144,7 +132,7 @@ async def test_a_body_that_is_not_json_is_refused(
         ({"audience": ["Nowhere at all"]}, 400, "$.audience"),
         ({"audience": ["galaxy:far"]}, 422, "galaxy"),
         ({"audience": ["force"] * 33}, 400, "$.audience"),
-        ({"author": "no such form!"}, 400, "$.author"),
+        ({"author": "WM2"}, 400, "author"),
         ({"id": "not-an-id"}, 400, "$.id"),
         ({"classification": "top-secret"}, 422, "classification"),
         ({"expires_at": -1}, 400, "$.expires_at"),
@@ -168,7 +156,7 @@ async def test_a_missing_field_is_named(http: httpx.AsyncClient) -> None:
 
 async def test_an_id_that_another_record_has_is_refused(http: httpx.AsyncClient) -> None:
     """A briefing never takes over an incident."""
-    await http.post("/v1/records", json={"author": "WM1", "records": [incident(1)]})
+    await http.post("/v1/records", json={"records": [incident(1)]})
     refusal(await http.post("/v1/briefings", json=briefing(id=ID.format(1))), 422, "op_kind_differs")
 
 
@@ -177,7 +165,7 @@ async def test_an_id_that_another_record_has_is_refused(http: httpx.AsyncClient)
 
 async def test_records_are_brought_to_values(server: Running, http: httpx.AsyncClient) -> None:
     """Drafts are made, changed or left alone, each told in order."""
-    call = {"author": "WM1", "records": [incident(1), incident(2)]}
+    call = {"records": [incident(1), incident(2)]}
     first = (await http.post("/v1/records", json=call)).json()["records"]
     assert [(each["id"], each["outcome"]) for each in first] == [(ID.format(n), "created") for n in (1, 2)]
     call["records"] = [incident(2), incident(1, summary="Theft, solved"), incident(3)]
@@ -200,7 +188,7 @@ async def test_a_draft_that_cannot_be_is_refused_by_name(
     http: httpx.AsyncClient, record: dict[str, object], status: int, words: str
 ) -> None:
     """What is wrong with a draft is said with its record's id or place."""
-    call = {"author": "WM1", "records": [{**incident(1), **record}]}
+    call = {"records": [{**incident(1), **record}]}
     refusal(await http.post("/v1/records", json=call), status, words)
 
 
@@ -209,7 +197,7 @@ async def test_a_value_that_does_not_fit_its_field_is_refused(
     server: Running, http: httpx.AsyncClient, value: object
 ) -> None:
     """Numbers and shapes that a device could not read never reach the store."""
-    call = {"author": "WM1", "records": [incident(1, opened_at=value)]}
+    call = {"records": [incident(1, opened_at=value)]}
     assert "opened_at" in refusal(await http.post("/v1/records", json=call), 422, ID.format(1))
     assert server.store.groups == []
 
@@ -220,23 +208,23 @@ async def test_what_no_device_could_read_is_not_committed(
 ) -> None:
     """Not even inside a value whose own fields are sound."""
     draft = incident(1, log=[{"text": "Seen.", "hidden": hidden}])
-    refusal(await http.post("/v1/records", json={"author": "WM1", "records": [draft]}), 422, ID.format(1))
+    refusal(await http.post("/v1/records", json={"records": [draft]}), 422, ID.format(1))
     assert server.store.groups == []
 
 
 async def test_a_record_may_stand_once_in_a_call(http: httpx.AsyncClient) -> None:
     """Two drafts of one record in a call have no order that anyone could rely on."""
-    call = {"author": "WM1", "records": [incident(1), incident(1)]}
+    call = {"records": [incident(1), incident(1)]}
     refusal(await http.post("/v1/records", json=call), 422, "twice")
 
 
 async def test_the_number_of_drafts_is_bounded(http: httpx.AsyncClient) -> None:
     """As many as the bound go in at once; one more is refused, and so is none."""
-    call = {"author": "WM1", "records": [incident(n) for n in range(DRAFTS_MAX)]}
+    call = {"records": [incident(n) for n in range(DRAFTS_MAX)]}
     assert len((await http.post("/v1/records", json=call)).json()["records"]) == DRAFTS_MAX
     call["records"] = [incident(n) for n in range(DRAFTS_MAX + 1)]
     refusal(await http.post("/v1/records", json=call), 400, "$.records")
-    refusal(await http.post("/v1/records", json={"author": "WM1", "records": []}), 400, "$.records")
+    refusal(await http.post("/v1/records", json={"records": []}), 400, "$.records")
 
 
 async def test_a_body_that_is_too_long_is_refused(http: httpx.AsyncClient) -> None:
@@ -248,7 +236,7 @@ async def test_a_body_that_is_too_long_is_refused(http: httpx.AsyncClient) -> No
 async def test_records_are_paged_to_the_last(http: httpx.AsyncClient) -> None:
     """Following `next` gives every record of the kind once, in order; the last page says so."""
     drafts = [incident(n) for n in range(25)]
-    await http.post("/v1/records", json={"author": "WM1", "records": drafts})
+    await http.post("/v1/records", json={"records": drafts})
     await http.post("/v1/briefings", json=briefing())
     for limit in (1, 7, 25, 26):
         assert await listed(http, limit) == [draft["id"] for draft in drafts]
@@ -269,13 +257,13 @@ async def listed(http: httpx.AsyncClient, limit: int) -> list[str]:
 async def test_a_page_of_large_records_leaves_none_out(http: httpx.AsyncClient) -> None:
     """A page that ends before its limit, because the records are large, still tells where to go on."""
     drafts = [incident(n, summary="x" * 4_000) for n in range(2 * PAGE_BYTES_MAX // 4_000)]
-    await http.post("/v1/records", json={"author": "WM1", "records": drafts})
+    await http.post("/v1/records", json={"records": drafts})
     assert await listed(http, LIST_MAX) == [draft["id"] for draft in drafts]
 
 
 async def test_records_are_listed_by_scope(http: httpx.AsyncClient) -> None:
     """Only those in the scope come; a scope that is none holds none."""
-    await http.post("/v1/records", json={"author": "WM1", "records": [incident(1), incident(2, area="coventry")]})
+    await http.post("/v1/records", json={"records": [incident(1), incident(2, area="coventry")]})
     for scope, expected in (("area:coventry", [ID.format(2)]), ("no scope at all!", []), ("", [])):
         page = (await http.get("/v1/records", params={"kind": "incident", "scope": scope})).json()
         assert [record["id"] for record in page["records"]] == expected
@@ -304,7 +292,7 @@ async def test_a_query_that_cannot_be_is_refused(http: httpx.AsyncClient, query:
 
 async def test_one_record_is_told_with_who_wrote_it(http: httpx.AsyncClient) -> None:
     """Values, attribution, entries of a log, and what was said differently."""
-    await http.post("/v1/records", json={"author": "WM1", "records": [incident(1, log=[{"text": "Seen."}])]})
+    await http.post("/v1/records", json={"records": [incident(1, log=[{"text": "Seen."}])]})
     record = (await http.get(f"/v1/records/{ID.format(1)}")).json()
     assert record["values"]["log"] == [{"text": "Seen."}]
     assert record["stamps"]["summary"]["op"].startswith("control-room/")
@@ -315,67 +303,6 @@ async def test_one_record_is_told_with_who_wrote_it(http: httpx.AsyncClient) -> 
 async def test_a_record_that_is_not_there_is_not_found(http: httpx.AsyncClient, record: str) -> None:
     """An id of whatever form is answered the same way."""
     refusal(await http.get(f"/v1/records/{record}"), 404)
-
-
-# --- devices ---------------------------------------------------------------------------------------------------------
-
-
-async def test_devices_are_told_with_what_they_hold(server: Running, http: httpx.AsyncClient) -> None:
-    """Every enrolled device is listed; a connected one with what it says is on its disk."""
-    server.enrol("hh-1", "area:birmingham")
-    server.enrol("hh-2", "force")
-    handheld = Handheld(server, "hh-1")
-    await handheld.connect()
-    await handheld.ping()
-    devices = (await http.get("/v1/devices")).json()["devices"]
-    assert [(each["device"], each["connected"]) for each in devices] == [("hh-1", True), ("hh-2", False)]
-    assert devices[0]["acked"] == {"area:birmingham": 0, "area:birmingham:briefing": 0}
-    assert devices[1]["scopes"] == {"force": 1, "force:briefing": 1}
-    handheld.disconnect()
-
-
-async def test_grants_change_at_once(server: Running, http: httpx.AsyncClient) -> None:
-    """The answer tells the new scopes and generations; a scope that comes back has a higher one."""
-    server.enrol("hh-1", "area:birmingham", "force")
-    path = "/v1/devices/hh-1/grants"
-    first = (await http.put(path, json={"scopes": ["force"]})).json()
-    assert first["scopes"] == {"force": 1, "force:briefing": 1}
-    again = (await http.put(path, json={"scopes": ["force", "area:birmingham"]})).json()
-    assert again["scopes"]["area:birmingham"] == 2
-    assert again["scopes"]["force"] == 1
-    assert (await http.put(path, json={"scopes": []})).json()["scopes"] == {}
-
-
-@pytest.mark.parametrize(
-    ("device", "body", "status", "words"),
-    [
-        ("hh-9", {"scopes": []}, 404, "hh-9"),
-        ("..%2Fhh-1", {"scopes": []}, 404, ""),
-        ("HH-1", {"scopes": []}, 404, "HH-1"),
-        ("hh-1", {"scopes": ["galaxy:far"]}, 422, "galaxy"),
-        ("hh-1", {"scopes": ["Not a scope"]}, 400, "$.scopes"),
-        ("hh-1", {"scopes": ["force"] * 65}, 400, "$.scopes"),
-        ("hh-1", {}, 400, "scopes"),
-    ],
-)
-async def test_grants_that_cannot_be_are_refused(
-    server: Running, http: httpx.AsyncClient, device: str, body: object, status: int, words: str
-) -> None:
-    """The device keeps what it had."""
-    server.enrol("hh-1", "force")
-    refusal(await http.put(f"/v1/devices/{device}/grants", json=body), status, words)
-    assert (await http.get("/v1/devices")).json()["devices"][0]["scopes"] == {"force": 1, "force:briefing": 1}
-
-
-async def test_a_damaged_enrolment_is_a_store_that_fails(
-    server: Running, http: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The caller is told that it is the server's fault; the log names the file."""
-    server.enrol("hh-1", "force")
-    path = server.directory._folder / "hh-1.json"
-    path.write_text("{")
-    refusal(await http.get("/v1/devices"), 503)
-    assert str(path) in caplog.text
 
 
 # --- everything else -------------------------------------------------------------------------------------------------

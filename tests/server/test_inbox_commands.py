@@ -12,33 +12,30 @@ from schemas.errors import StoreError
 from schemas.ids import named_record_id
 from schemas.kinds import CustodyBooking, Resource
 from server.cli import main
+from server.cli.access import Access, AccessFile
 from server.cli.deciding import parsed
-from server.serving import ADDRESS, TOKEN, Address
 from tests.server.disputes import BOOKING, CELL, Disputes
+from tests.server.people import Caller
 from tests.server.running import NOW, Running
-from tests.server.running import TOKEN as THE_TOKEN
 
 Run = Callable[..., Awaitable[tuple[int, str]]]
-WHO = ("--reason", "Looked.", "--author", "WM77")
+WHO = ("--reason", "Looked.")
 
 
 @pytest.fixture
-def data(server: Running, tmp_path: Path) -> Path:
-    """A data folder as a running server leaves it."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    address = Address(http=server.url, sync="ws://127.0.0.1:1/v1/sync", pid=1)
-    (folder / ADDRESS).write_bytes(msgspec.json.encode(address))
-    (folder / TOKEN).write_text(f"{THE_TOKEN}\n")
+def folder(server: Running, caller: Caller, tmp_path: Path) -> Path:
+    """The access folder of somebody who works with every record."""
+    folder = tmp_path / "access"
+    Access.make(folder, caller.identity, AccessFile(server=server.url, seat=caller.seat, officer=caller.officer))
     return folder
 
 
 @pytest.fixture
-def run(data: Path) -> Run:
-    """Run a command beside the server: (exit code, what was printed)."""
+def run(folder: Path) -> Run:
+    """Run a command as whoever has that folder: (exit code, what was printed)."""
 
     async def run(*arguments: str) -> tuple[int, str]:
-        given = arguments if "--data" in arguments or "--server" in arguments else (*arguments, "--data", str(data))
+        given = arguments if "--folder" in arguments else (*arguments, "--folder", str(folder))
         result = await asyncio.to_thread(CliRunner().invoke, main, given)
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         return result.exit_code, result.output
@@ -83,7 +80,7 @@ async def test_an_item_is_shown_and_decided_for_a_candidate(run: Run, disputes: 
     assert "1. 2023-11-14T22:10:00Z, from DESK-B on device desk-b (desk-b/1)" in said
     code, said = await run("inbox", "decide", item, "--candidate", "desk-a/3", *WHO)
     assert (code, f"relevant_time of {BOOKING} is now {NOW - 100_000}." in said) == (0, True), said
-    assert "WM77 decided at" in (await run("inbox", "show", item))[1]
+    assert "WM1 decided at" in (await run("inbox", "show", item))[1]
     assert await disputes.value(BOOKING, "relevant_time") == NOW - 100_000
 
 
@@ -182,20 +179,12 @@ async def test_an_explanation_is_printed_in_words(run: Run, disputes: Disputes) 
         (("inbox", "decide", CELL, "--value", "1", *WHO), "there is no inbox item"),
         (("inbox", "decide", CELL, *WHO), "either --candidate OP or --value VALUE"),
         (("inbox", "decide", CELL, "--value", "1", "--candidate", "a-b/1", *WHO), "either --candidate"),
-        (("inbox", "decide", CELL, "--value", "1", "--reason", "R", "--author", "W M"), "is no collar number"),
         (("inbox", "decide", CELL, "--value", "1", "--instead", "M2", *WHO), "give HOLDER=RECORD"),
-        (("inbox", "decide", CELL, "--value", "1", "--reason", "  ", "--author", "WM77"), "say in words why"),
-        (("inbox", "decide", CELL, "--value", "1", "--reason", "", "--author", "WM77"), "say in words why"),
+        (("inbox", "decide", CELL, "--value", "1", "--reason", "  "), "say in words why"),
+        (("inbox", "decide", CELL, "--value", "1", "--reason", ""), "say in words why"),
         (("inbox", "decide", CELL, "--value", "1", "--seen", "foo", *WHO), "'foo' is no op: give device/number"),
         (("inbox", "list", "--scope", "garbage"), "'garbage': no such family of scopes"),
-        (
-            ("enrol", "hh-01", "--officer", "WM1", "--scope", "region:x", "--out", "o"),
-            "force or custody; or one of these",
-        ),
-        (("enrol", "hh-01", "--officer", "WM1", "--scope", "suite", "--out", "o"), "suite:NAME:inbox, for the right"),
-        (("inbox", "list", "--data", "nowhere"), "no server runs on nowhere"),
-        (("inbox", "list", "--server", "10.0.0.5:8700"), "give its HTTP address"),
-        (("inbox", "list", "--server", "http://127.0.0.1:1", "--data", "nowhere"), "--token-file"),
+        (("inbox", "list", "--folder", "nowhere"), "nowhere holds no access to a server"),
     ],
 )
 async def test_what_cannot_be_is_one_clear_line(
@@ -203,7 +192,7 @@ async def test_what_cannot_be_is_one_clear_line(
 ) -> None:
     """What, where, what to do; no traceback."""
     code, said = await run(*arguments)
-    assert (code, words in said) == (2 if arguments[0] == "enrol" else 1, True), said
+    assert (code, words in said) == (1, True), said
 
 
 async def test_a_candidate_that_is_none_is_refused_with_those_there_are(run: Run, disputes: Disputes) -> None:
@@ -213,20 +202,16 @@ async def test_a_candidate_that_is_none_is_refused_with_those_there_are(run: Run
     assert (code, "the item has desk-b/1 and desk-a/3" in said) == (1, True), said
     await run("inbox", "decide", item, "--candidate", "desk-b/1", *WHO)
     code, said = await run("inbox", "decide", item, "--candidate", "desk-b/1", *WHO)
-    assert (code, "is decided already by WM77" in said) == (1, True), said
+    assert (code, "is decided already by WM1" in said) == (1, True), said
 
 
-async def test_a_server_elsewhere_is_named_with_its_token(server: Running, run: Run, tmp_path: Path) -> None:
-    """Without the data folder; a wrong token and a server that is not there are told as such."""
-    token = tmp_path / "token"
-    token.write_text(THE_TOKEN)
-    elsewhere = ("--server", server.url, "--token-file", str(token))
-    assert await run("inbox", "list", *elsewhere) == (0, "0 waiting, 0 overdue\n")
-    token.write_text("wrong")
-    code, said = await run("inbox", "list", *elsewhere)
-    assert (code, "Authorization" in said) == (1, True), said
-    code, said = await run("inbox", "list", "--server", "http://127.0.0.1:1", "--token-file", str(token))
-    assert (code, "cannot be reached" in said) == (1, True), said
+async def test_a_server_that_is_not_there_is_told(run: Run, folder: Path) -> None:
+    """By its address; what is kept in the folder stays as it is."""
+    access = Access.open(folder)
+    access.keep(msgspec.structs.replace(access.file, server="http://127.0.0.1:1"))
+    code, said = await run("inbox", "list")
+    assert (code, "http://127.0.0.1:1 cannot be reached" in said) == (1, True), said
+    assert Access.open(folder).file.seat == access.file.seat
 
 
 async def test_a_server_that_fails_is_told(server: Running, run: Run) -> None:

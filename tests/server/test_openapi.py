@@ -11,10 +11,12 @@ from starlette.routing import Route
 
 from schemas.kinds import KINDS
 from server.http import bodies
+from server.http.administration import drafts_of
 from server.http.openapi import document
 from server.http.operations import BODY_BYTES_MAX, LIST_DEFAULT, LIST_MAX, Operation
 from server.http.problems import HANDLERS, Problem
 from server.http.routes import OPERATIONS, all_routes
+from tests import http_page
 from tests.server.api import client
 from tests.server.running import Running
 
@@ -25,6 +27,8 @@ HTTP = Path(__file__).resolve().parents[2] / "server/http"
 def structs(kind: object) -> set[type[msgspec.Struct]]:
     """The Structs that a body type is made of, itself included."""
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if kind.__name__ in http_page.FAMILIES:  # made at run time: its fields are told, their types have no hints
+            return {kind, *(draft for draft, _ in drafts_of(kind))}
         inner = (structs(hint) for hint in typing.get_type_hints(kind, include_extras=True).values())
         return {kind}.union(*inner)
     return set().union(*(structs(part) for part in typing.get_args(kind)))
@@ -66,15 +70,18 @@ def test_every_route_is_described_with_its_methods() -> None:
     assert served == told == {(operation.path, operation.method) for operation in OPERATIONS}
 
 
-def test_what_is_open_and_what_needs_the_token_is_told() -> None:
-    """Only the health routes are described as open."""
-    found = {
-        path
-        for path, methods in document()["paths"].items()
-        for operation in methods.values()
-        if operation["security"] == []
+def test_what_is_open_and_what_needs_proof_and_token_is_told() -> None:
+    """Only the health routes are open, only the sign-in family needs no token; the rest needs both, and says whose."""
+    told = [(path, each) for path, methods in document()["paths"].items() for each in methods.values()]
+    assert {path for path, each in told if each["security"] == []} == {"/livez", "/readyz"}
+    assert {path for path, each in told if each["security"] == [{"proof": []}]} == {
+        "/v1/setup",
+        "/v1/enrol",
+        "/v1/sign-in",
+        "/v1/token",
     }
-    assert found == {"/livez", "/readyz"}
+    assert all(each["security"] == [{"token": [], "proof": []}] for _, each in told if "x-roles" in each)
+    assert all(each["description"].startswith("For ") for _, each in told)
 
 
 def test_every_operation_has_a_name_of_its_own_and_says_what_it_does() -> None:
@@ -95,7 +102,7 @@ def test_every_part_of_a_path_is_a_parameter() -> None:
 
 async def test_it_is_served_without_a_token(server: Running) -> None:
     """Whoever finds the server can read what it speaks."""
-    async with client(server, token=None) as http:
+    async with client(server, None) as http:
         served = await http.get("/openapi.json")
     assert served.json() == document()
     assert served.headers["content-type"] == "application/json"
@@ -110,6 +117,11 @@ def test_the_page_tells_every_route_with_what_it_takes(operation: Operation) -> 
     if operation.takes is not None:
         for field in msgspec.structs.fields(operation.takes):
             assert f"`{field.name}`" in text, field.name
+
+
+def test_what_the_page_has_from_the_operations_is_up_to_date() -> None:
+    """`python -m tests.http_page` would change nothing."""
+    assert http_page.told() in PAGE
 
 
 def test_the_page_tells_no_route_that_is_not_there() -> None:
@@ -143,4 +155,4 @@ def test_the_page_tells_every_problem() -> None:
     for status, title in made:
         assert f"| {status} | {title} |" in PAGE
     assert "| 413 | refused |" in PAGE
-    assert {field.name for field in msgspec.structs.fields(Problem)} == {"title", "status", "detail"}
+    assert {field.name for field in msgspec.structs.fields(Problem)} == {"title", "status", "detail", "code"}

@@ -16,6 +16,7 @@ from schemas.ops import Doubt
 from tests.server.api import briefing, client, incident
 from tests.server.handheld import Handheld
 from tests.server.hostile import op_of, refused
+from tests.server.people import Caller
 from tests.server.pushes import signed_push
 from tests.server.rawsocket import BINARY, RawSocket
 from tests.server.running import NOW, Running
@@ -102,12 +103,12 @@ async def test_a_batch_is_the_same_bytes_for_everyone(server: Running) -> None:
     assert first == second
 
 
-async def test_a_large_scope_comes_in_pages(server: Running) -> None:
+async def test_a_large_scope_comes_in_pages(server: Running, caller: Caller) -> None:
     """More than a page holds arrives whole, and its digest fits."""
     count = 3 * PAGE_BYTES_MAX // 4_000
-    async with client(server) as http:
-        drafts = [incident(n, summary="x" * 4_000) for n in range(count)]
-        await http.post("/v1/records", json={"author": "WM1", "records": drafts})
+    drafts = [incident(n, summary="x" * 4_000) for n in range(count)]
+    async with client(server, caller) as http:
+        await http.post("/v1/records", json={"records": drafts})
     handheld = await connected(server, "hh-1", "area:birmingham")
     assert all(handheld.holds(draft["id"]) for draft in drafts)  # type: ignore[arg-type]
     await handheld.ping()
@@ -162,25 +163,6 @@ async def test_a_second_connection_of_a_device_replaces_the_first(server: Runnin
     newer.disconnect()
 
 
-async def test_a_damaged_enrolment_ends_that_connection_only(server: Running, caplog: pytest.LogCaptureFixture) -> None:
-    """The device is told to come back, the log names the file, and others are let in."""
-    server.enrol("hh-1", "force")
-    other = await connected(server, "hh-2", "force")
-    path = server.directory._folder / "hh-1.json"
-    sound = path.read_bytes()
-    path.write_bytes(sound[:-20])
-    raw, nonce = await server.challenged()
-    await raw.send_message(server.hello("hh-1", nonce))
-    error = await refused(raw, "server_busy")
-    assert error.retry_after_ms is not None
-    assert str(path) not in error.detail
-    assert f"{path}: damaged enrolment" in caplog.text
-    await other.ping()
-    path.write_bytes(sound)
-    (await server.live("hh-1")).close()
-    other.disconnect()
-
-
 async def test_a_store_that_fails_at_the_door_sends_the_device_away(server: Running) -> None:
     """Without the last op's number nobody can be let in."""
     server.enrol("hh-1", "force")
@@ -198,8 +180,7 @@ async def test_grants_that_change_while_a_device_is_let_in_count(server: Running
     raw, nonce = await server.challenged()
     await raw.send_message(server.hello("hh-1", nonce))
     await server.store.asked.wait()
-    async with client(server) as http:
-        await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force"]})
+    server.regrant("hh-1", "force")
     server.store.admits.set()
     welcome = await raw.until(wire.Welcome)
     assert {plan.scope for plan in welcome.scopes} == {"force", "force:briefing"}
@@ -215,8 +196,7 @@ async def test_a_lost_grant_is_retracted_at_once(server: Running) -> None:
     await other.write(RECORD, THEFT)
     await handheld.until(lambda: handheld.holds(RECORD))
     session = server.beatbook.hub._devices[DeviceId("hh-1")].session
-    async with client(server) as http:
-        await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force"]})
+    server.regrant("hh-1", "force")
     await handheld.until(lambda: len(handheld.retracted) == 2)
     assert {retract.scope for retract in handheld.retracted} == {"area:birmingham", "area:birmingham:briefing"}
     assert not handheld.holds(RECORD)
@@ -236,13 +216,12 @@ async def test_a_new_grant_is_filled_at_once(server: Running) -> None:
     handheld = await connected(server, "hh-1", "force")
     other = await connected(server, "hh-2", "area:birmingham")
     await other.write(RECORD, THEFT)
-    async with client(server) as http:
-        for _ in range(3):
-            await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force", "area:birmingham"]})
-            await handheld.until(lambda: handheld.holds(RECORD))
-            await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force"]})
-            await handheld.until(lambda: not handheld.holds(RECORD))
-        await http.put("/v1/devices/hh-1/grants", json={"scopes": ["area:birmingham"]})
+    for _ in range(3):
+        server.regrant("hh-1", "force", "area:birmingham")
+        await handheld.until(lambda: handheld.holds(RECORD))
+        server.regrant("hh-1", "force")
+        await handheld.until(lambda: not handheld.holds(RECORD))
+    server.regrant("hh-1", "area:birmingham")
     await handheld.until(lambda: handheld.holds(RECORD))
     second = RecordId(RECORD.replace("1", "2"))
     await other.write(second, THEFT)
@@ -259,8 +238,7 @@ async def test_a_grant_lost_while_away_is_dropped_in_the_welcome(server: Running
     await handheld.write(RECORD, THEFT)
     await handheld.until(lambda: handheld.holds(RECORD))
     handheld.disconnect()
-    async with client(server) as http:
-        await http.put("/v1/devices/hh-1/grants", json={"scopes": ["force"]})
+    server.regrant("hh-1", "force")
     await handheld.connect()
     assert not handheld.holds(RECORD)
     assert {position.scope for position in handheld.replica.positions()} == {"force", "force:briefing"}
@@ -316,7 +294,7 @@ async def test_a_defect_in_reading_ends_the_session_with_a_word(
     def broken(_device: DeviceId) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(server.directory, "find", broken)
+    monkeypatch.setattr(server.gate, "grants", broken)
     await raw.send_message(server.hello("hh-1", nonce))
     assert (await refused(raw, "internal")).retry_after_ms is not None
     while "a defect" not in caplog.text:
@@ -371,11 +349,11 @@ async def test_what_was_pushed_before_the_end_is_committed(server: Running) -> N
     assert await server.store.last_op(DeviceId("hh-1")) == 1
 
 
-async def test_a_briefing_reaches_every_handheld_that_may_see_it(server: Running) -> None:
+async def test_a_briefing_reaches_every_handheld_that_may_see_it(server: Running, caller: Caller) -> None:
     """And no other."""
     near = await connected(server, "hh-1", "area:birmingham")
     far = await connected(server, "hh-2", "area:coventry")
-    async with client(server) as http:
+    async with client(server, caller) as http:
         made = (await http.post("/v1/briefings", json=briefing(audience=["area:birmingham"]))).json()
     await near.until(lambda: near.holds(made["id"]))
     await far.ping()

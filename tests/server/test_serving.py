@@ -16,11 +16,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas import wire
 from schemas.codec import encode
-from schemas.errors import ERRORS, StoreError
-from schemas.ids import DeviceId, RecordId, ScopeName
+from schemas.errors import ERRORS
+from schemas.ids import DeviceId, RecordId
 from schemas.limits import CREDIT_BYTES, RETURN_JITTER_MS
-from server.identity import Directory
-from server.serving import ADDRESS, DEVICES, TOKEN, Address, control_token, read_address
+from schemas.roles import Role
+from server.cli.proving import DpopAuth, Held
+from server.cli.remote import Remote
+from server.demo.stage import Administration, Person, link_in
+from server.http.bodies import Created, RecordList
+from server.serving import ADDRESS, Address, read_address
+from sync.device.keys import DeviceIdentity
 from tests.server.api import briefing
 from tests.server.hostile import op_of, refused
 from tests.server.pushes import signed_push
@@ -28,6 +33,8 @@ from tests.server.rawsocket import BINARY, HOST, RawSocket, frame
 
 pytestmark = pytest.mark.e2e
 KEY = Ed25519PrivateKey.generate()
+DEVICE = Person("hh-1", "WM1234", ["area:birmingham"], identity=DeviceIdentity(DeviceId("hh-1"), KEY))
+CONTROL = Person("control-1", "WM9", ["area:birmingham", "force", "control"], [Role.CONTROL_ROOM])
 PATIENCE_S = 15.0
 
 
@@ -39,6 +46,13 @@ class Process:
         self.process = process
         self.data = data
         self.said = ""
+
+    async def take_in(self) -> None:
+        """Use the link of the first start, and enrol the device and a program of the control room."""
+        link = link_in(self.said)
+        administration = await asyncio.to_thread(Administration, link.rpartition("/")[0], link, self.data.parent / "me")
+        for person in (DEVICE, CONTROL):
+            await asyncio.to_thread(administration.take_in, person)
 
     @classmethod
     async def start(cls, data: Path, port: int = 0) -> "Process":
@@ -54,7 +68,7 @@ class Process:
         """Wait for its last line of greeting."""
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
-            while f"token:     in {self.data / TOKEN}" not in self.said:
+            while "HTTP:" not in self.said:
                 line = await self.process.stdout.readline()
                 assert line, (await self.end())[1]
                 self.said += line.decode()
@@ -110,14 +124,19 @@ async def served(data: Path, port: int = 0) -> AsyncIterator[tuple[Process, Addr
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A data folder with one enrolled device."""
+async def data(tmp_path: Path) -> Path:
+    """A data folder with an administrator, an enrolled device and a program, of a server that has gone down."""
     folder = tmp_path / "data"
-    Directory(folder / DEVICES).enrol(
-        DeviceId("hh-1"), "WM1234", KEY.public_key().public_bytes_raw(), [ScopeName("area:birmingham")]
-    )
-    folder.chmod(0o700)
+    async with served(folder) as (process, _):
+        await process.take_in()
+        process.process.send_signal(signal.SIGTERM)
+        await process.end()
     return folder
+
+
+def control(address: Address) -> Remote:
+    """The server, as the program of the control room calls it."""
+    return Remote(address.http, DpopAuth(CONTROL.identity, Held(seat=CONTROL.device)))
 
 
 async def test_it_says_where_it_is_and_goes_down_in_order(data: Path) -> None:
@@ -126,15 +145,13 @@ async def test_it_says_where_it_is_and_goes_down_in_order(data: Path) -> None:
         assert address.sync in process.said
         assert address.http in process.said
         assert address.pid == process.process.pid
-        token_file = data / TOKEN
-        assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
-        token = token_file.read_text().strip()
-        assert token not in process.said
+        assert "Nobody administers" not in process.said
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (data / "keys").iterdir()} == {0o600}
         async with httpx.AsyncClient(base_url=address.http, trust_env=False) as http:
             assert (await http.get("/livez")).json()["status"] == "ok"
             assert (await http.get("/readyz")).json()["status"] == "ok"
-            headers = {"authorization": f"Bearer {token}"}
-            assert (await http.post("/v1/briefings", json=briefing(), headers=headers)).status_code == 201
+        with control(address) as remote:
+            assert (await asyncio.to_thread(remote.post, "/v1/briefings", briefing(), Created)).outcome == "created"
         raw = await process.live(address)
         process.process.send_signal(signal.SIGTERM)
         error = await refused(raw, "server_stopping")
@@ -173,10 +190,9 @@ async def test_what_was_durable_is_there_after_a_kill(data: Path) -> None:
         await raw.send_message(signed_push(KEY, encode(op_of("hh-1", 1))))
         assert (await raw.until(wire.Results)).results[0] == result
         raw.close()
-        token = {"authorization": f"Bearer {control_token(data)}"}
-        async with httpx.AsyncClient(base_url=address.http, headers=token, trust_env=False) as http:
-            records = (await http.get("/v1/records?kind=incident")).json()["records"]
-    assert [RecordId(record["id"]) for record in records] == ["01890000-0000-7000-8000-000000000001"]
+        with control(address) as remote:
+            page = await asyncio.to_thread(remote.get, "/v1/records", RecordList, {"kind": "incident"})
+    assert [RecordId(record.id) for record in page.records] == ["01890000-0000-7000-8000-000000000001"]
 
 
 async def test_a_flood_is_cut_off_on_the_real_loop_too(data: Path) -> None:
@@ -254,19 +270,28 @@ async def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     assert "file" in await refusal(tmp_path / "file" / "data")
 
 
-async def test_an_empty_token_is_refused_by_name(data: Path) -> None:
-    """An empty token would let everyone in, or nobody."""
-    (data / TOKEN).write_text("")
-    assert str(data / TOKEN) in await refusal(data)
+async def test_a_key_that_is_none_is_refused_by_name(data: Path) -> None:
+    """A server that made another one in its place would lock out everybody and lose what is sealed to it."""
+    (data / "keys" / "token.key").write_text("")
+    assert str(data / "keys" / "token.key") in await refusal(data)
 
 
-def test_the_token_is_made_once(tmp_path: Path) -> None:
-    """Whoever asks first makes it; everyone else reads the same."""
-    token = control_token(tmp_path)
-    assert len(token) >= 32
-    assert control_token(tmp_path) == token
-    with pytest.raises(StoreError, match=r"control\.token"):
-        control_token(tmp_path / "nowhere")
+async def test_the_first_link_is_told_at_each_start_until_it_is_used(tmp_path: Path) -> None:
+    """Only on standard output, each time another one; and never again once there is an administrator."""
+    data, links = tmp_path / "data", []
+    for _ in range(2):
+        async with served(data) as (process, _):
+            links.append(link_in(process.said))
+            process.process.send_signal(signal.SIGTERM)
+            _, errors = await process.end()
+            assert links[-1].rpartition("#")[2] not in errors
+    assert links[0] != links[1]
+    async with served(data) as (process, _):
+        await process.take_in()
+        process.process.send_signal(signal.SIGTERM)
+        await process.end()
+    async with served(data) as (process, _):
+        assert "#" not in process.said
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"{}", b"\xff", b'{"http": 5}'])

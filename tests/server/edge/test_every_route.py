@@ -8,10 +8,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from schemas.roles import Role
 from server.edge.bounds import BODY_BYTES_MAX
 from server.edge.refusals import DATA_POLICY, security_headers
 from server.http.routes import OPERATIONS
-from tests.server.running import TOKEN, Running, running
+from tests.server.people import EVERYTHING, WORKING, Caller, program
+from tests.server.running import Running, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 EXPECTED = {name.decode(): value.decode() for name, value in security_headers([], secure=False)}
@@ -26,6 +28,18 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         yield found
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def working(server: Running) -> Caller:
+    """Somebody who works with every record."""
+    return await program(server, "WM1", WORKING, EVERYTHING)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def administrator(server: Running) -> Caller:
+    """Somebody who administers."""
+    return await program(server, "ADM1", [Role.ADMINISTRATOR], [])
+
+
 def hold(response: httpx.Response) -> None:
     """Fail when a header is missing, or the answer tells of the inside."""
     assert {name: response.headers.get(name) for name in EXPECTED} == EXPECTED
@@ -37,12 +51,13 @@ def hold(response: httpx.Response) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_every_answer_of_a_route_bears_the_headers(server: Running, method: str, path: str) -> None:
+async def test_every_answer_of_a_route_bears_the_headers(
+    server: Running, working: Caller, administrator: Caller, method: str, path: str
+) -> None:
     """With the token and without, with good bodies and broken ones, by methods that it does not know."""
     filled = re.sub(r"{\w+}", "01890000-0000-7000-8000-000000000001", path)
-    for token in (None, TOKEN):
-        headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=server.url, headers=headers, trust_env=False) as http:
+    for auth in (None, working.auth, administrator.auth):
+        async with httpx.AsyncClient(base_url=server.url, auth=auth, trust_env=False) as http:
             for body in BODIES:
                 hold(await http.request(method, filled, content=body))
             for other in ("HEAD", "OPTIONS", "TRACE", "PATCH"):
@@ -67,16 +82,15 @@ async def test_what_is_no_route_bears_them_too(
     hold(response)
 
 
-async def test_a_body_that_grows_too_large_is_told_once(server: Running, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_body_that_grows_too_large_is_told_once(server: Running, working: Caller, caplog: pytest.LogCaptureFixture) -> None:
     """413, after which nothing that the framework still says goes out, and nothing is a fault in the log."""
 
     async def growing() -> AsyncIterator[bytes]:
         for _ in range(BODY_BYTES_MAX // 65_536 + 1):
             yield b"x" * 65_536
 
-    async with httpx.AsyncClient(
-        base_url=server.url, headers={"authorization": f"Bearer {TOKEN}"}, trust_env=False
-    ) as http:
+    async with httpx.AsyncClient(base_url=server.url, auth=working.auth, trust_env=False) as http:
+        assert (await http.get("/v1/me")).status_code == 200  # a body that is made as it goes cannot be sent again
         response = await http.post("/v1/briefings", content=growing())
         assert response.status_code == 413
         hold(response)

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.demo.stage import Person
-from server.identity import Directory
-from server.serving import DEVICES
+from server.demo.stage import Administration, Person, link_in
 from sync.device import Handheld, HeldKey, SyncStatus
 from tests.server.edge.process import configure, running
 from tests.server.edge.served import Authority
@@ -27,9 +25,6 @@ async def test_a_handheld_works_over_tls_and_refuses_another_name(tmp_path: Path
     """A wss address with the right name connects; the same server under a name that its certificate lacks does not."""
     trusting.issue("localhost")
     person = Person("hh-01", "WM21877", ("area:birmingham",))
-    data = tmp_path / "data"
-    Directory(data / DEVICES).enrol(person.device, person.officer, person.identity.public_key, person.audiences)
-    data.chmod(0o700)
     tls = '[tls]\ncertificate_file = "certificate.pem"\nkey_file = "key.pem"\n'
 
     def refused_name(status: SyncStatus) -> bool:
@@ -37,6 +32,9 @@ async def test_a_handheld_works_over_tls_and_refuses_another_name(tmp_path: Path
         return "CERTIFICATE_VERIFY_FAILED" in (status.last_error or "")
 
     async with running(configure(tmp_path, tls)) as server:
+        base, link = f"https://localhost:{server.port}", link_in(server.said)
+        administration = await asyncio.to_thread(Administration, base, link, tmp_path / "admin", str(trusting.ca_file))
+        await asyncio.to_thread(administration.take_in, person)
         for host, condition in (("127.0.0.1", refused_name), ("localhost", lambda status: status.connected)):
             opening = Handheld.open(
                 tmp_path / host,

@@ -1,0 +1,406 @@
+"""Routes: administrative acts, by family, and the registry as it stands.
+
+What a call sends are the registry's own acts (`server.registry.acts`), without who and when, which are the caller and
+the server's clock. The body types are made from the acts, so that the two never differ. All acts of a call are done, or
+none.
+"""
+
+import functools
+import operator
+import secrets
+import typing
+from typing import Annotated, Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from schemas.ids import MillisInt, OfficerId, OfficerText, SlugText
+from schemas.roles import Role
+from server.http.callers import NotEntitledError, caller_of
+from server.http.identities import Done
+from server.http.operations import Operation, read_body
+from server.http.problems import beatbook_of, reply
+from server.registry.acts import (
+    Act,
+    Assigned,
+    Cleared,
+    CompartmentMade,
+    LeaseSet,
+    MissionBegun,
+    MissionEnded,
+    MissionJoined,
+    NamedGrant,
+    OfficerAdded,
+    OfficerEnded,
+    OfficerReturned,
+    Posted,
+    RoleGiven,
+    ScopeGranted,
+    SeatOpened,
+    ShiftSet,
+    SpanAct,
+    SpanEnded,
+    UnitAdded,
+    UnitEnded,
+    UnitMerged,
+    UnitRenamed,
+)
+from server.registry.acts.base import BaseAct, SpanText, Why
+from server.registry.state import Officer, Span, State
+
+ADMINISTRATION: Final = (Role.ADMINISTRATOR,)
+ACTS_MAX: Final = 256
+"""Acts in one call: a shift's rota."""
+_NOISE_BYTES: Final = 8
+_SERVERS: Final = frozenset({"by", "at"})
+"""What no call says of an act."""
+_NOW: Final = frozenset({"start"})
+"""What is now when a call does not say it."""
+
+
+def _word(act: type[BaseAct]) -> str:
+    """What an act is called in a call: `unit-added` for `unit-added-1`."""
+    return str(act.__struct_config__.tag).rpartition("-")[0]
+
+
+def _draft(act: type[BaseAct]) -> type[msgspec.Struct]:
+    """The body type of an act: without who and when, and with a name and a start of its own where none is given."""
+    hints = typing.get_type_hints(act, include_extras=True)
+    fields: list[Any] = []
+    for field in msgspec.structs.fields(act):
+        if field.name in _SERVERS:
+            continue
+        if field.name in _NOW:
+            fields.append((field.name, MillisInt | None, None))
+        elif field.name == "span" and issubclass(act, SpanAct):
+            fields.append((field.name, SpanText | None, None))
+        elif field.required:
+            fields.append((field.name, hints[field.name]))
+        else:
+            fields.append((field.name, hints[field.name], field.default))
+    return msgspec.defstruct(
+        f"{act.__name__}Draft",
+        fields,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        tag_field="t",
+        tag=_word(act),
+        module=__name__,
+        namespace={"__doc__": act.__doc__},
+    )
+
+
+def _family(name: str, *acts: type[BaseAct]) -> type[msgspec.Struct]:
+    """The body type of a family's route: `{"acts": [...]}`."""
+    drafts = tuple(_draft(act) for act in acts)
+    for act, draft in zip(acts, drafts, strict=True):
+        _ACTS[draft] = act
+    one: Any = functools.reduce(operator.or_, drafts)
+    many = Annotated[tuple[one, ...], msgspec.Meta(min_length=1, max_length=ACTS_MAX)]
+    family = msgspec.defstruct(
+        name, [("acts", many)], frozen=True, kw_only=True, forbid_unknown_fields=True, module=__name__
+    )
+    _FAMILIES[family] = list(zip(drafts, acts, strict=True))
+    return family
+
+
+def drafts_of(family: type[msgspec.Struct]) -> list[tuple[type[msgspec.Struct], type[BaseAct]]]:
+    """The body types that a family's route takes, each with the act that it becomes."""
+    return _FAMILIES[family]
+
+
+_ACTS: Final[dict[type[msgspec.Struct], type[BaseAct]]] = {}
+_FAMILIES: Final[dict[type[msgspec.Struct], list[tuple[type[msgspec.Struct], type[BaseAct]]]]] = {}
+OrganisationActs: Final = _family(
+    "OrganisationActs",
+    UnitAdded,
+    UnitRenamed,
+    UnitMerged,
+    UnitEnded,
+    MissionBegun,
+    MissionEnded,
+    CompartmentMade,
+)
+PeopleActs: Final = _family("PeopleActs", OfficerAdded, OfficerEnded, OfficerReturned, LeaseSet)
+GrantActs: Final = _family(
+    "GrantActs", RoleGiven, Posted, ShiftSet, Assigned, MissionJoined, NamedGrant, Cleared, ScopeGranted, SpanEnded
+)
+SeatActs: Final = _family("SeatActs", SeatOpened)
+
+
+class DoneAct(msgspec.Struct, frozen=True, kw_only=True):
+    """An act that is done.
+
+    Attributes:
+        t: which.
+        span: the name under which it can be ended; null for an act that cannot.
+    """
+
+    t: str
+    span: str | None
+
+
+class ActsDone(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call did, in its order."""
+
+    acts: list[DoneAct]
+
+
+class SpanBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A role, posting, shift, assignment, membership, grant or clearance.
+
+    Attributes:
+        span: its name, under which it is ended.
+        t: which sort of act gave it.
+        start, until: from when to when it holds (ms since 1970); until null for until further notice.
+        what: the rest of what the act says.
+    """
+
+    span: SlugText
+    t: str
+    start: int
+    until: int | None
+    what: dict[str, Any]
+
+
+class OfficerBody(msgspec.Struct, frozen=True, kw_only=True):
+    """An officer and everything that ever entitled them.
+
+    Attributes:
+        officer, name: who.
+        start, until: from when to when they serve (ms since 1970).
+        locked: whether their sign-in waits to be opened by somebody.
+        roles: what they are now.
+        spans: what entitles or entitled them, in the order in which it was given.
+        seats: their stores on devices.
+    """
+
+    officer: OfficerText
+    name: str
+    start: int
+    until: int | None
+    locked: bool
+    roles: list[str]
+    spans: list[SpanBody]
+    seats: list[str]
+
+
+class OfficerList(msgspec.Struct, frozen=True, kw_only=True):
+    """Everybody there is or was, by collar number."""
+
+    officers: list[OfficerBody]
+
+
+class UnitBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A unit.
+
+    Attributes:
+        unit, title, places: which; what people call it; what it serves.
+        start, until: from when to when it is there (ms since 1970).
+        into: the unit that it went up in.
+    """
+
+    unit: str
+    title: str
+    places: list[str]
+    start: int
+    until: int | None
+    into: str | None
+
+
+class MissionBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A mission: its name, what people call it, the places its members see, and when it runs (ms since 1970)."""
+
+    mission: str
+    title: str
+    places: list[str]
+    start: int
+    until: int | None
+
+
+class Organisation(msgspec.Struct, frozen=True, kw_only=True):
+    """How the force is made up.
+
+    Attributes:
+        units, missions: all there are or were.
+        compartments: name -> title.
+    """
+
+    units: list[UnitBody]
+    missions: list[MissionBody]
+    compartments: dict[str, str]
+
+
+class Unlock(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Lets an officer try again to sign in.
+
+    Attributes:
+        why: how it is known that the wrong tries were theirs.
+    """
+
+    why: Why
+
+
+class Reset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gives an officer a passphrase for one sign-in, at which they choose their own."""
+
+
+class ResetDone(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-time passphrase. It is told once: the server keeps what it can be checked by alone.
+
+    Attributes:
+        passphrase: for one sign-in, along with the one that the officer chooses.
+        until: when it is good for nothing any more (ms since 1970).
+    """
+
+    passphrase: str
+    until: int
+
+
+async def change_organisation(request: Request) -> Response:
+    """Begin, rename, merge and end units; begin and end missions; make compartments."""
+    return await _perform(request, OrganisationActs)
+
+
+async def change_people(request: Request) -> Response:
+    """Take officers in, let them leave and return; set how long replicas open without the server."""
+    return await _perform(request, PeopleActs)
+
+
+async def change_grants(request: Request) -> Response:
+    """Give roles, postings, shifts, assignments, memberships, clearances and grants; end them."""
+    return await _perform(request, GrantActs)
+
+
+async def open_seats(request: Request) -> Response:
+    """Open seats on devices; one for a program, at which nobody signs in, is `unattended`."""
+    return await _perform(request, SeatActs)
+
+
+async def reset_passphrase(request: Request) -> Response:
+    """Give an officer a passphrase for one sign-in, in place of theirs."""
+    await read_body(request, Reset)
+    officer = OfficerId(request.path_params["officer"])
+    authority = beatbook_of(request).authority
+    caller = caller_of(request)
+    _not_oneself(officer, caller.officer)
+    passphrase, until = await authority.passphrases.reset(officer, caller.officer)
+    return reply(ResetDone(passphrase=passphrase, until=until), 201)
+
+
+async def unlock_officer(request: Request) -> Response:
+    """Let an officer try again to sign in whose tries were too many."""
+    body = await read_body(request, Unlock)
+    officer = OfficerId(request.path_params["officer"])
+    await beatbook_of(request).authority.signing.unlock(officer, caller_of(request).officer, body.why)
+    return reply(Done())
+
+
+async def list_officers(request: Request) -> Response:
+    """Everybody, with what entitles them."""
+    beatbook = beatbook_of(request)
+    registry = beatbook.authority.ledger.registry
+    now = beatbook.now()
+    return reply(OfficerList(officers=[_officer(registry.officers[name], now) for name in sorted(registry.officers)]))
+
+
+async def read_organisation(request: Request) -> Response:
+    """Units, missions and compartments."""
+    registry: State = beatbook_of(request).authority.ledger.registry
+    units = [
+        UnitBody(
+            unit=name,
+            title=unit.title,
+            places=list(unit.act.places),
+            start=unit.act.start,
+            until=unit.until,
+            into=None if unit.into is None else unit.into.act.unit,
+        )
+        for name, unit in sorted(registry.units.items())
+    ]
+    missions = [
+        MissionBody(
+            mission=name,
+            title=mission.act.title,
+            places=list(mission.act.places),
+            start=mission.act.start,
+            until=mission.until,
+        )
+        for name, mission in sorted(registry.missions.items())
+    ]
+    return reply(Organisation(units=units, missions=missions, compartments=dict(registry.compartments)))
+
+
+async def _perform(request: Request, family: type[msgspec.Struct]) -> Response:
+    body: Any = await read_body(request, family)
+    beatbook, caller = beatbook_of(request), caller_of(request)
+    now = beatbook.now()
+    acts: list[Act] = []
+    for draft in body.acts:
+        given = {name: getattr(draft, name) for name in draft.__struct_fields__}
+        kind = _ACTS[type(draft)]
+        if "start" in given and given["start"] is None:
+            given["start"] = now
+        if "span" in given and given["span"] is None:
+            given["span"] = f"{_word(kind)}-{secrets.token_hex(_NOISE_BYTES)}"
+        if kind is not OfficerAdded and "officer" in given:
+            _not_oneself(given["officer"], caller.officer)
+        acts.append(typing.cast("Act", kind(by=caller.officer, at=now, **given)))
+    await beatbook.authority.ledger.perform(*acts)
+    done = [DoneAct(t=_word(type(act)), span=act.span if isinstance(act, SpanAct) else None) for act in acts]
+    return reply(ActsDone(acts=done), 201)
+
+
+def _not_oneself(officer: str, caller: OfficerId) -> None:
+    """What is done to somebody's own rights, somebody else does: then two know of it.
+
+    Raises:
+        NotEntitledError: it is the caller's own.
+    """
+    if officer == caller:
+        raise NotEntitledError("nobody changes their own rights: another administrator does that")
+
+
+def _officer(officer: Officer, now: int) -> OfficerBody:
+    return OfficerBody(
+        officer=officer.officer,
+        name=officer.name,
+        start=officer.start,
+        until=officer.until,
+        locked=officer.locked and (officer.locked_until is None or now < officer.locked_until),
+        roles=sorted(
+            {span.act.role.value for span in officer.spans if isinstance(span.act, RoleGiven) and _holds(span, now)}
+        ),
+        spans=[_span(span) for span in officer.spans],
+        seats=[seat.seat for seat in officer.seats],
+    )
+
+
+def _holds(span: Span, now: int) -> bool:
+    return span.act.start <= now and (span.until is None or now < span.until)
+
+
+def _span(span: Span) -> SpanBody:
+    said: dict[str, Any] = msgspec.to_builtins(span.act)
+    what = {name: value for name, value in said.items() if name not in {"t", "span", "start", "until", "officer"}}
+    return SpanBody(span=span.act.span, t=_word(type(span.act)), start=span.act.start, until=span.until, what=what)
+
+
+def _post(path: str, handler: Any, takes: Any, gives: Any, status: int = 201) -> Operation:  # noqa: ANN401  as in `Operation`
+    return Operation(
+        method="POST", path=path, handler=handler, who=ADMINISTRATION, takes=takes, gives=gives, status=status
+    )
+
+
+OPERATIONS: Final = (
+    Operation(method="GET", path="/v1/organisation", handler=read_organisation, who=ADMINISTRATION, gives=Organisation),
+    _post("/v1/organisation", change_organisation, OrganisationActs, ActsDone),
+    Operation(method="GET", path="/v1/officers", handler=list_officers, who=ADMINISTRATION, gives=OfficerList),
+    _post("/v1/officers", change_people, PeopleActs, ActsDone),
+    _post("/v1/grants", change_grants, GrantActs, ActsDone),
+    _post("/v1/seats", open_seats, SeatActs, ActsDone),
+    _post("/v1/officers/{officer}/passphrase", reset_passphrase, Reset, ResetDone),
+    _post("/v1/officers/{officer}/unlock", unlock_officer, Unlock, Done, 200),
+)
