@@ -17,7 +17,9 @@ from schemas.ids import DeviceId, Millis, OpNumber
 from schemas.reads import NO_LINK
 from schemas.wire import RECEIPT_CONTEXT, WIPED_CONTEXT
 from server import logbook
+from server.evidence.consulted import Consulted
 from server.evidence.findings import Findings
+from server.evidence.section62 import Searched
 from server.intake import Alarm, KeptReceipt, ReadBatch, SealedEdit, reads_chain
 from server.logbook import OFFICE, OpKey
 from server.registry import DEFAULT_RULES, Registry, Rules, affected, plan
@@ -119,6 +121,10 @@ class Story:
                 self._read(row, body, Alarm)
             case logbook.QUARANTINE:
                 self._read(row, body, SealedEdit)
+            case "consultation":
+                self._read(row, body, Consulted)
+            case "search":
+                self._read(row, body, Searched)
             case _:
                 pass
         if row.what != logbook.ACT:
