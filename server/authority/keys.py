@@ -22,19 +22,18 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Millis
 from server.secret_files import check_private
+from sync import sealing
 
 FOLDER: Final = "keys"
 PEPPER_BYTES: Final = 32
-SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
-"""RFC 9180: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM."""
-SEAL_INFO: Final = b"beatbook.v1 quarantine"
+SUITE: Final = sealing.SUITE
+SEAL_INFO: Final = sealing.INFO
 _RAW_BYTES: Final = 32
 _K = TypeVar("_K")
 _CERTIFICATE_YEARS: Final = 20

@@ -10,28 +10,36 @@ shown; `notices` is what an officer must hear of.
 """
 
 from sync.device.changes import (
+    AlarmRaised,
     Change,
     ChangeStream,
     ClaimConfirmed,
     ClaimDisplaced,
+    EditsSealed,
     InboxArrived,
+    LeaseEnded,
     Missed,
     OpDurable,
     OpHeld,
     OpReissued,
     RecordChanged,
+    Wiped,
 )
 from sync.device.claims import Alternative, ClaimState, Standing
 from sync.device.clocks import Clock, SystemClock
 from sync.device.database import set_aside
+from sync.device.enrolment import Enrolment
+from sync.device.findings import Finding
 from sync.device.handheld import Handheld
 from sync.device.items import CandidateView, InboxEntry
 from sync.device.keys import DeviceIdentity, HeldKey, KeyFile, KeyHolder
+from sync.device.signed_in import SignedIn
 from sync.device.status import SyncStatus
 from sync.device.views import Attributed, HeldOp, RecordView
 from sync.device.writing import Written
 
 __all__ = [
+    "AlarmRaised",
     "Alternative",
     "Attributed",
     "CandidateView",
@@ -42,6 +50,9 @@ __all__ = [
     "ClaimState",
     "Clock",
     "DeviceIdentity",
+    "EditsSealed",
+    "Enrolment",
+    "Finding",
     "Handheld",
     "HeldKey",
     "HeldOp",
@@ -49,15 +60,18 @@ __all__ = [
     "InboxEntry",
     "KeyFile",
     "KeyHolder",
+    "LeaseEnded",
     "Missed",
     "OpDurable",
     "OpHeld",
     "OpReissued",
     "RecordChanged",
     "RecordView",
+    "SignedIn",
     "Standing",
     "SyncStatus",
     "SystemClock",
+    "Wiped",
     "Written",
     "set_aside",
 ]

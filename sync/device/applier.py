@@ -1,7 +1,8 @@
 """What came, into the store: each message one transaction, in order, then what follows from it, told and answered.
 
 It keeps, per connection, in which scopes something is still to come, and sees that a digest which is not the server's
-is mended: by a repair, and when that does not help by a new snapshot.
+is mended: by a repair, and when that does not help by a new snapshot. What must be so before a removal is confirmed is
+`leaving`'s, what goes up beside the ops `handing`'s, and what the server orders `orders`'.
 """
 
 import logging
@@ -15,16 +16,24 @@ from schemas.errors import PeerError
 from schemas.ids import Generation, Millis, OpNumber, ScopeName, Seq, op_id
 from schemas.kinds import kind_named
 from sync.clock import Made
-from sync.device.changes import ChangeFeed, OpDurable, OpHeld, OpReissued, RecordChanged
+from sync.device.changes import ChangeFeed, EditsSealed, OpDurable, OpHeld, OpReissued, RecordChanged
 from sync.device.clocks import DeviceTime
+from sync.device.database import uninterrupted
+from sync.device.findings import Finding, pinned
+from sync.device.handover import HandOver
+from sync.device.leaving import Leaving
+from sync.device.orders import Orders
+from sync.device.signed_in import SignedIn
 from sync.device.status import StatusBoard
 from sync.device.store import LEARNED_KEY, SYNCED_KEY, Committed, Held, ReplicaStore
+from sync.device.ties import Ties
 from sync.replica import Outcome, StoredOp
 from sync.session import DeviceSession, HelloFacts
 from sync.session.device import DownEvent
 
 _log = logging.getLogger(__name__)
 
+Beside = wire.Notice | wire.ReadsKept | wire.Quarantined | wire.NewLease | wire.Wipe | wire.Error
 REPAIRS_IN_A_ROW_MAX: Final = 2
 """Repairs of one scope that did not help, after which it is asked for anew."""
 _OPEN_REPAIR_BATCHES_MAX: Final = 64
@@ -54,14 +63,23 @@ class _Repair:
 
 
 class Applier:
-    """Between the sessions, one after the other, and the one store."""
+    """Between the sessions, one after the other, and the one store.
 
-    def __init__(self, store: ReplicaStore, feed: ChangeFeed, board: StatusBoard, time: DeviceTime) -> None:
+    Attributes:
+        leaving: sees off what leaves.
+        handing: hands over what waits beside the ops.
+    """
+
+    def __init__(self, store: ReplicaStore, feed: ChangeFeed, board: StatusBoard, time: DeviceTime, ties: Ties) -> None:
         """Bind them."""
         self._store = store
         self._feed = feed
         self._board = board
         self._time = time
+        self._ties = ties
+        self.leaving = Leaving(store, time)
+        self.handing = HandOver(store, ties.drafts)
+        self._orders = Orders(store, feed, board, time, ties)
         self._welcomed = False
         self._behind: set[ScopeName] = set()
         self._repairs: dict[ScopeName, _Repair] = {}
@@ -76,6 +94,11 @@ class Applier:
         self._behind.clear()
         for repair in self._repairs.values():
             repair.open = False
+        self.leaving.begin()
+        self.handing.begin()
+        if self._ties.log is not None:
+            self._ties.log.begin()
+        officer = self.officer
         return await self._store.read(
             lambda held: HelloFacts(
                 device=held.replica.device,
@@ -83,14 +106,31 @@ class Applier:
                 positions=held.replica.positions(),
                 next_op=held.replica.next_op,
                 chain=held.replica.chain,
+                token="" if officer is None else officer.token,
+                pinned=pinned(held).size,
                 next_read=held.replica.reads.next,
+                share_no=0 if officer is None else officer.share_no,
             )
         )
 
     @property
     def welcomed(self) -> bool:
-        """Whether the server's plans are in the store: before that nothing is pushed."""
+        """Whether the server's plans are in the store, and what they drop is gone: before that nothing is pushed."""
         return self._welcomed
+
+    def may_push(self) -> bool:
+        """Whether something may be pushed: nothing is while a grant has ended and its receipt is not out."""
+        return self._welcomed and not self.leaving.busy
+
+    @property
+    def wiped(self) -> bool:
+        """Whether everything here was destroyed."""
+        return self._board.now.wiped is not None
+
+    @property
+    def officer(self) -> SignedIn | None:
+        """Who is signed in; None at a program's seat."""
+        return self._ties.signed_in
 
     async def queued(self, after: OpNumber, limit: int) -> list[StoredOp]:
         """Ops to push with numbers above `after`, in order."""
@@ -126,7 +166,7 @@ class Applier:
         synced_at = self._board.now.last_synced_at
         self._welcomed = False
         self._board.update(connected=False, caught_up=False)
-        if synced_at is not None:
+        if synced_at is not None and not self.wiped:
             await self._store.change(lambda held: held.set_number(SYNCED_KEY, synced_at), self._tell_nothing)
 
     def heard(self) -> None:
@@ -137,7 +177,7 @@ class Applier:
     # --- events ------------------------------------------------------------------------------------------------------
 
     async def apply(self, event: DownEvent, session: DeviceSession) -> dict[ScopeName, Seq]:
-        """Carry out what one message says.
+        """Carry out what one message says. Where records have left with it, `settle` is to follow.
 
         Returns:
             Scope -> seq that the replica now holds, to be acknowledged.
@@ -146,69 +186,93 @@ class Applier:
             PeerError: the message does not fit the replica; nothing of it was kept.
             ReplicaError: the database failed; nothing of it was kept.
         """
-        outcome = Outcome()
+        outcome = await self._carry_out(event, session)
+        for scope, _, _ in outcome.removed:
+            self._behind.discard(scope)
+            self._repairs.pop(scope, None)
+        for scope in outcome.differ:
+            await self._mend(scope, session)
+        session.offer_again(outcome.again)
+        self.leaving.noted()
+        self._show_progress()
+        return outcome.positions
+
+    async def _carry_out(self, event: DownEvent, session: DeviceSession) -> Outcome:
         match event:
             case wire.Welcome():
-                outcome = await self._welcome(event, session)
+                return await self._welcome(event, session)
             case wire.Batch():
                 outcome = await self._change(lambda held: held.replica.batch(event))
                 self._took_batch(event, outcome)
+                return outcome
             case wire.Snapshot():
                 outcome = await self._change(lambda held: held.replica.page(event))
                 if event.repair and event.last and event.scope in self._repairs:
                     self._repairs[event.scope].pages_done = True
+                return outcome
             case wire.Results():
-                outcome = await self._results(event)
+                return await self._results(event)
             case wire.Retract():
-                outcome = await self._change(lambda held: held.replica.retract(event))
+                return await self._change(lambda held: held.replica.retract(event))
             case wire.ScopeAdd():
                 outcome = await self._change(lambda held: held.replica.scope_add(event))
                 self._behind.add(event.plan.scope)
-            case wire.Notice() | wire.ReadsKept() | wire.Quarantined() | wire.NewLease() | wire.Wipe() | wire.Error():
-                await self._beside(event)
+                return outcome
             case _:
-                assert_never(event)
-        for scope, gen, removed in outcome.removed:
-            self._behind.discard(scope)
-            self._repairs.pop(scope, None)
-            session.retracted(scope, gen, removed, self._time.now())
-        for scope in outcome.differ:
-            await self._mend(scope, session)
-        session.offer_again(outcome.again)
-        self._show_progress()
-        return outcome.positions
+                await self._beside(event, session)
+                return Outcome()
 
-    async def _beside(
-        self,
-        event: wire.Notice | wire.ReadsKept | wire.Quarantined | wire.NewLease | wire.Wipe | wire.Error,
-    ) -> None:
-        """Carry out what changes no record."""
+    async def _beside(self, event: Beside, session: DeviceSession) -> None:
+        """Carry out what brings and takes no record."""
         match event:
-            case wire.Notice(code="clock_skew"):
-                self._board.update(clock_skew_ms=event.value)
+            case wire.NewLease():
+                await self._orders.new_lease(event)
+            case wire.Wipe():
+                self._welcomed = False
+                await uninterrupted(self._orders.wipe(event.reason, session, self.handing))
+            case wire.Notice():
+                await self._orders.notice(event)
             case wire.ReadsKept():
                 await self._store.change(lambda held: held.replica.reads.kept(event.upto), self._tell_nothing)
             case wire.Quarantined():
-                numbers = [OpNumber(n) for n in event.ids]
-                await self._store.change(lambda held: held.replica.kept_sealed(numbers), self._tell_nothing)
-            case _:
+                await self.handing.kept(event.ids, self._tell_nothing)
+            case wire.Error():
                 pass
+            case _:
+                assert_never(event)
+
+    async def settle(self, session: DeviceSession) -> None:
+        """Make what has left unreadable for ever, and confirm it to the server.
+
+        Raises:
+            ReplicaError: the database failed; nothing was confirmed.
+        """
+        await self.leaving.settle(session)
+
+    # --- WELCOME and RESULTS -----------------------------------------------------------------------------------------
 
     async def _welcome(self, message: wire.Welcome, session: DeviceSession) -> Outcome:
         learned = None if session.offset is None else self._time.learn(session.offset)
 
-        def work(held: Held) -> tuple[Outcome, dict[ScopeName, Seq]]:
+        def work(held: Held) -> tuple[Outcome, dict[ScopeName, Seq], list[Finding]]:
             stood = {position.scope: position.seq for position in held.replica.positions()}
             outcome = held.replica.welcome(message)
+            self.leaving.note(held, outcome)
             if learned is not None:
                 held.tables.set_meta(LEARNED_KEY, msgspec.msgpack.encode(learned))
-            return outcome, stood
+            found = self._orders.greeted(held, message, copied=outcome.copied)
+            return outcome, stood, found
 
-        def told(done: tuple[Outcome, dict[ScopeName, Seq]], committed: Committed) -> None:
+        def told(done: tuple[Outcome, dict[ScopeName, Seq], list[Finding]], committed: Committed) -> None:
             self._tell(committed)
-            self._tell_reissued(done[0])
+            self._tell_of(done[0])
+            self._orders.tell(done[2])
 
-        outcome, stood = await self._store.change(work, told)
+        outcome, stood, _ = await self._store.change(work, told)
+        # First of all: what has left is made unreadable and confirmed, before anything else is sent.
+        await self.settle(session)
+        if message.lease is not None:
+            await self._orders.lease(message.lease)
         self._behind = {
             plan.scope
             for plan in message.scopes
@@ -221,12 +285,13 @@ class Applier:
     async def _results(self, message: wire.Results) -> Outcome:
         def work(held: Held) -> tuple[Outcome, list[StoredOp]]:
             outcome = held.replica.results(message)
+            self.leaving.note(held, outcome)
             return outcome, [op for n in outcome.held if (op := held.tables.op(n)) is not None]
 
         def told(done: tuple[Outcome, list[StoredOp]], committed: Committed) -> None:
             outcome, refused = done
             self._tell(committed)
-            self._tell_reissued(outcome)
+            self._tell_of(outcome)
             for n in outcome.durable:
                 self._feed.tell(OpDurable(op_id(self._store.device, n)))
             for op in refused:
@@ -272,10 +337,19 @@ class Applier:
     # --- what is told ------------------------------------------------------------------------------------------------
 
     async def _change(self, work: Callable[[Held], Outcome]) -> Outcome:
-        return await self._store.change(work, lambda _, committed: self._tell(committed))
+        def noted(held: Held) -> Outcome:
+            outcome = work(held)
+            self.leaving.note(held, outcome)
+            return outcome
+
+        def told(outcome: Outcome, committed: Committed) -> None:
+            self._tell(committed)
+            self._tell_of(outcome)
+
+        return await self._store.change(noted, told)
 
     def _tell(self, committed: Committed) -> None:
-        self._board.count(committed.revision, committed.waiting, committed.held)
+        self._tell_nothing(None, committed)
         for record, name in committed.kinds.items():
             spec = kind_named(name)
             # A kind that only a newer program knows is kept for it, and is nothing to show here.
@@ -285,11 +359,14 @@ class Applier:
             self._feed.tell(notice)
 
     def _tell_nothing(self, _result: object, committed: Committed) -> None:
-        self._board.count(committed.revision, committed.waiting, committed.held)
+        self._board.count(committed.revision, committed.waiting, committed.held, committed.sealed)
 
-    def _tell_reissued(self, outcome: Outcome) -> None:
+    def _tell_of(self, outcome: Outcome) -> None:
+        """What became of own ops, whatever message it was by."""
         for old, new in outcome.reissued.items():
             self._feed.tell(OpReissued(op_id(self._store.device, old), op_id(self._store.device, new)))
+        if outcome.sealed:
+            self._feed.tell(EditsSealed(tuple(op_id(self._store.device, n) for n in outcome.sealed)))
 
     def _show_progress(self) -> None:
         if self._welcomed:

@@ -105,6 +105,44 @@ class ClaimDisplaced(msgspec.Struct, frozen=True):
     item: RecordId
 
 
+class EditsSealed(msgspec.Struct, frozen=True):
+    """The right to a record ended before own edits of it were sent. They are sealed to the server, for a supervisor.
+
+    Attributes:
+        ops: which; this device can no longer read them.
+    """
+
+    ops: tuple[OpId, ...]
+
+
+class AlarmRaised(msgspec.Struct, frozen=True):
+    """Something was found that somebody must look at. It is kept: `Handheld.alarms` has all of it.
+
+    Attributes:
+        code: `log`: the server's log is not the one that was seen before. `copied`: the server holds this seat's ops
+            otherwise than this replica; one of them was set back, or another program uses this device's identity.
+            `reads`: the server holds more of this seat's read log than this replica has written, and gives no lease.
+        detail: in words.
+    """
+
+    code: Literal["log", "copied", "reads"]
+    detail: str
+
+
+class LeaseEnded(msgspec.Struct, frozen=True):
+    """Records cannot be read until the server gives a new lease; `Handheld.draft` keeps what is written meanwhile."""
+
+
+class Wiped(msgspec.Struct, frozen=True):
+    """On the server's order everything here was destroyed. The last change that is told.
+
+    Attributes:
+        reason: in words.
+    """
+
+    reason: str
+
+
 class Missed(msgspec.Struct, frozen=True):
     """This reader was too slow: changes were dropped at this place. Read anew whatever is on the screen.
 
@@ -115,7 +153,20 @@ class Missed(msgspec.Struct, frozen=True):
     count: int
 
 
-Change = RecordChanged | OpDurable | OpReissued | OpHeld | InboxArrived | ClaimConfirmed | ClaimDisplaced | Missed
+Change = (
+    RecordChanged
+    | OpDurable
+    | OpReissued
+    | OpHeld
+    | InboxArrived
+    | ClaimConfirmed
+    | ClaimDisplaced
+    | EditsSealed
+    | AlarmRaised
+    | LeaseEnded
+    | Wiped
+    | Missed
+)
 
 
 class ChangeStream:

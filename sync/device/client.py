@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import ssl
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from schemas.errors import BeatbookError, PeerError, Recovery, UsageError
+from schemas.errors import BeatbookError, PeerError, Recovery, ReplicaError, UsageError
 from schemas.limits import MESSAGE_BYTES_MAX
 from schemas.wire import SUBPROTOCOL
 from sync.device.applier import Applier
@@ -70,10 +71,20 @@ class SyncClient:
         clock: Clock,
         rng: random.Random,
         backoff: BackoffLimits,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Bind them; `start` begins."""
+        """Bind them; `start` begins.
+
+        Args:
+            url: as `sync_url` gives it.
+            identity: the device's key, under the seat's id.
+            applier, board, clock, rng, backoff: the engine's.
+            tls: what is trusted under `wss`; by default what the machine trusts.
+        """
         self._url = url
         self._identity = identity
+        self._tls = tls if url.startswith("wss:") else None
+        self._renewed = False
         self._applier = applier
         self._board = board
         self._clock = clock
@@ -109,6 +120,7 @@ class SyncClient:
     def go_online(self) -> None:
         """Connect again."""
         self._backoff.reset()
+        self._renewed = False
         self._online.set()
         self._nudge.set()
 
@@ -135,8 +147,33 @@ class SyncClient:
                 # Told to go offline.
                 continue
             ended = self._attempt.result()
+            if self._applier.wiped:
+                self._board.update(last_error=ended.text)
+                return
+            if ended.error is not None and ended.error.spec.code == "bad_token" and await self._renew():
+                continue
             self._board.update(last_error=ended.text)
             await self._pause(self._backoff.next_ms(ended.error))
+
+    async def _renew(self) -> bool:
+        """Get another token by the device's key, once between two welcomes; False when that does not help."""
+        officer = self._applier.officer
+        if officer is None or self._renewed:
+            self._board.update(sign_in_needed=True)
+            return False
+        self._renewed = True
+        try:
+            await officer.renew()
+        except UsageError as error:
+            _log.warning("%s: %s", self._identity.device, error)
+            self._board.update(sign_in_needed=True)
+            return False
+        except ReplicaError as error:
+            # Nobody has said no: it is tried again with the next connection.
+            _log.warning("%s: %s", self._identity.device, error)
+            self._renewed = False
+            return False
+        return True
 
     async def _pause(self, wait_ms: int) -> None:
         _log.info("%s: next attempt in %d ms", self._identity.device, wait_ms)
@@ -180,6 +217,7 @@ class SyncClient:
                 open_timeout=None,
                 close_timeout=LAST_WORDS_S,
                 proxy=None,
+                ssl=self._tls,
             )
         if socket.subprotocol != SUBPROTOCOL:
             await socket.close()
@@ -189,6 +227,8 @@ class SyncClient:
         try:
             await link.run()
         finally:
+            if self._applier.welcomed:
+                self._renewed = False
             if self._applier.welcomed and not link.found_fault:
                 self._backoff.reset()
             words = link.last_words

@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from cryptography.hazmat.primitives import hpke
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from schemas.errors import ReplicaError, UsageError
 from schemas.ids import DeviceId, DeviceText, MillisInt, OfficerText, RecordText, SlugText
 from schemas.limits import OP_BYTES_MAX
 from sync.device.secretfile import replace_secret, write_all
 from sync.device.wiping import refuse_wiped
+from sync.sealing import seal
 
 DRAFTS_FILE: Final = "replica.drafts"
 DRAFT_BYTES_MAX: Final = OP_BYTES_MAX
@@ -36,9 +35,6 @@ DRAFT_BYTES_MAX: Final = OP_BYTES_MAX
 _MAGIC: Final = b"bbdraft1"
 _HEAD: Final = len(_MAGIC) + 8
 _FRAME: Final = 4 + 8
-_SUITE: Final = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
-SEAL_INFO: Final = b"beatbook.v1 quarantine"
-"""HPKE's `info` for all that is sealed to the server's quarantine key."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,16 +57,6 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: MillisInt
     author: OfficerText
     wall: MillisInt
-
-
-def seal_to_server(raw: bytes, quarantine: bytes) -> bytes:
-    """Bytes that only the server's quarantine opens: 48 longer.
-
-    Args:
-        raw: what is sealed.
-        quarantine: the server's X25519 public key, 32 bytes.
-    """
-    return _SUITE.encrypt(raw, X25519PublicKey.from_public_bytes(quarantine), info=SEAL_INFO)
 
 
 def encode_draft(draft: Draft) -> bytes:
@@ -116,7 +102,7 @@ class DraftBox:
         refuse_wiped(self._path.parent)
         if draft.seat != self._seat:
             raise UsageError(f"a draft of {draft.seat} does not go into the box of {self._seat}")
-        frame = _frame(seal_to_server(encode_draft(draft), self._quarantine))
+        frame = _frame(seal(encode_draft(draft), self._quarantine))
         with self._held() as descriptor:
             raw = _read_all(descriptor)
             first, drafts, end = _parse(raw, self._path)

@@ -6,12 +6,16 @@ made = await handheld.create(Incident(...))
 await handheld.append(made.record, "log", LogEntry(text="On scene."))
 """
 
+import asyncio
 import functools
 import random
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
+
+import msgspec
 
 from schemas.errors import UsageError
 from schemas.ids import FieldName, Millis, OfficerId, RecordId
@@ -24,27 +28,65 @@ from sync.device.claiming import Claiming
 from sync.device.client import SyncClient, sync_url
 from sync.device.clocks import Clock, DeviceTime, SystemClock
 from sync.device.deciding import Deciding
+from sync.device.drafting import Drafting
+from sync.device.enrolment import Enrolment
 from sync.device.explaining import explain
+from sync.device.findings import Finding, findings
 from sync.device.holding import Holding
 from sync.device.keys import DeviceIdentity, KeyHolder
+from sync.device.leased import OfficersStore, watch_lease
 from sync.device.lookups import field_of, get_one, get_some
 from sync.device.opening import Opening
+from sync.device.signed_in import LEASE_KEY, SignedIn
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import Committed, Held, ReplicaStore, last_learned, last_synced
+from sync.device.ties import Ties
 from sync.device.views import RecordView, record_view
 from sync.explain.values import moment as utc
 
 K = TypeVar("K", bound=Kind)
 
+
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What is opened, whose it is, and where it connects to."""
+
+    folder: Path
+    identity: DeviceIdentity
+    keys: KeyHolder
+    author: OfficerId
+    url: str | None
+    ties: Ties
+    tls: ssl.SSLContext | None = None
+
+
+def _begin(held: Held, ties: Ties) -> tuple[Learned | None, Millis | None, int]:
+    """In the first transaction: take up what signing in told, or what was known before."""
+    held.replica.seal_with(ties.seal)
+    officer = ties.signed_in
+    if officer is not None:
+        kept = held.tables.meta(LEASE_KEY)
+        if officer.fresh is not None:
+            held.tables.set_meta(LEASE_KEY, officer.take(officer.fresh))
+        elif kept is not None:
+            officer.remember(kept)
+    return last_learned(held), last_synced(held), len(findings(held))
+
+
 _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
 
 
-class Handheld(Claiming, Deciding, Holding):
-    """One officer's handheld: a replica, and the connection that keeps it in step. Make one with `open`."""
+class Handheld(Claiming, Deciding, Holding, Drafting):
+    """One officer's handheld: a replica, and the connection that keeps it in step.
+
+    Make one with `open_seat`, for an officer who has signed in; or with `open`, for a program.
+    """
+
+    _replica: ReplicaStore
+    _watch: "asyncio.Task[None] | None" = None
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913  what a handheld is made of
         cls,
         folder: Path | str,
         *,
@@ -52,11 +94,14 @@ class Handheld(Claiming, Deciding, Holding):
         keys: KeyHolder,
         author: OfficerId | str,
         server: str | None = None,
+        enrolment: Enrolment | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
         backoff: BackoffLimits | None = None,
     ) -> Opening[Self]:
         """Open the replica in a folder, or make a new one, and begin to connect. Await it, or use it in `async with`.
+
+        This is the form for a program's own seat, which its key alone lets in; an officer's is `open_seat`.
 
         Args:
             folder: of this replica alone; made if it is not there, and closed to other users of the machine.
@@ -64,6 +109,8 @@ class Handheld(Claiming, Deciding, Holding):
             keys: who holds the data key.
             author: the officer's collar number; written into every op.
             server: `ws://host:port` or `wss://host:port`; None works on this device only.
+            enrolment: what the server said when the device was enrolled: whose log is checked, and to whom edits are
+                sealed whose author may no longer see the record. Without it neither is done.
             clock: for tests and simulation; the machine's by default.
             rng: of record ids and backoff; the operating system's by default.
             backoff: the waits between attempts to connect.
@@ -72,47 +119,91 @@ class Handheld(Claiming, Deciding, Holding):
             ReplicaError: the replica cannot be opened; the text says why, and where a damaged one was moved to.
             UsageError: `server` is no address, or the replica belongs to another device.
         """
+        place = Path(folder)
         return Opening(
             cls._open(
-                Path(folder),
-                identity,
-                keys,
-                OfficerId(author),
-                None if server is None else sync_url(server),
+                _Place(
+                    folder=place,
+                    identity=identity,
+                    keys=keys,
+                    author=OfficerId(author),
+                    url=None if server is None else sync_url(server),
+                    ties=Ties.of_program(place, identity.device, enrolment),
+                ),
                 ports=(clock or SystemClock(), rng or random.SystemRandom(), backoff or BackoffLimits()),
             )
         )
 
     @classmethod
-    async def _open(
+    def open_seat(
         cls,
-        folder: Path,
-        identity: DeviceIdentity,
-        keys: KeyHolder,
-        author: OfficerId,
-        url: str | None,
+        signed_in: SignedIn,
+        enrolment: Enrolment,
         *,
-        ports: tuple[Clock, random.Random, BackoffLimits],
-    ) -> Self:
+        connect: bool = True,
+        clock: Clock | None = None,
+        rng: random.Random | None = None,
+        backoff: BackoffLimits | None = None,
+    ) -> Opening[Self]:
+        """Open the seat of an officer who has signed in or unlocked it, and begin to connect.
+
+        What the server would refuse the officer for their role is refused here, in words. Records can be read while the
+        lease lasts.
+
+        Args:
+            signed_in: as `Installation.sign_in` or `Installation.unlock` gives it.
+            enrolment: the device's.
+            connect: whether to connect at all.
+            clock, rng, backoff: as in `open`.
+
+        Raises:
+            ReplicaError: as in `open`.
+            UsageError: the enrolment's address or log key is none.
+        """
+        return Opening(
+            cls._open(
+                _Place(
+                    folder=signed_in.seat.folder,
+                    identity=signed_in.identity,
+                    keys=signed_in.keys,
+                    author=signed_in.officer,
+                    url=sync_url("ws" + enrolment.server.removeprefix("http")) if connect else None,
+                    ties=Ties.of_officer(signed_in, enrolment),
+                    tls=ssl.create_default_context(cafile=enrolment.ca_file) if enrolment.ca_file else None,
+                ),
+                ports=(clock or SystemClock(), rng or random.SystemRandom(), backoff or BackoffLimits()),
+            )
+        )
+
+    @classmethod
+    async def _open(cls, place: "_Place", *, ports: tuple[Clock, random.Random, BackoffLimits]) -> Self:
         clock, rng, backoff = ports
-        store = await ReplicaStore.open(folder, keys, identity.device)
+        ties, officer = place.ties, place.ties.signed_in
+        store = await ReplicaStore.open(place.folder, place.keys, place.identity.device)
         try:
             board = StatusBoard()
 
-            def look(held: Held) -> tuple[Learned | None, Millis | None]:
-                return last_learned(held), last_synced(held)
-
             def count(_result: object, committed: Committed) -> None:
-                board.count(committed.revision, committed.waiting, committed.held)
+                board.count(committed.revision, committed.waiting, committed.held, committed.sealed)
 
-            learned, synced_at = await store.change(look, count)
-            board.update(last_synced_at=synced_at)
+            learned, synced_at, alarms = await store.change(functools.partial(_begin, ties=ties), count)
+            board.update(last_synced_at=synced_at, alarms=alarms)
             time = DeviceTime(clock, learned)
-            handheld = cls(store, author, time, rng, board)
-            if url is not None:
-                applier = Applier(store, handheld._feed, board, time)
+            handheld = cls(OfficersStore(store, board, officer), place.author, time, rng, board, officer)
+            handheld._replica, handheld._drafts = store, ties.drafts
+            if officer is not None:
+                watch = watch_lease(store, officer, board, handheld._feed, clock)
+                handheld._watch = asyncio.create_task(watch, name=f"lease of {place.identity.device}")
+            if place.url is not None:
                 handheld._client = SyncClient(
-                    url, identity=identity, applier=applier, board=board, clock=clock, rng=rng, backoff=backoff
+                    place.url,
+                    identity=place.identity,
+                    applier=Applier(store, handheld._feed, board, time, ties),
+                    board=board,
+                    clock=clock,
+                    rng=rng,
+                    backoff=backoff,
+                    tls=place.tls,
                 )
                 handheld._client.start()
         except BaseException:
@@ -133,6 +224,9 @@ class Handheld(Claiming, Deciding, Holding):
         try:
             if self._client is not None:
                 await self._client.close()
+            if self._watch is not None:
+                self._watch.cancel()
+                await asyncio.wait({self._watch})
         finally:
             self._board.close()
             self._feed.close()
@@ -232,6 +326,23 @@ class Handheld(Claiming, Deciding, Holding):
             UsageError: `length_max` is below 2.
         """
         return self._feed.subscribe(length_max)
+
+    async def alarms(self) -> list[Finding]:
+        """What was found that somebody must look at, the first first. It is kept with the replica.
+
+        Raises:
+            ReplicaError: the database failed.
+        """
+        return await self._store.read(findings)
+
+    async def lease_left_ms(self) -> int | None:
+        """How long records can still be read without a word of the server (ms); None where no lease is asked for.
+
+        Raises:
+            ReplicaError: it has ended.
+        """
+        officer = self._signed_in
+        return None if officer is None else await self._store.read(lambda _held: officer.seat.lease.remaining_ms())
 
     @property
     def status(self) -> SyncStatus:

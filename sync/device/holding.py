@@ -121,7 +121,7 @@ class Holding(Writer):
     def _tell_mended(
         self, record: RecordId, spec: KindSpec | None, reissued: list[tuple[OpId, OpId]], committed: Committed
     ) -> None:
-        self._board.count(committed.revision, committed.waiting, committed.held)
+        self._board.count(committed.revision, committed.waiting, committed.held, committed.sealed)
         for old, new in reissued:
             self._feed.tell(OpReissued(old, new))
         if spec is not None:

@@ -53,6 +53,8 @@ class Link:
         self._applier = applier
         self._clock = clock
         self._inbox: asyncio.Queue[tuple[DownEvent, int]] = asyncio.Queue(INBOX_LEN_MAX)
+        self._ahead: tuple[DownEvent, int] | None = None
+        """The message behind the one that is applied, once it was looked at."""
         self._to_send = asyncio.Event()
         self._to_push = asyncio.Event()
         self._to_ack = asyncio.Event()
@@ -79,6 +81,7 @@ class Link:
         """
         works: list[Coroutine[Any, Any, None]] = [
             self._read(), self._write(), self._apply(), self._push(), self._acknowledge(), self._beat(),
+            self._applier.leaving.shred(self._clock),
         ]  # fmt: skip
         tasks = [asyncio.create_task(work) for work in works]
         try:
@@ -144,11 +147,12 @@ class Link:
             await self._to_send.wait()
 
     async def _apply(self) -> None:
-        while True:
-            event, size = await self._inbox.get()
+        while not self._applier.wiped:
+            event, size = await self._next()
             pushed_upto = self.session.pushed_upto
             try:
                 positions = await self._applier.apply(event, self.session)
+                await self._settle()
             except PeerError as error:
                 self.session.fail(error)
                 return
@@ -165,6 +169,20 @@ class Link:
             elif self._ack_bytes or self._ack_positions:
                 self._to_ack.set()
             self._to_send.set()
+
+    async def _next(self) -> tuple[DownEvent, int]:
+        ahead, self._ahead = self._ahead, None
+        return await self._inbox.get() if ahead is None else ahead
+
+    async def _settle(self) -> None:
+        """Confirm that scopes have left, once for all that are to leave at this moment: each time costs the disk."""
+        if not self._applier.leaving.busy or self._applier.wiped:
+            return
+        if self._ahead is None and not self._inbox.empty():
+            self._ahead = self._inbox.get_nowait()
+        if self._ahead is None or not isinstance(self._ahead[0], wire.Retract):
+            await self._applier.settle(self.session)
+            self._to_push.set()
 
     def _send_ack(self) -> None:
         self.session.applied(self._ack_positions, self._ack_bytes)
@@ -184,17 +202,30 @@ class Link:
         while True:
             await self._to_push.wait()
             self._to_push.clear()
-            if not self._applier.welcomed:
+            # What nobody here may read any more goes first, and alone.
+            if not self._applier.may_push() or not await self._hand_over():
                 continue
             ops = await self._applier.queued(session.pushed_upto, OPS_PER_PUSH_MAX)
             times = await self._applier.times(ops)
             digests = await self._applier.digests(session.chained_upto, ops)
+            if not self._applier.may_push():
+                # A grant has ended meanwhile: its receipt goes first.
+                continue
             taken = session.push([(op.n, op.body) for op in ops], times, digests)
             if taken:
                 self._to_send.set()
                 # There may be more; and what is written meanwhile goes with it.
                 self._to_push.set()
                 await self._clock.sleep(PUSH_INTERVAL_MS)
+            elif not ops and not await self._applier.handing.reads(session):
+                # There is no credit for the rest; it is looked at again when some comes.
+                continue
+            self._to_send.set()
+
+    async def _hand_over(self) -> bool:
+        done = await self._applier.handing.edits(self.session)
+        self._to_send.set()
+        return done
 
     async def _beat(self) -> None:
         while (due := self.session.deadline()) is not None:

@@ -21,6 +21,11 @@ class SyncStatus(msgspec.Struct, frozen=True, kw_only=True):
         caught_up: whether the replica holds all that the server has told of. Only true while connected.
         repairs: how often a scope's digest was not the server's and had to be repaired, since this was opened.
         clock_skew_ms: how far the device's clock is off, where the server found it worth telling (positive: ahead).
+        sealed: own edits on records that left their author's grants: sealed to the server, not yet in its quarantine.
+        sign_in_needed: whether the server lets nobody in at this seat until the officer signs in again.
+        lease_ended: whether records cannot be read until the server gives a new lease; drafts can be written.
+        alarms: how many findings somebody must look at; `Handheld.alarms` tells them.
+        wiped: why everything here was destroyed; None while it was not.
     """
 
     connected: bool = False
@@ -31,6 +36,11 @@ class SyncStatus(msgspec.Struct, frozen=True, kw_only=True):
     caught_up: bool = False
     repairs: int = 0
     clock_skew_ms: int | None = None
+    sealed: int = 0
+    sign_in_needed: bool = False
+    lease_ended: bool = False
+    alarms: int = 0
+    wiped: str | None = None
 
 
 class StatusBoard:
@@ -69,11 +79,11 @@ class StatusBoard:
             else:
                 self._waiters.append((predicate, future))
 
-    def count(self, revision: int, waiting: int, held: int) -> None:
+    def count(self, revision: int, waiting: int, held: int, sealed: int = 0) -> None:
         """Take the counts of a transaction; those of an earlier one than was seen are dropped."""
         if revision > self._revision:
             self._revision = revision
-            self.update(waiting=waiting, held=held)
+            self.update(waiting=waiting, held=held, sealed=sealed)
 
     async def wait_until(self, predicate: Callable[[SyncStatus], bool]) -> SyncStatus:
         """The first status, from now on, for which `predicate` holds.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 
@@ -39,7 +39,7 @@ class Committed(msgspec.Struct, frozen=True):
 
     Attributes:
         revision: counts transactions; a later one has a higher number.
-        waiting, held: how many ops are so.
+        waiting, held, sealed: how many ops are so; sealed ones wait to be handed over to quarantine.
         kinds: kind of each record whose row came, changed or went, or whose last pending op is in a row now.
         notices: what an officer must hear of.
     """
@@ -47,8 +47,28 @@ class Committed(msgspec.Struct, frozen=True):
     revision: int
     waiting: int
     held: int
+    sealed: int
     kinds: dict[RecordId, str]
     notices: tuple[Notice, ...]
+
+
+class Transactions(Protocol):
+    """What the officer's calls work on: `ReplicaStore`, or one that asks first whether they may.
+
+    Attributes:
+        device: whose replica it is.
+    """
+
+    device: DeviceId
+
+    async def change(self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None]) -> _T:
+        """See `ReplicaStore`."""
+
+    async def read(self, work: Callable[[Held], _T]) -> _T:
+        """See `ReplicaStore`."""
+
+    async def close(self) -> None:
+        """See `ReplicaStore`."""
 
 
 class ReplicaStore:
@@ -105,7 +125,8 @@ class ReplicaStore:
         held.tables.begin()
         result = work(held)
         self._revision += 1
-        counts = (sum(map(held.replica.count, UNSENT)), held.replica.count(OpState.HELD))
+        count = held.replica.count
+        counts = (sum(map(count, UNSENT)), count(OpState.HELD), count(OpState.SEALED))
         notices = tuple(held.tables.notices(held.replica))
         return result, Committed(self._revision, *counts, dict(held.tables.kinds), notices)
 

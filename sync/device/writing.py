@@ -22,14 +22,16 @@ from schemas.ids import (
     new_record_id,
 )
 from schemas.kinds import InboxItem, Kind, KindSpec, spec_of
+from schemas.limits import SALT_BYTES
 from schemas.ops import Op
 from schemas.policies import claim, grow, once, tags
 from sync.device.changes import ChangeFeed, RecordChanged
 from sync.device.client import SyncClient
 from sync.device.clocks import DeviceTime
 from sync.device.lookups import field_of, plain_values, require_inbox, require_known, spec_of_record
+from sync.device.signed_in import SignedIn
 from sync.device.status import StatusBoard
-from sync.device.store import Committed, Held, ReplicaStore
+from sync.device.store import Committed, Held, Transactions
 from sync.replica import WriteFacts
 
 
@@ -76,12 +78,19 @@ _OTHER_WAY: Final = {
 class Writer:
     """One officer at one replica. `Handheld` is one; the parts of its API that write build on this."""
 
-    def __init__(
-        self, store: ReplicaStore, author: OfficerId, time: DeviceTime, rng: random.Random, board: StatusBoard
+    def __init__(  # noqa: PLR0917  the parts of the whole
+        self,
+        store: Transactions,
+        author: OfficerId,
+        time: DeviceTime,
+        rng: random.Random,
+        board: StatusBoard,
+        signed_in: SignedIn | None = None,
     ) -> None:
-        """Use `Handheld.open`."""
+        """Use `Handheld.open` or `Handheld.open_seat`."""
         self._store = store
         self._author = author
+        self._signed_in = signed_in
         self._time = time
         self._rng = rng
         self._board = board
@@ -301,13 +310,15 @@ class Writer:
             doubt=doubt,
             occurred_at=now if occurred_at is None else Millis(occurred_at),
             why=why,
+            salt=self._rng.randbytes(SALT_BYTES),
+            roles=None if self._signed_in is None else self._signed_in.roles,
         )
 
     async def _change(self, work: Callable[[Held], list[tuple[Op, KindSpec]]]) -> tuple[Written, ...]:
         """Run what writes ops as one transaction, tell of it, and have it sent."""
 
         def told(written: list[tuple[Op, KindSpec]], committed: Committed) -> None:
-            self._board.count(committed.revision, committed.waiting, committed.held)
+            self._board.count(committed.revision, committed.waiting, committed.held, committed.sealed)
             for op, spec in written:
                 self._feed.tell(RecordChanged(op.record, spec.struct, "local"))
             if self._client is not None:

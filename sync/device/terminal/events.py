@@ -11,14 +11,18 @@ from rich.text import Text
 from schemas.ids import FieldName, OpId, RecordId
 from schemas.kinds import Briefing, Kind, kind_named
 from sync.device.changes import (
+    AlarmRaised,
     ClaimConfirmed,
     ClaimDisplaced,
+    EditsSealed,
     InboxArrived,
+    LeaseEnded,
     Missed,
     OpDurable,
     OpHeld,
     OpReissued,
     RecordChanged,
+    Wiped,
 )
 from sync.device.describing import called, short
 from sync.device.handheld import Handheld
@@ -69,6 +73,10 @@ class Teller:
                     self._held.append(change.op)
                 case InboxArrived() | ClaimConfirmed() | ClaimDisplaced():
                     self._notices.append(change)
+                case EditsSealed() | AlarmRaised() | LeaseEnded() | Wiped():
+                    # Told at once: nothing is read for it, and the next reading may fail.
+                    self._screen.tell(rendering.ending(change))
+                    continue
                 case Missed():
                     self._look_again = True
                 case RecordChanged() | OpDurable() | OpReissued():

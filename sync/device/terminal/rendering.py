@@ -24,6 +24,7 @@ from schemas.kinds import (
 from schemas.kinds.common import LogEntry
 from schemas.policies import MANY
 from sync.device import describing
+from sync.device.changes import AlarmRaised, EditsSealed, LeaseEnded, Wiped
 from sync.device.claims import ClaimState
 from sync.device.describing import GIST, short
 from sync.device.status import SyncStatus
@@ -251,6 +252,26 @@ def refused(op: HeldOp, what: str) -> Text:
         after = "behind it, to be withdrawn with it" if op.go_with_it else "behind it"
         text.append(f" {_counted(len(op.behind), 'change')} {after}.")
     return text
+
+
+def ending(change: EditsSealed | AlarmRaised | LeaseEnded | Wiped) -> Text:
+    """Something of which there is nothing to look up: it is told as it is."""
+    match change:
+        case EditsSealed():
+            what = _counted(len(change.ops), "change")
+            return Text.assemble(
+                ("Sealed", WARN),
+                f": {what} of yours, on records that you may no longer see. A supervisor gets what you wrote",
+            )
+        case AlarmRaised():
+            return Text.assemble(("Alarm", BAD), f": {safe(change.detail)}. alarms has all of them")
+        case LeaseEnded():
+            return Text.assemble(
+                ("The lease has ended", BAD),
+                ": records cannot be shown until the server gives a new one. draft keeps what you write",
+            )
+        case Wiped():
+            return Text.assemble(("Destroyed", BAD), f": everything here, on the server's order: {safe(change.reason)}")
 
 
 # --- status and help -------------------------------------------------------------------------------------------------

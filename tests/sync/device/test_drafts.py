@@ -8,21 +8,20 @@ from typing import Any, Final
 import msgspec
 import pytest
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from schemas.errors import ReplicaError, UsageError
 from schemas.ids import DeviceId
-from sync.device.drafts import DRAFT_BYTES_MAX, SEAL_INFO, Draft, DraftBox
+from sync.device.drafts import DRAFT_BYTES_MAX, Draft, DraftBox
 from sync.device.keystore import MemoryKeyStore
 from sync.device.wiping import wipe
+from sync.sealing import INFO, SUITE
 from tests.sync.device.powercut import after_cut, crash_points
 from tests.sync.device.seats import SEAT
 from tests.sync.device.support import NOON, contents
 
 SERVER: Final = X25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC: Final = SERVER.public_key().public_bytes_raw()
-SUITE: Final = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 
 
 def draft(text: str = "Spoke to Mrs Oddsocks", **more: Any) -> Draft:  # noqa: ANN401  any field
@@ -41,7 +40,7 @@ def box(folder: Path) -> DraftBox:
 
 def read(sealed: bytes, key: X25519PrivateKey = SERVER) -> Draft:
     """What the server makes of one."""
-    return msgspec.msgpack.decode(SUITE.decrypt(sealed, key, info=SEAL_INFO), type=Draft)
+    return msgspec.msgpack.decode(SUITE.decrypt(sealed, key, info=INFO), type=Draft)
 
 
 def texts(drafts: list[tuple[int, bytes]]) -> list[tuple[int, str]]:

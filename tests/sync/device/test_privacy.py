@@ -71,7 +71,7 @@ async def test_no_word_of_a_replica_can_be_read_on_the_disk(tmp_path: Path, temp
                 await anext(stream)
             await handheld.wait_until(lambda status: status.caught_up and status.waiting == 0)
             # A sort far past the page cache, which would spill to a file if it could.
-            await handheld._store._database.read(
+            await handheld._replica._database.read(
                 lambda sql: sql.execute(
                     "SELECT a.body FROM op a, op b, (SELECT 1 UNION SELECT 2) ORDER BY random(), a.body"
                 ).fetchall()
@@ -109,7 +109,7 @@ async def test_errors_and_representations_do_not_show_the_key(tmp_path: Path) ->
     identity = DeviceIdentity.generate("hh-0042")
     async with await opened(tmp_path / "replica", identity) as handheld:
         with pytest.raises(ReplicaError) as caught:
-            await handheld._store._database.read(lambda sql: sql.execute("SELECT nonsense"))
+            await handheld._replica._database.read(lambda sql: sql.execute("SELECT nonsense"))
         shown = f"{caught.value!r} {caught.value.__cause__!r} {HeldKey(KEY)!r} {identity!r} {handheld!r}"
     assert KEY.hex() not in shown
     assert repr(KEY) not in shown
