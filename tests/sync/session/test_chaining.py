@@ -186,6 +186,8 @@ _OTHERS: Final = chained(3, OTHER_SEAT)
 _FORGED: Final = sign(b"another key", head_words(SEAT, head_behind(OPS)))
 _ALTERED: Final = encode(msgspec.structs.replace(OPS[1].op, changes={FieldName("summary"): "altered"}))
 
+_BACK: Final = ChainHead(OpNumber(1), link_after(head_behind(OPS[:3]).link, *OPS[0].told))
+
 ATTACKS: Final[dict[str, tuple[ChainHead | None, wire.Push, str]]] = {
     "a signature of another key": (None, push(OPS, head=_FORGED), "chain_broken"),
     "no signature": (None, push(OPS, head=b""), "chain_broken"),
@@ -231,7 +233,7 @@ ATTACKS: Final[dict[str, tuple[ChainHead | None, wire.Push, str]]] = {
         head_behind(OPS[:3]),
         wire.Push(
             ops=(), unsent=(OPS[0].told,),
-            head=sign(KEY, head_words(SEAT, ChainHead(OpNumber(1), link_after(head_behind(OPS[:3]).link, *OPS[0].told)))),
+            head=sign(KEY, head_words(SEAT, _BACK)),
         ),
         "chain_broken",
     ),
