@@ -86,7 +86,7 @@ class DpopAuth(httpx.Auth):
         if not fresh:
             # Where that fails the server will say what is wrong: the old token is as good for that as none.
             yield from self._renew(request)
-        response = yield from self._proved(request, self.held.token)
+        response = yield from self._proved(request, self.held.token or None)
         ended = response.status_code == _UNAUTHORIZED and "invalid_token" in response.headers.get(
             "www-authenticate", ""
         )

@@ -25,12 +25,16 @@ from sync.merge import RecordState
 
 ROWS_AT_ONCE: Final = 32
 """Rows of one scope that are read together; a caller holds dozens of scopes."""
+_OUTSIDE: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
+"""Who manages identities, and who reads logs: neither reads or writes a record, even of a kind they might make."""
 WRITERS: Final = tuple(
-    role for role in Role if any(role in (*spec.rights.makers, *spec.rights.writers) for spec in KINDS.values())
+    role
+    for role in Role
+    if role not in _OUTSIDE and any(role in (*spec.rights.makers, *spec.rights.writers) for spec in KINDS.values())
 )
 """Who may write to a record of some kind; to which, and what, is for the write rights (`schemas.rights`)."""
 READERS: Final = (*WRITERS, *(role for role in (Role.REGISTRAR,) if role not in WRITERS))
-"""Who works with records. An administrator manages identities and an auditor reads logs: neither reads a record."""
+"""Who works with records."""
 
 
 async def seen_record(request: Request, name: str = "record", called: str = "record") -> RecordState:

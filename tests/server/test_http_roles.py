@@ -1,0 +1,136 @@
+"""Who may call what: every operation against every role, over a real socket, held against a table written by hand."""
+
+import re
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from schemas.roles import Role
+from server.http.operations import ANYBODY, KEY_HOLDER, SIGNED_IN
+from server.http.routes import OPERATIONS
+from tests.server.people import Caller, program
+from tests.server.running import Running, running
+
+POLICE: Final = frozenset(
+    {"officer", "supervisor", "custody-officer", "reviewing-officer", "superintendent", "control-room"}
+)
+READS: Final = POLICE | {"registrar"}
+SUPERVISING: Final = frozenset({"supervisor", "reviewing-officer", "superintendent", "control-room"})
+ADMINISTERS: Final = frozenset({"administrator"})
+TABLE: Final[dict[str, frozenset[str] | str]] = {
+    "GET /livez": ANYBODY,
+    "GET /readyz": ANYBODY,
+    "POST /v1/setup": KEY_HOLDER,
+    "POST /v1/enrol": KEY_HOLDER,
+    "POST /v1/sign-in": KEY_HOLDER,
+    "POST /v1/token": KEY_HOLDER,
+    "GET /v1/me": SIGNED_IN,
+    "POST /v1/sign-out": SIGNED_IN,
+    "POST /v1/passphrase": SIGNED_IN,
+    "POST /v1/briefings": SUPERVISING,
+    "GET /v1/records": READS,
+    "POST /v1/records": POLICE,
+    "GET /v1/records/{record}": READS,
+    "GET /v1/records/{record}/history": READS,
+    "GET /v1/records/{record}/explanation": READS,
+    "GET /v1/conflicts": frozenset({"auditor"}),
+    "GET /v1/inbox": READS,
+    "GET /v1/inbox/{item}": READS,
+    "POST /v1/inbox/{item}/decision": READS,
+    "GET /v1/devices": ADMINISTERS,
+    "POST /v1/devices/codes": ADMINISTERS,
+    "GET /v1/devices/{device}": ADMINISTERS,
+    "POST /v1/devices/{device}/revocation": ADMINISTERS | {"control-room"},
+    "POST /v1/devices/{device}/wipe": ADMINISTERS,
+    "POST /v1/officers/{officer}/revocation": ADMINISTERS | {"control-room"},
+    "GET /v1/organisation": ADMINISTERS,
+    "POST /v1/organisation": ADMINISTERS,
+    "GET /v1/officers": ADMINISTERS,
+    "POST /v1/officers": ADMINISTERS,
+    "POST /v1/grants": ADMINISTERS,
+    "POST /v1/seats": ADMINISTERS,
+    "POST /v1/officers/{officer}/passphrase": ADMINISTERS,
+    "POST /v1/officers/{officer}/unlock": ADMINISTERS,
+}
+"""Method and path -> the roles of which a caller needs one."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """One server for all of them."""
+    async with running(tmp_path_factory.mktemp("data")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def callers(server: Running) -> dict[str, Caller]:
+    """Somebody of each role alone, with every scope there is; and somebody of none."""
+    found = {role.value: await program(server, f"R-{role.value}", [role]) for role in Role}
+    return {**found, "nobody": await program(server, "R-nobody", [])}
+
+
+def test_the_table_is_what_the_operations_declare() -> None:
+    """An operation that is added, or whose roles change, must be looked at here."""
+    declared = {
+        f"{one.method} {one.path}": frozenset(role.value for role in one.who) if isinstance(one.who, tuple) else one.who
+        for one in OPERATIONS
+    }
+    assert declared == TABLE
+
+
+def test_who_administers_reads_nothing_and_who_audits_changes_nothing() -> None:
+    """The two are apart: no operation is for both, and neither may read or write a record."""
+    for name, who in TABLE.items():
+        if isinstance(who, frozenset):
+            assert not {"administrator", "auditor"} <= who, name
+            assert "auditor" not in who or name.startswith("GET "), name
+            assert who.isdisjoint({"administrator", "auditor"}) or who.isdisjoint(READS - {"control-room"}), name
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", TABLE)
+async def test_each_role_is_let_in_or_refused_as_the_table_says(
+    server: Running, callers: dict[str, Caller], name: str
+) -> None:
+    """Whoever may not is told who could, with 403; whoever may gets another answer, whatever else is wrong with it."""
+    method, path = name.split(" ")
+    who = TABLE[name]
+    filled = re.sub(r"{\w+}", "01890000-0000-7000-8000-000000000001", path)
+    for role, caller in callers.items():
+        async with httpx.AsyncClient(base_url=server.url, auth=caller.auth, trust_env=False) as http:
+            # A body that no route takes: nothing is done, and who may is asked before the body is read.
+            answer = await http.request(method, filled, json=None if method == "GET" else {"nothing": "known"})
+        if isinstance(who, frozenset):
+            assert (answer.status_code == 403) == (role not in who), (role, answer.text)
+            if answer.status_code == 403:
+                detail = answer.json()["detail"]
+                assert all(each.replace("-", " ") in detail for each in who), detail
+        else:
+            assert answer.status_code != 403, (role, answer.text)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", [name for name, who in TABLE.items() if who != ANYBODY])
+async def test_nobody_is_let_in_without_token_and_proof(server: Running, name: str) -> None:
+    """Without any header, and with others than are asked for: 401, with the challenge of RFC 9449, and nothing done."""
+    method, path = name.split(" ")
+    filled = re.sub(r"{\w+}", "01890000-0000-7000-8000-000000000001", path)
+    server.store.groups.clear()
+    body = {"code": "x", "officer": "A", "name": "A", "passphrase": "p", "device": "dd", "seat": "dd"}
+    takes = {
+        "POST /v1/setup": ("code", "officer", "name", "passphrase", "device"),
+        "POST /v1/enrol": ("code",),
+        "POST /v1/sign-in": ("device", "officer", "passphrase"),
+        "POST /v1/token": ("seat",),
+    }.get(name, ())
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        for authorization in (None, "", "DPoP", "DPoP x", "Bearer x", "Basic eDp5", "DPoP eyJhbGciOiJub25lIn0.e30.x"):
+            headers = {} if authorization is None else {"authorization": authorization}
+            answer = await http.request(method, filled, headers=headers, json={each: body[each] for each in takes})
+            assert answer.status_code == 401, answer.text
+            assert answer.headers["www-authenticate"].startswith("DPoP ")
+            assert 'algs="EdDSA"' in answer.headers["www-authenticate"]
+    assert server.store.groups == []
