@@ -287,6 +287,7 @@ class World:
         for pocket in self.pockets:
             assert pocket.faults == [], f"{pocket.seat}: {pocket.faults}"
             if pocket.live:
+                assert self.may_be_let_in(pocket), f"{pocket.seat} is in contact, and nobody may be there"
                 self._check_held(pocket)
                 self._check_ops(pocket, sealed)
             elif pocket.wiped or pocket.ended == "device_revoked":

@@ -298,20 +298,18 @@ class Pocket:
         """Own ops whose content it can still read."""
         return [op for op in self.tables._ops.values() if op.body and op.state not in SHUT]
 
-    def late(self, which: int) -> bool:
-        """A batch or page of a generation that has ended arrives once more. Returns whether anything changed."""
+    def late(self) -> bool:
+        """Every batch and page of generations that have ended arrives once more. Returns whether anything changed."""
         held = {scope: position.gen for scope, position in self.tables.positions().items()}
-        late = [one for frame in self.sent if (one := _past(frame, held)) is not None]
-        # First those of scopes that it holds again by now.
-        late.sort(key=lambda one: one.scope not in held)
-        message = late[which % len(late)] if late else None
-        if message is None:
-            return False
         before = (self.rows(), self.tables.positions(), repr(self.tables._members))
-        if isinstance(message, wire.Batch):
-            self.replica.batch(message)
-        else:
-            self.replica.page(message)
+        for frame in self.sent:
+            match _past(frame, held):
+                case wire.Batch() as message:
+                    self.replica.batch(message)
+                case wire.Snapshot() as page:
+                    self.replica.page(page)
+                case None:
+                    pass
         return before != (self.rows(), self.tables.positions(), repr(self.tables._members))
 
 

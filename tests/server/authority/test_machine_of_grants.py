@@ -117,7 +117,7 @@ class Machine(RuleBasedStateMachine):
             self.world.span(a.NamedGrant, 0, 2, officer=pocket.officer, scope=scope, why="x")
             self.world.span(a.ScopeGranted, 0, 2, seat=pocket.seat, scope=scope, why="x")
             self.world.check()
-            assert not pocket.late(0), "a late batch changes nothing"
+            assert not pocket.late(), "a late batch changes nothing"
             self.world.wait(2)
 
     @rule(unit=UNITS, start=SOON, lasts=LONG)
@@ -226,10 +226,10 @@ class Machine(RuleBasedStateMachine):
         if pocket.rows():
             pocket.look_at(*pocket.rows())
 
-    @rule(who=WHO, which=WHAT)
-    def late(self, who: int, which: int) -> None:
-        """A batch of a generation that has ended arrives once more."""
-        assert not self.world.pocket(who).late(which), "a late batch changes nothing"
+    @rule(who=WHO)
+    def late(self, who: int) -> None:
+        """Batches of generations that have ended arrive once more."""
+        assert not self.world.pocket(who).late(), "a late batch changes nothing"
 
     # --- power and time ----------------------------------------------------------------------------------------------
 
