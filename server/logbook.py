@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from schemas.ids import DeviceId, Millis, OpNumber, RecordId, Seq
-from sync.evidence.chain import ChainHead, SignedHead
+from sync.evidence.chain import ChainHead, SignedHead, behind, genesis
 from sync.evidence.leaf import EntryLeaf
 from sync.evidence.leaf import encode as encode_leaf
 from sync.evidence.merkle import EMPTY, Frontier, Node, leaf_hash
@@ -127,6 +127,27 @@ class Extras(msgspec.Struct, frozen=True):
 
 
 NOTHING: Final = Extras()
+
+
+def following(extras: Extras, held: Mapping[DeviceId, ChainHead]) -> Extras:
+    """The same with only those heads that go on from where the store holds their chains at this moment.
+
+    A session has checked each against what the store held when it began. Two sessions of one key may have begun at the
+    same place and gone on differently since: then the first to be committed is the chain, and the other a fork.
+
+    Args:
+        extras: what a group brings.
+        held: seat -> where the store holds its chain.
+    """
+    at = {signed.seat: held.get(signed.seat) or genesis(signed.seat) for signed in extras.heads}
+    found = []
+    for signed in extras.heads:
+        last = at[signed.seat]
+        through = behind(ChainHead(OpNumber(0), signed.before), [told for told in signed.ops if told[0] <= last.n])
+        if through.link == last.link and signed.head.n > last.n:
+            found.append(signed)
+            at[signed.seat] = signed.head
+    return msgspec.structs.replace(extras, heads=tuple(found))
 
 
 def head_entry(signed: SignedHead) -> Entry:

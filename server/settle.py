@@ -269,8 +269,8 @@ class _Commit:
 
     def __init__(self, loaded: Loaded, seq: Seq, now: Millis, beside: Extras) -> None:
         self._loaded = loaded
-        self._beside = beside
-        self._vouched = beside.vouched()
+        self._beside = logbook.following(beside, loaded.chains)
+        self._vouched = self._beside.vouched()
         self._seq = seq
         self._now = now
         self._known: dict[OpKey, KnownOp] = dict(loaded.ops)
@@ -293,7 +293,7 @@ class _Commit:
             result = known.result if same else _refused(op, check.Refusal("op_reused", op.id))
             self._results.append((op.record, result))
             return
-        if self._is_another(key, digest_of_op):
+        if self._is_another(key, digest_of_op, signed=submission.head is not None):
             self._results.append((op.record, _refused(op, check.Refusal("op_reused", op.id))))
             return
         result, acts = self._behind(op, submission) or self._decide(op, submission)
@@ -305,13 +305,14 @@ class _Commit:
         body = b"" if result.code == _ERASED else raw
         self._new_ops[key] = NewOp(submission.device, op.n, op.record, body, digest_of_op, result, acts)
 
-    def _is_another(self, key: OpKey, digest_of_op: bytes) -> bool:
-        """Whether the device has signed for another op of this number."""
-        vouched = self._vouched.get(key) or self._loaded.covered.get(key)
-        if vouched is not None:
-            return vouched != digest_of_op
+    def _is_another(self, key: OpKey, digest_of_op: bytes, *, signed: bool) -> bool:
+        """Whether the device has signed for another op of this number; `signed`: a head came with this one."""
         chain = self._loaded.chains.get(key[0])
-        return chain is not None and key[1] <= chain.n
+        if chain is not None and key[1] <= chain.n:
+            return self._loaded.covered.get(key) != digest_of_op
+        vouched = self._vouched.get(key)
+        # What comes under a head that does not go on from the chain is a copy's, whatever number it has.
+        return signed if vouched is None else vouched != digest_of_op
 
     def _behind(self, op: Op, submission: Submission) -> "_Decided | None":
         """That the op waits behind the one named in its `after`, if it does."""
