@@ -21,6 +21,7 @@ from server.gate import Gate
 from server.hub import Hub
 from server.office import Office
 from server.pump import Connection, Services
+from server.quarantine import Quarantine
 from server.settle import Settled
 from server.store import Store
 
@@ -67,6 +68,7 @@ class Beatbook:
         self.gate: Gate = gate or self.authority.gatekeeper
         """Whom sync sockets ask."""
         self.office = Office(store, self.committer, now)
+        self.quarantine = Quarantine(store, self.office, self.authority)
         self.escalations = Escalations(store, self.office, now)
         self.pace = pace or DevicePace()
         """How often one device may come, by socket and by HTTP."""

@@ -5,6 +5,7 @@ replay that changes nothing.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,9 +13,9 @@ import msgspec
 
 from schemas.codec import decode_op, decode_row, encode
 from schemas.errors import FrameError, UsageError
-from schemas.ids import FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, ScopeName, Seq, new_record_id
 from schemas.kinds import Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
-from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX
+from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
 from schemas.roles import Role
@@ -33,6 +34,7 @@ NUMBERS_PER_MS: Final = 1_024
 
 A server that was set back to a backup does not know how far its lost history had counted, and a number must never name
 two ops. Counting on from the clock, it begins above every number that any earlier run can have come to."""
+_RECORD_NOISE_BYTES: Final = 10
 NOT_PERMITTED: Final = "op_not_permitted"
 NOT_ENTITLED: Final = "op_not_entitled"
 _ESCALATIONS: Final = FieldName("escalations")
@@ -74,6 +76,25 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     record: RecordId
     kind: str
     values: Mapping[FieldName, Any]
+
+
+class Adoption(msgspec.Struct, frozen=True, kw_only=True):
+    """What an officer wrote elsewhere and could not send, to be written in their name.
+
+    Attributes:
+        record: which; None for a new one.
+        kind: of what.
+        changes: field -> change, as in an op.
+        author, occurred_at: as they said (ms since 1970).
+        why: their reason, and that of whoever adopts it.
+    """
+
+    record: RecordId | None
+    kind: str
+    changes: Mapping[FieldName, Any]
+    author: OfficerId
+    occurred_at: Millis
+    why: str
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -227,6 +248,33 @@ class Office:
                 if not result.stands
             },
         )
+
+    async def adopt(self, edit: Adoption, standing: Standing) -> OpId:
+        """Write what an officer wrote elsewhere and could not send: the op, in their name.
+
+        Raises:
+            ForbiddenError, UsageError: it cannot be written; the text says why.
+            StoreError: the store failed.
+        """
+        spec = kind_named(edit.kind)
+        if spec is None:
+            raise UsageError(f"there is no record kind {edit.kind!r}")
+        row = None if edit.record is None else await self._store.record(edit.record)
+        state = None if row is None else merge.from_row(decode_row(row))
+        name = edit.record or new_record_id(self._now(), os.urandom(_RECORD_NOISE_BYTES))
+        made = self._op(name, spec, state, edit.changes, edit.author)
+        op = msgspec.structs.replace(made, occurred_at=edit.occurred_at, why=edit.why[:REASON_CHARS_MAX])
+        (result,) = await self._commit([op], standing)
+        _check_durable(op, result)
+        return op.id
+
+    async def keep(self, submission: Submission) -> None:
+        """Have something kept that is no op.
+
+        Raises:
+            StoreError: it could not be made durable.
+        """
+        await self._committer.commit(submission)
 
     async def escalate(
         self, item: RecordId, asked: Callable[[InboxItem], Sequence[Escalation]], author: OfficerId

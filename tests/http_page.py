@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.rights import in_words
-from server.http import administration, devices, signing
+from server.http import administration, devices, oversight, signing
 from server.http.administration import GrantActs, OrganisationActs, PeopleActs, SeatActs
 from server.http.operations import ANYBODY, KEY_HOLDER, Operation
 
@@ -28,6 +28,7 @@ def told() -> str:
         ("Signing in", signing.OPERATIONS),
         ("Devices", devices.OPERATIONS),
         ("Administration", administration.OPERATIONS),
+        ("Oversight", oversight.OPERATIONS),
     ):
         parts.append(f"## {heading}\n")
         parts += [_section(operation) for operation in operations]
@@ -36,6 +37,10 @@ def told() -> str:
 
 def _section(operation: Operation) -> str:
     lines = [f"### `{operation.method} {operation.path}`\n", f"{operation.summary} For {_who(operation)}.\n"]
+    if operation.query:
+        lines.append("| parameter | meaning |\n| --- | --- |")
+        lines += [f"| `{name}` | {meaning} |" for name, meaning in operation.query.items()]
+        lines.append("")
     for word, body in (("Takes", operation.takes), ("Gives", operation.gives)):
         if body is not None and msgspec.structs.fields(body):
             lines += [f"{word}:\n", *_bodies(body)]

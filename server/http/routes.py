@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.http import administration, briefings, devices, health, histories, inbox, records, signing
+from server.http import administration, briefings, devices, health, histories, inbox, oversight, records, signing
 from server.http.callers import NONCE, callers_of, check_roles
 from server.http.operations import ANYBODY, KEY_HOLDER, Handler, Operation
 
@@ -20,6 +20,7 @@ OPERATIONS: Final = (
     *inbox.OPERATIONS,
     *devices.OPERATIONS,
     *administration.OPERATIONS,
+    *oversight.OPERATIONS,
 )
 
 

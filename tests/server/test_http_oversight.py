@@ -1,0 +1,206 @@
+"""What those see who answer for others' work: why a record is on a device, quarantine, alarms; and what nobody sees."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from schemas.codec import encode
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId
+from schemas.kinds import Incident, spec_of
+from schemas.ops import Op
+from schemas.roles import Role
+from server.intake import Alarm, alarm_entry, sealed_entries
+from server.logbook import QUARANTINE
+from server.office import Draft
+from server.quarantine import OPENED, SETTLED
+from server.registry.acts import SERVER, Cleared, CompartmentMade
+from sync import sealing
+from tests.server.api import ID, client
+from tests.server.people import person, program
+from tests.server.running import NOW, Running, running
+
+BIRMINGHAM = ("area:birmingham", "area:birmingham:inbox")
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Running]:
+    """A server with two incidents, one of them in a compartment."""
+    async with running(tmp_path, real=True) as server:
+        acts = [CompartmentMade(by=SERVER, at=NOW, compartment="larch", title="Larch")]
+        await server.beatbook.authority.ledger.perform(*acts)
+        drafts = [
+            Draft(record=RecordId(ID.format(n)), kind="incident", values=values(**more))
+            for n, more in ((1, {}), (2, {"compartment": "larch"}), (3, {"area": "dudley"}))
+        ]
+        await server.beatbook.office.bring(drafts, OfficerId("WM5"))
+        yield server
+
+
+def values(**more: object) -> dict[FieldName, object]:
+    """An incident's values."""
+    base = {"opened_at": NOW, "area": "birmingham", "category": "crime", "summary": "A bicycle", **more}
+    return {FieldName(name): value for name, value in base.items()}
+
+
+async def quarantined(server: Running, n: int, record: str, author: str = "WM7", **changes: object) -> None:
+    """Have an officer's device hand over an edit that it could not send."""
+    op = Op(
+        device=DeviceId("hh-7"),
+        n=OpNumber(n),
+        record=RecordId(record),
+        kind=spec_of(Incident).name,
+        author=OfficerId(author),
+        hlc=(NOW, 0),
+        occurred_at=Millis(NOW - 60_000),
+        wall=NOW,
+        changes={FieldName(name): value for name, value in changes.items()},
+        why="seen from the bridge",
+    )
+    sealed = sealing.seal(encode(op), server.beatbook.authority.keys.seal_to)
+    await server.beatbook.committer.commit(sealed_entries(DeviceId("hh-7"), OfficerId(author), [(n, sealed)]))
+
+
+async def test_a_record_outside_of_a_callers_scopes_is_not_there(server: Running) -> None:
+    """Not in lists, not by its id, not in its history, and no write to it says that it exists; nor does any count."""
+    caller = await program(server, "WM1", [Role.SUPERVISOR], BIRMINGHAM)
+    async with client(server, caller) as http:
+        page = (await http.get("/v1/records?kind=incident&limit=1")).json()
+        assert [record["id"] for record in page["records"]] == [ID.format(1)]
+        assert page["next"] is None
+        nowhere = await http.get(f"/v1/records/{ID.format(9)}")
+        for hidden in (ID.format(2), ID.format(3)):
+            for path in ("", "/history", "/explanation"):
+                answer = await http.get(f"/v1/records/{hidden}{path}")
+                assert answer.status_code == 404
+                assert answer.text.replace(hidden, ID.format(9)) == nowhere.text
+            draft = {"id": hidden, "kind": "incident", "values": {"summary": "A bicycle"}}
+            assert (await http.post("/v1/records", json={"records": [draft]})).status_code == 403
+        assert (await http.get("/v1/records?kind=incident&scope=compartment:larch")).json()["records"] == []
+
+
+async def test_who_is_cleared_sees_what_is_closed(server: Running) -> None:
+    """By clearance, by name, from that moment on."""
+    caller = await person(server, "WM1", [Role.SUPERVISOR], "birmingham")
+    clearance = Cleared(
+        by=SERVER, at=NOW, span="larch-1", start=NOW, officer=OfficerId("WM1"), compartment="larch", why="the case"
+    )
+    async with client(server, caller) as http:
+        assert (await http.get(f"/v1/records/{ID.format(2)}")).status_code == 404
+        await server.beatbook.authority.ledger.perform(clearance)
+        assert (await http.get(f"/v1/records/{ID.format(2)}")).status_code == 200
+        found = (await http.get("/v1/records?kind=incident")).json()["records"]
+    assert [record["id"] for record in found] == [ID.format(1), ID.format(2)]
+
+
+async def test_who_writes_is_the_caller_within_their_rights(server: Running) -> None:
+    """Whatever a body says; and what a role may not write is refused in words that say whose it is."""
+    caller = await program(server, "WM1", [Role.OFFICER], BIRMINGHAM)
+    async with client(server, caller) as http:
+        draft = {"id": ID.format(4), "kind": "incident", "values": values()}
+        assert (await http.post("/v1/records", json={"records": [draft]})).status_code == 200
+        record = (await http.get(f"/v1/records/{ID.format(4)}")).json()
+        assert {stamp["author"] for stamp in record["stamps"].values()} == {"WM1"}
+        booking = {"suite": "perry-barr", "detainee": "Ann Example", "arrested_at": NOW}
+        draft = {"id": ID.format(5), "kind": "custody-booking", "values": booking}
+        refused = await http.post("/v1/records", json={"records": [draft]})
+    assert refused.status_code == 403
+    assert "custody officer" in refused.json()["detail"]
+
+
+async def test_why_a_record_is_on_a_device_is_told_by_its_grants(server: Running) -> None:
+    """The scope, its generation, and the reason in words; to whoever may see the record, and to who keeps watch."""
+    holder = await person(server, "WM1", [Role.OFFICER], "birmingham")
+    path = f"/v1/why/{ID.format(1)}/{holder.identity.device}"
+    supervisor = await program(server, "WM2", [Role.SUPERVISOR], BIRMINGHAM)
+    elsewhere = await program(server, "WM3", [Role.SUPERVISOR], ["area:dudley"])
+    auditor = await program(server, "AUD1", [Role.AUDITOR], [])
+    for caller, status in ((supervisor, 200), (auditor, 200), (elsewhere, 404)):
+        async with client(server, caller) as http:
+            answer = await http.get(path)
+            assert answer.status_code == status, answer.text
+            if status == 200:
+                (seat,) = answer.json()["seats"]
+                (grant,) = seat["grants"]
+                assert (seat["officer"], grant["scope"], grant["gen"]) == ("WM1", "area:birmingham", 1)
+                assert "birmingham" in grant["words"][0]
+                other = (await http.get(f"/v1/why/{ID.format(3)}/{holder.identity.device}")).json()
+                assert caller is supervisor or other["seats"][0]["grants"] == []
+                assert (await http.get(f"/v1/why/{ID.format(1)}/hh-404")).status_code == 404
+
+
+async def test_an_edit_in_quarantine_is_listed_opened_and_adopted(server: Running) -> None:
+    """By somebody who may see its record; the look is in the log; it is written in its author's name, once."""
+    await quarantined(server, 1, ID.format(1), log=[{"text": "He went towards the canal."}])
+    caller = await program(server, "WM2", [Role.SUPERVISOR], BIRMINGHAM)
+    async with client(server, caller) as http:
+        (line,) = (await http.get("/v1/quarantine")).json()["edits"]
+        assert (line["seat"], line["author"], line["record"]) == ("hh-7", "WM7", ID.format(1))
+        look = {"key": line["key"], "why": "the officer was moved"}
+        told = (await http.post("/v1/quarantine/consultations", json=look)).json()
+        assert told["changes"]["log"][0]["text"] == "He went towards the canal."
+        (opened,) = await server.store.journal(OPENED, 0, 10)
+        assert b"the officer was moved" in (opened.body or b"")
+        verdict = {"key": line["key"], "adopt": True, "why": "it is true"}
+        assert (await http.post("/v1/quarantine/verdicts", json=verdict)).status_code == 200
+        again = await http.post("/v1/quarantine/verdicts", json=verdict)
+        assert again.status_code == 409
+        record = (await http.get(f"/v1/records/{ID.format(1)}")).json()
+        assert [(one["author"], one["occurred_at"]) for one in record["stamps"]["log"]] == [("WM7", NOW - 60_000)]
+        assert (await http.get("/v1/quarantine")).json()["edits"] == []
+    assert len(await server.store.journal(QUARANTINE, 0, 10)) == 1
+
+
+async def test_an_edit_that_is_discarded_changes_nothing_and_stays_in_the_journal(server: Running) -> None:
+    """With who and why."""
+    await quarantined(server, 1, ID.format(1), summary="Nothing")
+    caller = await program(server, "WM2", [Role.SUPERVISOR], BIRMINGHAM)
+    async with client(server, caller) as http:
+        (line,) = (await http.get("/v1/quarantine")).json()["edits"]
+        verdict = {"key": line["key"], "adopt": False, "why": "written to the wrong incident"}
+        assert (await http.post("/v1/quarantine/verdicts", json=verdict)).status_code == 200
+        assert (await http.get(f"/v1/records/{ID.format(1)}")).json()["values"]["summary"] == "A bicycle"
+    (settled,) = await server.store.journal(SETTLED, 0, 10)
+    assert b"wrong incident" in (settled.body or b"")
+    (kept,) = await server.store.journal(QUARANTINE, 0, 10)
+    assert kept.body is not None
+
+
+async def test_an_edit_of_what_a_caller_may_not_see_is_not_there(server: Running) -> None:
+    """Neither in the list nor by its name, and nothing is logged of a look that showed nothing."""
+    await quarantined(server, 1, ID.format(2), summary="The larch")
+    (kept,) = await server.store.journal(QUARANTINE, 0, 10)
+    caller = await program(server, "WM2", [Role.SUPERVISOR], BIRMINGHAM)
+    async with client(server, caller) as http:
+        assert (await http.get("/v1/quarantine")).json() == {"edits": []}
+        for path, body in (("consultations", {}), ("verdicts", {"adopt": True}), ("verdicts", {"adopt": False})):
+            answer = await http.post(f"/v1/quarantine/{path}", json={"key": kept.key, "why": "curious", **body})
+            assert answer.status_code == 404
+    assert await server.store.journal(OPENED, 0, 10) == []
+    assert await server.store.journal(SETTLED, 0, 10) == []
+
+
+async def test_an_edit_that_nobody_can_read_waits_for_the_control_room(server: Running) -> None:
+    """It is not lost, and it can be discarded and not adopted."""
+    submission = sealed_entries(DeviceId("hh-7"), OfficerId("WM7"), [(1, b"x" * 100)])
+    await server.beatbook.committer.commit(submission)
+    caller = await program(server, "WM2", [Role.CONTROL_ROOM], ["force", "force:inbox"])
+    async with client(server, caller) as http:
+        (line,) = (await http.get("/v1/quarantine")).json()["edits"]
+        assert (line["author"], line["kind"]) == ("", "")
+        verdict = {"key": line["key"], "adopt": True, "why": "why not"}
+        assert (await http.post("/v1/quarantine/verdicts", json=verdict)).status_code == 422
+        assert (await http.post("/v1/quarantine/verdicts", json={**verdict, "adopt": False})).status_code == 200
+
+
+async def test_alarms_are_told_page_by_page(server: Running) -> None:
+    """To who keeps watch, in the order in which they were noticed."""
+    for n in range(3):
+        alarm = Alarm("chain_differs", DeviceId("hh-7"), f"op {n}", Millis(NOW + n))
+        await server.beatbook.committer.commit(alarm_entry(alarm))
+    auditor = await program(server, "AUD1", [Role.AUDITOR], [])
+    async with client(server, auditor) as http:
+        first = (await http.get("/v1/alarms?limit=2")).json()
+        rest = (await http.get(f"/v1/alarms?after={first['next']}")).json()
+    assert [one["detail"] for one in (*first["alarms"], *rest["alarms"])] == ["op 0", "op 1", "op 2"]
+    assert rest["next"] is None
