@@ -93,7 +93,7 @@ def test_every_op_entry_and_row_has_one_leaf_that_bears_its_hash(store: MemorySt
 def test_an_entry_is_kept_once(store: MemoryStore) -> None:
     """The same again, in the same group or later, is neither a second entry nor a second leaf, and the first stands."""
     first, again = Entry("act", "7", b"first"), Entry("act", "7", b"another body under its name")
-    commit(store, Submission(SEAT, BOTH, (), entries=(first,)))
+    commit(store, Submission(SEAT, BOTH, (), entries=(first, again)))
     commit(store, Submission(SEAT, BOTH, (), entries=(again, first, Entry("act", "8", b"second"))))
     assert [kept.body for kept in at_once(store.journal("act", 0, PAGE))] == [b"first", b"second"]
     assert at_once(store.tree()).size == 2

@@ -1,17 +1,23 @@
 """Ops as devices push them, and small questions to a store, for its tests."""
 
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from schemas import scopes
-from schemas.codec import decode_row, encode
+from schemas.codec import decode_row, encode, reread_op
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq, named_record_id
+from schemas.limits import PAGE_ROWS_MAX
 from schemas.ops import Op
 from schemas.wire import Result
+from server.logbook import KeptEntry
 from server.settle import Settled, Submission
 from server.store import Store
+from server.store.port import KeptOp
 from server.store.sqlite import SqliteStore
 from sync import digest
+from sync.evidence import leaf, merkle
+from sync.evidence.leaf import EntryLeaf, OpLeaf, RowsLeaf
 from sync.session import Head
 
 Keep = Callable[[SqliteStore], SqliteStore]
@@ -162,3 +168,40 @@ async def picture(store: Store) -> dict[str, Any]:
         "logs": {scope: await replay(store, scope) for scope in heads},
         "pages": {scope: await walk(store, scope) for scope in heads},
     }
+
+
+async def whole_log(store: Store) -> list[bytes]:
+    """The log's leaves, each looked up in what the store holds: nothing is without its leaf, no leaf without its thing.
+
+    Of a record that several commits changed, the row is the last of them.
+    """
+    ops: dict[int, KeptOp] = {}
+    while some := await store.ops(None, len(ops), PAGE_ROWS_MAX):
+        ops |= {one.place: one for one in some}
+    by_leaf = {one.leaf: one for one in ops.values()}
+    entries: dict[int, KeptEntry] = {}
+    while found := await store.journal(None, len(entries), PAGE_ROWS_MAX):
+        entries |= {one.leaf: one for one in found}
+    leaves: list[bytes] = []
+    while part := await store.leaves(len(leaves), PAGE_ROWS_MAX):
+        leaves += part
+    rows: dict[RecordId, bytes] = {}
+    for at, raw in enumerate(leaves):
+        match leaf.decode(raw):
+            case OpLeaf() as told:
+                kept = by_leaf.pop(at)
+                assert (told.digest, told.seq, told.place) == (hashlib.sha256(kept.body).digest(), kept.seq, kept.place)
+                assert told.id == reread_op(kept.body).id
+            case EntryLeaf() as told:
+                entry = entries.pop(at)
+                assert (told.what, told.key, told.at) == (entry.what, entry.key, entry.at)
+                assert told.digest == hashlib.sha256(entry.body or b"").digest()
+            case RowsLeaf() as told:
+                rows |= dict(told.rows)
+    assert (by_leaf, entries) == ({}, {})
+    for record, told_of_it in rows.items():
+        assert hashlib.sha256(await store.record(record) or b"").digest() == told_of_it
+    tree = await store.tree()
+    grown, _ = merkle.EMPTY.appended([merkle.leaf_hash(one) for one in leaves])
+    assert (tree.size, tree.root) == (grown.size, grown.root)
+    return leaves
