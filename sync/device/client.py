@@ -12,7 +12,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from schemas.errors import BeatbookError, PeerError, Recovery, ReplicaError, UsageError
+from schemas.errors import BeatbookError, LocalError, PeerError, Recovery, UsageError
 from schemas.limits import MESSAGE_BYTES_MAX
 from schemas.wire import SUBPROTOCOL
 from sync.device.applier import Applier
@@ -168,7 +168,7 @@ class SyncClient:
             _log.warning("%s: %s", self._identity.device, error)
             self._board.update(sign_in_needed=True)
             return False
-        except ReplicaError as error:
+        except LocalError as error:
             # Nobody has said no: it is tried again with the next connection.
             _log.warning("%s: %s", self._identity.device, error)
             self._renewed = False

@@ -37,6 +37,7 @@ from sync.device.keys import DeviceIdentity, KeyHolder
 from sync.device.leased import OfficersStore, watch_lease
 from sync.device.lookups import field_of, get_one, get_some
 from sync.device.opening import Opening
+from sync.device.pins import check_pin
 from sync.device.signed_in import LEASE_KEY, SignedIn
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import Committed, Held, ReplicaStore, last_learned, last_synced
@@ -343,6 +344,27 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
         """
         officer = self._signed_in
         return None if officer is None else await self._store.read(lambda _held: officer.seat.lease.remaining_ms())
+
+    async def change_pin(self, old: str, new: str) -> None:
+        """Change the officer's passphrase or PIN: at the server first, then of the keys here.
+
+        Broken off in between, the next signing in asks for the old one once more (`FormerPinError`). Another handheld
+        of the officer asks for it too.
+
+        Args:
+            old: as it is. A wrong one counts as a try, at the server.
+            new: as it is to be.
+
+        Raises:
+            UsageError: nobody is signed in, the new one is weak, or the server refuses; nothing was changed.
+            LocalError: the server cannot be asked, or the keys cannot be written.
+        """
+        officer = self._signed_in
+        if officer is None:
+            raise UsageError("a PIN is an officer's: open the handheld with open_seat")
+        check_pin(new)
+        await officer.change_passphrase(old, new)
+        await self._store.read(lambda _held: officer.keys.change_pin(old, new))
 
     @property
     def status(self) -> SyncStatus:

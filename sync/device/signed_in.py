@@ -45,6 +45,7 @@ class SignedIn:
         *,
         lease: wire.Lease | None = None,
         renew: Callable[[DeviceId], Awaitable[str]] | None = None,
+        change: Callable[["SignedIn", str, str], Awaitable[None]] | None = None,
     ) -> None:
         """Bind them.
 
@@ -53,6 +54,7 @@ class SignedIn:
             identity: the device's own.
             lease: what signing in gave; None when the seat was unlocked with the share that was here.
             renew: gets another token for a seat, by the device's key alone; None where that cannot be asked for.
+            change: has the server change the officer's passphrase from one to another; None as with `renew`.
         """
         self.seat = seat
         self.officer = officer
@@ -61,6 +63,7 @@ class SignedIn:
         self.lease: wire.Lease | None = None
         self.fresh = lease
         self._renew = renew
+        self._change = change
         self._token = ""
         if lease is not None:
             self.know(lease)
@@ -135,12 +138,23 @@ class SignedIn:
         """Get another token, by the device's key alone.
 
         Raises:
-            ReplicaError: the server cannot be asked.
+            LocalError: the server cannot be asked.
             UsageError: the sign-in has ended, or there is nobody to ask.
         """
         if self._renew is None:
             raise UsageError("nobody is signed in on the server: sign in again")
         self._token = await self._renew(self.seat.id)
+
+    async def change_passphrase(self, old: str, new: str) -> None:
+        """Have the server change the passphrase. The seat's own keys are to follow: `Unlocked.change_pin`.
+
+        Raises:
+            LocalError: the server cannot be asked; it may have changed it.
+            UsageError: it refuses, or there is nobody to ask.
+        """
+        if self._change is None:
+            raise UsageError("a PIN is changed while signed in to the server")
+        await self._change(self, old, new)
 
     def again(self, lease: wire.Lease) -> None:
         """The officer has signed in again: go on with the new token at once, and with the lease when it is taken up."""

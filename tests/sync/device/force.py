@@ -26,13 +26,26 @@ from server.websocket_protocol import BoundedWebSocketProtocol
 from sync.device import DeviceIdentity
 from sync.device.enrolment import Enrolment
 from tests.server.rawsocket import HOST
+from tests.sync.device.support import VirtualClock
 
 CHEAP: Final = Parameters(memory_kib=8 * 1_024, passes=1)
 BOSS: Final = "WM1"
 OFFICER: Final = OfficerId("WM21877")
 DEVICE: Final = DeviceId("hh-0042")
+HURRIED_MS_MAX: Final = 1_000
 PHRASE: Final = "482619"
 """Passphrase and PIN of every officer here."""
+
+
+class HurriedClock(VirtualClock):
+    """A device's clock that moves when a test says so; waits of the engine's own pace take no time."""
+
+    async def sleep(self, ms: int) -> None:
+        """See `Clock`."""
+        if ms <= HURRIED_MS_MAX:
+            await asyncio.sleep(0)
+        else:
+            await super().sleep(ms)
 
 
 class _ToldStore(MemoryStore):
