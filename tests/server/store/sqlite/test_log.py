@@ -118,8 +118,12 @@ def older(tmp_path: Path) -> Path:
     return folder
 
 
-async def test_a_database_without_a_log_begins_one_with_what_it_holds(older: Path) -> None:
+@pytest.mark.parametrize("at_once", [2, 4, 1_000])
+async def test_a_database_without_a_log_begins_one_with_what_it_holds(
+    older: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
     """Every op in its order, then every row; opened again nothing is added, and what comes then continues that log."""
+    monkeypatch.setattr(log_tables, "_AT_ONCE", at_once)
     store = await SqliteStore.open(older, inline=True)
     leaves = await whole_log(store)
     decoded = [leaf.decode(raw) for raw in leaves]
