@@ -55,8 +55,6 @@ ACTS_MAX: Final = 256
 _NOISE_BYTES: Final = 8
 _SERVERS: Final = frozenset({"by", "at"})
 """What no call says of an act."""
-_NOW: Final = frozenset({"start"})
-"""What is now when a call does not say it."""
 
 
 def _word(act: type[BaseAct]) -> str:
@@ -71,7 +69,8 @@ def _draft(act: type[BaseAct]) -> type[msgspec.Struct]:
     for field in msgspec.structs.fields(act):
         if field.name in _SERVERS:
             continue
-        if field.name in _NOW:
+        if field.name == "start" or (field.name == "until" and field.required):
+            _NOW.setdefault(act, set()).add(field.name)
             fields.append((field.name, MillisInt | None, None))
         elif field.name == "span" and issubclass(act, SpanAct):
             fields.append((field.name, SpanText | None, None))
@@ -112,6 +111,8 @@ def drafts_of(family: type[msgspec.Struct]) -> list[tuple[type[msgspec.Struct], 
 
 
 _ACTS: Final[dict[type[msgspec.Struct], type[BaseAct]]] = {}
+_NOW: Final[dict[type[BaseAct], set[str]]] = {}
+"""Act -> its fields that are now where a call does not say them: when it begins, or ends."""
 _FAMILIES: Final[dict[type[msgspec.Struct], list[tuple[type[msgspec.Struct], type[BaseAct]]]]] = {}
 OrganisationActs: Final = _family(
     "OrganisationActs",
@@ -341,8 +342,7 @@ async def _perform(request: Request, family: type[msgspec.Struct]) -> Response:
     for draft in body.acts:
         given = {name: getattr(draft, name) for name in draft.__struct_fields__}
         kind = _ACTS[type(draft)]
-        if "start" in given and given["start"] is None:
-            given["start"] = now
+        given |= {name: now for name in _NOW.get(kind, ()) if given[name] is None}
         if "span" in given and given["span"] is None:
             given["span"] = f"{_word(kind)}-{secrets.token_hex(_NOISE_BYTES)}"
         if kind is not OfficerAdded and "officer" in given:
