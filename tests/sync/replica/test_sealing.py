@@ -126,7 +126,7 @@ def test_what_was_never_sent_is_handed_over_until_the_server_has_it(post: Post) 
     retracted(post)
     waiting = [op.n for op in post.replica.sealed(OpNumber(0), 100)]
     assert waiting == [n for n, state in post.states().items() if state is OpState.SEALED] != []
-    post.replica.kept_sealed([*waiting, OpNumber(999)])
+    post.replica.kept_sealed(map(OpNumber, (*post.states(), 999)))
     assert post.replica.sealed(OpNumber(0), 100) == []
     post.server.restore(backup)
     settled = [n for n, state in post.states().items() if state is OpState.QUARANTINED]
