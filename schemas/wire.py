@@ -255,6 +255,7 @@ class Batch(_Message, frozen=True, kw_only=True, tag="batch"):
         to: the position it leads to.
         rows: the changed records as they stand now.
         gone: records that left the scope.
+        erased: those of them that were erased: whatever the device still holds about them goes too.
         digest, count: of the scope at `to`; absent while more batches are to come.
     """
 
@@ -264,6 +265,7 @@ class Batch(_Message, frozen=True, kw_only=True, tag="batch"):
     to: SeqInt
     rows: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
     gone: Annotated[tuple[RecordText, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
+    erased: Annotated[tuple[RecordText, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
     digest: Digest | None = None
     count: Count | None = None
 
@@ -276,6 +278,7 @@ class Snapshot(_Message, frozen=True, kw_only=True, tag="snapshot"):
         at: the pinned seq: batches follow from there once the last page is in.
         after, upto: the stretch of ids; "" is before the first and behind the last.
         rows: its records.
+        erased: records of the stretch that were in the scope and were erased, as in BATCH.
         last: whether it ends the snapshot or the repair.
         repair: whether it answers a REPAIR; then the device's position stays as it is.
     """
@@ -286,6 +289,7 @@ class Snapshot(_Message, frozen=True, kw_only=True, tag="snapshot"):
     after: EdgeText
     upto: EdgeText
     rows: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
+    erased: Annotated[tuple[RecordText, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
     last: bool = False
     repair: bool = False
 

@@ -45,10 +45,11 @@ class Listener(Protocol):
 class _Recent:
     """One scope's part of one commit, with its frames by generation."""
 
-    __slots__ = ("change", "frames", "size")
+    __slots__ = ("change", "erased", "frames", "size")
 
-    def __init__(self, change: ScopeChange) -> None:
+    def __init__(self, change: ScopeChange, erased: tuple[RecordId, ...]) -> None:
         self.change = change
+        self.erased = erased
         self.frames: dict[Generation, bytes] = {}
         self.size = RECENT_ENTRY_BYTES + sum(map(len, change.rows))
 
@@ -61,8 +62,9 @@ def batch_frame(  # noqa: PLR0917  the fields of one message, in its order
     rows: Iterable[bytes],
     gone: tuple[RecordId, ...],
     end: Head | None,
+    erased: tuple[RecordId, ...] = (),
 ) -> bytes:
-    """The encoded BATCH; `end` tells digest and count at `to`, where they are known."""
+    """The encoded BATCH; `end` tells digest and count at `to`, where they are known; `erased` is a part of `gone`."""
     return encode(
         Batch(
             scope=scope,
@@ -71,6 +73,7 @@ def batch_frame(  # noqa: PLR0917  the fields of one message, in its order
             to=to,
             rows=tuple(msgspec.Raw(row) for row in rows),
             gone=gone,
+            erased=erased,
             digest=None if end is None else end.digest,
             count=None if end is None else end.count,
         )
@@ -178,9 +181,10 @@ class Hub:
 
     def publish(self, settled: Settled) -> None:
         """A commit is durable: keep its frames at hand, mark its scopes dirty, wake who listens."""
+        erased = {one.record for one in settled.erased}
         for change in settled.scopes:
             self._heads[change.scope] = change.head
-            self._keep(change)
+            self._keep(change, tuple(record for record in change.gone if record in erased))
             for listener in self._listeners.get(change.scope, ()):
                 if listener.session.head_moved(change.scope, change.head.seq):
                     listener.wake()
@@ -193,18 +197,19 @@ class Hub:
         change = recent.change
         frame = recent.frames.get(gen)
         if frame is None:
-            frame = batch_frame(scope, gen, change.frm, change.head.seq, change.rows, change.gone, change.head)
+            rows, gone, to = change.rows, change.gone, change.head.seq
+            frame = batch_frame(scope, gen, change.frm, to, rows, gone, change.head, recent.erased)
             recent.frames[gen] = frame
             self._recent_bytes += len(frame)
             recent.size += len(frame)
             self._forget()
         return change.head.seq, frame
 
-    def _keep(self, change: ScopeChange) -> None:
+    def _keep(self, change: ScopeChange, erased: tuple[RecordId, ...]) -> None:
         if change.frm == change.head.seq:
             # The scope moved in a commit whose answer was lost: whoever is behind reads the log.
             return
-        recent = _Recent(change)
+        recent = _Recent(change, erased)
         self._recent[(change.scope, change.frm)] = recent
         self._recent_bytes += recent.size
         self._forget()

@@ -385,11 +385,11 @@ class Connection:
                 if recent is not None:
                     return self.session.changes_read(step, *recent)
                 found = await store.changes(scope, after)
-                frame = batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head)
+                frame = batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head, found.erased)
                 return self.session.changes_read(step, found.to, frame, ended=found.head is not None)
             case WantPage(scope, after, upto):
                 page = await store.page(scope, after, upto)
-                return self.session.page_read(step, list(page.rows), page.upto)
+                return self.session.page_read(step, list(page.rows), page.upto, page.erased)
             case WantRanges(scope, ranges):
                 self.session.ranges_read(step, await store.ranges(scope, ranges))
                 return None

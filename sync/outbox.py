@@ -36,6 +36,8 @@ class OpState(enum.Enum):
     QUARANTINED = "quarantined"
     """The same, and the server has it: in quarantine, or among its ops. The sealed bytes stay for a server that is set
     back."""
+    ERASED = "erased"
+    """Its record was erased. Nothing of its content is left here, sealed or not; its hash stays for the chain."""
 
 
 class Untaken(enum.Enum):
@@ -70,6 +72,7 @@ class OpEvent(enum.Enum):
     RIGHT_ENDED = "its officer's right to the record ended"
     KEPT_SEALED = "the server keeps it in quarantine"
     ISSUED_AGAIN = "issued again under a new number"
+    RECORD_ERASED = "its record was erased"
 
 
 TRANSITIONS: Final = {
@@ -138,6 +141,25 @@ TRANSITIONS: Final = {
     (OpState.QUARANTINED, OpEvent.RESULT_WAITING): OpState.QUARANTINED,
     (OpState.SEALED, OpEvent.SERVER_SET_BACK): OpState.SEALED,
     (OpState.QUARANTINED, OpEvent.SERVER_SET_BACK): OpState.SEALED,
+    (OpState.QUEUED, OpEvent.RECORD_ERASED): OpState.ERASED,
+    (OpState.WAITING, OpEvent.RECORD_ERASED): OpState.ERASED,
+    (OpState.DURABLE, OpEvent.RECORD_ERASED): OpState.ERASED,
+    (OpState.SETTLED, OpEvent.RECORD_ERASED): OpState.ERASED,
+    (OpState.HELD, OpEvent.RECORD_ERASED): OpState.ERASED,
+    (OpState.MENDED, OpEvent.RECORD_ERASED): OpState.MENDED,
+    (OpState.WITHDRAWN, OpEvent.RECORD_ERASED): OpState.WITHDRAWN,
+    (OpState.REISSUED, OpEvent.RECORD_ERASED): OpState.REISSUED,
+    (OpState.SEALED, OpEvent.RECORD_ERASED): OpState.ERASED,
+    (OpState.QUARANTINED, OpEvent.RECORD_ERASED): OpState.ERASED,
+    (OpState.ERASED, OpEvent.RECORD_ERASED): OpState.ERASED,
+    # A push of it, or its sealed bytes, were on their way; and there is nothing left to offer to whoever was set back.
+    (OpState.ERASED, OpEvent.RESULT_DURABLE): OpState.ERASED,
+    (OpState.ERASED, OpEvent.RESULT_REFUSED): OpState.ERASED,
+    (OpState.ERASED, OpEvent.RESULT_REUSED): OpState.ERASED,
+    (OpState.ERASED, OpEvent.RESULT_WAITING): OpState.ERASED,
+    (OpState.ERASED, OpEvent.SERVER_SET_BACK): OpState.ERASED,
+    (OpState.ERASED, OpEvent.RIGHT_ENDED): OpState.ERASED,
+    (OpState.ERASED, OpEvent.KEPT_SEALED): OpState.ERASED,
 }
 
 PENDING: Final = frozenset({OpState.QUEUED, OpState.WAITING, OpState.DURABLE, OpState.HELD})
@@ -147,7 +169,7 @@ UNSENT: Final = frozenset({OpState.QUEUED, OpState.WAITING})
 ENDED: Final = frozenset({OpState.MENDED, OpState.WITHDRAWN, OpState.REISSUED})
 """Ops that will never be the server's under their number."""
 
-SHUT: Final = frozenset({OpState.SEALED, OpState.QUARANTINED})
+SHUT: Final = frozenset({OpState.SEALED, OpState.QUARANTINED, OpState.ERASED})
 """Ops whose content this device cannot read any more."""
 
 

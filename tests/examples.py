@@ -574,6 +574,9 @@ DOWN: Final[dict[str, wire.Down]] = {
         digest=noise("area", 32),
         count=2,
     ),
+    "batch-erased": wire.Batch(
+        scope=AREA, gen=GEN, frm=Seq(45), to=Seq(46), gone=(BRIEFING, ITEM), erased=(ITEM,), digest=noise("less", 32)
+    ),
     "batch-unfinished": wire.Batch(scope=AREA, gen=GEN, frm=Seq(41), to=Seq(43)),
     "snapshot": wire.Snapshot(
         scope=SUITE,
@@ -583,6 +586,7 @@ DOWN: Final[dict[str, wire.Down]] = {
         upto=ITEM,
         rows=(msgspec.Raw(codec.encode(ROWS["row-once-differing"])), msgspec.Raw(codec.encode(ROWS["row-inbox-item"]))),
     ),
+    "snapshot-erased": wire.Snapshot(scope=SUITE, gen=GEN, at=Seq(51), after="", upto="", erased=(BOOKING,), last=True),
     "snapshot-repair": wire.Snapshot(
         scope=SUITE, gen=Generation(3), at=Seq(51), after=BOOKING, upto="", last=True, repair=True
     ),

@@ -231,6 +231,8 @@ class PlainDevice(PlainSender):
             raise ProtocolError("gap", 4440, "retry", message["scope"])
         for row in message.get("rows", []):
             self._take_row(place, row, replace=self._version(row["id"]) < row["v"])
+        for record in message.get("erased", []):
+            self._erase(record)
         for record in message.get("gone", []):
             place.members.pop(record, None)
             self._left(record)
@@ -248,6 +250,8 @@ class PlainDevice(PlainSender):
             not repair and (place.after, place.seq) != (message["after"], message["at"])
         ):
             raise ProtocolError("gap", 4440, "retry", message["scope"])
+        for record in message.get("erased", []):
+            self._erase(record)
         rows = {row["id"]: row for row in message.get("rows", [])}
         for record in list(place.members):
             inside = message["after"] < record and (message["upto"] == "" or record <= message["upto"])
@@ -320,6 +324,8 @@ class PlainDevice(PlainSender):
                 own.state = "waiting"
             elif result["code"] == "op_reused":
                 self._reissue([result["n"], *self._behind(result["n"])], RENUMBERED, {})
+            elif result["code"] == "op_record_erased" and own.record not in self.rows:
+                self._erase(own.record)
             else:
                 own.state = "held"
                 self._without_right(own.record)

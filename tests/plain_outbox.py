@@ -17,7 +17,7 @@ from tests.plain_merge import FIELDS, RENUMBERED, Record, apply, record_of, sigh
 EARLIER_OFFSET, NEVER_SET, SET_BACK = 1, 2, 4
 SET_BACK_MS = 2_000
 PENDING = {"queued", "waiting", "durable", "held"}
-SHUT = {"sealed", "quarantined"}
+SHUT = {"sealed", "quarantined", "erased"}
 ENDED = {"mended", "withdrawn", "reissued"}
 
 Value = Any
@@ -176,6 +176,13 @@ class PlainOutbox:
             elif own.record == record and own.state not in SHUT:
                 own.body, own.note = seal(own.body, self.seal_to), ""
                 own.state = "quarantined" if own.state in {"durable", "settled"} else "sealed"
+
+    def _erase(self, record: str) -> None:
+        """The record was erased: of what was written on it here only the hashes stay."""
+        for own in self.ops.values():
+            if own.record == record:
+                own.body, own.note, own.result = b"", "", {}
+                own.state = own.state if own.state in ENDED else "erased"
 
     def _now(self) -> tuple[int, int]:
         """The corrected clock, and what is doubtful about it."""

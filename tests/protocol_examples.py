@@ -167,11 +167,11 @@ class Server:
                 return frame
             case WantChanges(scope, gen, after):
                 found = await self.store.changes(scope, after)
-                frame = batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head)
+                frame = batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head, found.erased)
                 return self.session.changes_read(step, found.to, frame)
             case WantPage(scope, after, upto):
                 page = await self.store.page(scope, after, upto)
-                return self.session.page_read(step, list(page.rows), page.upto)
+                return self.session.page_read(step, list(page.rows), page.upto, page.erased)
             case WantRanges(scope, ranges):
                 self.session.ranges_read(step, await self.store.ranges(scope, ranges))
                 return None

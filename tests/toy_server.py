@@ -131,6 +131,7 @@ class Connection:
                             to=found.to,
                             rows=tuple(map(msgspec.Raw, found.rows)),
                             gone=found.gone,
+                            erased=found.erased,
                             digest=self._toy.told_digest(None if found.head is None else found.head.digest),
                             count=None if found.head is None else found.head.count,
                         )
@@ -138,7 +139,7 @@ class Connection:
                     sent = self.session.changes_read(step, found.to, frame)
                 case WantPage(scope, after, upto):
                     page = await store.page(scope, after, upto)
-                    sent = self.session.page_read(step, list(page.rows), page.upto)
+                    sent = self.session.page_read(step, list(page.rows), page.upto, page.erased)
                 case WantRanges(scope, ranges):
                     self.session.ranges_read(step, await store.ranges(scope, ranges))
             if sent is not None:

@@ -174,12 +174,13 @@ class MemoryStore:
             to=after if found.to is None else found.to,
             rows=found.rows,
             gone=found.gone,
+            erased=tuple(record for record in found.gone if record in self._erased),
             head=None if found.more else self._heads.get(scope, Head(Seq(0), digest.EMPTY, 0)),
         )
 
     async def page(self, scope: ScopeName, after: str, upto: str) -> Page:
         """The scope's records with after < id <= upto, in order of id; upto "" has no end."""
-        return paging.page((record, self._bodies[record]) for record in self._held(scope, after, upto))
+        return paging.page((record, self._bodies.get(record)) for record in self._told_of(scope, after, upto))
 
     async def ranges(self, scope: ScopeName, ranges: Sequence[Range]) -> list[tuple[bytes, int]]:
         """(digest, count) of the scope's records in each range."""
@@ -191,8 +192,12 @@ class MemoryStore:
 
     def _held(self, scope: ScopeName, after: str, upto: str) -> Iterator[RecordId]:
         """Ids of the scope's records with after < id <= upto, in order."""
+        return (record for record in self._told_of(scope, after, upto) if record not in self._erased)
+
+    def _told_of(self, scope: ScopeName, after: str, upto: str) -> Iterator[RecordId]:
+        """The same, with those that were in the scope and were erased."""
         for record, (_, held) in sorted(self._members.get(scope, {}).items()):
-            if held and record > after and (upto == "" or record <= upto):
+            if (held or record in self._erased) and record > after and (upto == "" or record <= upto):
                 yield record
 
     async def last_op(self, device: DeviceId) -> OpNumber:

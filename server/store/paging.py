@@ -21,8 +21,10 @@ _Kept = TypeVar("_Kept", KeptOp, KeptEntry)
 LogEntry = tuple[Seq, RecordId, bytes | None]
 """(commit, record, its encoded row; None when the commit took it out of the scope)."""
 
-_GONE_BYTES: Final = 38
+_ID_BYTES: Final = 38
 """A record id in MessagePack: two bytes of head and 36 of text."""
+_GONE_BYTES: Final = 2 * _ID_BYTES
+"""Of a record that left: its id, and once more where it was erased."""
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -66,23 +68,29 @@ def stretch(entries: Iterable[LogEntry]) -> Stretch:
     )
 
 
-def page(entries: Iterable[tuple[RecordId, bytes]], rows_max: int = SNAPSHOT_ROWS_MAX) -> Page:
+def page(entries: Iterable[tuple[RecordId, bytes | None]], rows_max: int = SNAPSHOT_ROWS_MAX) -> Page:
     """As many records as a page holds, and at least one.
 
     Args:
-        entries: (record, its encoded row) in order of id.
-        rows_max: at most so many, of a snapshot by default; PAGE_ROWS_MAX holds all the same.
+        entries: (record, its encoded row; None of one that was erased) in order of id.
+        rows_max: at most so many rows, of a snapshot by default; of all together at most PAGE_ROWS_MAX.
     """
     rows: list[bytes] = []
+    erased: list[RecordId] = []
     size = 0
     last = ""
     for record, body in entries:
-        if rows and (len(rows) >= min(rows_max, PAGE_ROWS_MAX) or size + len(body) > PAGE_BYTES_MAX):
-            return Page(rows=tuple(rows), upto=last)
-        rows.append(body)
-        size += len(body)
+        cost = _ID_BYTES if body is None else len(body)
+        full = len(rows) + len(erased) >= PAGE_ROWS_MAX or (body is not None and len(rows) >= rows_max)
+        if last and (full or size + cost > PAGE_BYTES_MAX):
+            return Page(rows=tuple(rows), upto=last, erased=tuple(erased))
+        if body is None:
+            erased.append(record)
+        else:
+            rows.append(body)
+        size += cost
         last = record
-    return Page(rows=tuple(rows), upto="")
+    return Page(rows=tuple(rows), upto="", erased=tuple(erased))
 
 
 def kept(ones: Iterable[_Kept], limit: int) -> list[_Kept]:

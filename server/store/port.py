@@ -22,6 +22,7 @@ class Changes(msgspec.Struct, frozen=True):
         to: the position it leads to; the one asked about when nothing has changed since.
         rows: encoded rows of the records that changed and are in the scope.
         gone: records that left the scope.
+        erased: those of them that were erased.
         head: the scope's head, when the stretch leads to it; None while there is more.
     """
 
@@ -29,6 +30,7 @@ class Changes(msgspec.Struct, frozen=True):
     rows: tuple[bytes, ...]
     gone: tuple[RecordId, ...]
     head: Head | None
+    erased: tuple[RecordId, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -37,10 +39,12 @@ class Page(msgspec.Struct, frozen=True):
     Attributes:
         rows: encoded rows.
         upto: last id of the stretch, or "" when it reaches the end of what was asked for.
+        erased: ids of the stretch that were in the scope and were erased.
     """
 
     rows: tuple[bytes, ...]
     upto: str
+    erased: tuple[RecordId, ...] = ()
 
 
 class KeptOp(msgspec.Struct, frozen=True):

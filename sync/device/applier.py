@@ -16,7 +16,7 @@ from schemas.errors import PeerError
 from schemas.ids import Generation, Millis, OpNumber, ScopeName, Seq, op_id
 from schemas.kinds import kind_named
 from sync.clock import Made
-from sync.device.changes import ChangeFeed, EditsSealed, OpDurable, OpHeld, OpReissued, RecordChanged
+from sync.device.changes import ChangeFeed, EditsErased, EditsSealed, OpDurable, OpHeld, OpReissued, RecordChanged
 from sync.device.clocks import DeviceTime
 from sync.device.database import uninterrupted
 from sync.device.findings import Finding, pinned
@@ -367,6 +367,8 @@ class Applier:
             self._feed.tell(OpReissued(op_id(self._store.device, old), op_id(self._store.device, new)))
         if outcome.sealed:
             self._feed.tell(EditsSealed(tuple(op_id(self._store.device, n) for n in outcome.sealed)))
+        if outcome.erased:
+            self._feed.tell(EditsErased(tuple(op_id(self._store.device, n) for n in outcome.erased)))
 
     def _show_progress(self) -> None:
         if self._welcomed:

@@ -115,6 +115,16 @@ class EditsSealed(msgspec.Struct, frozen=True):
     ops: tuple[OpId, ...]
 
 
+class EditsErased(msgspec.Struct, frozen=True):
+    """A record was erased before the server had taken in own edits of it. They went with it, and nobody has them.
+
+    Attributes:
+        ops: which.
+    """
+
+    ops: tuple[OpId, ...]
+
+
 class AlarmRaised(msgspec.Struct, frozen=True):
     """Something was found that somebody must look at. It is kept: `Handheld.alarms` has all of it.
 
@@ -162,6 +172,7 @@ Change = (
     | ClaimConfirmed
     | ClaimDisplaced
     | EditsSealed
+    | EditsErased
     | AlarmRaised
     | LeaseEnded
     | Wiped

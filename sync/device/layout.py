@@ -12,12 +12,12 @@ from sync.device.keys import KEY_BYTES, KeyHolder, RingHolder
 from sync.device.ring import Ring, new_record_key, op_place, pack_op, row_place, seal
 from sync.outbox import PENDING, OpState
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Version of the tables below, kept in the database's `user_version`. The key check beside it says with which version
 it was made. A replica of an earlier version is brought up to this one when it is opened (`upgrade_tables`)."""
-SHUT: Final = ("sealed", "quarantined")
-"""States of ops whose body is sealed to the server: no key of this device is around them."""
-IS_PENDING: Final = "state NOT IN ('settled', 'mended', 'withdrawn', 'reissued', 'sealed', 'quarantined')"
+SHUT: Final = ("sealed", "quarantined", "erased")
+"""States of ops whose body is sealed to the server, or destroyed: no key of this device is around them."""
+IS_PENDING: Final = "state NOT IN ('settled', 'mended', 'withdrawn', 'reissued', 'sealed', 'quarantined', 'erased')"
 """The ops of `sync.outbox.PENDING`. The others are kept for ever, are most of the table, and are rarely asked for by
 record: two indexes leave them out. An index serves a statement that has these very words, so a new state of ops that is
 not pending makes a new format."""
@@ -82,6 +82,12 @@ UPDATE op SET untaken = 'ever' WHERE state IN ('waiting', 'held');
 """,
     # 5: bodies sealed under the keys of single records.
     5: _SEALING,
+    # 6: ops of records that were erased.
+    6: f"""
+DROP INDEX op_pending;
+DROP INDEX op_pending_by_kind;
+{_OP_INDEXES}
+""",
 }
 """Version -> what leads there from the one before."""
 

@@ -42,7 +42,7 @@ SELECT {_OP_COLUMNS} FROM op INDEXED BY op_pending {_ITS_KEY} WHERE op.record = 
 _OPS_OF: Final = f"{_OPS} WHERE op.record = ? ORDER BY n"
 _OPS_IN_STATE: Final = f"{_OPS} WHERE state = ? AND n > ? ORDER BY n LIMIT ?"
 _OPS_READABLE: Final = """
-SELECT n, body FROM op WHERE record = ? AND body <> x'' AND state NOT IN ('sealed', 'quarantined')
+SELECT n, body FROM op WHERE record = ? AND body <> x'' AND state NOT IN ('sealed', 'quarantined', 'erased')
 """
 _ROW: Final = "SELECT body, wrapped FROM row JOIN record_key ON record_key.record = row.record WHERE row.record = ?"
 _OP_PUT: Final = """

@@ -5,7 +5,7 @@ Invariants (the reference model in tests/ checks them after every step):
 - digest(scope) is the digest of members(scope);
 - a row is kept exactly as long as some scope holds the record;
 - an op is in exactly one state of `sync.outbox`, and none is ever removed; of one whose record has left its officer's
-  grants only its hash stays, and its content sealed to the server;
+  grants only its hash stays, and its content sealed to the server; of one whose record was erased only its hash;
 - a durable op waits for its row only as long as a scope that may bring it has not come past the op's commit.
 """
 
@@ -286,6 +286,7 @@ class Replica:
             row = decode_row(raw)
             kept = self._tables.row_version(row.id)
             self._take_row(row, raw, change, outcome, newer=kept is None or kept < row.v)
+        self._erased(message.erased, outcome)
         for record in message.gone:
             change.drop(record)
             self._left(record, outcome)
@@ -317,6 +318,7 @@ class Replica:
                 f"the page at {message.at} after {message.after!r}",
             )
         change = MemberChange(self._tables, message.scope, held)
+        self._erased(message.erased, outcome)
         rows = {row.id: (row, raw) for row, raw in zip(map(decode_row, message.rows), message.rows, strict=True)}
         for record, _ in self._tables.members(message.scope, message.after, message.upto):
             if record not in rows:
@@ -426,6 +428,11 @@ class Replica:
             # As it came: what only a newer program knows stays in it.
             self._tables.put_row(row.id, row.kind, row.v, bytes(raw))
         outcome.touched.add(row.id)
+
+    def _erased(self, records: Collection[RecordId], outcome: Outcome) -> None:
+        """Destroy what own ops say of erased records, before any of it is sealed. Their rows go with their scopes."""
+        for record in records:
+            self._own.erase(record, outcome)
 
     def _left(self, record: RecordId, outcome: Outcome) -> None:
         """A scope no longer holds the record; with the last scope the row goes."""

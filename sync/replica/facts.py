@@ -48,6 +48,7 @@ class Outcome(msgspec.Struct):
         reissued: old number -> new number of ops that were issued again; the new ones are to be pushed.
         withdrawn: numbers of ops that were withdrawn.
         sealed: numbers of ops that were sealed to the server, for a supervisor.
+        erased: numbers of ops that the server had not taken in, and that went with their record's erasure.
         copied: whether the server holds this seat's chain otherwise than this replica: one of them was set back, or
             another program uses this device's identity.
     """
@@ -62,6 +63,7 @@ class Outcome(msgspec.Struct):
     reissued: dict[OpNumber, OpNumber] = msgspec.field(default_factory=dict)
     withdrawn: list[OpNumber] = msgspec.field(default_factory=list)
     sealed: list[OpNumber] = msgspec.field(default_factory=list)
+    erased: list[OpNumber] = msgspec.field(default_factory=list)
     copied: bool = False
 
 

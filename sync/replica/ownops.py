@@ -13,7 +13,7 @@ from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Hlc, Op
 from sync import clock, replay
 from sync.clock import Made
 from sync.merge import RecordState
-from sync.outbox import PENDING, SHUT, OpEvent, OpState, Untaken, next_state, takes
+from sync.outbox import PENDING, SHUT, UNSENT, OpEvent, OpState, Untaken, next_state, takes
 from sync.replica.chain import OwnChain
 from sync.replica.facts import Outcome, WriteFacts
 from sync.replica.tables import StoredOp, Tables
@@ -21,6 +21,8 @@ from sync.replica.writing import require_writable, sendable, sight
 
 NO_RIGHT: Final = "op_not_permitted"
 """The refusal of an op on a record that has left its author's grants."""
+RECORD_ERASED: Final = "op_record_erased"
+"""The refusal of an op on a record that was erased."""
 _NEXT_OP: Final = "next_op"
 _MADE: Final = "made/{n}"
 
@@ -240,6 +242,25 @@ class OwnOps:
             return False
         self.seal_up(record, outcome)
         return True
+
+    def erase(self, record: RecordId, outcome: Outcome) -> None:
+        """A record was erased: destroy what this device's ops say of it, sealed or not, whatever became of them.
+
+        What the chain needs of them stays. Nothing goes to quarantine: nobody may know it any more, whoever has a key.
+        """
+        for op in self._tables.ops_of(record):
+            if op.body and op.state not in SHUT:
+                self.chain.shred(op.n, op.body)
+            if op.state in {*UNSENT, OpState.HELD, OpState.SEALED}:
+                outcome.erased.append(op.n)
+            state = next_state(op.state, OpEvent.RECORD_ERASED)
+            code = RECORD_ERASED if state is OpState.ERASED else op.code
+            self._tables.put_op(
+                msgspec.structs.replace(
+                    op, state=state, body=b"", scopes=(), code=code, detail="", why="", untaken=Untaken.NO
+                )
+            )
+            outcome.touched.add(record)
 
     def kept_sealed(self, numbers: Iterable[OpNumber]) -> None:
         """The server keeps these sealed ops in quarantine."""

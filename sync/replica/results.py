@@ -9,7 +9,7 @@ from schemas.wire import Result
 from sync.outbox import ENDED, SHUT, UNSENT, OpEvent, OpState, Untaken, next_state, takes
 from sync.replica.facts import Outcome
 from sync.replica.mending import NUMBER_TAKEN, Mending
-from sync.replica.ownops import OwnOps
+from sync.replica.ownops import RECORD_ERASED, OwnOps
 from sync.replica.tables import StoredOp, Tables
 
 _EVENT_OF_STATUS: Final = {
@@ -43,7 +43,7 @@ class ResultTaker:
             # It was on its way when the op was mended, withdrawn or issued again.
             return
         if kept.state in SHUT:
-            # It was on its way when its officer's right ended.
+            # It was on its way when its officer's right ended, or its record was erased.
             self._tables.put_op(msgspec.structs.replace(kept, state=next_state(kept.state, event)))
             return
         outcome.touched.add(kept.record)
@@ -59,6 +59,9 @@ class ResultTaker:
                     kept, state=state, code=result.code, detail=result.detail, untaken=untaken
                 )
                 self._tables.put_op(told)
+                if result.code == RECORD_ERASED and self._tables.row_version(kept.record) is None:
+                    self._own.erase(kept.record, outcome)
+                    return
                 if self._own.seal_without_right(kept.record, outcome):
                     return
                 if event is OpEvent.RESULT_REFUSED:

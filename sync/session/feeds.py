@@ -13,7 +13,7 @@ import msgspec
 from schemas import scopes, wire
 from schemas.codec import encode
 from schemas.errors import PeerError
-from schemas.ids import Generation, ScopeName, Seq
+from schemas.ids import Generation, RecordId, ScopeName, Seq
 from schemas.scopes import Lane
 from sync.session.steps import Grant, Want, WantChanges, WantPage, WantRanges
 
@@ -153,7 +153,9 @@ class Feeds:
         self._mark(want.scope, feed)
         return True
 
-    def page_read(self, want: WantPage, rows: list[bytes], upto: str) -> bytes | None:
+    def page_read(
+        self, want: WantPage, rows: list[bytes], upto: str, erased: tuple[RecordId, ...] = ()
+    ) -> bytes | None:
         """The encoded SNAPSHOT of a page, or None when the feed has moved on meanwhile."""
         feed = self._feeds.get(want.scope)
         if feed is None or feed.gen != want.gen:
@@ -162,7 +164,8 @@ class Feeds:
         if feed.mode is _Mode.SNAPSHOT:
             if want.after != feed.after:
                 return None
-            frame = self._page_frame(want, feed, rows, upto, last=upto == "", repair=False)
+            page = self._page(want, feed, rows, upto, erased)
+            frame = encode(msgspec.structs.replace(page, last=upto == ""))
             feed.after = upto
             feed.mode = _Mode.LIVE if upto == "" else _Mode.SNAPSHOT
             feed.confirm = feed.mode is _Mode.LIVE
@@ -174,24 +177,22 @@ class Feeds:
                 feed.repairs.appendleft((upto, want.upto))
             stretch_end = upto or want.upto
             feed.confirm = not feed.repairs
-            frame = self._page_frame(want, feed, rows, stretch_end, last=not feed.repairs, repair=True)
+            page = self._page(want, feed, rows, stretch_end, erased)
+            frame = encode(msgspec.structs.replace(page, last=not feed.repairs, repair=True))
         self._mark(want.scope, feed)
         return frame
 
-    def _page_frame(
-        self, want: WantPage, feed: _Feed, rows: list[bytes], upto: str, *, last: bool, repair: bool
-    ) -> bytes:
-        return encode(
-            wire.Snapshot(
-                scope=want.scope,
-                gen=feed.gen,
-                at=feed.sent,
-                after=want.after,
-                upto=upto,
-                rows=tuple(msgspec.Raw(row) for row in rows),
-                last=last,
-                repair=repair,
-            )
+    def _page(
+        self, want: WantPage, feed: _Feed, rows: list[bytes], upto: str, erased: tuple[RecordId, ...]
+    ) -> wire.Snapshot:
+        return wire.Snapshot(
+            scope=want.scope,
+            gen=feed.gen,
+            at=feed.sent,
+            after=want.after,
+            upto=upto,
+            rows=tuple(msgspec.Raw(row) for row in rows),
+            erased=erased,
         )
 
     def ranges_read(self, want: WantRanges, ours: list[tuple[bytes, int]]) -> None:

@@ -19,7 +19,7 @@ import msgspec
 from schemas import wire
 from schemas.codec import decode_hello_body, decode_op, decode_up, encode, error_message
 from schemas.errors import ERRORS, PeerError
-from schemas.ids import DeviceId, Generation, Millis, OfficerId, OpNumber, ScopeName, Seq
+from schemas.ids import DeviceId, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import (
     CLOCK_SKEW_NOTICE_MS,
     CREDIT_BYTES,
@@ -378,15 +378,18 @@ class ServerSession:
         """
         return self._counted(frame if self._feeds.changes_read(want, to, ended=ended) else None)
 
-    def page_read(self, want: WantPage, rows: list[bytes], upto: str) -> bytes | None:
+    def page_read(
+        self, want: WantPage, rows: list[bytes], upto: str, erased: tuple[RecordId, ...] = ()
+    ) -> bytes | None:
         """The frame to send for a page, or None when the subscription changed meanwhile.
 
         Args:
             want: the step that asked.
             rows: encoded rows of the stretch.
             upto: where the stretch ends: an id, or "" when it goes to the end of what was wanted.
+            erased: ids of the stretch that were in the scope and were erased.
         """
-        return self._counted(self._feeds.page_read(want, rows, upto))
+        return self._counted(self._feeds.page_read(want, rows, upto, erased))
 
     def ranges_read(self, want: WantRanges, ours: list[tuple[bytes, int]]) -> None:
         """Take the digests of the ranges the device asked about: those that differ will be sent.

@@ -48,7 +48,8 @@ def test_what_cannot_be_is_told(state: OpState, event: OpEvent) -> None:
 def test_every_state_can_be_reached_and_left() -> None:
     """From QUEUED an op can get anywhere; a server that was set back is offered every op that has not ended.
 
-    What this device cannot read any more it cannot offer as an op: it is handed over to quarantine again.
+    What this device cannot read any more it cannot offer as an op: it is handed over to quarantine again, and of what
+    was erased there is nothing to offer.
     """
     reached = {OpState.QUEUED}
     while more := {next_state(state, event) for state, event in TRANSITIONS if state in reached} - reached:
@@ -56,7 +57,8 @@ def test_every_state_can_be_reached_and_left() -> None:
     assert reached == set(OpState)
     for state in OpState:
         offered = OpState.SEALED if state in SHUT else OpState.QUEUED
-        assert next_state(state, OpEvent.SERVER_SET_BACK) is (state if state in ENDED else offered)
+        stays = state in {*ENDED, OpState.ERASED}
+        assert next_state(state, OpEvent.SERVER_SET_BACK) is (state if stays else offered)
 
 
 def test_a_repeated_result_changes_nothing() -> None:
@@ -96,3 +98,12 @@ def test_what_was_shut_is_never_opened() -> None:
         assert ended not in PENDING, state
         # What the server was never known to have is handed over before it counts as kept.
         assert (ended is OpState.SEALED) == (state in {*UNSENT, OpState.HELD, OpState.SEALED}), state
+
+
+def test_what_was_erased_stays_erased() -> None:
+    """Whatever is still said of it: nothing is pushed, sealed or shown again; and any op may be met by it."""
+    for event in OpEvent:
+        if takes(OpState.ERASED, event):
+            assert next_state(OpState.ERASED, event) is OpState.ERASED, event
+    for state in OpState:
+        assert next_state(state, OpEvent.RECORD_ERASED) is (state if state in ENDED else OpState.ERASED)

@@ -58,6 +58,11 @@ def read_erased(tables: SealedTables, record: RecordId) -> Erased | None:
     return Erased(one, subject, at, seq, tables.opened((sealed.NOTE, record), NOTES, wrapped, note).decode())
 
 
+def is_erased(connection: sqlite3.Connection, record: RecordId) -> bool:
+    """Whether a record was erased."""
+    return connection.execute("SELECT 1 FROM erased WHERE record = ?", (record,)).fetchone() is not None
+
+
 def parts(connection: sqlite3.Connection, record: RecordId) -> list[RecordId]:
     """The records that are directly a part of one, in order of id."""
     return [one for (one,) in connection.execute("SELECT id FROM record WHERE about = ? ORDER BY id", (record,))]

@@ -24,7 +24,7 @@ from server.store import paging
 from server.store.masters import MasterKeys, key_file
 from server.store.port import Changes, KeptOp, Page
 from server.store.sqlite import log
-from server.store.sqlite.erasing import read_erased
+from server.store.sqlite.erasing import is_erased, read_erased
 from server.store.sqlite.schema import open_reader
 from server.store.sqlite.sealed import ENTRY, OP, SECRET, SECRETS, SealedTables, entry_row, entry_subject
 from server.store.sqlite.trouble import store_error
@@ -58,6 +58,12 @@ _ROWS: Final = (
     "SELECT member.record, record_key.wrapped, record.body FROM member CROSS JOIN record ON record.id = member.record"
     " LEFT JOIN record_key ON record_key.record = member.record"
     " WHERE member.scope = ? AND member.gone = 0 AND member.record > ?"
+)
+_TOLD_OF: Final = (
+    "SELECT member.record, record_key.wrapped, record.body FROM member LEFT JOIN record ON record.id = member.record"
+    " AND member.gone = 0 LEFT JOIN record_key ON record_key.record = record.id"
+    " WHERE member.scope = ? AND (member.gone = 0 OR EXISTS (SELECT 1 FROM erased WHERE record = member.record))"
+    " AND member.record > ?"
 )
 _ROW: Final = (
     "SELECT record_key.wrapped, record.body FROM record LEFT JOIN record_key ON record_key.record = record.id"
@@ -94,14 +100,18 @@ def read_changes(tables: SealedTables, scope: ScopeName, after: Seq) -> Changes:
     if not found.more:
         stands = tables.connection.execute(_HEAD, (scope,)).fetchone()
         head = Head(Seq(0), digest.EMPTY, 0) if stands is None else Head(*stands)
-    return Changes(to=after if found.to is None else found.to, rows=found.rows, gone=found.gone, head=head)
+    erased = tuple(one for one in found.gone if is_erased(tables.connection, one))
+    to = after if found.to is None else found.to
+    return Changes(to=to, rows=found.rows, gone=found.gone, head=head, erased=erased)
 
 
 def read_page(tables: SealedTables, scope: ScopeName, after: str, upto: str) -> Page:
     """See `server.store.port.Store.page`."""
-    sql, values = _stretch(_ROWS, "member.record", (scope, after), upto)
+    sql, values = _stretch(_TOLD_OF, "member.record", (scope, after), upto)
     with closing(tables.connection.execute(sql, values)) as rows:
-        return paging.page(_opened(tables, rows))
+        return paging.page(
+            (record, None if body is None else tables.row(record, wrapped, body)) for record, wrapped, body in rows
+        )
 
 
 def read_ranges(tables: SealedTables, scope: ScopeName, ranges: Sequence[Range]) -> list[tuple[bytes, int]]:

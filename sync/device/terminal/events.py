@@ -14,6 +14,7 @@ from sync.device.changes import (
     AlarmRaised,
     ClaimConfirmed,
     ClaimDisplaced,
+    EditsErased,
     EditsSealed,
     InboxArrived,
     LeaseEnded,
@@ -73,7 +74,7 @@ class Teller:
                     self._held.append(change.op)
                 case InboxArrived() | ClaimConfirmed() | ClaimDisplaced():
                     self._notices.append(change)
-                case EditsSealed() | AlarmRaised() | LeaseEnded() | Wiped():
+                case EditsSealed() | EditsErased() | AlarmRaised() | LeaseEnded() | Wiped():
                     # Told at once: nothing is read for it, and the next reading may fail.
                     self._screen.tell(rendering.ending(change))
                     continue

@@ -24,7 +24,7 @@ from schemas.kinds import (
 from schemas.kinds.common import LogEntry
 from schemas.policies import MANY
 from sync.device import describing
-from sync.device.changes import AlarmRaised, EditsSealed, LeaseEnded, Wiped
+from sync.device.changes import AlarmRaised, EditsErased, EditsSealed, LeaseEnded, Wiped
 from sync.device.claims import ClaimState
 from sync.device.describing import GIST, short
 from sync.device.status import SyncStatus
@@ -254,7 +254,7 @@ def refused(op: HeldOp, what: str) -> Text:
     return text
 
 
-def ending(change: EditsSealed | AlarmRaised | LeaseEnded | Wiped) -> Text:
+def ending(change: EditsSealed | EditsErased | AlarmRaised | LeaseEnded | Wiped) -> Text:
     """Something of which there is nothing to look up: it is told as it is."""
     match change:
         case EditsSealed():
@@ -263,6 +263,9 @@ def ending(change: EditsSealed | AlarmRaised | LeaseEnded | Wiped) -> Text:
                 ("Sealed", WARN),
                 f": {what} of yours, on records that you may no longer see. A supervisor gets what you wrote",
             )
+        case EditsErased():
+            what = _counted(len(change.ops), "change")
+            return Text.assemble(("Erased", WARN), f": {what} of yours, with the records that they were made on")
         case AlarmRaised():
             return Text.assemble(("Alarm", BAD), f": {safe(change.detail)}. alarms has all of them")
         case LeaseEnded():

@@ -11,7 +11,7 @@ from server.store import Store
 from sync import inbox
 from sync.evidence import leaf, merkle
 from sync.evidence.leaf import EntryLeaf, OpLeaf, RowsLeaf
-from tests.server.store.support import DESK, HANDSET, NOW, Device, area, commit, picture, record_id, statuses
+from tests.server.store.support import DESK, HANDSET, NOW, Device, area, commit, picture, record_id, statuses, versions
 
 ONE, TWO, BOOKING = record_id("one"), record_id("two"), record_id("booking")
 OFFICE: Final = Device(DESK).device
@@ -84,6 +84,29 @@ async def test_an_erased_record_leaves_every_scope(store: Store) -> None:
         assert seen["logs"][scope] == (members, seen["heads"][scope])
     log = await store.changes(ScopeName("force:briefing"), Seq(1))
     assert (log.gone, log.rows, log.to) == ((ONE,), (), settled.seq)
+
+
+async def test_log_and_pages_say_what_was_erased(store: Store) -> None:
+    """A device that resumes is told by the log, one that comes by snapshot by the page its id lies in; once each.
+
+    What has only moved away is not among it.
+    """
+    device = Device(HANDSET)
+    names = sorted(record_id(n) for n in range(6))
+    await commit(store, device.push(*(device.incident(name) for name in names)))
+    await commit(store, device.push(device.move(names[1], "solihull")))
+    await erase(store, names[3])
+    await erase(store, names[5], key="000000000008")
+    log = await store.changes(area("birmingham"), Seq(1))
+    assert (set(log.gone), set(log.erased)) == ({names[1], names[3], names[5]}, {names[3], names[5]})
+    assert (await store.changes(area("solihull"), Seq(0))).erased == ()
+    whole = await store.page(area("birmingham"), "", "")
+    assert (list(versions(whole.rows)), whole.erased) == ([names[0], names[2], names[4]], (names[3], names[5]))
+    assert (await store.page(area("birmingham"), names[3], "")).erased == (names[5],)
+    assert (await store.page(area("birmingham"), names[2], names[4])).erased == (names[3],)
+    assert (await store.page(area("solihull"), "", "")).erased == ()
+    rows = await store.records("incident", area("birmingham"), "", 9)
+    assert list(versions(rows)) == [names[0], names[2], names[4]]
 
 
 async def test_every_part_of_it_goes_with_it(store: Store) -> None:

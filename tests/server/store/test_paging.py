@@ -37,9 +37,9 @@ def test_a_stretch_ends_before_the_commit_that_does_not_fit() -> None:
 
 
 def test_a_stretch_counts_the_bytes_of_tombstones() -> None:
-    """An id costs bytes on the wire too: rows that alone would fit do not fit beside many of them."""
+    """An id costs bytes too, twice where it was erased: rows that alone would fit do not fit beside many of them."""
     gone = 500
-    room = PAGE_BYTES_MAX - gone * 38
+    room = PAGE_BYTES_MAX - gone * 2 * 38
     assert not paging.stretch(log((gone, None), (1, room))).more
     assert paging.stretch(log((gone, None), (1, room + 1))).more
 
@@ -79,6 +79,26 @@ def test_a_page_that_is_just_full_is_the_last() -> None:
     assert paging.page(rows).upto == record_id(SNAPSHOT_ROWS_MAX - 1)
     assert paging.page(rows, rows_max=PAGE_ROWS_MAX).upto == ""
     assert paging.page(rows, rows_max=10).upto == record_id(9)
+
+
+def test_a_page_names_what_was_erased_and_ends_by_it_too() -> None:
+    """By ids and by their bytes; it ends behind the last of them, so that the next goes on from there."""
+    gone = [(record_id(i), None) for i in range(PAGE_ROWS_MAX + 1)]
+    first = paging.page(gone)
+    assert (len(first.erased), first.rows, first.upto) == (PAGE_ROWS_MAX, (), record_id(PAGE_ROWS_MAX - 1))
+    assert paging.page(gone[:PAGE_ROWS_MAX]).upto == ""
+    room = PAGE_BYTES_MAX - 2 * 38
+    mixed = [*gone[:2], (record_id("row"), bytes(room))]
+    assert paging.page(mixed) == paging.Page(rows=(bytes(room),), upto="", erased=(record_id(0), record_id(1)))
+    cut = paging.page([*gone[:2], (record_id("row"), bytes(room + 1))])
+    assert (cut.rows, cut.upto, cut.erased) == ((), record_id(1), (record_id(0), record_id(1)))
+
+
+def test_erased_records_take_no_row_s_place() -> None:
+    """A page's rows are bounded for what applying them costs; an id costs next to nothing."""
+    rows = [(record_id(i), b"x") for i in range(SNAPSHOT_ROWS_MAX)]
+    page = paging.page([*rows, (record_id("gone"), None)])
+    assert (len(page.rows), page.erased, page.upto) == (SNAPSHOT_ROWS_MAX, (record_id("gone"),), "")
 
 
 def kept(place: int, size: int) -> KeptOp:

@@ -149,7 +149,7 @@ STOPS: Final = [(version, stop) for version, whole in formats._UPGRADES.items() 
 """After which statement of which upgrade it stops."""
 
 
-@pytest.mark.parametrize(("to", "stop"), [*STOPS, (FORMAT, "sealing")])
+@pytest.mark.parametrize(("to", "stop"), [*STOPS, *((to, "sealing") for to in formats._UPGRADE_WORK)])
 async def test_an_upgrade_that_fails_leaves_the_earlier_replica_as_it_was(
     old: Path, monkeypatch: pytest.MonkeyPatch, to: int, stop: int | str
 ) -> None:

@@ -209,14 +209,14 @@ class Post:
             page = at_once(self.server.store.page(NORTH, "", ""))
             rows = tuple(map(msgspec.Raw, page.rows))
             pages = wire.Snapshot(scope=NORTH, gen=GEN, at=held.seq, after="", upto="", rows=rows, last=True)
-            self._again(self.replica.page(pages))
+            self._again(self.replica.page(msgspec.structs.replace(pages, erased=page.erased)))
             held = self.tables.position(NORTH)
             assert held is not None
         found = at_once(self.server.store.changes(NORTH, held.seq))
         if found.to > held.seq:
             rows = tuple(map(msgspec.Raw, found.rows))
             batch = wire.Batch(scope=NORTH, gen=GEN, frm=held.seq, to=found.to, rows=rows, gone=found.gone)
-            self._again(self.replica.batch(batch))
+            self._again(self.replica.batch(msgspec.structs.replace(batch, erased=found.erased)))
 
     def push(self, most: int = 100, grants: frozenset[ScopeName] = GRANTS, *, heard: bool = True) -> bool:
         """Push what is queued, once. Whether there was anything.
