@@ -175,6 +175,26 @@ async def test_every_tree_is_proved_to_continue_every_earlier_one(store: Store, 
             assert merkle.verify_consistency(old, roots[old], size, roots[size], proof)
 
 
+async def test_proofs_in_a_long_log_lean_on_its_stored_subtrees_and_verify(store: Store) -> None:
+    """Beyond what a proof reads leaf by leaf; between sizes, and of leaves, at and beside every power of two."""
+    for start in range(0, 1_500, 375):
+        some = (Entry("act", str(at), b"act %d" % at) for at in range(start, start + 375))
+        await store.commit([beside(entries=tuple(some))], NOW)
+    hashes = [merkle.leaf_hash(raw) for at in (0, 1_000) for raw in await store.leaves(at, 1_000)]
+    assert len(hashes) == 1_500
+    roots = _roots(hashes)
+    edges = [at for power in (256, 512, 768, 1_024, 1_280) for at in (power - 1, power, power + 1)]
+    for size in (*edges, 1_500):
+        for index in (0, 255, 256, size - 1):
+            if index < size:
+                proof = await store.inclusion(index, size)
+                assert merkle.verify_inclusion(index, size, hashes[index], roots[size], proof)
+        for old in (1, 255, 256, 257, 700, size):
+            if old <= size:
+                proof = await store.consistency(old, size)
+                assert merkle.verify_consistency(old, roots[old], size, roots[size], proof)
+
+
 def _roots(hashes: Sequence[bytes]) -> dict[int, bytes]:
     tree, found = merkle.EMPTY, {0: merkle.EMPTY.root}
     for each in hashes:
