@@ -27,17 +27,18 @@ from sync.device.changes import STREAM_LEN_MAX, ChangeStream
 from sync.device.claiming import Claiming
 from sync.device.client import SyncClient, sync_url
 from sync.device.clocks import Clock, DeviceTime, SystemClock
+from sync.device.consulting import Consulting
 from sync.device.deciding import Deciding
 from sync.device.drafting import Drafting
 from sync.device.enrolment import Enrolment
 from sync.device.explaining import explain
-from sync.device.findings import Finding, findings
+from sync.device.findings import findings
 from sync.device.holding import Holding
+from sync.device.keeping import Keeping
 from sync.device.keys import DeviceIdentity, KeyHolder
 from sync.device.leased import OfficersStore, watch_lease
 from sync.device.lookups import field_of, get_one, get_some
 from sync.device.opening import Opening
-from sync.device.pins import check_pin
 from sync.device.signed_in import LEASE_KEY, SignedIn
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import Committed, Held, ReplicaStore, last_learned, last_synced
@@ -58,6 +59,7 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     url: str | None
     ties: Ties
     tls: ssl.SSLContext | None = None
+    justify: bool = True
 
 
 def _begin(held: Held, ties: Ties) -> tuple[Learned | None, Millis | None, int]:
@@ -77,7 +79,7 @@ _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
 
 
-class Handheld(Claiming, Deciding, Holding, Drafting):
+class Handheld(Claiming, Deciding, Holding, Drafting, Consulting, Keeping):
     """One officer's handheld: a replica, and the connection that keeps it in step.
 
     Make one with `open_seat`, for an officer who has signed in; or with `open`, for a program.
@@ -142,6 +144,7 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
         enrolment: Enrolment,
         *,
         connect: bool = True,
+        justify: bool = True,
         clock: Clock | None = None,
         rng: random.Random | None = None,
         backoff: BackoffLimits | None = None,
@@ -155,6 +158,8 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
             signed_in: as `Installation.sign_in` or `Installation.unlock` gives it.
             enrolment: the device's.
             connect: whether to connect at all.
+            justify: whether a reason is asked for, once for each incident, before its records are handed over. What is
+                read is logged with and without.
             clock, rng, backoff: as in `open`.
 
         Raises:
@@ -171,6 +176,7 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
                     url=sync_url("ws" + enrolment.server.removeprefix("http")) if connect else None,
                     ties=Ties.of_officer(signed_in, enrolment),
                     tls=ssl.create_default_context(cafile=enrolment.ca_file) if enrolment.ca_file else None,
+                    justify=justify,
                 ),
                 ports=(clock or SystemClock(), rng or random.SystemRandom(), backoff or BackoffLimits()),
             )
@@ -191,7 +197,7 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
             board.update(last_synced_at=synced_at, alarms=alarms)
             time = DeviceTime(clock, learned)
             handheld = cls(OfficersStore(store, board, officer), place.author, time, rng, board, officer)
-            handheld._replica, handheld._drafts = store, ties.drafts
+            handheld._replica, handheld._drafts, handheld._justify = store, ties.drafts, place.justify
             if officer is not None:
                 watch = watch_lease(store, officer, board, handheld._feed, clock)
                 handheld._watch = asyncio.create_task(watch, name=f"lease of {place.identity.device}")
@@ -246,10 +252,10 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
             The record, or None when there is none of that id here.
 
         Raises:
-            UsageError: it is of another kind.
+            UsageError: it is of another kind; or a reason must be given first (`ReasonNeededError`, `matter`).
             ReplicaError: the database failed.
         """
-        return await self._store.read(functools.partial(get_one, kind, record))
+        return await self._consult(record, functools.partial(get_one, kind, record))
 
     async def inspect(self, record: RecordId) -> RecordView[Kind] | None:
         """A record with who said what and when, what differs, and which own ops are pending or held.
@@ -260,7 +266,7 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
         Raises:
             ReplicaError: the database failed.
         """
-        return await self._store.read(lambda held: record_view(held, record))
+        return await self._consult(record, lambda held: record_view(held, record))
 
     async def explain(
         self, record: RecordId, field: str | None = None, *, moment: Callable[[int], str] = utc
@@ -283,7 +289,8 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
             ReplicaError: the database failed.
         """
         now = self._time.now()
-        return await self._store.read(lambda held: explain(held, record, field, now, moment))
+        told = await self._consult(record, lambda held: explain(held, record, field, now, moment))
+        return [] if told is None else told
 
     async def find(
         self, kind: type[K], where: Callable[[K], bool] | None = None, /, **equals: object
@@ -304,6 +311,7 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
         spec = spec_of(kind)
         for name in equals:
             field_of(spec, FieldName(name))
+        await self._require_reason()
         records = await self._store.read(lambda held: held.tables.records_of_kind(spec.name))
         found: list[tuple[RecordId, K]] = []
         for start in range(0, len(records), _FIND_ROWS):
@@ -313,6 +321,7 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
                     where is None or where(value)
                 ):
                     found.append((record, value))
+        await self._consulted([record for record, _ in found])
         return found
 
     # --- what happens ------------------------------------------------------------------------------------------------
@@ -327,44 +336,6 @@ class Handheld(Claiming, Deciding, Holding, Drafting):
             UsageError: `length_max` is below 2.
         """
         return self._feed.subscribe(length_max)
-
-    async def alarms(self) -> list[Finding]:
-        """What was found that somebody must look at, the first first. It is kept with the replica.
-
-        Raises:
-            ReplicaError: the database failed.
-        """
-        return await self._store.read(findings)
-
-    async def lease_left_ms(self) -> int | None:
-        """How long records can still be read without a word of the server (ms); None where no lease is asked for.
-
-        Raises:
-            ReplicaError: it has ended.
-        """
-        officer = self._signed_in
-        return None if officer is None else await self._store.read(lambda _held: officer.seat.lease.remaining_ms())
-
-    async def change_pin(self, old: str, new: str) -> None:
-        """Change the officer's passphrase or PIN: at the server first, then of the keys here.
-
-        Broken off in between, the next signing in asks for the old one once more (`FormerPinError`). Another handheld
-        of the officer asks for it too.
-
-        Args:
-            old: as it is. A wrong one counts as a try, at the server.
-            new: as it is to be.
-
-        Raises:
-            UsageError: nobody is signed in, the new one is weak, or the server refuses; nothing was changed.
-            LocalError: the server cannot be asked, or the keys cannot be written.
-        """
-        officer = self._signed_in
-        if officer is None:
-            raise UsageError("a PIN is an officer's: open the handheld with open_seat")
-        check_pin(new)
-        await officer.change_passphrase(old, new)
-        await self._store.read(lambda _held: officer.keys.change_pin(old, new))
 
     @property
     def status(self) -> SyncStatus:

@@ -58,7 +58,7 @@ async def at_work(
     """The officer's handheld, caught up."""
     officer = signed_in or await installation.sign_in(OFFICER, PHRASE)
     opening = Handheld.open_seat(
-        officer, installation.enrolment, clock=installation._clock, **{"backoff": AT_ONCE, **more}
+        officer, installation.enrolment, clock=installation._clock, **{"backoff": AT_ONCE, "justify": False, **more}
     )
     async with opening as handheld:
         if more.get("connect", True):

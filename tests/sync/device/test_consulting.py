@@ -1,0 +1,184 @@
+"""The read log: what an officer looks at is on the disk before they see it, and on the server's soon after."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from schemas.errors import UsageError
+from schemas.ids import RecordId
+from schemas.kinds import Incident
+from schemas.limits import REASON_CHARS_MAX
+from schemas.reads import NO_LINK, Read
+from server.intake import ReadBatch
+from server.logbook import READS
+from sync.device import Handheld, SignedIn
+from sync.device.consulting import ReasonNeededError
+from sync.device.installation import Installation
+from sync.device.keystore import MemoryKeyStore
+from tests.sync.device.force import OFFICER, PHRASE, Force, HurriedClock, force
+from tests.sync.device.seats import cheap
+from tests.sync.device.support import AT_ONCE, BIRMINGHAM, caught_up, incident, opened
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[Force]:
+    """The force, with an officer named for Birmingham."""
+    async with force(tmp_path / "server") as house:
+        await house.officer()
+        await house.grant(OFFICER, BIRMINGHAM)
+        yield house
+
+
+@pytest.fixture
+async def signed_in(tmp_path: Path, house: Force) -> AsyncIterator[tuple[Installation, SignedIn]]:
+    """The officer, signed in."""
+    folder = tmp_path / "handheld"
+    await Installation.enrol(folder, house.url, await house.code())
+    opening = Installation.open(folder, store=MemoryKeyStore(), clock=HurriedClock(), stretching=cheap)
+    async with opening as installation:
+        yield installation, await installation.sign_in(OFFICER, PHRASE)
+
+
+@pytest.fixture
+async def handheld(signed_in: tuple[Installation, SignedIn]) -> AsyncIterator[Handheld]:
+    """Their handheld, without a connection."""
+    installation, officer = signed_in
+    opening = Handheld.open_seat(
+        officer, installation.enrolment, connect=False, clock=installation._clock, backoff=AT_ONCE
+    )
+    async with opening as handheld:
+        yield handheld
+
+
+async def log_of(handheld: Handheld) -> list[Read]:
+    """What waits to be uploaded."""
+    waiting = await handheld._replica.read(lambda held: held.replica.reads.waiting(0, 1_000))
+    return [msgspec.msgpack.decode(body, type=Read) for _, body in waiting]
+
+
+async def two(handheld: Handheld) -> tuple[RecordId, RecordId]:
+    """Two incidents."""
+    first = (await handheld.create(incident("First"))).record
+    return first, (await handheld.create(incident("Second"))).record
+
+
+async def test_a_reason_is_asked_for_once_for_each_incident(handheld: Handheld) -> None:
+    """Without one nothing is handed over and nothing is logged; once given it is remembered with the replica."""
+    first, second = await two(handheld)
+    for reading in (handheld.get(Incident, first), handheld.inspect(first), handheld.explain(first)):
+        with pytest.raises(ReasonNeededError) as caught:
+            await reading
+        assert caught.value.matter == first
+    assert await log_of(handheld) == []
+    with handheld.matter(first, why="On my way there"):
+        assert await handheld.get(Incident, first) is not None
+    assert await handheld.inspect(first) is not None
+    with pytest.raises(ReasonNeededError):
+        await handheld.get(Incident, second)
+    told = [(read.what, read.records, read.matter, read.why, read.author) for read in await log_of(handheld)]
+    assert told == [("consultation", (first,), first, "On my way there", OFFICER)] * 2
+
+
+async def test_other_records_are_read_for_the_sake_of_the_matter(handheld: Handheld) -> None:
+    """The log says for which incident somebody looked at another one."""
+    first, second = await two(handheld)
+    with handheld.matter(first, why="Same van?"):
+        await handheld.get(Incident, second)
+        assert len(await handheld.find(Incident)) == 2
+    told = [(read.records, read.matter, read.why) for read in await log_of(handheld)]
+    assert told == [((second,), first, "Same van?"), (tuple(sorted((first, second))), first, "Same van?")]
+
+
+async def test_a_search_needs_a_reason_before_it_is_made(handheld: Handheld) -> None:
+    """It is asked for whether or not anything would be found; a reason for no incident will do."""
+    await two(handheld)
+    with pytest.raises(ReasonNeededError) as caught:
+        await handheld.find(Incident, summary="First")
+    assert caught.value.matter is None
+    with handheld.matter(why="Start of shift"):
+        assert len(await handheld.find(Incident, summary="First")) == 1
+        assert await handheld.find(Incident, summary="None such") == []
+    (read,) = await log_of(handheld)
+    assert (read.matter, read.why, len(read.records)) == (None, "Start of shift", 1)
+
+
+async def test_what_a_program_reads_for_itself_or_does_not_find_is_no_consultation(handheld: Handheld) -> None:
+    """Neither drawing a list anew nor a record that is not there is written down."""
+    first, _ = await two(handheld)
+    with handheld.for_itself():
+        assert await handheld.get(Incident, first) is not None
+        assert len(await handheld.find(Incident)) == 2
+    with handheld.matter(why="Looking"):
+        assert await handheld.get(Incident, RecordId("01a0c450-6c22-7a97-b835-8878e4778f08")) is None
+    assert await log_of(handheld) == []
+
+
+async def test_entries_are_chained_and_numbered(handheld: Handheld) -> None:
+    """Each bears the hash of the one before: a log that was cut short does not fit."""
+    first, second = await two(handheld)
+    with handheld.matter(why="Looking"):
+        await handheld.get(Incident, first)
+        await handheld.get(Incident, second)
+    log = await log_of(handheld)
+    assert [read.n for read in log] == [1, 2]
+    assert log[0].link == NO_LINK != log[1].link
+
+
+async def test_without_justification_it_is_still_logged(signed_in: tuple[Installation, SignedIn]) -> None:
+    """A force may not ask for reasons; who looked at what is written down in any case."""
+    installation, officer = signed_in
+    opening = Handheld.open_seat(
+        officer, installation.enrolment, connect=False, justify=False, clock=installation._clock
+    )
+    async with opening as handheld:
+        first, _ = await two(handheld)
+        await handheld.get(Incident, first)
+        (read,) = await log_of(handheld)
+        assert (read.records, read.why) == ((first,), "")
+        with pytest.raises(UsageError, match="at most"), handheld.matter(first, why="x" * (REASON_CHARS_MAX + 1)):
+            pass
+
+
+async def test_a_programs_seat_keeps_no_log(tmp_path: Path, identity: object) -> None:
+    """Nobody sits there."""
+    async with await opened(tmp_path / "replica", identity) as handheld:  # type: ignore[arg-type]  # the fixture's
+        first, _ = await two(handheld)
+        assert await handheld.get(Incident, first) is not None
+        assert await log_of(handheld) == []
+
+
+async def test_reads_made_offline_reach_the_server_and_leave_the_device(
+    signed_in: tuple[Installation, SignedIn], house: Force
+) -> None:
+    """They go up behind the ops, are kept in order, and are forgotten here only once the server has them."""
+    installation, officer = signed_in
+    opening = Handheld.open_seat(officer, installation.enrolment, clock=installation._clock, backoff=AT_ONCE)
+    async with opening as handheld:
+        await handheld.wait_until(caught_up)
+        await handheld.go_offline()
+        first, second = await two(handheld)
+        with handheld.matter(first, why="In the tunnel"):
+            await handheld.get(Incident, first)
+            await handheld.get(Incident, second)
+        await handheld.go_online()
+        kept = await kept_by(house, 2)
+        assert [read.records for read in kept] == [(first,), (second,)]
+        with handheld.matter(second, why="Again"):
+            await handheld.get(Incident, second)
+        await kept_by(house, 3)
+        await handheld.go_offline()
+        await handheld.go_online()
+        await handheld.wait_until(caught_up)
+        assert await log_of(handheld) == []
+
+
+async def kept_by(house: Force, count: int) -> list[Read]:
+    """What the server holds of the log, once it is so many entries."""
+    while True:
+        bodies = await house._journal(READS)
+        kept = [read for body in bodies for read in msgspec.msgpack.decode(body, type=ReadBatch).reads()]
+        if len(kept) >= count:
+            return kept
+        await house._committed()
