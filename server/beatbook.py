@@ -10,12 +10,15 @@ from typing import Final
 
 from starlette.websockets import WebSocket
 
-from schemas.ids import Millis
+from schemas.ids import DeviceId, Millis, OfficerId
 from schemas.wire import SUBPROTOCOL
 from server.authority import Authority, ServerKeys
 from server.committer import Committer
 from server.edge.middleware import DevicePace
 from server.escalation import Escalations
+from server.evidence.consulted import Consultations
+from server.evidence.disclosure import Disclosures
+from server.evidence.section62 import Section62
 from server.federation.passphrases import Parameters
 from server.gate import Gate
 from server.hub import Hub
@@ -70,6 +73,9 @@ class Beatbook:
         self.office = Office(store, self.committer, now)
         self.quarantine = Quarantine(store, self.office, self.authority)
         self.escalations = Escalations(store, self.office, now)
+        self.consultations = Consultations(self.committer)
+        self.disclosures = Disclosures(store, self.authority.ledger, self.authority.checkpoints)
+        self.section62 = Section62(store, self.committer, self._officer_of)
         self.pace = pace or DevicePace()
         """How often one device may come, by socket and by HTTP."""
         self._commits: asyncio.Task[None] | None = None
@@ -111,6 +117,10 @@ class Beatbook:
     def _publish(self, settled: Settled) -> None:
         self.hub.publish(settled)
         self.escalations.published(settled)
+
+    def _officer_of(self, device: DeviceId) -> OfficerId | None:
+        seat = self.authority.ledger.registry.seats.get(device)
+        return None if seat is None else seat.officer.officer
 
     async def _tick(self) -> None:
         while True:

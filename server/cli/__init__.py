@@ -29,6 +29,9 @@ COMMANDS: Final = {
     "handset": "server.cli.handset:command",
     "explain": "server.cli.explain:command",
     "inbox": "server.cli.inbox:command",
+    "verify": "server.cli.verify:command",
+    "disclose": "server.cli.disclose:command",
+    "audit": "server.cli.audit:command",
     "witness": "server.cli.witness:command",
     "demo": "server.cli.demo:command",
 }

@@ -6,15 +6,16 @@ import click
 
 from schemas.errors import UsageError
 from schemas.ids import is_record_id
-from server.cli.remote import folder_option, open_remote
+from server.cli.remote import folder_option, open_remote, why_option
 from server.http.accounts import Explanation
 
 
 @click.command("explain")
 @click.argument("record")
 @click.argument("field", required=False)
+@why_option
 @folder_option
-def command(record: str, field: str | None, folder: Path) -> None:
+def command(record: str, field: str | None, why: str, folder: Path) -> None:
     """Tell why the values of RECORD stand, or only why that of FIELD does.
 
     Who said it, on which device, when it happened and when it was recorded; the rule; what it replaced and who had
@@ -23,7 +24,7 @@ def command(record: str, field: str | None, folder: Path) -> None:
     if not is_record_id(record):
         raise UsageError(f"{record!r} is no record id: give one as in 01890000-0000-7000-8000-000000000001")
     query = None if field is None else {"field": field}
-    with open_remote(folder) as remote:
+    with open_remote(folder, why) as remote:
         told = remote.get(f"/v1/records/{record}/explanation", Explanation, query)
     click.echo(f"{told.kind} {told.record}")
     for one in told.fields:

@@ -10,8 +10,9 @@ import msgspec
 from schemas.errors import UsageError
 from schemas.ids import FieldName, is_record_id
 from schemas.kinds import kind_named
+from schemas.limits import REASON_CHARS_MAX
 from server.cli.deciding import decided, seen_op
-from server.cli.remote import Remote, folder_option, open_remote
+from server.cli.remote import Remote, folder_option, open_remote, why_option
 from server.http.accounts import DecisionDone, InboxItemBody, InboxLine, InboxList
 from server.http.operations import LIST_MAX
 from sync.explain.values import listed, moment, value
@@ -47,11 +48,12 @@ def list_command(scope: str | None, overdue: bool, every: bool, folder: Path) ->
 
 @command.command("show")
 @click.argument("item")
+@why_option
 @folder_option
-def show_command(item: str, folder: Path) -> None:
+def show_command(item: str, why: str, folder: Path) -> None:
     """Show one question: what was said, by whom, when, what each had seen, and what else is free."""
     path = _path(item)
-    with open_remote(folder) as remote:
+    with open_remote(folder, why) as remote:
         told = remote.get(path, InboxItemBody)
     for words in told.words:
         click.echo(words)
@@ -102,7 +104,7 @@ def decide_command(  # noqa: PLR0917  one parameter per option
     path = _path(item)
     looked_at = [seen_op(op) for op in seen]
     body: dict[str, Any] = {"reason": reason, "instead": dict(map(_instead, instead))}
-    with open_remote(folder) as remote:
+    with open_remote(folder, f"to decide: {reason}"[:REASON_CHARS_MAX]) as remote:
         told = remote.get(path, InboxItemBody)
         if text is not None:
             body["value"] = decided(told.line, text)

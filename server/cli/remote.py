@@ -19,6 +19,7 @@ from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Millis, OfficerId
 from server.cli.access import ACCESS, FOLDER, IDENTITY, Access, AccessFile
 from server.cli.proving import DpopAuth, Held, wall_clock
+from server.http.consulting import reason_headers
 from server.http.identities import EnrolledBody, Enrolment, Setup, SignedInBody, SignInBody
 from server.http.problems import Problem
 from sync.device.keys import DeviceIdentity
@@ -34,13 +35,14 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 class Remote:
     """A running server, over HTTP. Use it in a `with` block, or close it."""
 
-    def __init__(self, base: str, auth: DpopAuth | None, ca_file: str = "") -> None:
+    def __init__(self, base: str, auth: DpopAuth | None, ca_file: str = "", why: str = "") -> None:
         """Bind it.
 
         Args:
             base: address of its HTTP side, as in https://beatbook.example.
             auth: who calls; None for what anybody may ask.
             ca_file: PEM file of the authority that vouches for its certificate; "" for the machine's own.
+            why: why records are looked at, where somebody has to say so.
 
         Raises:
             UsageError: the address is none, or one to which a passphrase would travel in clear.
@@ -49,16 +51,23 @@ class Remote:
         # The machine's own authorities, and not those that the library brings along.
         verify = ssl.create_default_context(cafile=ca_file or None) if self._base.startswith("https") else True
         # No proxy from the environment: the proof names the server that is meant, and what is sent opens doors.
-        self._client = httpx.Client(base_url=self._base, auth=auth, verify=verify, timeout=TIMEOUT_S, trust_env=False)
+        self._client = httpx.Client(
+            base_url=self._base,
+            auth=auth,
+            verify=verify,
+            timeout=TIMEOUT_S,
+            trust_env=False,
+            headers=reason_headers(why),
+        )
 
     @classmethod
-    def open(cls, access: Access) -> "Remote":
-        """As whoever is signed in at a folder.
+    def open(cls, access: Access, why: str = "") -> "Remote":
+        """As whoever is signed in at a folder; `why` as in the constructor.
 
         Raises:
             UsageError: nobody is.
         """
-        return cls(access.file.server, access.auth(), access.file.ca_file)
+        return cls(access.file.server, access.auth(), access.file.ca_file, why)
 
     def __enter__(self) -> Self:
         return self
@@ -232,11 +241,18 @@ def folder_option(command: _F) -> _F:
     )(command)  # fmt: skip
 
 
-def open_remote(folder: Path) -> Remote:
-    """The server of an access folder, as whoever is signed in there.
+def why_option(command: _F) -> _F:
+    """The option `--why`: why records are looked at."""
+    return click.option(
+        "--why", default="", help="Why you look at it. It is kept, and asked once for each incident or booking."
+    )(command)
+
+
+def open_remote(folder: Path, why: str = "") -> Remote:
+    """The server of an access folder, as whoever is signed in there; `why` as in `Remote`.
 
     Raises:
         UsageError: there is no access there, or nobody is signed in.
         ReplicaError: its files cannot be used.
     """
-    return Remote.open(Access.open(folder))
+    return Remote.open(Access.open(folder), why)

@@ -4,7 +4,7 @@ Handhelds keep a read log of their own (`sync.replica.reads`); this is the same 
 copy (Data Protection Act 2018 section 62(1)(c), (e), (2)).
 """
 
-import itertools
+import secrets
 from collections.abc import Sequence
 from typing import Final, Literal, Protocol
 
@@ -18,11 +18,17 @@ from server.settle import Submission
 
 CONSULTED: Final = "consultation"
 """The journal's sort of these entries."""
+KEY_BYTES: Final = 6
+"""Random bytes that tell two entries of one seat and moment apart: the same key again would not be kept."""
 RECORDS_MAX: Final = 500
 """Records of one entry: a page of a list."""
 MATTERS_MAX: Final = 10_000
 """Reasons that are remembered, so that each is asked once for each matter."""
 What = Literal["consultation", "combination"]
+
+
+class UnjustifiedError(UsageError):
+    """Somebody looks at records without saying why."""
 
 
 class Consulted(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +65,6 @@ class Consultations:
     def __init__(self, commits: Commits) -> None:
         """Begin with no reason remembered."""
         self._commits = commits
-        self._numbers = itertools.count(1)
         self._reasons: dict[tuple[OfficerId, RecordId], str] = {}
 
     async def note(self, look: Consulted) -> None:
@@ -68,18 +73,18 @@ class Consultations:
         The reason may be left out where the same officer has given one for the same matter before.
 
         Raises:
-            UsageError: no reason was given, or it is too long.
+            UnjustifiedError: no reason was given, or it is too long.
             StoreError: it could not be made durable; nothing may be shown.
         """
         why = look.why.strip() or (self._reasons.get((look.officer, look.matter), "") if look.matter else "")
         if not why or len(why) > REASON_CHARS_MAX:
-            raise UsageError(
+            raise UnjustifiedError(
                 f"say why you look at this record, in 1 to {REASON_CHARS_MAX} characters: it is asked once for each "
                 "incident or booking, and kept (Data Protection Act 2018 section 62)"
             )
         for start in range(0, len(look.records), RECORDS_MAX):
             part = msgspec.structs.replace(look, why=why, records=look.records[start : start + RECORDS_MAX])
-            key = f"{look.seat}:{look.at}:{next(self._numbers)}"
+            key = f"{look.seat}:{look.at}:{secrets.token_hex(KEY_BYTES)}"
             entry = Entry(CONSULTED, key, msgspec.msgpack.encode(part))
             await self._commits.commit(Submission(OFFICE, frozenset(), (), entries=(entry,)))
         if look.matter is not None:

@@ -9,7 +9,7 @@ much about people, so every search is itself in the journal, with who and why, b
 import csv
 import enum
 import io
-import itertools
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Final
 
@@ -20,7 +20,7 @@ from schemas.errors import UsageError
 from schemas.ids import DeviceId, Millis, MillisInt, OfficerId, OfficerText, RecordId, RecordText, split_op_id
 from schemas.limits import PAGE_ROWS_MAX, REASON_CHARS_MAX
 from server import dossier
-from server.evidence.consulted import CONSULTED, Commits, consultations
+from server.evidence.consulted import CONSULTED, KEY_BYTES, Commits, consultations
 from server.intake import ReadBatch
 from server.logbook import ACT, OFFICE, READS, Entry, KeptEntry
 from server.registry.acts import Disclosed, RecordErased, decode
@@ -151,7 +151,6 @@ class Section62:
         self._store = store
         self._commits = commits
         self._officer_of = officer_of
-        self._numbers = itertools.count(1)
 
     async def search(self, search: Searched, limit: int = EVENTS_MAX) -> Page:
         """A page of what was found. That it was asked for is durable before anything is read.
@@ -169,7 +168,7 @@ class Section62:
         if not 1 <= limit <= EVENTS_MAX:
             raise UsageError(f"{limit} findings at once cannot be given: ask for 1 to {EVENTS_MAX}")
         op_place, journal_place = _place(search.after)
-        key = f"{search.seat}:{search.at}:{next(self._numbers)}"
+        key = f"{search.seat}:{search.at}:{secrets.token_hex(KEY_BYTES)}"
         entry = Entry(SEARCHED, key, msgspec.msgpack.encode(search))
         await self._commits.commit(Submission(OFFICE, frozenset(), (), entries=(entry,)))
         size = (await self._store.tree()).size

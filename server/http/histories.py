@@ -12,6 +12,7 @@ from schemas.roles import Role
 from server import conflicts, dossier
 from server.conflicts import Conflicts
 from server.http.accounts import ExplainedField, Explanation, OpBody, OpList
+from server.http.consulting import looked_at
 from server.http.operations import LIMIT_MEANING, Operation, after_place_of, limit_of
 from server.http.problems import beatbook_of, reply
 from server.http.sight import READERS, seen_record
@@ -23,8 +24,9 @@ from sync.explain.values import doubts
 async def read_history(request: Request) -> Response:
     """Every op on a record, with its result and what it did."""
     limit, after = limit_of(request), after_place_of(request)
-    record = (await seen_record(request)).id
-    store = beatbook_of(request).store
+    state = await seen_record(request)
+    await looked_at(request, state)
+    record, store = state.id, beatbook_of(request).store
     kept = await store.ops(record, after, limit)
     more = bool(kept) and bool(await store.ops(record, kept[-1].place, 1))
     return reply(OpList(ops=[_op(one) for one in kept], next=kept[-1].place if more else None))
@@ -32,8 +34,9 @@ async def read_history(request: Request) -> Response:
 
 async def explain_record(request: Request) -> Response:
     """Why a record's values stand, in plain words and as data."""
-    record = (await seen_record(request)).id
-    beatbook = beatbook_of(request)
+    state = await seen_record(request)
+    await looked_at(request, state)
+    record, beatbook = state.id, beatbook_of(request)
     account = await dossier.account(beatbook.store, record, beatbook.now())
     if account is None:
         raise HTTPException(404, f"there is no record {record!r}")

@@ -14,6 +14,7 @@ from schemas.scopes import grant_problem
 from server.alternatives import HOLD, Alternative, free_like
 from server.http.accounts import DecisionDone, InboxItemBody, InboxList, NewDecision
 from server.http.callers import caller_of, standing_of
+from server.http.consulting import WAITING, listed, looked_at
 from server.http.operations import (
     AFTER_ID_MEANING,
     LIMIT_MEANING,
@@ -62,6 +63,7 @@ async def list_inbox(request: Request) -> Response:
         overdue = about.open and about.due_at <= now
         if (wanted == "all" or about.open == (wanted == "true")) and (overdue or not only_overdue):
             found.append((state.id, about))
+    await listed(request, [item for item, _ in found], WAITING)
     subjects = await beatbook.store.existing(list({about.subject for _, about in found}))
     lines = [line(item, about, subjects.get(about.subject), now) for item, about in found]
     return reply(InboxList(items=lines, next=behind))
@@ -74,6 +76,7 @@ async def read_inbox_item(request: Request) -> Response:
     about = state.build()
     if not isinstance(about, InboxItem):
         raise HTTPException(404, f"there is no inbox item {state.id!r}")
+    await looked_at(request, state)
     subject = await beatbook.store.record(about.subject)
     alternatives = await _alternatives(beatbook.store, about, subject, beatbook.now())
     return reply(whole(state, about, subject, alternatives, beatbook.now()))

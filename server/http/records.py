@@ -11,6 +11,7 @@ from schemas.kinds import KINDS, FieldSpec
 from schemas.ops import Stamp
 from server.http import bodies
 from server.http.callers import caller_of, standing_of
+from server.http.consulting import listed, looked_at
 from server.http.operations import (
     AFTER_ID_MEANING,
     LIMIT_MEANING,
@@ -57,12 +58,15 @@ async def list_records(request: Request) -> Response:
     scope = request.query_params.get("scope")
     held = None if scope is None else ScopeName(scope)
     found, behind = await page(walk(beatbook_of(request).store, kind, caller_of(request), held, after), limit)
+    await listed(request, [state.id for state in found])
     return reply(bodies.RecordList(records=[_told(state) for state in found], next=behind))
 
 
 async def read_record(request: Request) -> Response:
     """One record."""
-    return reply(_told(await seen_record(request)))
+    state = await seen_record(request)
+    await looked_at(request, state)
+    return reply(_told(state))
 
 
 def _told(state: RecordState) -> bodies.RecordBody:

@@ -7,7 +7,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from server.http import administration, briefings, devices, health, histories, inbox, oversight, records, signing
+from server.http import (
+    administration,
+    briefings,
+    devices,
+    evidence,
+    health,
+    histories,
+    inbox,
+    oversight,
+    records,
+    signing,
+)
 from server.http.callers import NONCE, callers_of, check_roles
 from server.http.operations import ANYBODY, KEY_HOLDER, Handler, Operation
 
@@ -21,6 +32,7 @@ OPERATIONS: Final = (
     *devices.OPERATIONS,
     *administration.OPERATIONS,
     *oversight.OPERATIONS,
+    *evidence.OPERATIONS,
 )
 
 

@@ -1,0 +1,41 @@
+"""`beatbook disclose`: give a record out with what proves it."""
+
+import os
+from pathlib import Path
+
+import click
+
+from schemas.errors import StoreError, UsageError
+from schemas.ids import is_record_id
+from server.cli.remote import folder_option, open_remote
+from server.http.evidence import DisclosureDone, NewDisclosure
+
+
+@click.command("disclose")
+@click.argument("record")
+@click.option("--to", "recipients", multiple=True, required=True, help="To whom it is given. Repeat it for more.")
+@click.option("--why", required=True, help="What for.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write: a zip.")
+@folder_option
+def command(record: str, recipients: tuple[str, ...], why: str, out: Path, folder: Path) -> None:
+    """Write all that is kept about RECORD into a file that proves itself.
+
+    People read index.html in it. Anybody checks it with `beatbook verify FILE --log VKEY`, with neither server nor
+    database. To whom it was given and why is in the log before the file is written.
+    """
+    if not is_record_id(record):
+        raise UsageError(f"{record!r} is no record id: give one as in 01890000-0000-7000-8000-000000000001")
+    try:
+        # Opened first: a disclosure must not be recorded that then finds no place. Never over a file that is there.
+        file = os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be made ({error.strerror}); name another file") from None
+    try:
+        with file, open_remote(folder) as remote:
+            body = NewDisclosure(recipients=recipients, why=why)
+            done = remote.post(f"/v1/records/{record}/disclosures", body, DisclosureDone)
+            file.write(done.export)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    click.echo(f"{out}: {len(done.export)} bytes, SHA-256 {done.sha256}")
