@@ -56,8 +56,8 @@ def _who(operation: Operation) -> str:
 
 def _bodies(body: Any) -> Iterator[str]:  # noqa: ANN401  a Struct
     if body.__name__ in FAMILIES:
-        yield "`acts`, a list of the following, each with its `t`. What begins or ends does so now, and what can be ended"
-        yield "gets a `span` of its own, when they are absent.\n"
+        yield "`acts`, a list of the following, each with its `t`. What begins or ends does so now where a call does"
+        yield "not say when, and what can be ended gets a `span` of its own.\n"
         yield "| `t` | fields |\n| --- | --- |"
         for draft, _ in administration.drafts_of(body):
             fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(draft))

@@ -343,6 +343,17 @@ async def test_a_revocation_ends_http_at_once(server: Running, administrator: Ca
     assert (await get(server, bystander.auth, "/v1/me")).status_code == 200
 
 
+async def test_a_revocation_ends_a_program_too(server: Running, administrator: Caller) -> None:
+    """Where nobody signs in no sign-in ends: the device itself is trusted no more, and gets no new token."""
+    feed = await program(server, "FEED", [Role.CONTROL_ROOM], ["force"])
+    assert (await get(server, feed.auth, "/v1/me")).status_code == 200
+    path = f"/v1/devices/{feed.identity.device}/revocation"
+    assert (await post(server, administrator.auth, path, {"why": "the contract ended"})).status_code == 200
+    assert (await get(server, feed.auth, "/v1/me")).status_code == 401
+    renewal = await post(server, DpopAuth(feed.identity, clock=server.clock), "/v1/token", {"seat": feed.seat})
+    assert renewal.status_code == 401
+
+
 async def test_a_wipe_ends_http_and_destroys_the_share(server: Running, administrator: Caller) -> None:
     """Whatever becomes of the device, nothing opens its replica any more."""
     caller = await person(server, "WM1", [Role.OFFICER])
