@@ -23,6 +23,7 @@ from server import dossier
 from server.evidence.consulted import CONSULTED, KEY_BYTES, Commits, consultations
 from server.intake import ReadBatch
 from server.logbook import ACT, OFFICE, READS, Entry, KeptEntry
+from server.quarantine import OPENED, Opened
 from server.registry.acts import Disclosed, RecordErased, decode
 from server.settle import Submission
 from server.store import Store
@@ -229,7 +230,7 @@ class Section62:
     async def _entries(self, place: int) -> AsyncIterator[KeptEntry]:
         while page := await self._store.journal(None, place, PAGE_ROWS_MAX):
             for kept in page:
-                if kept.what in {READS, ACT, CONSULTED, SEARCHED} and kept.body is not None:
+                if kept.what in {READS, ACT, CONSULTED, SEARCHED, OPENED} and kept.body is not None:
                     yield kept
             place = page[-1].place
 
@@ -303,6 +304,18 @@ def _of_entry(kept: KeptEntry) -> Iterator[Event]:
                 seat=search.seat,
                 record=search.query.record or "",
                 why=search.why,
+                source=source,
+                entry=kept.leaf,
+            )
+        case "quarantine-opened":
+            opened = msgspec.msgpack.decode(body, type=Opened)
+            yield Event(
+                at=opened.at,
+                kind=Kind.CONSULTATION,
+                officer=opened.by,
+                seat=OFFICE,
+                record=kept.record or "",
+                why=opened.why,
                 source=source,
                 entry=kept.leaf,
             )

@@ -22,6 +22,7 @@ from server.evidence.findings import Findings
 from server.evidence.section62 import Searched
 from server.intake import Alarm, KeptReceipt, ReadBatch, SealedEdit, reads_chain
 from server.logbook import OFFICE, OpKey
+from server.quarantine import Opened, Settled
 from server.registry import DEFAULT_RULES, Registry, Rules, affected, plan
 from server.registry.acts import SeatRights, decode, tag_of
 from server.store.sqlite.inspection import EntryRow
@@ -125,6 +126,10 @@ class Story:
                 self._read(row, body, Consulted)
             case "search":
                 self._read(row, body, Searched)
+            case "quarantine-opened":
+                self._read(row, body, Opened)
+            case "quarantine-settled":
+                self._read(row, body, Settled)
             case _:
                 pass
         if row.what != logbook.ACT:

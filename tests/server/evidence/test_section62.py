@@ -24,6 +24,8 @@ from server.evidence.section62 import (
     as_json,
 )
 from server.evidence.whole import verify
+from server.logbook import OFFICE, Entry
+from server.quarantine import OPENED, Opened
 from server.registry import acts as a
 from server.settle import Submission
 from server.store.sqlite.inspection import Inspection
@@ -119,6 +121,15 @@ async def test_what_is_told_says_who_where_why_and_for_whom(one: Station) -> Non
         (Kind.ALTERATION, "WM1001", "(erased)"),
         (Kind.ERASURE, "WM9002", "MoPI group 4"),
     ]
+
+
+async def test_an_edit_in_quarantine_that_was_opened_is_a_consultation(one: Station) -> None:
+    """A supervisor who looks into what an officer could not send has read about a person, and said why."""
+    opened = Opened("hh-0042:7:abc", BOSS, one.clock(), "is it still true?")
+    entry = Entry(OPENED, "hh-0042:7:abc:WM9001:1", msgspec.msgpack.encode(opened), VAN)
+    await one.commit(Submission(OFFICE, frozenset(), (), entries=(entry,)))
+    (event,) = await found(one, officer=BOSS, kinds=("consultation",))
+    assert (event.record, event.why, event.at) == (VAN, "is it still true?", opened.at)
 
 
 async def test_every_search_is_in_the_journal_with_its_reason(one: Station) -> None:
