@@ -443,6 +443,8 @@ class Replica:
 
     def _drop_scope(self, scope: ScopeName, gen: Generation, outcome: Outcome) -> None:
         members = self._tables.members(scope, "", "")
+        # Records that the server has in the scope and whose rows have not come: their authors wrote them here.
+        coming = self._own.awaited_in(scope) - {record for record, _ in members}
         for record, _ in members:
             self._tables.drop_member(scope, record)
         self._tables.drop_position(scope)
@@ -453,4 +455,8 @@ class Replica:
                 gone += 1
                 self._own.seal_up(record, outcome)
         self._own.settle()
+        for record in sorted(coming):
+            if self._tables.row_version(record) is None and not self._own.awaits(record):
+                outcome.touched.add(record)
+                self._own.seal_up(record, outcome)
         outcome.removed.append((scope, gen, gone))

@@ -288,6 +288,19 @@ class OwnOps:
                 self._tables.put_op(msgspec.structs.replace(op, state=state, scopes=(), untaken=Untaken.NO))
             after = ops[-1].n
 
+    def awaited_in(self, scope: ScopeName) -> set[RecordId]:
+        """The records whose rows, with own durable ops in them, are still to come in a scope."""
+        after = OpNumber(0)
+        found: set[RecordId] = set()
+        while ops := self._tables.ops_in([OpState.DURABLE], after, PAGE_ROWS_MAX):
+            found |= {op.record for op in ops if scope in op.scopes}
+            after = ops[-1].n
+        return found
+
+    def awaits(self, record: RecordId) -> bool:
+        """Whether a row of the record, with an own durable op in it, is still to come."""
+        return any(op.state is OpState.DURABLE for op in self._tables.pending_ops(record))
+
     def awaits_row(self, record: RecordId, seq: Seq, scopes: Iterable[ScopeName]) -> bool:
         """Whether an op made durable by that commit must still be laid over what is held of its record.
 

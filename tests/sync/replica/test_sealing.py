@@ -216,6 +216,31 @@ def test_the_records_of_other_scopes_stay_readable(post: Post) -> None:
     assert WORDS[0].encode() not in everything(post.tables)
 
 
+def test_a_record_whose_row_never_came_leaves_with_its_scope_too(post: Post) -> None:
+    """Its author made it, the server took it in, and the grant ended before the row came back."""
+    post.create(A, summary=WORDS[0])
+    post.push()
+    assert post.states() == {1: OpState.DURABLE}
+    post.write(A, location=WORDS[1])
+    outcome = retracted(post)
+    assert post.states() == {1: OpState.QUARANTINED, 2: OpState.SEALED}
+    assert (outcome.sealed, post.replica.view(A)) == ([2], None)
+    left = everything(post.tables)
+    assert [word for word in WORDS[:2] if word.encode() in left] == []
+
+
+def test_a_record_that_another_scope_still_brings_is_waited_for(post: Post) -> None:
+    """Of two scopes in which its row is to come one ends: nothing is sealed, and it is in sight."""
+    south = ScopeName("area:south")
+    post.replica.scope_add(wire.ScopeAdd(plan=wire.Plan(scope=south, gen=GEN, action="snapshot", seq=Seq(0))))
+    made = post.create(A, summary=WORDS[0])
+    told = wire.Result(n=made.n, status="durable", seq=Seq(5), scopes=(NORTH, south))
+    post.replica.results(wire.Results(results=(told,)))
+    assert retracted(post).sealed == []
+    assert post.states() == {1: OpState.DURABLE}
+    assert post.replica.view(A) is not None
+
+
 # --- the read log ----------------------------------------------------------------------------------------------------
 
 
