@@ -54,6 +54,8 @@ def unreadable(device: SimDevice, n: OpNumber) -> None:
 
 def at_rest(server: SimServer, device: SimDevice) -> None:
     """Everything is handed over: what is shut is among the server's ops or in quarantine, and every hash is kept."""
+    # No device of this world is ever copied, and a server that is set back holds a beginning of the same chain.
+    require(8, device.copies == 0, f"{device.id} takes its own chain for another one")
     quarantine = {edit.id: unseal(edit.sealed) for edit in _edits(server.store, device.id)}
     digests = device.replica.digests(OpNumber(0), OpNumber(max(device.made, default=0)))
     for n, body in device.made.items():
