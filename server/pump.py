@@ -133,8 +133,12 @@ class Connection:
             self.wake()
 
     def part(self, code: str) -> None:
-        """End the session with that error, once the device has said that it removed what it must."""
-        self._parting = (code, Millis(self._services.now() + PARTING_MS))
+        """End the session with that error, once the device has said that it removed what it must.
+
+        Told for several reasons, it ends for the first: what follows from that is no reason of its own.
+        """
+        if self._parting is None:
+            self._parting = (code, Millis(self._services.now() + PARTING_MS))
 
     async def renew(self, *, fresh_share: bool = False) -> None:
         """Give the device a new lease, with the log's newest checkpoint."""

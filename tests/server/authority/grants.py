@@ -8,7 +8,7 @@ import contextlib
 import functools
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -234,7 +234,7 @@ class World:
         name = KIND_NAMES[kind % 3]
         record = named_record_id("grants", str(self._n))
         changes = _new(name, what, self._n, self.now)
-        if changes.get("compartment") is not None:
+        if _is_closed(changes):
             if pocket.officer not in holdings.ever_cleared(self.acts):
                 return
             self.closed[record] = _secret(self._n)
@@ -249,7 +249,7 @@ class World:
         record, spec = shown[-1 - which % len(shown)]
         self._n += 1
         changes = _change(spec.name, what, f"said {self._n}")
-        if "compartment" in changes and pocket.officer not in holdings.ever_cleared(self.acts):
+        if _is_closed(changes) and pocket.officer not in holdings.ever_cleared(self.acts):
             return
         pocket.write(record, spec, changes)
 
@@ -265,7 +265,8 @@ class World:
         before = [len(one.sent) for one in outside]
         record, spec = inside[which % len(inside)]
         self._n += 1
-        pocket.write(record, spec, {"summary": f"{self.closed[record]} once more {self._n}"})
+        field = "summary" if spec.name == "incident" else "body"
+        pocket.write(record, spec, {field: f"{self.closed[record]} once more {self._n}"})
         self.rest()
         assert [len(one.sent) for one in outside] == before, "nobody outside a compartment hears that it changed"
 
@@ -282,7 +283,7 @@ class World:
         self.rows = self.loop.do(self._rows())
         sealed = self._quarantine()
         for record, row in self.rows.items():
-            if holdings.concerns(row) != {f"compartment:{COMPARTMENT}"}:
+            if not all(scope.startswith(f"compartment:{COMPARTMENT}") for scope in holdings.concerns(row)):
                 self.closed.pop(record, None)
         for pocket in self.pockets:
             assert pocket.faults == [], f"{pocket.seat}: {pocket.faults}"
@@ -347,6 +348,11 @@ class World:
         self._searched[pocket.seat] = len(pocket.sent)
 
 
+def _is_closed(changes: Mapping[str, Any]) -> bool:
+    """Whether a record is put into the compartment, or taken out of it."""
+    return "compartment" in changes or f"compartment:{COMPARTMENT}" in changes.get("audience", ())
+
+
 def _secret(n: int) -> str:
     return f"{SECRET}-{n}-"
 
@@ -364,11 +370,20 @@ def _new(kind: str, what: int, n: int, now: int) -> dict[str, Any]:
         case "medical":
             return {"booking": BOOKING, "suite": SUITES[what % 2]}
         case _:
-            return {"title": text, "body": text, "audience": _audience(what), "issued_at": now}
+            audience = _audience(what)
+            said = _secret(n) if f"compartment:{COMPARTMENT}" in audience else text
+            return {"title": said, "body": said, "audience": audience, "issued_at": now}
 
 
 def _audience(what: int) -> list[str]:
-    choices = (["area:a"], ["area:b", "team:b"], ["force"], ["mission:castle", "area:d"], ["area:d", "area:a"])
+    choices = (
+        ["area:a"],
+        ["area:b", "team:b"],
+        ["force"],
+        ["mission:castle", "area:d"],
+        ["area:d", "area:a"],
+        [f"compartment:{COMPARTMENT}", "force"],
+    )
     return list(choices[what % len(choices)])
 
 

@@ -97,8 +97,11 @@ class House:
 
     def tick(self) -> None:
         """Let the sessions look at the clock."""
-        self.hub.tick(self.now)
-        self._loop.settle()
+
+        async def look() -> None:
+            self.hub.tick(self.now)
+
+        self._loop.do(look())
 
     def kill(self) -> None:
         """End the process at once: what is not on the disk is lost, and nobody hears a last word."""

@@ -57,8 +57,9 @@ class Machine(RuleBasedStateMachine):
             self.join("WM1", 0, None, decides=False)
         for who in connected:
             self.connect(who)
-        for kind, what in ((0, 0), (0, 1), (0, 2), (1, 0), (2, 0)):
-            self.make(kind, kind, what)
+        # The first officer's: incidents, one of them in the compartment; a briefing that is for it and for the force.
+        for who, kind, what in ((0, 0, 0), (0, 0, 1), (0, 1, 5), (1, 0, 4), (1, 1, 0), (2, 2, 0)):
+            self.make(who, kind, what)
 
     # --- acts --------------------------------------------------------------------------------------------------------
 
@@ -116,6 +117,9 @@ class Machine(RuleBasedStateMachine):
         for _ in range(2):
             self.world.span(a.NamedGrant, 0, 2, officer=pocket.officer, scope=scope, why="x")
             self.world.span(a.ScopeGranted, 0, 2, seat=pocket.seat, scope=scope, why="x")
+            self.world.rest()
+            # While it holds the scope something changes there: the batch that tells so is the one that comes late.
+            self.world.make(pocket, 0, {"area:b": 4, "area:d": 8}.get(scope, 0))
             self.world.check()
             assert not pocket.late(), "a late batch changes nothing"
             self.world.wait(2)
