@@ -25,6 +25,8 @@ from server.hub import Hub
 from server.office import Office
 from server.pump import Connection, Services
 from server.quarantine import Quarantine
+from server.retention import Schedule
+from server.reviewing import Reviewing
 from server.settle import Settled
 from server.store import Store
 
@@ -52,6 +54,7 @@ class Beatbook:
         gate: Gate | None = None,
         hashing: Parameters | None = None,
         pace: DevicePace | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         """Bind the parts.
 
@@ -62,6 +65,7 @@ class Beatbook:
             gate: whom sync sockets ask; the authority's by default.
             hashing: what a passphrase's hash costs; by default what it must cost where people rely on it.
             pace: how often one device may come.
+            schedule: how long records are kept before somebody looks at them again.
         """
         self.store = store
         self.now = now
@@ -72,6 +76,7 @@ class Beatbook:
         """Whom sync sockets ask."""
         self.office = Office(store, self.committer, now)
         self.quarantine = Quarantine(store, self.office, self.authority)
+        self.reviewing = Reviewing(store, self.authority.ledger, now, schedule or Schedule.of())
         self.escalations = Escalations(store, self.office, now)
         self.consultations = Consultations(self.committer)
         self.disclosures = Disclosures(store, self.authority.ledger, self.authority.checkpoints)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.rights import in_words
-from server.http import administration, devices, evidence, oversight, signing
+from server.http import administration, devices, evidence, oversight, retention, signing
 from server.http.administration import GrantActs, OrganisationActs, PeopleActs, SeatActs
 from server.http.operations import ANYBODY, KEY_HOLDER, Operation
 
@@ -29,6 +29,7 @@ def told() -> str:
         ("Devices", devices.OPERATIONS),
         ("Administration", administration.OPERATIONS),
         ("Oversight", oversight.OPERATIONS),
+        ("Retention", retention.OPERATIONS),
         ("The log", evidence.OPERATIONS),
     ):
         parts.append(f"## {heading}\n")

@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "seat": "server.cli.administration:seat",
     "why": "server.cli.oversight:why",
     "quarantine": "server.cli.oversight:quarantine",
+    "retention": "server.cli.retention:command",
+    "keys": "server.cli.keys:command",
     "import": "server.cli.importing:command",
     "handset": "server.cli.handset:command",
     "explain": "server.cli.explain:command",

@@ -55,7 +55,7 @@ def beatbook_of(request: Request) -> Beatbook:
 async def on_http_error(_request: Request, error: Exception) -> Response:
     """A route that is none, a method that is none, or a refusal."""
     assert isinstance(error, HTTPException)
-    titles = {401: "not identified", 404: "not found", 405: "method not allowed"}
+    titles = {401: "not identified", 404: "not found", 410: "erased", 405: "method not allowed"}
     response = problem(error.status_code, titles.get(error.status_code, "refused"), error.detail)
     response.headers.update(error.headers or {})
     return response

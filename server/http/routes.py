@@ -17,6 +17,7 @@ from server.http import (
     inbox,
     oversight,
     records,
+    retention,
     signing,
 )
 from server.http.callers import NONCE, callers_of, check_roles
@@ -32,6 +33,7 @@ OPERATIONS: Final = (
     *devices.OPERATIONS,
     *administration.OPERATIONS,
     *oversight.OPERATIONS,
+    *retention.OPERATIONS,
     *evidence.OPERATIONS,
 )
 

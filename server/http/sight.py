@@ -40,20 +40,35 @@ READERS: Final = (*WRITERS, *(role for role in (Role.REGISTRAR,) if role not in 
 async def seen_record(request: Request, name: str = "record", called: str = "record") -> RecordState:
     """The record in the path, if the caller may see it.
 
+    Of one that was erased, whoever could see it is told when, by whom and under what.
+
     Args:
         request: the request.
         name: of the path's parameter.
         called: what it is called in the refusal.
 
     Raises:
-        HTTPException: 404: there is none, or it is in no scope of theirs. The two are told alike.
+        HTTPException: 404: there is none, or it is in no scope of theirs. The two are told alike. 410: it was erased.
     """
     record = record_in(request, name)
-    row = await beatbook_of(request).store.record(record)
+    store = beatbook_of(request).store
+    row = await store.record(record)
     state = None if row is None else merge.from_row(decode_row(row))
     if state is None or not sees(caller_of(request), state.scopes()):
+        gone = await store.erased(record) if state is None else None
+        if gone is not None and await _was_seen(store, record, caller_of(request)):
+            raise HTTPException(410, f"{called} {record!r} was {gone.note}")
         raise HTTPException(404, f"there is no {called} {record!r}")
     return state
+
+
+async def _was_seen(store: Store, record: RecordId, caller: Admitted) -> bool:
+    """Whether an erased record was in a scope that the caller may see: its tombstones are all that tells."""
+    before = record[:-1] + chr(ord(record[-1]) - 1)
+    for scope in sorted(caller.scopes):
+        if record in (await store.page(scope, before, record)).erased:
+            return True
+    return False
 
 
 class _Cursor:

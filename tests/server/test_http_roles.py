@@ -18,6 +18,7 @@ POLICE: Final = frozenset(
     {"officer", "supervisor", "custody-officer", "reviewing-officer", "superintendent", "control-room"}
 )
 READS: Final = POLICE | {"registrar"}
+KEEPERS: Final = frozenset({"reviewing-officer", "superintendent", "registrar"})
 SUPERVISING: Final = frozenset({"supervisor", "reviewing-officer", "superintendent", "control-room"})
 ADMINISTERS: Final = frozenset({"administrator"})
 TABLE: Final[dict[str, frozenset[str] | str]] = {
@@ -58,6 +59,9 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/quarantine": SUPERVISING,
     "POST /v1/quarantine/consultations": SUPERVISING,
     "POST /v1/quarantine/verdicts": SUPERVISING,
+    "GET /v1/retention/due": KEEPERS,
+    "POST /v1/records/{record}/reviews": KEEPERS,
+    "POST /v1/records/{record}/erasure": KEEPERS,
     "GET /v1/alarms": frozenset({"auditor", "administrator"}),
     "GET /v1/log/checkpoint": SIGNED_IN,
     "POST /v1/log/searches": frozenset({"auditor"}),
