@@ -7,6 +7,7 @@ and the paper; `terminal` brings them together, and `handset` opens and closes e
 syncing lives here.
 """
 
-from sync.device.terminal.handset import Settings, run_handset
+from sync.device.terminal.handset import run_handset
+from sync.device.terminal.seats import Settings, Shown
 
-__all__ = ["Settings", "run_handset"]
+__all__ = ["Settings", "Shown", "run_handset"]

@@ -26,6 +26,8 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
 WAIT_S: Final = 30.0
 """How long `wait` waits when it is not told."""
 WAIT_S_MAX: Final = 86_400.0
+LISTS: Final = "list"
+"""Stands for the lists in `why`."""
 DEFAULT_CATEGORY: Final = Category.PUBLIC_SAFETY
 
 
@@ -180,6 +182,32 @@ class Explain(msgspec.Struct, frozen=True):
     field: str | None
 
 
+class Why(msgspec.Struct, frozen=True):
+    """`why`: the reason for looking at a record, which is then shown; or for the lists from now on.
+
+    Attributes:
+        which: the record; LISTS for the lists.
+        reason: in words.
+    """
+
+    which: str
+    reason: str
+
+
+class DraftNote(msgspec.Struct, frozen=True):
+    """`draft`: what happened while nothing can be shown."""
+
+    text: str
+
+
+class Alarms(msgspec.Struct, frozen=True):
+    """`alarms`: what was found that somebody must look at."""
+
+
+class Lock(msgspec.Struct, frozen=True):
+    """`lock`: shut the seat and forget everything."""
+
+
 class Help(msgspec.Struct, frozen=True):
     """`help`: the commands."""
 
@@ -190,9 +218,11 @@ class Quit(msgspec.Struct, frozen=True):
 
 Change = New | Log | SetField | Read | Tag | Correct | Claim | Release | Reserve | Decide | Mend | Withdraw
 """The commands that write."""
-Look = Listing | Show | ShowInbox | Free | Explain
+Look = Listing | Show | ShowInbox | Free | Explain | Why
 """The commands that read records."""
-Command = Change | Look | ListHeld | Offline | Online | Status | Wait | Help | Quit
+AtSeat = DraftNote | Alarms | Lock
+"""The commands about the seat."""
+Command = Change | Look | AtSeat | ListHeld | Offline | Online | Status | Wait | Help | Quit
 
 
 class CommandSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -307,6 +337,17 @@ def _withdraw(rest: str) -> Withdraw:
     return Withdraw(op, reason.rstrip())
 
 
+def _why(rest: str) -> Why:
+    which, reason = rest.split(maxsplit=1)
+    return Why(which, reason.rstrip())
+
+
+def _draft(rest: str) -> DraftNote:
+    if not rest.strip():
+        raise ValueError
+    return DraftNote(rest.strip())
+
+
 def _explain(rest: str) -> Explain:
     which, *field = rest.split(maxsplit=1)
     if field and len(field[0].split()) > 1:
@@ -362,6 +403,10 @@ _SPECS: Final = (
     _spec("inbox", "what waits for a person's decision, the most urgent first", _alone(ShowInbox())),
     _spec("decide ID CHOICE [instead ID] REASON…", 'settle it: CHOICE is a number of show, =WORD, ="VALUE…"', _decide),
     _spec("explain ID [FIELD]", "why it shows what it shows", _explain),
+    _spec("why ID REASON…", "say why you look at a record, once, and see it; why list REASON… is for lists", _why),
+    _spec("draft TEXT…", "keep what happened for a supervisor, also when the lease has ended", _draft),
+    _spec("alarms", "what was found that somebody must look at", _alone(Alarms())),
+    _spec("lock", "shut the seat and forget everything; the PIN opens it again", _alone(Lock())),
     _spec("offline", "cut the connection; everything else goes on working", _alone(Offline())),
     _spec("online", "connect again", _alone(Online())),
     _spec("status", "how it stands with the server", _alone(Status())),

@@ -7,20 +7,16 @@ import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from typing import Final
 
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from schemas.errors import ReplicaError
-from schemas.ids import OfficerId
-from sync.device.handheld import Handheld
-from sync.device.keys import DeviceIdentity, KeyFile
+from sync.device.locking import harden, start_anew
 from sync.device.terminal.screens import PlainScreen, PromptScreen, Screen, can_prompt
+from sync.device.terminal.seats import Settings, opened
 from sync.device.terminal.source import given_lines, piped_lines
-from sync.device.terminal.terminal import Facts, Terminal
+from sync.device.terminal.terminal import Terminal
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REDRAWING: Final = (signal.SIGCONT, signal.SIGWINCH)
@@ -30,28 +26,6 @@ _SIGNALLED: Final = 128
 """Exit code of a program that a signal ended, less the signal's number: what shells say."""
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run needs.
-
-    Attributes:
-        folder: the replica's.
-        identity: file of the device's identity.
-        key_file: file of the replica's key; made when it is not there.
-        author: the officer.
-        server: address of the server.
-        offline: whether to begin without a connection.
-        commands: carry these out and end; none to take them from standard input.
-    """
-
-    folder: Path
-    identity: Path
-    key_file: Path
-    author: OfficerId
-    server: str
-    offline: bool = False
-    commands: tuple[str, ...] = ()
-
-
 async def run_handset(settings: Settings) -> int:
     """Run a terminal handheld until its commands end.
 
@@ -59,9 +33,10 @@ async def run_handset(settings: Settings) -> int:
         The exit code: 0, FAILED, or 128 and the number of the signal that ended it.
 
     Raises:
-        ReplicaError: identity, key or replica cannot be used.
-        UsageError: the server's address is none.
+        ReplicaError, UsageError, UnreachableError: as `seats.opened`.
     """
+    if settings.shown is not None:
+        harden()
     console = Console()
     prompting = not settings.commands and can_prompt(console)
     ended = _Ending()
@@ -97,35 +72,16 @@ async def _prompt(settings: Settings, console: Console, ended: "_Ending") -> int
         with screen.opened(), ended.prompting(terminal.interrupt, screen.resume):
             screen.show(Text(f"Handheld of {settings.author}. help tells the commands."))
             await terminal.run(screen.lines(), stop_at_failure=False)
+    if terminal.locked and settings.again:
+        # Nothing of what was shown is left in the new process: it asks for the PIN.
+        start_anew(settings.again)
     return 0
 
 
 @contextlib.asynccontextmanager
 async def _opened(settings: Settings, screen: Screen) -> AsyncIterator[Terminal]:
-    identity = DeviceIdentity.load(settings.identity)
-    if (settings.folder / "replica.check").exists() and not settings.key_file.exists():
-        raise ReplicaError(
-            f"the key file {settings.key_file} is missing, and the replica in {settings.folder} opens with no other: "
-            "restore the file, or name it with --key-file"
-        )
-    opening = Handheld.open(
-        settings.folder,
-        identity=identity,
-        keys=KeyFile(settings.key_file),
-        author=settings.author,
-        server=settings.server,
-    )
-    facts = Facts(
-        device=identity.device,
-        author=settings.author,
-        server=settings.server,
-        folder=str(settings.folder),
-        offline=settings.offline,
-    )
     with _defects_told(screen):
-        async with opening as handheld:
-            # Before the loop turns: no connection is made until the terminal is ready for what it brings.
-            await handheld.go_offline()
+        async with opened(settings) as (handheld, facts):
             yield Terminal(handheld, screen, facts)
 
 

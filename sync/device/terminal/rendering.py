@@ -287,10 +287,14 @@ def state(status: SyncStatus, *, wanted: bool) -> tuple[str, str, str]:
         status: as the handheld says.
         wanted: whether a connection is wanted; not after `offline`.
     """
+    if status.wiped is not None:
+        return "✕", "destroyed", BAD
     if status.connected:
         return ("●", "online", _GOOD) if status.caught_up else ("◐", "catching up", WARN)
     if not wanted:
         return "○", "offline", WARN
+    if status.sign_in_needed:
+        return "○", "signed out: lock, and sign in", BAD
     return ("○", "no signal", BAD) if status.last_error else ("○", "connecting", WARN)
 
 
@@ -298,7 +302,9 @@ def prompt(device: str, status: SyncStatus, *, wanted: bool) -> Text:
     """What stands before the place where one types."""
     sign, words, style = state(status, wanted=wanted)
     held = f", {status.held} refused" if status.held else ""
-    return Text.assemble(f"{device} ", (sign, style), f" {words}, {status.waiting} waiting{held}> ")
+    ended = ", lease ended" if status.lease_ended else ""
+    alarms = f", {_counted(status.alarms, 'alarm')}" if status.alarms else ""
+    return Text.assemble(f"{device} ", (sign, style), f" {words}, {status.waiting} waiting{held}{ended}{alarms}> ")
 
 
 def status_page(status: SyncStatus, facts: Sequence[tuple[str, str]], reader: Reader, *, wanted: bool) -> Table:
@@ -317,6 +323,8 @@ def status_page(status: SyncStatus, facts: Sequence[tuple[str, str]], reader: Re
         ("connection", Text(words, style)),
         ("waiting", Text(_counted(status.waiting, "change") + " not yet on the server's disk")),
         ("refused", Text(_counted(status.held, "change") + ("; held tells why" if status.held else ""))),
+        ("sealed", Text(_counted(status.sealed, "change") + " on the way to a supervisor")),
+        ("alarms", Text(_counted(status.alarms, "alarm") + ("; alarms tells them" if status.alarms else ""))),
         ("up to date", Text(synced)),
         ("last error", Text(safe(status.last_error) or NOTHING)),
         ("repairs", Text(str(status.repairs))),
@@ -328,6 +336,14 @@ def status_page(status: SyncStatus, facts: Sequence[tuple[str, str]], reader: Re
     for name, value in rows:
         table.add_row(Text(name, LABEL), value)
     return table
+
+
+def lease_left(left_ms: int) -> str:
+    """How long records can still be shown without the server."""
+    if left_ms <= 0:
+        return "ended; draft keeps what you write"
+    hours, minutes = divmod(left_ms // 60_000, 60)
+    return f"{hours} h {minutes} min left"
 
 
 def help_page() -> Table:

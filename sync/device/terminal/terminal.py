@@ -11,8 +11,11 @@ from rich.text import Text
 
 from schemas.errors import BeatbookError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, RecordId
-from schemas.kinds import KINDS, Kind, spec_of
+from schemas.kinds import KINDS, Incident, Kind, spec_of
+from schemas.kinds.common import LogEntry
 from schemas.policies import claim
+from sync.device.consulting import ReasonNeededError
+from sync.device.describing import short
 from sync.device.handheld import Handheld
 from sync.device.status import SyncStatus
 from sync.device.terminal import commands, disputes, rendering, values
@@ -39,6 +42,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         server: its address.
         folder: where the replica is.
         offline: whether it begins without a connection.
+        signed_in: whether an officer has signed in; a program's seat has no lease to tell of.
     """
 
     device: DeviceId
@@ -46,10 +50,19 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None
     folder: str
     offline: bool = False
+    signed_in: bool = False
 
 
 class _Quit(Exception):  # noqa: N818  no error: it ends the commands
-    """The officer has had enough."""
+    """The officer has had enough.
+
+    Attributes:
+        lock: whether the seat is to be shut.
+    """
+
+    def __init__(self, *, lock: bool = False) -> None:
+        super().__init__()
+        self.lock = lock
 
 
 class Terminal:
@@ -84,6 +97,9 @@ class Terminal:
         self._teller = Teller(handheld, screen, self._sight, self._reader)
         self._acting = Acting(handheld, self._sight, self._reader, self._say)
         self._running: asyncio.Task[None] | None = None
+        self._why_lists = ""
+        self.locked = False
+        """Whether it ended because the officer locked it."""
 
     async def run(self, lines: AsyncGenerator[str], *, stop_at_failure: bool) -> bool:
         """Carry out lines until they end or one says `quit`.
@@ -99,15 +115,17 @@ class Terminal:
         Raises:
             ReplicaError: the database failed.
         """
-        await self._teller.begin()
-        if self._wanted:
-            await self._handheld.go_online()
-        beside = [
-            asyncio.create_task(self._teller.gather()),
-            asyncio.create_task(self._teller.tell()),
-            asyncio.create_task(self._teller.follow(self._show_state)),
-        ]
-        work = asyncio.create_task(self._work(lines, stop_at_failure=stop_at_failure))
+        # What is read to resolve names and to tell news is no consultation; what a command shows says that it is one.
+        with self._handheld.for_itself():
+            await self._teller.begin()
+            if self._wanted:
+                await self._handheld.go_online()
+            beside = [
+                asyncio.create_task(self._teller.gather()),
+                asyncio.create_task(self._teller.tell()),
+                asyncio.create_task(self._teller.follow(self._show_state)),
+            ]
+            work = asyncio.create_task(self._work(lines, stop_at_failure=stop_at_failure))
         try:
             # Whatever ends first: none of those beside ends by itself unless something is wrong.
             await asyncio.wait([work, *beside], return_when=asyncio.FIRST_COMPLETED)
@@ -136,8 +154,8 @@ class Terminal:
                     worked = worked and done
                     if not done and stop_at_failure:
                         break
-        except _Quit:
-            pass
+        except _Quit as end:
+            self.locked = end.lock
         except UsageError as error:
             # The input itself is not usable.
             self._screen.complain(str(error))
@@ -154,6 +172,10 @@ class Terminal:
             self._running = running
             await asyncio.wait([running])
             running.result()
+        except ReasonNeededError as asked:
+            which = commands.LISTS if asked.matter is None else short(asked.matter)
+            self._screen.complain(f"say why first, once: why {which} REASON…")
+            return False
         except BeatbookError as error:
             self._screen.complain(str(error))
             return False
@@ -171,8 +193,17 @@ class Terminal:
 
     async def _carry_out(self, command: Command) -> None:
         match command:
-            case commands.Listing() | commands.Show() | commands.ShowInbox() | commands.Free() | commands.Explain():
+            case (
+                commands.Listing()
+                | commands.Show()
+                | commands.ShowInbox()
+                | commands.Free()
+                | commands.Explain()
+                | commands.Why()
+            ):
                 await self._look(command)
+            case commands.DraftNote() | commands.Alarms() | commands.Lock():
+                await self._at_seat(command)
             case commands.Offline():
                 await self._go_offline()
             case commands.Online():
@@ -181,7 +212,7 @@ class Terminal:
                 self._show_state(self._handheld.status)
                 self._say(f"Connecting to {self._facts.server}")
             case commands.Status():
-                self._show_status()
+                await self._show_status()
             case commands.ListHeld():
                 await self._list_held()
             case commands.Wait():
@@ -193,6 +224,22 @@ class Terminal:
             case _:
                 await self._acting.carry_out(command)
 
+    async def _at_seat(self, command: commands.AtSeat) -> None:
+        match command:
+            case commands.DraftNote():
+                number = await self._handheld.draft(Incident, log=(LogEntry(text=command.text),))
+                self._say(f"Kept for a supervisor, sealed, as draft {number}; this handheld cannot show it again")
+            case commands.Alarms():
+                found = await self._handheld.alarms()
+                for one in found:
+                    self._say(f"{self._time.text(one.at)}  {one.detail}")
+                if not found:
+                    self._say("Nothing was found")
+            case commands.Lock():
+                raise _Quit(lock=True)
+            case _:
+                assert_never(command)
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def _look(self, command: commands.Look) -> None:
@@ -201,13 +248,20 @@ class Terminal:
                 await self._list(command)
             case commands.Show():
                 await self._show(command.which)
+            case commands.Why(which=commands.LISTS):
+                self._why_lists = command.reason
+                self._say("Lists are for that reason from now on")
+            case commands.Why():
+                await self._show(command.which, command.reason)
             case commands.ShowInbox():
                 await self._inbox()
             case commands.Free():
                 await self._free(command.which)
             case commands.Explain():
                 view = await self._acting.view(command.which)
-                for line in await self._handheld.explain(view.record, command.field, moment=self._time.text):
+                with self._handheld.matter(view.record):
+                    lines = await self._handheld.explain(view.record, command.field, moment=self._time.text)
+                for line in lines:
                     self._say(line)
                 self._sight.turn_to(view)
             case _:
@@ -218,7 +272,8 @@ class Terminal:
         for word, kind in KIND_WORDS.items():
             if command.kind not in (None, kind):
                 continue
-            found = await self._handheld.find(kind, lambda value: rendering.holds(value, command.words))
+            with self._handheld.matter(why=self._why_lists):
+                found = await self._handheld.find(kind, lambda value: rendering.holds(value, command.words))
             newest = rendering.ordered(kind, found)
             views = [view for record in newest[:ROWS_MAX] if (view := await self._handheld.inspect(record)) is not None]
             if not views and command.kind is None:
@@ -230,8 +285,12 @@ class Terminal:
             self._say("Nothing here" + (" holds these words" if command.words else " yet"))
         self._sight.lay_out(laid)
 
-    async def _show(self, which: str) -> None:
-        view = await self._acting.view(which)
+    async def _show(self, which: str, why: str = "") -> None:
+        record = await self._sight.resolve(which)
+        with self._handheld.matter(record, why=why):
+            view = await self._handheld.inspect(record)
+        if view is None:
+            raise UsageError(f"there is no record {short(record)} on this handheld")
         waits = [entry for entry in await self._handheld.inbox() if entry.item == view.record]
         if waits:
             self._screen.show(disputes.question(waits[0], self._reader()))
@@ -268,15 +327,18 @@ class Terminal:
         views = [await self._handheld.inspect(record) for record in records]
         self._sight.lay_out([view for view in views if view is not None])
 
-    def _show_status(self) -> None:
-        facts = self._facts
+    async def _show_status(self) -> None:
+        facts, status = self._facts, self._handheld.status
         told = [
             ("device", facts.device),
             ("officer", facts.author),
             ("server", facts.server or "none: this handheld works by itself"),
             ("replica", facts.folder),
         ]
-        page = rendering.status_page(self._handheld.status, told, self._reader(), wanted=self._wanted)
+        if facts.signed_in:
+            left = 0 if status.lease_ended else await self._handheld.lease_left_ms()
+            told.append(("lease", rendering.lease_left(left or 0)))
+        page = rendering.status_page(status, told, self._reader(), wanted=self._wanted)
         self._screen.show(page)
 
     async def _list_held(self) -> None:

@@ -104,16 +104,24 @@ class Desk:
         return complaint
 
 
-def facts(server: str | None = None) -> Facts:
+def facts(server: str | None = None, *, signed_in: bool = False) -> Facts:
     """The usual device and officer."""
-    return Facts(device=DeviceId("hh-0042"), author=OfficerId("WM21877"), server=server, folder="replica")
+    return Facts(
+        device=DeviceId("hh-0042"),
+        author=OfficerId("WM21877"),
+        server=server,
+        folder="replica",
+        signed_in=signed_in,
+    )
 
 
 @asynccontextmanager
-async def desk_of(handheld: Handheld, server: str | None = None) -> AsyncIterator[Desk]:
+async def desk_of(handheld: Handheld, server: str | None = None, *, signed_in: bool = False) -> AsyncIterator[Desk]:
     """Sit down at a terminal of this handheld."""
     paper = Paper()
-    desk = Desk(Terminal(handheld, paper, facts(server), local=SUMMER, now=lambda: Millis(NOON)), paper)
+    desk = Desk(
+        Terminal(handheld, paper, facts(server, signed_in=signed_in), local=SUMMER, now=lambda: Millis(NOON)), paper
+    )
     running = asyncio.create_task(desk.terminal.run(desk.lines(), stop_at_failure=False))
     try:
         yield desk
