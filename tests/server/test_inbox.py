@@ -128,7 +128,6 @@ async def test_a_page_ends_when_enough_was_looked_at(
     """A short page, even an empty one, still says where to go on."""
     assert LOOKED_AT_MAX > 1
     monkeypatch.setattr("server.http.inbox.LOOKED_AT_MAX", 1)
-    monkeypatch.setattr("server.http.inbox.ROWS_AT_ONCE", 1)
     found = sorted([await disputes.over_cell(), await disputes.over_time()])
     await decide(http, found[0], (await values(http, found[0]))[0])
     page = (await http.get("/v1/inbox")).json()
