@@ -105,8 +105,7 @@ def applied_as_often_as_pushed() -> Planted:
 
     def init(self: Any, loaded: settle.Loaded, seq: Seq, now: Any, beside: Any) -> None:
         mine = {key: known for key, known in loaded.ops.items() if key not in fresh}
-        # Nor where the chain stands, behind which it takes nothing in.
-        _init(self, msgspec.structs.replace(loaded, ops=mine, chains={}), seq, now, beside)
+        _init(self, msgspec.structs.replace(loaded, ops=mine), seq, now, beside)
 
     def needs(ops: Any, beside: Any) -> settle.Needs:
         fresh.clear()
@@ -119,6 +118,8 @@ def applied_as_often_as_pushed() -> Planted:
     stack = contextlib.ExitStack()
     stack.enter_context(mock.patch.object(settle._Commit, "__init__", init))
     stack.enter_context(mock.patch.object(settle, "needs", needs))
+    # Nor at what was signed for: behind the chain's head it would not take an op that it does not know.
+    stack.enter_context(mock.patch.object(settle._Commit, "_is_another", lambda self, key, sha256, *, signed: False))
     return stack
 
 
