@@ -256,9 +256,11 @@ class Inspection:
         return self._rows(ErasedRow, "SELECT record, subject, at, seq, note FROM erased ORDER BY record")
 
     def subjects(self) -> set[Subject]:
-        """Everything that something sealed is about, so that there must be a key of it."""
+        """Everything that something sealed is about, or was until its key was destroyed: there must be a key of it."""
         found = self._connection.execute(
-            "SELECT id FROM record UNION SELECT record FROM op"
+            "SELECT id FROM record"
+            # What came late about a part of an erased record was never kept, and has no key.
+            " UNION SELECT record FROM op WHERE body <> x'' OR record IN (SELECT record FROM erased)"
             " UNION SELECT coalesce(record, 'journal:' || what) FROM journal WHERE body IS NOT NULL"
             " UNION SELECT ? FROM secret UNION SELECT ? FROM erased",
             (sealed.SECRETS, sealed.NOTES),
