@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -33,6 +34,8 @@ LONG = st.none() | st.integers(1, 12)
 WHO = st.integers(0, 4)
 WHAT = st.integers(0, 120)
 HOUR_MS = 60 * 60_000
+PATIENCE_S = 0 if settings().max_examples > 1_000 else 120
+"""Five seconds of work, on a machine that may be doing ten other things; as long as it takes in a soak."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -268,7 +271,7 @@ class Machine(RuleBasedStateMachine):
             self.world.end()
 
 
-TestMachineOfGrants = Machine.TestCase
+TestMachineOfGrants = pytest.mark.timeout(PATIENCE_S)(Machine.TestCase)
 TestMachineOfGrants.settings = settings(stateful_step_count=20)
 
 
@@ -294,6 +297,6 @@ class OnDisk(Machine):
             shutil.rmtree(self.folder)
 
 
-TestMachineOfGrantsOnDisk = OnDisk.TestCase
+TestMachineOfGrantsOnDisk = pytest.mark.timeout(PATIENCE_S)(OnDisk.TestCase)
 # A tenth of the others: each has a folder of its own and opens it several times.
 TestMachineOfGrantsOnDisk.settings = settings(stateful_step_count=12, max_examples=settings().max_examples // 10)
