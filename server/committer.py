@@ -116,7 +116,12 @@ class Committer:
         """What one call of the store takes; a submission is never split over two calls."""
         group = [self._waiting.popleft()]
         ops = len(group[0].submission.ops)
-        while self._waiting and ops + len(self._waiting[0].submission.ops) <= OPS_PER_COMMIT_MAX:
+        # Behind an erasure nothing more: what several take along with them might not fit in one batch.
+        while (
+            self._waiting
+            and group[-1].submission.erasure is None
+            and ops + len(self._waiting[0].submission.ops) <= OPS_PER_COMMIT_MAX
+        ):
             group.append(self._waiting.popleft())
             ops += len(group[-1].submission.ops)
         self._waiting_bytes -= sum(waiting.size for waiting in group)

@@ -3,7 +3,8 @@
 Erasing destroys the record's key, and with it every copy of its content that the server keeps: its row, its ops, what
 the journal holds about it, and the same of every record that is a part of it (`Kind.about`): what people were asked
 about it, what is medical. Its ids, hashes and times stay, and so does the log. It leaves every scope, so every replica
-retracts it; nothing that comes about it later brings it back.
+retracts it; nothing that comes about it later brings it back. The scopes that it left before are told as well: a
+device there has nothing of it but what its officer wrote, and that goes too.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from schemas.ids import RecordId
+from schemas.ids import RecordId, ScopeName
 from server.logbook import Entry, Erased, Erasure
 from sync.explain.values import moment
 from sync.merge import RecordState
@@ -28,6 +29,9 @@ class Records(Protocol):
 
     def erasure_of(self, record: RecordId) -> Erased | None:
         """What is kept of a record that was erased; None when it was not."""
+
+    def scopes_ever(self, record: RecordId) -> frozenset[ScopeName]:
+        """The scopes that a record is in, and those that it has left."""
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -524,7 +524,11 @@ class _Commit:
             loaded = self._before.get(row.record)
             for scope in row.scopes:
                 held.setdefault(scope, []).append(row)
-            for scope in (loaded.scopes() if loaded is not None else frozenset()) - row.scopes:
+            left = frozenset() if loaded is None else loaded.scopes()
+            if not row.body:
+                # Erased: whoever was told of it at any time still has what they wrote themselves.
+                left |= self._loaded.archive.scopes_ever(row.record)
+            for scope in left - row.scopes:
                 gone.setdefault(scope, []).append(row)
         return tuple(
             self._scope_change(scope, held.get(scope, []), gone.get(scope, []))

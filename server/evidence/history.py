@@ -28,6 +28,7 @@ class ScopeHistory:
         self._unexplained = {(record, seq) for (_, record), seq in self._tombstones.items()}
         self._scopes: dict[RecordId, frozenset[ScopeName]] = {}
         self._left: dict[tuple[ScopeName, RecordId], Seq] = {}
+        self._away: dict[RecordId, set[ScopeName]] = {}
         self._moved_by_rule: set[RecordId] = set()
 
     def op(self, record: RecordId, result: Result, acts: Sequence[Act]) -> None:
@@ -37,6 +38,8 @@ class ScopeHistory:
             return
         before, now = self._scopes.get(record, frozenset()), frozenset(result.scopes)
         self._left.update(((scope, record), result.seq) for scope in before - now)
+        if before - now:
+            self._away.setdefault(record, set()).update(before - now)
         for scope in now:
             self._left.pop((scope, record), None)
         self._scopes[record] = now
@@ -46,7 +49,9 @@ class ScopeHistory:
         self._unexplained -= {(record, leaf.seq) for record, _ in leaf.rows}
         for record, digest in leaf.rows:
             if digest == ERASED_DIGEST:
-                self._left.update(((scope, record), leaf.seq) for scope in self._scopes.get(record, ()))
+                # Its erasure is told where it was before, too.
+                ever = self._scopes.get(record, frozenset()) | self._away.pop(record, set())
+                self._left.update(((scope, record), leaf.seq) for scope in ever)
                 self._scopes[record] = frozenset()
 
     def differences(self, by_rule: set[RecordId]) -> list[tuple[ScopeName, RecordId, Seq | None, Seq | None]]:

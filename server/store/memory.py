@@ -99,6 +99,10 @@ class MemoryStore:
         """See `server.erasure.Records`."""
         return self._erased.get(record)
 
+    def scopes_ever(self, record: RecordId) -> frozenset[ScopeName]:
+        """See `server.erasure.Records`."""
+        return frozenset(scope for scope, members in self._members.items() if record in members)
+
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
         """See `server.settle.Archive`."""
         place = self._places.get((device, n))

@@ -8,21 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.ids import Millis, OpNumber, RecordId, Seq
+from schemas.ids import Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import InboxItem, Incident, spec_of
 from schemas.kinds.common import LogEntry
 from server import erasure
 from server.logbook import OFFICE, Entry, Erased, Erasure
 from server.settle import Submission
-from sync.device import DeviceIdentity, Handheld
+from sync.device import DeviceIdentity, EditsErased, Handheld
 from sync.device.store import Held
 from sync.merge import RecordState
 from sync.outbox import OpState
 from tests.server.store.support import record_id
-from tests.sync.device.support import BIRMINGHAM, caught_up, connected, incident
+from tests.sync.device.support import AT_ONCE, BIRMINGHAM, caught_up, change_of, connected, incident, opened
 from tests.toy_server import ToyServer, toy_server
 
 WORDS: Final = ("quillfeather", "oddsocks", "marmalade")
+KEYS_OF: Final = "SELECT count(*) FROM record_key WHERE record = ?"
 NOTE: Final = "erased on 2031-04-01T09:00:00Z by WM40002 under: MoPI group 4"
 
 
@@ -51,6 +52,10 @@ class Fixed:
     def erasure_of(self, record: RecordId) -> Erased | None:
         """See `erasure.Records`."""
         return Erased(record, record, Millis(0), Seq(1), NOTE) if record in self.gone else None
+
+    def scopes_ever(self, record: RecordId) -> frozenset[ScopeName]:
+        """See `erasure.Records`."""
+        return frozenset()
 
 
 def planned(records: Fixed, *wanted: tuple[str, int], touched: Collection[str] = ()) -> tuple[set[str], list[str]]:
@@ -121,7 +126,8 @@ async def words_in(handheld: Handheld) -> list[str]:
     """The planted words that the device can still read: in its rows, and in its own ops in every state."""
 
     def bodies(held: Held) -> bytes:
-        return b"\0".join(op.body for op in held.tables.ops_in(OpState, OpNumber(0), 1_000))
+        ops = held.tables.ops_in(OpState, OpNumber(0), 1_000)
+        return b"\0".join(repr(op).encode() for op in ops)
 
     rows = repr(await handheld.find(Incident)).encode()
     everything = (rows + await handheld._store.read(bodies)).lower()
@@ -135,7 +141,7 @@ async def erase(toy: ToyServer, record: RecordId) -> None:
 
 
 async def test_no_replica_reads_an_erased_record_after_its_next_contact(tmp_path: Path) -> None:
-    """Not one that held it and was connected, nor one that was away meanwhile; on its author's its row is gone too."""
+    """Not one that held it and was connected, nor one that was away meanwhile, nor its author's."""
     author, reader, away = (DeviceIdentity.generate(name) for name in ("hh-1", "hh-2", "hh-3"))
     async with toy_server([(one, [BIRMINGHAM]) for one in (author, reader, away)]) as toy:
         async with connected(tmp_path / "1", author, toy) as one, connected(tmp_path / "2", reader, toy) as two:
@@ -156,9 +162,60 @@ async def test_no_replica_reads_an_erased_record_after_its_next_contact(tmp_path
                 while await handheld.get(Incident, doomed) is not None:
                     await anext(changes)
             assert await words_in(two) == []
+            assert await words_in(one) == []
             assert doomed not in {record for record, _ in await one.find(Incident)}
             for handheld in (one, two):
                 assert await handheld.get(Incident, stays) is not None
         async with connected(tmp_path / "3", away, toy) as three:
             assert await words_in(three) == []
             assert await three.get(Incident, stays) is not None
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["by batch", "by snapshot"])
+async def test_an_author_who_was_away_keeps_no_word_of_it(tmp_path: Path, *, anew: bool) -> None:
+    """Not of what was sent, nor of what was not: they are told that it is gone, its keys go, and the rest goes on."""
+    author = DeviceIdentity.generate("hh-1")
+    async with toy_server([(author, [BIRMINGHAM])]) as toy:
+        async with connected(tmp_path / "1", author, toy) as one:
+            doomed = (await one.create(incident("Quillfeather", log=(LogEntry(text="Oddsocks"),)))).record
+            stays = (await one.create(incident("Ferret loose"))).record
+            await one.wait_until(caught_up)
+        async with await opened(tmp_path / "1", author) as one:
+            unsent = await one.append(doomed, "log", LogEntry(text="Marmalade"))
+            assert await words_in(one) == list(WORDS)
+            if anew:
+                await one._store.change(
+                    lambda held: held.replica.resnapshot(BIRMINGHAM), lambda _done, _committed: None
+                )
+        await erase(toy, doomed)
+        toy.unmuted.clear()
+        async with await opened(tmp_path / "1", author, server=toy.url, backoff=AT_ONCE) as one:
+            changes = one.changes()
+            toy.unmuted.set()
+            assert (await change_of(changes, EditsErased)).ops == (unsent.op,)
+            await one.wait_until(caught_up)
+            assert await words_in(one) == []
+            assert await one.get(Incident, stays) is not None
+            assert await one._store.read(lambda held: held.tables._one(KEYS_OF, doomed)) == 0
+            assert await one.held() == []
+            await one.append(stays, "log", LogEntry(text="It was caught."))
+            await one.wait_until(caught_up)
+            assert one.status.waiting == 0
+
+
+async def test_an_author_keeps_no_word_of_what_had_moved_away_before(tmp_path: Path) -> None:
+    """Another area's record holds nothing here but what its author wrote; that goes when it is erased there."""
+    author = DeviceIdentity.generate("hh-1")
+    async with toy_server([(author, [BIRMINGHAM])]) as toy:
+        async with connected(tmp_path / "1", author, toy) as one:
+            doomed = (await one.create(incident("Quillfeather"))).record
+            await one.wait_until(caught_up)
+            stream = one.changes()
+            await toy.act(doomed, "incident", {"area": "walsall"})
+            while await one.get(Incident, doomed) is not None:
+                await anext(stream)
+            assert await words_in(one) == ["quillfeather"]
+        await erase(toy, doomed)
+        async with connected(tmp_path / "1", author, toy) as one:
+            await one.wait_until(caught_up)
+            assert await words_in(one) == []

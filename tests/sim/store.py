@@ -92,6 +92,10 @@ class SimStore:
         """See `server.erasure.Records`."""
         return None
 
+    def scopes_ever(self, record: RecordId) -> frozenset[ScopeName]:
+        """See `server.erasure.Records`."""
+        return frozenset()
+
     def acts_on(self, record: RecordId) -> dict[OpId, list[Act]]:
         """What every accepted op did to a record, as `sync.history` counts it."""
         return {one.op.id: history.acts_on(record, one.op, self.acts[one.op.id]) for one in self.history}

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.ids import RecordId
+from schemas.ids import RecordId, ScopeName
 from schemas.wire import Result
 from server.logbook import Erased
 from server.store.sqlite import sealed, sealing
@@ -27,6 +27,9 @@ _NOTE: Final = (
     " LEFT JOIN record_key ON record_key.record = ? WHERE erased.record = ?"
 )
 _ADD: Final = "INSERT INTO erased (record, subject, at, seq, note) VALUES (?, ?, ?, ?, ?)"
+_SCOPES_EVER: Final = (
+    "SELECT name FROM scope WHERE EXISTS (SELECT 1 FROM member WHERE member.scope = scope.name AND member.record = ?)"
+)
 _OPS: Final = (
     "SELECT op.place, op.device, op.n, op.result, record_key.wrapped FROM op"
     " LEFT JOIN record_key ON record_key.record = op.record WHERE op.record = ?"
@@ -66,6 +69,11 @@ def is_erased(connection: sqlite3.Connection, record: RecordId) -> bool:
 def parts(connection: sqlite3.Connection, record: RecordId) -> list[RecordId]:
     """The records that are directly a part of one, in order of id."""
     return [one for (one,) in connection.execute("SELECT id FROM record WHERE about = ? ORDER BY id", (record,))]
+
+
+def scopes_ever(connection: sqlite3.Connection, record: RecordId) -> frozenset[ScopeName]:
+    """The scopes that a record is in or has left. Asked scope by scope: nothing else needs an index by record."""
+    return frozenset(scope for (scope,) in connection.execute(_SCOPES_EVER, (record,)))
 
 
 def clean(connection: sqlite3.Connection, wait_ms: int = FOLD_WAIT_MS) -> bool:

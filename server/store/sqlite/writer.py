@@ -276,6 +276,10 @@ class SqliteWriter:
         """See `server.erasure.Records`."""
         return erasing.read_erased(self._tables, record)
 
+    def scopes_ever(self, record: RecordId) -> frozenset[ScopeName]:
+        """See `server.erasure.Records`."""
+        return erasing.scopes_ever(self._connection, record)
+
     def _op(self, device: DeviceId, n: OpNumber) -> tuple[KnownOp, RecordId, bytes | None, bytes] | None:
         """(what is known of an op, its record, that one's wrapped key, the op as it rests)."""
         found = self._connection.execute(_OP, (device, n)).fetchone()

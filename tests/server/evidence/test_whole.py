@@ -65,14 +65,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 async def late_part(folder: Path) -> None:
-    """A folder in which a booking was erased, and a medical sheet about it came afterwards."""
+    """A folder in which a booking was erased and a medical sheet about it came afterwards; and one that had moved."""
     one = await station.Station.open(folder)
     handset, desk = one.seats[station.HANDSET], one.seats[station.DESK]
     booking = {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": one.clock.now}
     made = handset.op(station.record_id("booking"), "custody-booking", booking, create=True)
     await one.commit(handset.push(made, one.incident(station.HANDSET, "shed")))
-    await one.commit(handset.push(one.note(station.HANDSET, "shed")))
+    await one.commit(handset.push(one.note(station.HANDSET, "shed"), one.incident(station.HANDSET, "van")))
+    await one.commit(handset.push(one.move(station.HANDSET, "van", "coventry")))
     await one.erase("booking")
+    await one.erase("van")
     sheet = {"booking": station.record_id("booking"), "suite": "perry-barr", "medication": ["insulin"]}
     (late,) = await one.results(desk.push(desk.op(station.record_id("sheet"), "medical", sheet, create=True)))
     assert late.code == "op_record_erased"

@@ -109,6 +109,29 @@ async def test_log_and_pages_say_what_was_erased(store: Store) -> None:
     assert list(versions(rows)) == [names[0], names[2], names[4]]
 
 
+async def test_the_scopes_that_it_had_left_are_told_too(store: Store) -> None:
+    """A device there still has what its officer wrote.
+
+    Digest and count of such a scope stay; one that the record was never in hears nothing.
+    """
+    device = Device(HANDSET)
+    await commit(store, device.push(device.incident(ONE), device.incident(TWO), device.incident(BOOKING, "dudley")))
+    await commit(store, device.push(device.move(ONE, "solihull")))
+    before = (await store.heads())[area("birmingham")]
+    (settled,) = await erase(store)
+    assert {change.scope: change.gone for change in settled.scopes} == {
+        area("birmingham"): (ONE,),
+        area("solihull"): (ONE,),
+    }
+    after = (await store.heads())[area("birmingham")]
+    assert (after.seq, after.digest, after.count) == (settled.seq, before.digest, before.count)
+    log = await store.changes(area("birmingham"), before.seq)
+    assert (log.to, log.gone, log.erased) == (settled.seq, (ONE,), (ONE,))
+    seen = await picture(store)
+    for scope, members in seen["pages"].items():
+        assert seen["logs"][scope] == (members, seen["heads"][scope])
+
+
 async def test_every_part_of_it_goes_with_it(store: Store) -> None:
     """What people were asked about it, and what they had answered; each says with what it went."""
     device, desk = Device(HANDSET), Device(DESK)
