@@ -32,11 +32,14 @@ class KeptShare(msgspec.Struct, frozen=True):
         no: its number; it rises with each new one.
         share: 32 random bytes; b"" once it was destroyed, and the replica with it.
         before: the one before, until the device says that it holds this one.
+        due: whether something left the replica while that was not known: another share follows as soon as it is. Were
+            two handed out at once, the keys could be under one that is no longer kept.
     """
 
     no: int
     share: bytes
     before: bytes = b""
+    due: bool = False
 
 
 class Gatekeeper:
@@ -130,7 +133,7 @@ class Gatekeeper:
         if live is None:
             return None
         lasts = min(lease_ms(registry, seat.officer.officer, now), live.until - now)
-        share = await (self.new_share(device) if fresh_share else self.share(device))
+        share = await (self._fresh_share(device) if fresh_share else self.share(device))
         if not share.share:
             return None
         token = self._issuer.issue(
@@ -167,12 +170,24 @@ class Gatekeeper:
             await self._keep(device, share)
             return share
 
+    async def _fresh_share(self, device: DeviceId) -> KeptShare:
+        """Another share now; or, while the last one is not known to have arrived, once it is."""
+        async with self._one_at_a_time:
+            last = await self.share(device)
+            if last.before:
+                await self._keep(device, msgspec.structs.replace(last, due=True))
+                return last
+        return await self.new_share(device)
+
     async def confirm_share(self, device: DeviceId, no: int) -> None:
         """The device's keys are wrapped under that share: forget the one before."""
         async with self._one_at_a_time:
             last = await self.share(device)
-            if last.no == no and last.before:
+            confirmed = last.no == no and bool(last.before)
+            if confirmed:
                 await self._keep(device, KeptShare(last.no, last.share))
+        if confirmed and last.due:
+            await self.new_share(device)
 
     async def destroy_share(self, device: DeviceId) -> None:
         """Nothing opens the seat's replica any more, whoever holds the device."""

@@ -81,6 +81,7 @@ class LeaseBody(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         until, lasts_ms: when it ends by the server's clock, and how long that is.
         share, share_no: the server's share of the key that wraps the replica's, 32 bytes; its number.
+        share_before: the share before it, until the device has said that it holds the new one; empty for none.
         roles: what the officer is.
         seal_to: the quarantine's public key, 32 bytes.
     """
@@ -89,6 +90,7 @@ class LeaseBody(msgspec.Struct, frozen=True, kw_only=True):
     lasts_ms: int
     share: bytes
     share_no: int
+    share_before: bytes
     roles: list[str]
     seal_to: bytes
 

@@ -133,6 +133,7 @@ def _lease(lease: Lease) -> LeaseBody:
         lasts_ms=lease.lasts_ms,
         share=lease.share,
         share_no=lease.share_no,
+        share_before=lease.share_before,
         roles=list(lease.roles),
         seal_to=lease.seal_to,
     )

@@ -190,7 +190,9 @@ async def test_a_power_cut_between_removal_and_receipt_owes_both(
         assert not await handheld._replica.read(lambda held: held.tables.ring_due())
 
 
-async def test_a_receipt_that_was_lost_is_sent_again_and_kept_once(handheld: Handheld, house: Force) -> None:
+async def test_a_receipt_that_was_lost_is_sent_again_and_kept_once(
+    handheld: Handheld, house: Force, sent: list[wire.Up]
+) -> None:
     """Each receipt goes out in two sessions, byte for byte the same; then it is owed no more."""
     await made_on_both_sides(handheld, incident())
     await end_grant(house, BIRMINGHAM)
@@ -199,6 +201,9 @@ async def test_a_receipt_that_was_lost_is_sent_again_and_kept_once(handheld: Han
         await handheld.go_offline()
         await handheld.go_online()
         await handheld.wait_until(caught_up)
+    told = [message for message in sent if isinstance(message, wire.Retracted) and message.scope == BIRMINGHAM]
+    assert len(told) == 2
+    assert told[0] == told[1]
     found = await house.receipts()
     assert [receipt for receipt in found if receipt.scope == BIRMINGHAM] == [first]
     assert await handheld._replica.read(lambda held: held.tables.meta("receipts")) == msgspec.msgpack.encode([])

@@ -22,6 +22,7 @@ from sync.device import DeviceIdentity, EditsSealed, Handheld, LeaseEnded, Recor
 from sync.device.account import Account, RefusedError, UnreachableError, server_base
 from sync.device.installation import FormerPinError, Installation
 from sync.device.keystore import MemoryKeyStore
+from sync.device.slotfile import share_name
 from sync.device.wiping import is_wiped
 from tests.sync.device.force import BOSS, DEVICE, OFFICER, PHRASE, Force, HurriedClock, force
 from tests.sync.device.seats import cheap
@@ -241,6 +242,40 @@ async def test_the_share_is_another_one_after_a_retraction_and_the_old_one_opens
     with pytest.raises(ReplicaError, match="another share"):
         signed_in.seat.slots.unlock(PHRASE, bytes(32))
     assert not (await installation.unlock(OFFICER, PHRASE)).keys.locked
+
+
+async def test_a_share_that_did_not_arrive_shuts_nobody_out(installation: Installation, house: Force) -> None:
+    """The server has another share than the keys are under: signing in brings both, and the new one is taken."""
+    async with at_work(installation) as handheld:
+        made = await handheld.create(incident())
+        await handheld.wait_until(caught_up)
+    await house.beatbook.authority.gatekeeper.new_share(DEVICE)
+    signed_in = await installation.sign_in(OFFICER, PHRASE)
+    async with at_work(installation, signed_in) as handheld:
+        assert await handheld.get(Incident, made.record) is not None
+    kept = await house.beatbook.authority.gatekeeper.share(DEVICE)
+    assert share_name(kept.share) == signed_in.seat.slots.wanted_share()
+
+
+async def test_two_retractions_before_a_word_of_the_device_never_leave_its_keys_behind(
+    installation: Installation, house: Force
+) -> None:
+    """Whichever of the shares that were on their way has arrived, the next sign-in opens the seat."""
+    gate = house.beatbook.authority.gatekeeper
+    signed_in = await installation.sign_in(OFFICER, PHRASE)
+    async with at_work(installation, signed_in, connect=False) as handheld:
+        first = await gate.lease(DEVICE, fresh_share=True)
+        assert first is not None
+        await handheld._replica.read(lambda _held: signed_in.take(first))
+        assert await gate.lease(DEVICE, fresh_share=True) is not None, "on its way, and lost"
+    async with at_work(installation) as handheld:
+        for _ in range(2):
+            await handheld.go_offline()
+            await handheld.go_online()
+            await handheld.wait_until(caught_up)
+    kept = await gate.share(DEVICE)
+    assert (kept.before, kept.due) == (b"", False)
+    assert kept.no > first.share_no, "what was due has followed"
 
 
 # --- the lease -------------------------------------------------------------------------------------------------------
