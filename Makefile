@@ -58,6 +58,10 @@ check: $(STAMP) ## Lint, formatting, types, import contracts, layout and documen
 soak: $(STAMP) ## Run the property tests with 10,000 examples each; takes hours
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m hypothesis --timeout=0 $(ARGS)
 
+.PHONY: bench
+bench: $(STAMP) ## Measure against the machine's own limit, server and load on a core each (ARGS="revoke --rounds 5")
+	@$(BIN)/python -m loadtest.bench $(or $(ARGS),revoke --json build/bench-revoke.json)
+
 .PHONY: audit
 audit: $(STAMP) ## Ask whether anything locked has a known vulnerability; fails on what could not be asked
 	@$(BIN)/python .ci/audit.py

@@ -1,0 +1,94 @@
+"""The machine: its cores, what it is, and how much of a core a process used."""
+
+import os
+import platform
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+PACKAGES: Final = ("cryptography", "msgspec", "starlette", "uvicorn", "uvloop", "websockets")
+
+
+class Cores(msgspec.Struct, frozen=True):
+    """Which core the server has, and which the load; the same where there is only one.
+
+    Attributes:
+        server, load: numbers of cores.
+        apart: whether they are two.
+    """
+
+    server: int
+    load: int
+
+    @property
+    def apart(self) -> bool:
+        """Whether neither takes time from the other."""
+        return self.server != self.load
+
+
+def cores() -> Cores:
+    """The first two cores that this process may use."""
+    found = sorted(os.sched_getaffinity(0))
+    return Cores(found[0], found[min(1, len(found) - 1)])
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep a process, and what it starts from now on, on one core. `pid` 0 is this process."""
+    os.sched_setaffinity(pid, {core})
+
+
+def facts() -> dict[str, object]:
+    """What a reader must know to compare."""
+    return {
+        "machine": platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": _processor(),
+        # What else ran: on a machine that is not alone, only ratios say something.
+        "load_average": os.getloadavg()[0],
+        "system": f"{platform.system()} {platform.release()}",
+        "python": sys.version.split()[0],
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+class Usage:
+    """How much of a core processes used between two moments."""
+
+    def __init__(self, *pids: int) -> None:
+        """Begin to measure them, and the children that each has now."""
+        self._pids = [each for pid in pids for each in (pid, *_children(pid))]
+        self._at = time.perf_counter()
+        self._used = self._now()
+
+    def _now(self) -> float:
+        return sum(map(_cpu_s, self._pids))
+
+    def share(self) -> float:
+        """Seconds of processor time for each second since the beginning."""
+        passed = time.perf_counter() - self._at
+        return (self._now() - self._used) / passed if passed else 0.0
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+    except FileNotFoundError:
+        return []
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    except FileNotFoundError:
+        return 0.0
+    # utime and stime, proc(5), counted from behind the name.
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
