@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from schemas.codec import decode_down, encode
@@ -12,6 +13,7 @@ from schemas.ops import Row
 from schemas.wire import Batch
 from server import hub as module
 from server.hub import Hub, Listener
+from server.logbook import Erased
 from server.settle import ScopeChange, Settled
 from sync import digest
 from sync.session import Head
@@ -81,6 +83,26 @@ def change(seq: int, frm: int, scope: ScopeName = AREA) -> ScopeChange:
 def settled(*changes: ScopeChange) -> Settled:
     """A commit with these parts."""
     return Settled(changes[0].head.seq, Millis(0), 1, (), (), (), changes)
+
+
+def test_a_recent_commit_s_frame_names_what_was_erased() -> None:
+    """In each scope that the record left, and not what only moved away in the same commit."""
+    hub, moved = Hub(), RecordId("01890000-0000-7000-8000-000000000002")
+    head = Head(Seq(5), digest.EMPTY, 0)
+    parts = [
+        ScopeChange(AREA, Seq(3), (), (), (RECORD, moved), head),
+        ScopeChange(OTHER, Seq(4), (), (), (moved,), head),
+    ]
+    gone = Erased(RECORD, RECORD, Millis(0), Seq(5), "its time was over")
+    hub.publish(msgspec.structs.replace(settled(*parts), erased=(gone,)))
+    told = []
+    for scope, after in ((AREA, Seq(3)), (OTHER, Seq(4))):
+        found = hub.frame(scope, GEN, after)
+        assert found is not None
+        batch = decode_down(found[1])
+        assert isinstance(batch, Batch)
+        told.append((batch.gone, batch.erased))
+    assert told == [((RECORD, moved), (RECORD,)), ((moved,), ())]
 
 
 def test_a_frame_is_encoded_once_and_the_same_bytes_go_to_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -637,6 +637,28 @@ def test_a_scope_that_was_never_held_is_a_fault(name: str) -> None:
     assert ended_with(one) == "not_granted"
 
 
+def test_a_page_names_what_was_erased() -> None:
+    """Of a snapshot, and of a repair: a device that comes by either is told by nothing else."""
+    gone = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a1")
+    one = live()
+    step = one.next_step()
+    assert isinstance(step, WantPage)
+    sent = decode_down(one.page_read(step, [], "", (gone,)) or b"")
+    assert isinstance(sent, wire.Snapshot)
+    assert (sent.erased, sent.last, sent.repair) == ((gone,), True, False)
+    past_snapshots(one)
+    repair, ours = asked(spoilt=0)
+    one.receive(encode(repair), T0)
+    ranges = one.next_step()
+    assert isinstance(ranges, WantRanges)
+    one.ranges_read(ranges, ours)
+    page_of_it = one.next_step()
+    assert isinstance(page_of_it, WantPage)
+    again = decode_down(one.page_read(page_of_it, [], "", (gone,)) or b"")
+    assert isinstance(again, wire.Snapshot)
+    assert (again.erased, again.repair) == ((gone,), True)
+
+
 # --- repair ----------------------------------------------------------------------------------------------------------
 
 
