@@ -10,9 +10,11 @@ from server.authority.gatekeeper import Gatekeeper
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.authority.passphrases import Passphrases
+from server.authority.provider import ProviderSignIn
 from server.authority.signing import SigningIn
 from server.committer import Committer
 from server.federation.passphrases import Parameters
+from server.federation.settings import SignInSettings
 from server.federation.tokens import TokenIssuer
 from server.hub import Hub
 from server.registry import DEFAULT_RULES, Rules
@@ -35,6 +37,7 @@ class Authority:
         issuer: str = "beatbook",
         origin: str = "",
         hashing: Parameters | None = None,
+        ways: SignInSettings | None = None,
     ) -> None:
         """Bind the parts; `start` reads what was committed.
 
@@ -47,7 +50,9 @@ class Authority:
             origin: the log's name, for ever; by default one made of its key, so that it outlives a restore, and devices
                 see when the log that came back is shorter.
             hashing: what a passphrase's hash costs; by default what it must cost where people rely on it.
+            ways: how officers may sign in beside collar number and passphrase; by default in none.
         """
+        ways = ways or SignInSettings()
         self.keys = keys
         self.now = now
         self.ledger = Ledger(store, committer, now, self._looked_at, self._acted, rules=rules)
@@ -73,6 +78,12 @@ class Authority:
             passphrases=self.passphrases,
             now=now,
         )
+        self.provider = (
+            None
+            if ways.oidc is None
+            else ProviderSignIn(ways.oidc, ways.oidc_client_secret, self.ledger, self.signing.admit, now)
+        )
+        """Signing in with a provider elsewhere, where one is configured."""
         self._hub = hub
 
     async def start(self) -> None:
@@ -83,6 +94,11 @@ class Authority:
         """
         await self.ledger.start()
         await self.signing.start()
+
+    async def close(self) -> None:
+        """Let go of what is outside: the connections to a provider."""
+        if self.provider is not None:
+            await self.provider.close()
 
     async def run(self) -> None:
         """Let rights begin and end as time passes, until cancelled."""
@@ -103,11 +119,12 @@ class Authority:
         Raises:
             UsageError: there is nothing to wipe; the text says why.
         """
-        await self.ledger.perform(WipeOrdered(by=by, at=self.now(), device=device, seat=seat, why=why))
-        seats = [each.seat for each in self.ledger.registry.devices[device].seats if seat in {None, each.seat}]
-        for each in seats:
-            # From here on the replica opens for nobody, whether or not the device is ever in contact again.
-            await self.gatekeeper.destroy_share(each)
+        known = self.ledger.registry.devices.get(device)
+        seats = [] if known is None else [each.seat for each in known.seats if seat in {None, each.seat}]
+        # In one commit: from then on the replica opens for nobody, whether or not the device is ever in contact again.
+        async with self.gatekeeper.destroying(seats) as shares:
+            order = WipeOrdered(by=by, at=self.now(), device=device, seat=seat, why=why)
+            await self.ledger.perform(order, secrets=shares)
 
     def _looked_at(self, seat: DeviceId, grants: Mapping[ScopeName, Generation]) -> None:
         self._hub.regrant(seat, grants)

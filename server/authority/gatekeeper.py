@@ -1,8 +1,9 @@
 """The gate of a running server: tokens, devices and leases as the registry has them (`server.gate`)."""
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -189,10 +190,17 @@ class Gatekeeper:
         if confirmed and last.due:
             await self.new_share(device)
 
-    async def destroy_share(self, device: DeviceId) -> None:
-        """Nothing opens the seat's replica any more, whoever holds the device."""
+    @contextlib.asynccontextmanager
+    async def destroying(self, seats: Iterable[DeviceId]) -> AsyncIterator[dict[str, bytes | None]]:
+        """The secrets to keep so that nothing opens these seats' replicas any more, whoever holds the device.
+
+        While the context is open nobody else writes a share, so that what is committed in it stays.
+        """
         async with self._one_at_a_time:
-            await self._keep(device, KeptShare(max(1, (await self.share(device)).no), b""))
+            yield {
+                SHARE_PREFIX + seat: msgspec.msgpack.encode(KeptShare(max(1, (await self.share(seat)).no), b""))
+                for seat in seats
+            }
 
     async def _keep(self, device: DeviceId, share: KeptShare) -> None:
         await self._ledger.keep({SHARE_PREFIX + device: msgspec.msgpack.encode(share)})

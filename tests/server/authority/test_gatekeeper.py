@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.errors import PeerError
+from schemas.errors import PeerError, StoreError
 from schemas.ids import DeviceId, Millis, OfficerId, OpNumber
 from schemas.limits import CREDIT_BYTES
 from schemas.roles import Role
@@ -11,6 +11,7 @@ from server.authority.gatekeeper import KeptShare
 from server.gate import Seated
 from server.registry import acts as a
 from server.registry.rules import CUSTODY_LEASE_MS
+from server.settle import Submission
 from tests.server.authority.grants import BOSS, World
 
 HOUR_MS = 60 * 60_000
@@ -180,7 +181,7 @@ def test_a_share_that_was_destroyed_stays_destroyed(world: World) -> None:
     """Whatever was about to renew it; and one that was never made is destroyed as well."""
     gatekeeper = world.house.authority.gatekeeper
     for seat in (SEAT, DeviceId("hh-4")):
-        world.loop.do(gatekeeper.destroy_share(seat))
+        world.wipe(seat, seat)
         assert not world.loop.do(gatekeeper.new_share(seat)).share
         assert not world.loop.do(gatekeeper.share(seat)).share
     assert world.loop.do(gatekeeper.lease(SEAT)) is None
@@ -192,6 +193,28 @@ def test_a_wipe_destroys_the_share_though_the_device_never_comes(world: World) -
     shares = {seat: world.loop.do(world.house.authority.gatekeeper.share(DeviceId(seat))) for seat in ("hh-1", "hh-2")}
     assert not shares["hh-1"].share
     assert shares["hh-2"].share
+
+
+def test_a_wipe_and_the_end_of_its_share_are_one_commit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the disk refuses happens neither; what it takes is both at once, wherever the server is killed."""
+    device, authority = DeviceId("hh-2"), world.house.authority
+    world.house.cable.failing = True
+    with pytest.raises(StoreError):
+        world.loop.do(authority.wipe(device, None, BOSS, "lost"))
+    world.house.cable.failing = False
+    assert authority.ledger.registry.devices[device].wipe is None
+    assert world.loop.do(authority.gatekeeper.share(device)).share
+    found: list[tuple[bool, bool]] = []
+    commit = world.house.committer.commit
+
+    async def watched(submission: Submission) -> object:
+        found.append((bool(submission.entries), f"share/{device}" in submission.secrets))
+        return await commit(submission)
+
+    monkeypatch.setattr(world.house.committer, "commit", watched)
+    world.loop.do(authority.wipe(device, None, BOSS, "lost"))
+    assert found == [(True, True)]
+    assert not world.loop.do(authority.gatekeeper.share(device)).share
 
 
 def test_what_an_officer_was_when_they_wrote_counts_as_well(world: World) -> None:
