@@ -18,6 +18,8 @@ from sync.device import DeviceIdentity, EditsErased, Handheld
 from sync.device.store import Held
 from sync.merge import RecordState
 from sync.outbox import OpState
+from tests.server.handheld import Handheld as CoreHandheld
+from tests.server.running import Running
 from tests.server.store.support import record_id
 from tests.sync.device.support import AT_ONCE, BIRMINGHAM, caught_up, change_of, connected, incident, opened
 from tests.toy_server import ToyServer, toy_server
@@ -219,3 +221,28 @@ async def test_an_author_keeps_no_word_of_what_had_moved_away_before(tmp_path: P
         async with connected(tmp_path / "1", author, toy) as one:
             await one.wait_until(caught_up)
             assert await words_in(one) == []
+
+
+@pytest.mark.parametrize("way", ["connected", "resumes", "by snapshot"])
+async def test_a_real_server_tells_it_each_way(server: Running, way: str) -> None:
+    """By a recent commit's frame, by the log, and by a page."""
+    server.enrol("hh-1", "area:birmingham")
+    author = CoreHandheld(server, "hh-1")
+    await author.connect()
+    doomed = record_id("doomed")
+    await author.write(doomed, incident("Quillfeather"))
+    await author.until(lambda: author.replica.count(OpState.SETTLED) == 1)
+    if way != "connected":
+        author.disconnect()
+    asked = Submission(OFFICE, frozenset(), (), erasure=Erasure(doomed, Seq(10**6), NOTE))
+    await server.beatbook.committer.commit(asked)
+    if way == "by snapshot":
+        author.replica.resnapshot(BIRMINGHAM)
+    if way == "resumes":
+        # As if so many commits had come since that the server must read its log.
+        server.beatbook.hub._recent.clear()
+    if way != "connected":
+        await author.connect()
+    await author.until(lambda: author.replica.count(OpState.ERASED) == 1)
+    assert author.replica.view(doomed) is None
+    author.disconnect()
