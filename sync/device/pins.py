@@ -7,6 +7,7 @@ back, and is still bounded by the share.
 """
 
 import itertools
+import threading
 import unicodedata
 from collections.abc import Callable
 from typing import Final
@@ -25,6 +26,9 @@ PIN_CHARS_MAX: Final = 64
 _BLOCK_CHARS_MAX: Final = 3
 """A PIN that only repeats so short a block (121212, 123123) is a pattern."""
 _KEY_BYTES: Final = 32
+
+_ONE_AT_A_TIME: Final = threading.Lock()
+"""OpenSSL's threads, one for each lane, are the process's: a derivation beside another finds none left, and fails."""
 
 
 class Argon2(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,7 +88,8 @@ def stretch(pin: str, salt: bytes, secret: bytes, costs: Argon2) -> bytes:
         memory_cost=costs.memory_kib,
         secret=secret,
     )
-    return kdf.derive(unicodedata.normalize("NFKC", pin).encode())
+    with _ONE_AT_A_TIME:
+        return kdf.derive(unicodedata.normalize("NFKC", pin).encode())
 
 
 Stretch = Callable[[str, bytes, bytes, Argon2], bytes]
