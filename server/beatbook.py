@@ -5,7 +5,7 @@ import contextlib
 import gc
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from starlette.websockets import WebSocket
@@ -29,6 +29,7 @@ from server.retention import Schedule
 from server.reviewing import Reviewing
 from server.settle import Settled
 from server.store import Store
+from server.witness.client import WitnessAddress
 
 TICK_S: Final = 1.0
 """How often the sessions' deadlines are looked at; they are tens of seconds away."""
@@ -55,6 +56,7 @@ class Beatbook:
         hashing: Parameters | None = None,
         pace: DevicePace | None = None,
         schedule: Schedule | None = None,
+        witnesses: Iterable[WitnessAddress] = (),
     ) -> None:
         """Bind the parts.
 
@@ -66,12 +68,13 @@ class Beatbook:
             hashing: what a passphrase's hash costs; by default what it must cost where people rely on it.
             pace: how often one device may come.
             schedule: how long records are kept before somebody looks at them again.
+            witnesses: who is asked to cosign the log.
         """
         self.store = store
         self.now = now
         self.hub = Hub()
         self.committer = Committer(store, now, self._publish)
-        self.authority = Authority(store, self.committer, self.hub, keys, now, hashing=hashing)
+        self.authority = Authority(store, self.committer, self.hub, keys, now, hashing=hashing, witnesses=witnesses)
         self.gate: Gate = gate or self.authority.gatekeeper
         """Whom sync sockets ask."""
         self.office = Office(store, self.committer, now)
@@ -93,7 +96,7 @@ class Beatbook:
         await self.office.start()
         self._commits = asyncio.create_task(self.committer.run())
         await self.authority.start()
-        running = (self._tick(), self.escalations.run(), self.authority.run())
+        running = (self._tick(), self.escalations.run(), self.authority.run(), self.authority.witnessing.run())
         self._beside = [asyncio.create_task(one) for one in running]
         # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
         gc.collect()

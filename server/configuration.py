@@ -25,6 +25,8 @@ from server.edge.middleware import LOOPBACK_NAMES, EdgeSettings
 from server.edge.origins import HOST_NAME, ORIGIN
 from server.federation.settings import OidcSettings, WebAuthnSettings
 from server.secret_files import Secret, find_secret
+from server.witness.client import WitnessAddress
+from sync.evidence.note import VerifierKey
 
 OIDC_CLIENT_SECRET: Final = "BEATBOOK_OIDC_CLIENT_SECRET"  # noqa: S105  a variable's name
 CONFIGURATION_BYTES_MAX: Final = 256 * 1_024
@@ -76,6 +78,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                               "together after a restart.", extra=_unit("requests"))] = 6_000  # fmt: skip
 
 
+class Witnesses(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Witnesses that cosign the log's checkpoints (`beatbook witness`), run by people other than the server's."""
+
+    ask: Annotated[tuple[str, ...], Meta(description="For each, its address and the key that it prints, with a space "
+                   "between: `https://witness.example NAME+ID+KEY`.")] = ()  # fmt: skip
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that a server is told."""
 
@@ -84,6 +93,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     listen: Listen = Listen()
     tls: TlsFiles = TlsFiles()
     limits: Limits = Limits()
+    witnesses: Witnesses = Witnesses()
     oidc: OidcSettings | None = None
     webauthn: WebAuthnSettings | None = None
 
@@ -100,6 +110,21 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if self.tls.certificate_file is None or self.tls.key_file is None:
             return None
         return self.tls.certificate_file, self.tls.key_file
+
+    def witness_addresses(self) -> tuple[WitnessAddress, ...]:
+        """Whom to ask to cosign the log.
+
+        Raises:
+            UsageError: one of them is no address with a witness's key behind it; the text says which.
+        """
+        found = []
+        for line in self.witnesses.ask:
+            url, _, key = line.strip().partition(" ")
+            try:
+                found.append(WitnessAddress(url, VerifierKey.parse(key.strip())))
+            except UsageError as error:
+                raise UsageError(f"witnesses.ask: {line!r}: {error}") from None
+        return tuple(found)
 
     def edge(self) -> EdgeSettings:
         """What the edge is told."""

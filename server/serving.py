@@ -171,7 +171,7 @@ async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str]
     except StoreError:
         await store.close()
         raise
-    beatbook = Beatbook(store, keys)
+    beatbook = Beatbook(store, keys, witnesses=configuration.witness_addresses())
     try:
         await beatbook.start()
         code = await beatbook.authority.signing.first_link()

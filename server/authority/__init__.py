@@ -2,7 +2,8 @@
 
 `ledger` keeps the registry (`server.registry`) in step with the journal; `keys` holds the server's own keys;
 `signing` enrols devices and signs officers in, with their `passphrases`; `gatekeeper` answers the sync sockets
-(`server.gate`), `admission` whoever has calls with tokens; `checkpoints` signs the log; `authority` puts them together.
+(`server.gate`), `admission` whoever has calls with tokens; `checkpoints` signs the log,
+`witnessing` has it cosigned; `authority` puts them together.
 Nothing here knows HTTP.
 """
 

@@ -11,6 +11,7 @@ from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.authority.passphrases import Passphrases
 from server.authority.signing import SigningIn
+from server.authority.witnessing import Witnessing
 from server.committer import Committer
 from server.federation.passphrases import Parameters
 from server.federation.tokens import TokenIssuer
@@ -18,6 +19,7 @@ from server.hub import Hub
 from server.registry import DEFAULT_RULES, Rules
 from server.registry.acts import Act, DeviceRevoked, SignedIn, SignedOut, WipeOrdered
 from server.store import Store
+from server.witness.client import WitnessAddress
 
 
 class Authority:
@@ -35,6 +37,7 @@ class Authority:
         issuer: str = "beatbook",
         origin: str = "",
         hashing: Parameters | None = None,
+        witnesses: Iterable[WitnessAddress] = (),
     ) -> None:
         """Bind the parts; `start` reads what was committed.
 
@@ -47,6 +50,7 @@ class Authority:
             origin: the log's name, for ever; by default one made of its key, so that it outlives a restore, and devices
                 see when the log that came back is shorter.
             hashing: what a passphrase's hash costs; by default what it must cost where people rely on it.
+            witnesses: who is asked to cosign the log.
         """
         self.keys = keys
         self.now = now
@@ -54,6 +58,7 @@ class Authority:
         self.issuer = TokenIssuer(keys.token, issuer)
         name = origin or f"beatbook/{hashlib.sha256(keys.log.public_key().public_bytes_raw()).hexdigest()[:16]}"
         self.checkpoints = Checkpoints(store, keys.log, name)
+        self.witnessing = Witnessing(self.checkpoints, committer, witnesses, now)
         self.gatekeeper = Gatekeeper(
             self.ledger,
             store,

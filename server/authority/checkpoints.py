@@ -1,5 +1,6 @@
 """The log's head, signed (C2SP tlog-checkpoint), and the proof that it continues what somebody has seen."""
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -32,6 +33,11 @@ class Checkpoints:
         self._tree: Frontier | None = None
         self._signed = b""
         self._proofs: dict[tuple[int, int], tuple[bytes, ...]] = {}
+        self._cosigned = b""
+        self.cosigned_size = 0
+        """Size of the log in the newest checkpoint that a witness has cosigned; 0 for none."""
+        self.ask: Callable[[], Awaitable[None]] | None = None
+        """Has the newest head cosigned now; None where there are no witnesses."""
 
     async def newest(self) -> tuple[int, bytes]:
         """(size, signed checkpoint) of the log as it is now.
@@ -45,6 +51,29 @@ class Checkpoints:
             self._signed = checkpoint.sign(head, self.verifier, self._key.sign)
             self._tree = tree
         return tree.size, self._signed
+
+    def keep_cosigned(self, size: int, note: bytes) -> None:
+        """A checkpoint of that size, as witnesses have cosigned it."""
+        self.cosigned_size, self._cosigned = size, note
+
+    async def witnessed(self) -> tuple[int, bytes]:
+        """(size, checkpoint) of a head that holds all that is in the log now, cosigned where a witness does so.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        size, signed = await self.newest()
+        if self.ask is not None:
+            await self.ask()
+        return (self.cosigned_size, self._cosigned) if self.cosigned_size >= size > 0 else (size, signed)
+
+    async def consistency(self, old: int, size: int) -> list[bytes]:
+        """The proof that the log of `size` continues that of `old`.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        return await self._store.consistency(old, size)
 
     async def since(self, pinned: int) -> tuple[int, bytes, tuple[bytes, ...]]:
         """(size, signed checkpoint, proof that it continues the log of size `pinned`).

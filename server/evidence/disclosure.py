@@ -74,7 +74,7 @@ class Disclosures:
         checked(Disclosed(by=by, at=at, record=record, recipients=recipients, export=bytes(32), why=why))
         gathering = Gathering(self._store, Request(record=record, by=by, recipients=recipients, why=why, at=at))
         await gathering.read()
-        size, checkpoint = await self._checkpoints.newest()
+        size, checkpoint = await self._checkpoints.witnessed()
         content = page.export(await gathering.evidence(Head(size, str(self._checkpoints.verifier), checkpoint)))
         digest = hashlib.sha256(content).digest()
         await self._ledger.perform(

@@ -86,7 +86,7 @@ def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:
         ("lisen = 1", "there is no key lisen; did you mean listen?"),
         ("[limits]\nconnection_max = 1", "did you mean limits.connections_max?"),
         (f'[tls]\nkey = "{PLANTED}"', "there is no key tls.key; did you mean tls.key_file?"),
-        (f'[xyzzy]\nqqq = "{PLANTED}"', "known here: data, log_level, listen, tls, limits, oidc, webauthn"),
+        (f'[xyzzy]\nqqq = "{PLANTED}"', "known here: data, log_level, listen, tls, limits, witnesses, oidc, webauthn"),
     ],
 )
 def test_an_unknown_key_is_refused_by_name(tmp_path: Path, text: str, meant: str) -> None:

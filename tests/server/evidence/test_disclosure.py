@@ -33,7 +33,7 @@ class Heads:
         self._station = one
         self.verifier: VerifierKey = one.verifier
 
-    async def newest(self) -> tuple[int, bytes]:
+    async def witnessed(self) -> tuple[int, bytes]:
         """See `Signs`."""
         tree = await self._station.store.tree()
         return tree.size, await self._station.checkpoint()
