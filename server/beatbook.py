@@ -20,6 +20,7 @@ from server.evidence.consulted import Consultations
 from server.evidence.disclosure import Disclosures
 from server.evidence.section62 import Section62
 from server.federation.passphrases import Parameters
+from server.federation.settings import SignInSettings
 from server.gate import Gate
 from server.hub import Hub
 from server.office import Office
@@ -54,6 +55,7 @@ class Beatbook:
         *,
         gate: Gate | None = None,
         hashing: Parameters | None = None,
+        ways: SignInSettings | None = None,
         pace: DevicePace | None = None,
         schedule: Schedule | None = None,
         witnesses: Iterable[WitnessAddress] = (),
@@ -66,6 +68,7 @@ class Beatbook:
             now: the server's clock.
             gate: whom sync sockets ask; the authority's by default.
             hashing: what a passphrase's hash costs; by default what it must cost where people rely on it.
+            ways: how officers may sign in beside collar number and passphrase; by default in none.
             pace: how often one device may come.
             schedule: how long records are kept before somebody looks at them again.
             witnesses: who is asked to cosign the log.
@@ -74,7 +77,9 @@ class Beatbook:
         self.now = now
         self.hub = Hub()
         self.committer = Committer(store, now, self._publish)
-        self.authority = Authority(store, self.committer, self.hub, keys, now, hashing=hashing, witnesses=witnesses)
+        self.authority = Authority(
+            store, self.committer, self.hub, keys, now, hashing=hashing, ways=ways, witnesses=witnesses
+        )
         self.gate: Gate = gate or self.authority.gatekeeper
         """Whom sync sockets ask."""
         self.office = Office(store, self.committer, now)
@@ -117,6 +122,7 @@ class Beatbook:
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
+        await self.authority.close()
         self.committer.close()
         if self._commits is not None:
             await asyncio.gather(self._commits, return_exceptions=True)

@@ -13,6 +13,7 @@ import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -23,7 +24,7 @@ from server.edge.buckets import Rate
 from server.edge.door import DoorLimits
 from server.edge.middleware import LOOPBACK_NAMES, EdgeSettings
 from server.edge.origins import HOST_NAME, ORIGIN
-from server.federation.settings import OidcSettings, WebAuthnSettings
+from server.federation.settings import CALLBACK_PATH, OidcSettings, WebAuthnSettings
 from server.secret_files import Secret, find_secret
 from server.witness.client import WitnessAddress
 from sync.evidence.note import VerifierKey
@@ -305,6 +306,11 @@ def _check(configuration: Configuration) -> None:
     if (tls.certificate_file is None) != (tls.key_file is None):
         missing = "tls.key_file" if tls.key_file is None else "tls.certificate_file"
         raise UsageError(f"{missing} is not given: TLS needs the certificate's file and the key's")
+    if configuration.oidc is not None and urlsplit(configuration.oidc.redirect_uri).path != CALLBACK_PATH:
+        raise UsageError(
+            f"oidc.redirect_uri: {configuration.oidc.redirect_uri!r} does not lead to this server; it ends in "
+            f"{CALLBACK_PATH}, as in https://beatbook.example{CALLBACK_PATH}"
+        )
     if is_loopback(listen.host):
         return
     if configuration.tls_files is None and not proxies:

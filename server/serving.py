@@ -27,6 +27,7 @@ from server.edge.door import Door, Entry
 from server.edge.http_protocol import BoundedHttpProtocol
 from server.edge.tls import Tls
 from server.federation import links
+from server.federation.settings import SignInSettings
 from server.store.sqlite import SqliteStore
 from server.websocket_protocol import BoundedWebSocketProtocol
 
@@ -163,6 +164,7 @@ async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str]
         StoreError: the folder or a TLS file cannot be used, or the address is taken.
     """
     tls = None if configuration.tls_files is None else Tls(*configuration.tls_files)
+    ways = SignInSettings(oidc=configuration.oidc, oidc_client_secret=configuration.oidc_client_secret(os.environ))
     data = configuration.data
     store = await SqliteStore.open(data)
     try:
@@ -171,7 +173,7 @@ async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str]
     except StoreError:
         await store.close()
         raise
-    beatbook = Beatbook(store, keys, witnesses=configuration.witness_addresses())
+    beatbook = Beatbook(store, keys, ways=ways, witnesses=configuration.witness_addresses())
     try:
         await beatbook.start()
         code = await beatbook.authority.signing.first_link()

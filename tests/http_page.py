@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.rights import in_words
-from server.http import administration, devices, evidence, oversight, retention, signing
+from server.http import administration, devices, evidence, federation, oversight, retention, signing
 from server.http.administration import GrantActs, OrganisationActs, PeopleActs, SeatActs
 from server.http.operations import ANYBODY, KEY_HOLDER, Operation
 
@@ -26,6 +26,7 @@ def told() -> str:
     parts: list[str] = []
     for heading, operations in (
         ("Signing in", signing.OPERATIONS),
+        ("Signing in elsewhere", federation.OPERATIONS),
         ("Devices", devices.OPERATIONS),
         ("Administration", administration.OPERATIONS),
         ("Oversight", oversight.OPERATIONS),

@@ -1,10 +1,9 @@
 """The authority: who is who, as it runs. Acts are committed here, rights follow them and the clock, sessions are told.
 
 `ledger` keeps the registry (`server.registry`) in step with the journal; `keys` holds the server's own keys;
-`signing` enrols devices and signs officers in, with their `passphrases`; `gatekeeper` answers the sync sockets
-(`server.gate`), `admission` whoever has calls with tokens; `checkpoints` signs the log,
-`witnessing` has it cosigned; `authority` puts them together.
-Nothing here knows HTTP.
+`signing` enrols devices and signs officers in, with their `passphrases` or by a `provider` elsewhere; `gatekeeper`
+answers the sync sockets (`server.gate`), `admission` whoever has calls with tokens; `checkpoints` signs the log,
+`witnessing` has it cosigned; `authority` puts them together. Nothing here knows HTTP.
 """
 
 from server.authority.admission import Admission, Admitted

@@ -10,10 +10,12 @@ from server.authority.gatekeeper import Gatekeeper
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.authority.passphrases import Passphrases
+from server.authority.provider import ProviderSignIn
 from server.authority.signing import SigningIn
 from server.authority.witnessing import Witnessing
 from server.committer import Committer
 from server.federation.passphrases import Parameters
+from server.federation.settings import SignInSettings
 from server.federation.tokens import TokenIssuer
 from server.hub import Hub
 from server.registry import DEFAULT_RULES, Rules
@@ -37,6 +39,7 @@ class Authority:
         issuer: str = "beatbook",
         origin: str = "",
         hashing: Parameters | None = None,
+        ways: SignInSettings | None = None,
         witnesses: Iterable[WitnessAddress] = (),
     ) -> None:
         """Bind the parts; `start` reads what was committed.
@@ -50,8 +53,10 @@ class Authority:
             origin: the log's name, for ever; by default one made of its key, so that it outlives a restore, and devices
                 see when the log that came back is shorter.
             hashing: what a passphrase's hash costs; by default what it must cost where people rely on it.
+            ways: how officers may sign in beside collar number and passphrase; by default in none.
             witnesses: who is asked to cosign the log.
         """
+        ways = ways or SignInSettings()
         self.keys = keys
         self.now = now
         self.ledger = Ledger(store, committer, now, self._looked_at, self._acted, rules=rules)
@@ -78,6 +83,12 @@ class Authority:
             passphrases=self.passphrases,
             now=now,
         )
+        self.provider = (
+            None
+            if ways.oidc is None
+            else ProviderSignIn(ways.oidc, ways.oidc_client_secret, self.ledger, self.signing.admit, now)
+        )
+        """Signing in with a provider elsewhere, where one is configured."""
         self._hub = hub
 
     async def start(self) -> None:
@@ -88,6 +99,11 @@ class Authority:
         """
         await self.ledger.start()
         await self.signing.start()
+
+    async def close(self) -> None:
+        """Let go of what is outside: the connections to a provider."""
+        if self.provider is not None:
+            await self.provider.close()
 
     async def run(self) -> None:
         """Let rights begin and end as time passes, until cancelled."""

@@ -1,8 +1,8 @@
 """Signing in with a provider elsewhere: OpenID Connect's authorization code flow, hardened as RFC 9700 says.
 
 PKCE with S256 (RFC 7636), a `state` and a `nonce` for every login, the issuer checked when the officer comes back
-(RFC 9207) and in the token; the redirect address never varies. A login under way is known by a handle that the
-browser alone holds (a cookie), so nobody can be made to finish somebody else's. Whatever comes of it, it is used up by
+(RFC 9207) and in the token; the redirect address never varies. A login under way is known by a handle that only
+whoever began it holds, so nobody can be made to finish somebody else's. Whatever comes of it, it is used up by
 the first answer. The provider's access token is not looked at and not kept: who it is, is all that is asked.
 """
 
@@ -103,8 +103,7 @@ class OidcLogin:
         """Begin a login.
 
         Returns:
-            Where to send the officer's browser, and the handle of the login: it goes into a cookie of that browser
-            (`HttpOnly`, `Secure`, `SameSite=Lax`) and nowhere else.
+            Where to send the officer's browser, and the handle of the login: it is for whoever began, and nobody else.
 
         Raises:
             RefusedError: `oidc_unavailable`, `oidc_busy`.
@@ -131,11 +130,15 @@ class OidcLogin:
         joint = "&" if urlsplit(document.authorization_endpoint).query else "?"
         return f"{document.authorization_endpoint}{joint}{urlencode(asked)}", handle
 
+    def forget(self, handle: str) -> None:
+        """End a login that nobody will finish; one that is none is left alone."""
+        self._pending.pop(_key(handle), None)
+
     async def finish(self, handle: str, params: Sequence[tuple[str, str]], now: Millis) -> VerifiedOfficer:
         """Finish a login with what the provider sent back.
 
         Args:
-            handle: from the browser's cookie.
+            handle: what `begin` gave.
             params: the query of the redirect address, as it came, in pairs.
             now: the moment.
 

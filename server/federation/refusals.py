@@ -123,8 +123,14 @@ _REFUSALS: Final = (
     _refusal(
         "oidc_no_login",
         400,
-        "No such login is under way in this browser.",
+        "No such login is under way.",
         "Begin to sign in again; a login lasts some minutes, and one answer ends it.",
+    ),
+    _refusal(
+        "oidc_waiting",
+        409,
+        "The browser has not come back from the provider yet.",
+        "Sign in there, then type the number that the page shows; the login is still under way.",
     ),
     _refusal(
         "oidc_foreign_answer",

@@ -10,9 +10,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from server.secret_files import Secret
+
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 """What an ID token may be signed with. No `none`, and no HMAC: whoever knows a shared secret could make tokens."""
 
+CALLBACK_PATH: Final = "/v1/oidc/callback"
+"""Where this server takes an officer's browser back from the provider."""
 _Url = Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 
@@ -23,13 +27,15 @@ class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         issuer: the provider's issuer identifier, exactly as it names itself.
         client_id: what the provider knows this server as.
-        redirect_uri: where it sends the officer back; registered there in these very characters.
+        redirect_uri: where it sends the officer back, `https://HOST/v1/oidc/callback`; registered there in these very
+            characters.
         client_secret_file: the file with the client's secret, readable by its owner alone; empty for a public client.
         scopes: what is asked for; `openid` is always among it.
         collar_claim: the claim of the ID token that holds the collar number.
         collar_suffix: what that claim must end in, and what is cut off: `@force.example`. Empty for nothing.
         groups_claim: the claim that lists groups.
-        group_roles: group -> role; groups that are not here mean nothing, and by default none does.
+        group_roles: group -> role. Nobody gets a role by it: the server's log says where somebody's groups stand for a
+            role that they have not been given here.
         algorithms: what ID tokens may be signed with, of `ALGORITHMS`.
         skew_ms: how far the provider's clock may be off.
         login_ms: how long an officer may take to sign in there.
@@ -88,6 +94,18 @@ class WebAuthnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             host = parts.hostname or ""
             if host != self.rp_id and not host.endswith(f".{self.rp_id}"):
                 raise ValueError(f"origins: {origin!r} is not under the domain {self.rp_id!r}")
+
+
+class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How officers may sign in beside collar number and passphrase.
+
+    Attributes:
+        oidc: with which provider; None for none.
+        oidc_client_secret: what it knows this server by; None for a public client.
+    """
+
+    oidc: OidcSettings | None = None
+    oidc_client_secret: Secret | None = None
 
 
 def address_problem(url: str) -> str | None:

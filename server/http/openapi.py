@@ -91,7 +91,10 @@ def _describe(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _content(media_type: str, body: type) -> dict[str, Any]:
+def _content(media_type: str, body: type | None) -> dict[str, Any]:
+    if body is None:
+        # Whoever is given no body of a type is a browser, which is given a page.
+        return {"content": {"text/html": {"schema": {"type": "string"}}}}
     return {"content": {media_type: {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}}
 
 

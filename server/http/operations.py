@@ -39,7 +39,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         method, path: where it is.
         handler: what answers.
         who: who may call it. There is no default: whoever adds an operation says it.
-        takes, gives: body types; None for none.
+        takes, gives: body types; None for none. Who is given none is a browser, and gets a page.
         status: of success.
         also: other statuses of success, with what they mean.
         query: parameter -> meaning.

@@ -12,6 +12,7 @@ from server.http import (
     briefings,
     devices,
     evidence,
+    federation,
     health,
     histories,
     inbox,
@@ -26,6 +27,7 @@ from server.http.operations import ANYBODY, KEY_HOLDER, Handler, Operation
 OPERATIONS: Final = (
     *health.OPERATIONS,
     *signing.OPERATIONS,
+    *federation.OPERATIONS,
     *briefings.OPERATIONS,
     *records.OPERATIONS,
     *histories.OPERATIONS,

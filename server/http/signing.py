@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from schemas.errors import UsageError
 from schemas.wire import Lease
-from server.authority import Enrolled
+from server.authority import Enrolled, SignedInSeat
 from server.http.callers import address_of, caller_of, callers_of
 from server.http.identities import (
     Change,
@@ -58,18 +58,7 @@ async def sign_in(request: Request) -> Response:
     signed_in = await authority.signing.sign_in(
         body.device, body.officer, body.passphrase, address_of(request), body.new_passphrase
     )
-    lease = signed_in.lease
-    return reply(
-        SignedInBody(
-            seat=signed_in.seat,
-            officer=signed_in.officer,
-            until=signed_in.until,
-            token=lease.token,
-            lasts_ms=lease.token_lasts_ms,
-            lease=_lease(lease),
-            server_time=signed_in.server_time,
-        )
-    )
+    return reply(signed_in_body(signed_in))
 
 
 async def renew(request: Request) -> Response:
@@ -124,6 +113,20 @@ def _enrolled(enrolled: Enrolled) -> EnrolledBody:
         certificate=enrolled.certificate,
         log_key=enrolled.log_key,
         seal_to=enrolled.seal_to,
+    )
+
+
+def signed_in_body(signed_in: SignedInSeat) -> SignedInBody:
+    """What whoever has signed in is told, whichever way they did."""
+    lease = signed_in.lease
+    return SignedInBody(
+        seat=signed_in.seat,
+        officer=signed_in.officer,
+        until=signed_in.until,
+        token=lease.token,
+        lasts_ms=lease.token_lasts_ms,
+        lease=_lease(lease),
+        server_time=signed_in.server_time,
     )
 
 

@@ -24,6 +24,7 @@ from server.authority import ServerKeys
 from server.beatbook import Beatbook
 from server.edge.middleware import DevicePace
 from server.federation.passphrases import Parameters
+from server.federation.settings import SignInSettings
 from server.office import Draft
 from server.settle import Settled, Submission
 from server.store import Changes, Page
@@ -234,18 +235,19 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, *, real: bool = False) -> AsyncIterator[Running]:
+async def running(folder: Path, *, real: bool = False, ways: SignInSettings | None = None) -> AsyncIterator[Running]:
     """Run the application on a free port of the loopback, without signals and without uvicorn's own main loop.
 
     Args:
         folder: for the server's keys.
         real: whether sync sockets too are let in by the authority, and not by the open gate.
+        ways: how officers may sign in beside collar number and passphrase.
     """
     clock, store, gate = Clock(), GatedStore(), OpenGate()
     # An hour lies between any two calls of a device: how often one may come has tests of its own.
     pace = DevicePace(itertools.count(0.0, 3_600.0).__next__)
     keys = ServerKeys.open(folder / "keys")
-    beatbook = Beatbook(store, keys, clock, gate=None if real else gate, hashing=CHEAP, pace=pace)
+    beatbook = Beatbook(store, keys, clock, gate=None if real else gate, hashing=CHEAP, pace=pace, ways=ways)
 
     @contextlib.asynccontextmanager
     async def open_beatbook() -> AsyncIterator[Beatbook]:

@@ -195,6 +195,7 @@ def test_signing_in_elsewhere_is_off_until_its_section_is_there(tmp_path: Path) 
     assert "issuer" in refused(tmp_path, '[oidc]\nclient_id = "beatbook"')
     assert "did you mean oidc.client_secret_file?" in refused(tmp_path, f'{OIDC}client_secret = "{PLANTED}"')
     assert "http://id.example" in refused(tmp_path, OIDC.replace("https://id", "http://id"))
+    assert "it ends in /v1/oidc/callback" in refused(tmp_path, OIDC.replace("/v1/oidc/callback", "/oidc"))
     configuration = read(tmp_path, '[webauthn]\nrp_id = "beatbook.example"\norigins = ["https://beatbook.example"]')
     assert configuration.webauthn is not None
 

@@ -71,14 +71,20 @@ def test_every_route_is_described_with_its_methods() -> None:
 
 
 def test_what_is_open_and_what_needs_proof_and_token_is_told() -> None:
-    """Only the health routes are open, only the sign-in family needs no token; the rest needs both, and says whose."""
+    """Health and where a browser comes back are open, signing in needs no token; the rest needs both and says whose."""
     told = [(path, each) for path, methods in document()["paths"].items() for each in methods.values()]
-    assert {path for path, each in told if each["security"] == []} == {"/livez", "/readyz"}
+    assert {path for path, each in told if each["security"] == []} == {
+        "/livez",
+        "/readyz",
+        "/v1/oidc/callback",
+    }
     assert {path for path, each in told if each["security"] == [{"proof": []}]} == {
         "/v1/setup",
         "/v1/enrol",
         "/v1/sign-in",
         "/v1/token",
+        "/v1/sign-in/oidc/begin",
+        "/v1/sign-in/oidc/finish",
     }
     assert all(each["security"] == [{"token": [], "proof": []}] for _, each in told if "x-roles" in each)
     assert all(each["description"].startswith("For ") for _, each in told)
