@@ -52,6 +52,17 @@ class Gate(Protocol):
     def roles(self, device: DeviceId, since: Millis) -> frozenset[Role] | None:
         """What the seat's officer is now, or was at `since` (ms since 1970); None where nobody asks for roles."""
 
+    async def wiped(self, device: DeviceId, receipt: bytes) -> None:
+        """A seat says, signed, that it has destroyed all that it held.
+
+        Args:
+            device: the seat.
+            receipt: what it signed.
+
+        Raises:
+            StoreError: that cannot be kept now.
+        """
+
     async def lease(self, device: DeviceId, *, fresh_share: bool = False) -> Lease | None:
         """A new lease for a seat; None where none is given.
 

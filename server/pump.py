@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from schemas.codec import reread_op
-from schemas.errors import PeerError, StoreError
+from schemas.errors import PeerError, StoreError, UsageError
 from schemas.ids import Millis
-from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Lease, Result
+from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Lease, Result, Wiped
 from server import intake
 from server.committer import Committer
 from server.edge.middleware import DevicePace
@@ -106,6 +106,7 @@ class Connection:
         self._until: Millis | None = None
         self._renew_at: Millis | None = None
         self._renewing: asyncio.Task[None] | None = None
+        self._beside: set[asyncio.Task[None]] = set()
         self._told = 0
         self._parting: tuple[str, Millis] | None = None
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
@@ -325,7 +326,7 @@ class Connection:
                 submission = intake.sealed_entries(device, session.officer, demand.edits)
                 told = partial(session.quarantined, tuple(id_ for id_, _ in demand.edits), demand.size)
             case Receipt():
-                submission, told = intake.receipt_entry(device, demand.message), self._shred
+                submission, told = intake.receipt_entry(device, demand.message), partial(self._received, demand)
 
         def done(_results: tuple[Result, ...]) -> None:
             told()
@@ -336,10 +337,22 @@ class Connection:
         else:
             self._services.committer.submit(submission, done, self._failed)
 
-    def _shred(self) -> None:
+    def _received(self, receipt: Receipt) -> None:
         """Something has left the replica: once all of it has, a new share makes what is left on the disk useless."""
-        if self._renew_at is not None and not self.session.leaving and self._renewing is None:
+        if isinstance(receipt.message, Wiped):
+            task = asyncio.create_task(self._wiped(receipt.message))
+            self._beside.add(task)
+            task.add_done_callback(self._beside.discard)
+        elif self._renew_at is not None and not self.session.leaving and self._renewing is None:
             self._renewing = asyncio.create_task(self.renew(fresh_share=True))
+
+    async def _wiped(self, message: Wiped) -> None:
+        device = self.session.device
+        try:
+            if device is not None:
+                await self._services.gate.wiped(device, message.receipt)
+        except (StoreError, UsageError) as error:
+            _log.error("that %s is wiped cannot be noted: %s", device, error)
 
     def _raise_alarm(self, code: str, detail: str) -> None:
         device = self.session.device

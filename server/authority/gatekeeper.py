@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Final
@@ -18,6 +19,7 @@ from server.federation.refusals import RefusedError
 from server.federation.tokens import TokenIssuer
 from server.gate import Seated
 from server.registry import live_sign_in, roles_of
+from server.registry.acts import Wiped
 from server.registry.rights import lease_ms
 from server.registry.state import Seat, SignIn
 from server.store import Store
@@ -123,6 +125,27 @@ class Gatekeeper:
             return frozenset()
         registry, officer, now = self._ledger.registry, seat.officer.officer, self._now()
         return roles_of(registry, officer, now) | roles_of(registry, officer, min(since, now))
+
+    async def wiped(self, device: DeviceId, receipt: bytes) -> None:
+        """See `Gate`.
+
+        It counts where a wipe was ordered: the seat is never used again, and the device may be enrolled anew once the
+        last of its seats has said so.
+        """
+        seat = self._ledger.registry.seats.get(device)
+        if seat is None or seat.retired or (seat.device.wipe is None and seat.wipe is None):
+            return
+        others = any(not other.retired for other in seat.device.seats if other is not seat)
+        whole = seat.device.wipe is not None and not others
+        await self._ledger.perform(
+            Wiped(
+                by=device,
+                at=self._now(),
+                device=seat.device.device,
+                seat=None if whole else device,
+                receipt=hashlib.sha256(receipt).digest(),
+            )
+        )
 
     async def lease(self, device: DeviceId, *, fresh_share: bool = False) -> Lease | None:
         """See `Gate`."""

@@ -27,7 +27,7 @@ class Signs(Protocol):
     def verifier(self) -> object:
         """The log's key; its text is the vkey."""
 
-    async def newest(self) -> tuple[int, bytes]:
+    async def witnessed(self) -> tuple[int, bytes]:
         """(size, signed checkpoint) of the log as it is now."""
 
 

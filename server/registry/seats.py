@@ -8,7 +8,6 @@ from server.registry import lookups
 from server.registry.acts import (
     Began,
     Ended,
-    ReceiptNoted,
     ScopeGranted,
     SeatAct,
     SeatOpened,
@@ -37,10 +36,6 @@ def check(state: State, act: SeatAct) -> None:
             lookups.order(f"{act.span!r}", act.start, act.until)
         case SeatRights():
             _check_rights(lookups.found(state.seats, act.seat, "seat", NO_SEAT), act)
-        case ReceiptNoted():
-            held = lookups.found(state.seats, act.seat, "seat", NO_SEAT).held.get(act.scope)
-            if held is None or held.gen < act.gen:
-                raise UsageError(f"seat {act.seat!r} never held {act.scope!r} in generation {act.gen}; look into it")
         case _:
             assert_never(act)
 
@@ -63,8 +58,6 @@ def apply(state: State, act: SeatAct) -> None:
             held = state.seats[act.seat].held
             held.update({ended.scope: Held(ended.gen, active=False) for ended in act.ended})
             held.update({began.scope: Held(began.gen, active=True) for began in act.began})
-        case ReceiptNoted():
-            pass  # evidence only: nothing follows from it here
         case _:
             assert_never(act)
 

@@ -67,6 +67,9 @@ class OpenGate:
     def roles(self, _device: DeviceId, _since: Millis) -> None:
         """See `Gate`."""
 
+    async def wiped(self, _device: DeviceId, _receipt: bytes) -> None:
+        """See `Gate`."""
+
     async def lease(self, _device: DeviceId, *, fresh_share: bool = False) -> None:
         """See `Gate`."""
 

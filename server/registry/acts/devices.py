@@ -226,22 +226,7 @@ class SeatRights(BaseAct, frozen=True, kw_only=True, tag="seat-rights-1"):
     left_out: tuple[ScopeText, ...] = ()
 
 
-class ReceiptNoted(BaseAct, frozen=True, kw_only=True, tag="receipt-noted-1"):
-    """A seat says, signed, that it has removed a scope.
-
-    Attributes:
-        seat: which.
-        scope, gen: what it removed.
-        receipt: SHA-256 of what it signed.
-    """
-
-    seat: DeviceText
-    scope: ScopeText
-    gen: GenerationInt
-    receipt: Hash
-
-
 CodeAct: TypeAlias = CodeIssued | CodeUsed | CodeWithdrawn
 DeviceAct: TypeAlias = DeviceEnrolled | KeyRenewed | DeviceRevoked | WipeOrdered | Wiped
-SeatAct: TypeAlias = SeatOpened | ScopeGranted | SeatRights | ReceiptNoted
+SeatAct: TypeAlias = SeatOpened | ScopeGranted | SeatRights
 SignInAct: TypeAlias = SignedIn | SignedOut | SignInRefused | SignInLocked | SignInUnlocked

@@ -110,6 +110,20 @@ def test_a_device_that_is_to_be_wiped_is_told_why(world: World) -> None:
     assert look(world, "hh-1").wipe == "lost"
 
 
+def test_what_was_wiped_is_known_and_never_used_again(world: World) -> None:
+    """Seat by seat, and the device with the last of them: then it can be enrolled anew. Unasked, it changes nothing."""
+    gate, registry = world.house.authority.gatekeeper, world.house.authority.ledger.registry
+    world.loop.do(gate.wiped(DeviceId("hh-1"), b"signed"))
+    assert not registry.seats[DeviceId("hh-1")].retired
+    world.wipe("hh-1", None)
+    for seat in ("hh-1", "hh-1-2"):
+        assert not registry.devices[DeviceId("hh-1")].wiped
+        world.loop.do(gate.wiped(DeviceId(seat), b"signed"))
+        assert registry.seats[DeviceId(seat)].retired
+        assert refused(world, seat) == "unknown_device"
+    assert registry.devices[DeviceId("hh-1")].wiped
+
+
 def test_a_program_connects_by_its_key_alone_and_gets_no_lease(world: World) -> None:
     """Nobody signs in there; once its device is revoked it is not welcome."""
     seated = look(world, "hh-4")

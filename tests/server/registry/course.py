@@ -64,7 +64,6 @@ def _devices(force: Force) -> None:
     force.do(a.SignedOut, sid=sid, why="end of shift")
     ended = (a.Ended(scope=scope, gen=gen),)
     force.do(a.SeatRights, seat=seat, ended=ended, left_out=("team:dogs",))
-    force.do(a.ReceiptNoted, seat=seat, scope="area:birmingham", gen=1, receipt=digest("r"))
     force.do(a.WipeOrdered, device="hh-1", why="lost")
     force.do(a.Wiped, device="hh-1", receipt=digest("w"))
     force.do(a.DeviceRevoked, device="hh-1", why="lost")

@@ -89,10 +89,6 @@ REFUSED: dict[str, tuple[Deed, str]] = {
         "seat 'hh-1' exists already; open it as 'hh-2'",
     ),
     "not locked": (lambda f: f.do(a.SignInUnlocked, officer="WM1", why="x"), "is not locked; nothing is left to do"),
-    "receipt": (
-        lambda f: f.do(a.ReceiptNoted, seat="hh-1", scope="area:dudley", gen=1, receipt=digest("x")),
-        "never held 'area:dudley' in generation 1",
-    ),
     # Records.
     "unreviewed": (lambda f: f.do(a.RecordErased, record=RECORD, why="x"), "nobody has proposed to erase it"),
     "kept for ever": (
