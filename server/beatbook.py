@@ -47,7 +47,7 @@ class Beatbook:
     `start` and `stop` bracket its life; the ASGI application calls them. Tests and tools use it without a socket.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of the whole
         self,
         store: Store,
         keys: ServerKeys,

@@ -6,6 +6,7 @@ replay that changes nothing.
 
 import asyncio
 import os
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from schemas.codec import decode_op, decode_row, encode
 from schemas.errors import FrameError, UsageError
 from schemas.ids import FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, ScopeName, Seq, new_record_id
 from schemas.kinds import Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
-from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX, REASON_CHARS_MAX
+from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX, REASON_CHARS_MAX, SALT_BYTES
 from schemas.ops import Op
 from schemas.policies import MANY, tags
 from schemas.roles import Role
@@ -382,6 +383,7 @@ class Office:
             wall=now,
             changes=dict(changes),
             saw=dict(sight(spec, state, changes) if saw is None else saw),
+            salt=secrets.token_bytes(SALT_BYTES),
         )
         found = check.op_alone(op, by_rule=spec.by_rule)
         refusal = found if isinstance(found, check.Refusal) else check.op_on(state, op, spec)

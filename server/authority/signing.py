@@ -131,8 +131,8 @@ class SigningIn:
 
         Each start makes a new one while nobody has used any: what an earlier start printed may have been lost.
         """
-        registry, now = self._ledger.registry, self._now()
-        if any(self._is_administrator(officer) for officer in registry.officers):
+        now = self._now()
+        if self._has_administrator():
             return None
         code, record = links.make(now)
         await self._ledger.perform(
@@ -140,8 +140,9 @@ class SigningIn:
         )
         return code
 
-    def _is_administrator(self, officer: OfficerId) -> bool:
-        spans = self._ledger.registry.officers[officer].spans
+    def _has_administrator(self) -> bool:
+        """Whether anybody was ever made one."""
+        spans = (span for officer in self._ledger.registry.officers.values() for span in officer.spans)
         return any(isinstance(span.act, RoleGiven) and span.act.role is Role.ADMINISTRATOR for span in spans)
 
     async def set_up(
@@ -167,7 +168,11 @@ class SigningIn:
             UsageError: a name has not its form, or the passphrase is too weak.
         """
         now = self._now()
-        used = CodeUsed(by=SERVER, at=now, code=_known(links.digest(code), self._ledger, now))
+        known = _known(links.digest(code), self._ledger, now)
+        if self._has_administrator():
+            # A link of an earlier start, found in a terminal's history: it is for the first one, and there is one.
+            raise RefusedError("code_used", "there is an administrator already")
+        used = CodeUsed(by=SERVER, at=now, code=known)
         kept = await self._passphrases.kept(officer, passphrase)
         certificate = self._keys.certify(device, public_key, now)
         await self._ledger.perform(

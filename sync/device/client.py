@@ -83,7 +83,8 @@ class SyncClient:
         """
         self._url = url
         self._identity = identity
-        self._tls = tls if url.startswith("wss:") else None
+        # Named here: the library refuses "none" for an address that wants it.
+        self._tls = (tls or ssl.create_default_context()) if url.startswith("wss:") else None
         self._renewed = False
         self._applier = applier
         self._board = board

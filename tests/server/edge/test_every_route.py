@@ -82,7 +82,9 @@ async def test_what_is_no_route_bears_them_too(
     hold(response)
 
 
-async def test_a_body_that_grows_too_large_is_told_once(server: Running, working: Caller, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_body_that_grows_too_large_is_told_once(
+    server: Running, working: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
     """413, after which nothing that the framework still says goes out, and nothing is a fault in the log."""
 
     async def growing() -> AsyncIterator[bytes]:
