@@ -254,6 +254,7 @@ class Replica:
         self.reads.kept(message.reads_kept)
         self._tables.set_meta(_EPOCH, message.epoch.encode())
         self._mending.free_held(outcome)
+        self._dropped_all(outcome)
         return outcome
 
     def scope_add(self, message: ScopeAdd) -> Outcome:
@@ -266,6 +267,7 @@ class Replica:
         """Remove a scope whose grant has ended."""
         outcome = Outcome()
         self._drop_scope(message.scope, message.gen, outcome)
+        self._dropped_all(outcome)
         return outcome
 
     def batch(self, message: Batch) -> Outcome:
@@ -421,6 +423,14 @@ class Replica:
                 raw = self._tables.row(record)
                 if raw is not None:
                     self._tables.put_row(record, decode_row(raw).kind, Seq(0), raw)
+
+    def _dropped_all(self, outcome: Outcome) -> None:
+        """A scope was dropped. With the last one goes what was only ever written here: nobody asks for it any more.
+
+        Else it would stay readable on a device that was revoked, and is never let push again.
+        """
+        if outcome.removed and not self._tables.positions():
+            self._own.seal_rest(outcome)
 
     def _take_row(self, row: Row, raw: msgspec.Raw, change: MemberChange, outcome: Outcome, *, newer: bool) -> None:
         change.put(row.id, row.v)

@@ -228,6 +228,17 @@ class OwnOps:
             if state is OpState.SEALED:
                 outcome.sealed.append(op.n)
 
+    def seal_rest(self, outcome: Outcome) -> None:
+        """The officer's right to everything has ended: seal up what the server was never sent, whatever it is about."""
+        after = OpNumber(0)
+        found: set[RecordId] = set()
+        while ops := self._tables.ops_in([*UNSENT, OpState.HELD], after, PAGE_ROWS_MAX):
+            found |= {op.record for op in ops}
+            after = ops[-1].n
+        for record in sorted(found):
+            outcome.touched.add(record)
+            self.seal_up(record, outcome)
+
     def seal_without_right(self, record: RecordId, outcome: Outcome) -> bool:
         """Seal up what was refused because its author has no right to the record, once the record is not here either.
 

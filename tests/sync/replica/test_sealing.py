@@ -20,6 +20,7 @@ from tests.sync.replica.outposts import CLOSED, GEN, NORTH, Post, Server, at_onc
 
 A: Final = named_record_id("sealing", "a")
 B: Final = named_record_id("sealing", "b")
+SOUTH: Final = ScopeName("area:south")
 WORDS: Final = ("AMBERGRIS", "BASILISK", "CORMORANT", "DULCIMER", "ELDERFLOWER", "FILIGREE")
 
 
@@ -88,6 +89,7 @@ def in_every_state(post: Post) -> dict[OpState, OpNumber]:
 
 def test_no_word_of_a_record_is_left_when_its_grant_ends(post: Post) -> None:
     """Whatever state its ops are in: nothing of what its officer wrote on it can be read in any table."""
+    post.replica.scope_add(wire.ScopeAdd(plan=wire.Plan(scope=SOUTH, gen=GEN, action="snapshot", seq=Seq(0))))
     found = in_every_state(post)
     assert {OpState.HELD, OpState.QUEUED, OpState.MENDED} <= found.keys()
     post.write(B, create=True, opened_at=1, area="north", category="crime", summary="another record, not taken in yet")
@@ -100,6 +102,26 @@ def test_no_word_of_a_record_is_left_when_its_grant_ends(post: Post) -> None:
     assert outcome.sealed == [n for n, state in post.states().items() if state is OpState.SEALED]
     # Of the record that is not the server's yet its author has the only copy, and it is in no scope.
     assert b"another record" in left
+
+
+@pytest.mark.parametrize("live", [True, False], ids=["while connected", "at the next contact"])
+def test_with_the_last_grant_goes_what_was_only_ever_written_here(post: Post, *, live: bool) -> None:
+    """A device that was revoked is let push nothing: a record that it alone has is sealed too, and handed over."""
+    made = post.write(B, create=True, opened_at=1, area="north", category="crime", summary=WORDS[0])
+    added = post.write(B, location=WORDS[1])
+    if live:
+        outcome = retracted(post)
+    else:
+        dropped = wire.Plan(scope=NORTH, gen=GEN, action="drop", seq=Seq(0))
+        told = wire.Welcome(
+            proto=wire.PROTO, schema_min=wire.SCHEMA_MIN, schema_max=wire.SCHEMA_MAX, epoch=post.server.store.epoch,
+            server_time=Millis(1), last_op=OpNumber(0), credit=1, scopes=(dropped,),
+        )  # fmt: skip
+        outcome = post.replica.welcome(told)
+    assert (outcome.sealed, post.replica.view(B)) == ([made.n, added.n], None)
+    left = everything(post.tables)
+    assert [word for word in WORDS[:2] if word.encode() in left] == []
+    assert [op.n for op in post.replica.sealed(OpNumber(0), 100)] == [made.n, added.n]
 
 
 def test_what_was_sealed_is_what_was_written_and_its_hash_stays(post: Post) -> None:
@@ -231,10 +253,9 @@ def test_a_record_whose_row_never_came_leaves_with_its_scope_too(post: Post) -> 
 
 def test_a_record_that_another_scope_still_brings_is_waited_for(post: Post) -> None:
     """Of two scopes in which its row is to come one ends: nothing is sealed, and it is in sight."""
-    south = ScopeName("area:south")
-    post.replica.scope_add(wire.ScopeAdd(plan=wire.Plan(scope=south, gen=GEN, action="snapshot", seq=Seq(0))))
+    post.replica.scope_add(wire.ScopeAdd(plan=wire.Plan(scope=SOUTH, gen=GEN, action="snapshot", seq=Seq(0))))
     made = post.create(A, summary=WORDS[0])
-    told = wire.Result(n=made.n, status="durable", seq=Seq(5), scopes=(NORTH, south))
+    told = wire.Result(n=made.n, status="durable", seq=Seq(5), scopes=(NORTH, SOUTH))
     post.replica.results(wire.Results(results=(told,)))
     assert retracted(post).sealed == []
     assert post.states() == {1: OpState.DURABLE}
