@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console
 
 from server.cli.outputs import writable
+from server.demo.cast import OFFICERS_MIN
 from server.demo.report import Report
 from server.demo.run import Options, run
 
@@ -31,7 +32,9 @@ async def _until_told_to_stop(options: Options, console: Console) -> tuple[Repor
 @click.option(
     "--seconds", type=click.FloatRange(4, 600), default=20, show_default=True, help="How long the shift lasts."
 )
-@click.option("--devices", type=click.IntRange(3, 500), default=24, show_default=True, help="Officers' handhelds.")
+@click.option(
+    "--devices", type=click.IntRange(OFFICERS_MIN, 500), default=24, show_default=True, help="Officers' handhelds."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random in it.")
 @click.option(
     "--street", type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -45,7 +48,9 @@ async def _until_told_to_stop(options: Options, console: Console) -> tuple[Repor
 def command(  # noqa: PLR0917  one parameter per option
     seconds: float, devices: int, seed: int, street: Path | None, headless: bool, json_file: Path | None
 ) -> None:
-    """Run a real server, a custody desk, a control room and handhelds; cut signal, kill the server, check the promises.
+    """Run a real server, custody desks, a control room and handhelds; cut signal, kill the server, check the promises.
+
+    Everybody is enrolled with a one-time code and signs in. One handheld is revoked and another one wiped.
 
     Exits with 1 when a promise does not hold.
     """

@@ -7,16 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from schemas import scopes
+from schemas.errors import UsageError
 from schemas.ids import FieldName, Millis, RecordId
 from schemas.kinds import Briefing, Incident, spec_of
 from schemas.kinds.booking import BookingStatus, Check, ObservationLevel, Response
 from schemas.kinds.common import LogEntry, Receipt
 from schemas.kinds.incident import Grade, IncidentStatus
 from server.demo import content
+from server.demo.kit import Kit
 from server.demo.ledger import Ledger, LedgerLine
 from server.demo.masts import Mast
-from server.demo.stage import Person
-from sync.device import Handheld, HeldKey, Missed, OpDurable, RecordChanged, Written
+from server.demo.people import OFFICER, Person
+from server.demo.stage import Stage
+from sync.device import Handheld, Missed, OpDurable, RecordChanged, Written
 
 REPORT_SHARE: Final = 0.12
 LOG_SHARE: Final = 0.56
@@ -31,11 +35,20 @@ KNOWN_MAX: Final = 40
 
 
 _STATUS: Final = spec_of(Incident).fields[FieldName("status")]
+_ANSWERED_FOR: Final = {IncidentStatus.OPEN.value, IncidentStatus.CLOSED.value}
 _STATUS_MOVES: Final = {} if _STATUS.flow is None else _STATUS.flow.moves
 
 
 class Actor:
-    """One device and whoever holds it."""
+    """One device and whoever holds it.
+
+    Attributes:
+        person: who.
+        mast: their radio link.
+        folder: of the handheld, with everything it keeps.
+        planted: words that this officer wrote and that stand nowhere else.
+        gone: whether the device was revoked or wiped in the course of the shift.
+    """
 
     def __init__(self, person: Person, mast: Mast, folder: Path, rng: random.Random, ledger: Ledger) -> None:
         """Bind them; nothing runs yet."""
@@ -43,13 +56,22 @@ class Actor:
         self.mast = mast
         self.folder = folder / person.device
         self.planted: list[str] = []
-        """Words that this officer wrote and that stand nowhere else."""
-        self._key = HeldKey(rng.randbytes(32))
+        self.gone = False
         self._rng = rng
         self._ledger = ledger
         self._incidents: list[RecordId] = []
+        self._kit: Kit | None = None
         self._handheld: Handheld | None = None
         self._listening: asyncio.Task[None] | None = None
+        self._off_duty = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def kit(self) -> Kit:
+        """The handheld as it was issued."""
+        assert self._kit is not None
+        return self._kit
 
     @property
     def handheld(self) -> Handheld:
@@ -57,33 +79,54 @@ class Actor:
         assert self._handheld is not None
         return self._handheld
 
-    async def open(self) -> None:
-        """Switch the device on."""
-        self._handheld = await Handheld.open(
-            self.folder,
-            identity=self.person.identity,
-            keys=self._key,
-            author=self.person.officer,
-            server=f"ws://127.0.0.1:{self.mast.port}/v1/sync",
-        )
+    async def open(self, stage: Stage) -> None:
+        """Enrol the device, sign its officer in, and switch it on. All of it goes over the officer's own mast."""
+        self._kit = await stage.issue(self.person, self.folder, self.mast.port)
+        self._handheld = await self._kit.open()
         self._listening = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
-        """Switch it off."""
+        """Switch it off, however far it came."""
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
-        await self.handheld.close()
+        if self._handheld is not None:
+            await self._handheld.close()
+        if self._kit is not None:
+            await self._kit.close()
 
     def hand(self, incidents: list[RecordId]) -> None:
         """Give the officer incidents to work on."""
         self._incidents = incidents[-KNOWN_MAX:]
 
     async def work(self, until: Callable[[], bool]) -> None:
-        """Do one thing after another until the shift is over."""
-        while not until():
-            await self.act()
-            await asyncio.sleep(self._rng.uniform(*PAUSE_S))
+        """Do one thing after another until the shift is over, or until they go off duty."""
+        self._idle.clear()
+        try:
+            while not (until() or self._off_duty):
+                try:
+                    await self.act()
+                except UsageError:
+                    # What they had in hand may have left with a posting. Anything else is a defect of the demo.
+                    if not await self._let_go():
+                        raise
+                await asyncio.sleep(self._rng.uniform(*PAUSE_S))
+        finally:
+            self._idle.set()
+
+    async def go_off_duty(self) -> None:
+        """Write nothing more; returns once what was begun is done."""
+        self._off_duty = True
+        await self._idle.wait()
+
+    async def _let_go(self) -> bool:
+        """Drop incidents that are not on the handheld any more; whether there were any."""
+        with self.handheld.for_itself():
+            held = {record for record, _ in await self.handheld.find(Incident)}
+        here = [record for record in self._incidents if record in held]
+        left = len(here) < len(self._incidents)
+        self._incidents = here
+        return left
 
     async def act(self) -> None:
         """Do one thing."""
@@ -103,9 +146,7 @@ class Actor:
             await self._read_briefings()
 
     async def _report_incident(self) -> None:
-        area = self._rng.choice(
-            [scope.partition(":")[2] for scope in sorted(self.person.audiences) if scope.startswith("area:")]
-        )
+        area = self._rng.choice([name for name in content.AREAS if scopes.area(name) in self.person.audiences])
         made = await self.handheld.create(content.incident(self._rng, area, _now()))
         self.note(made, None)
         self._incidents = [*self._incidents, made.record][-KNOWN_MAX:]
@@ -126,14 +167,22 @@ class Actor:
         self.note(made, None)
 
     async def _next_step(self, record: RecordId) -> IncidentStatus | None:
-        """A step that may follow where the incident stands; None when it is not here (any more)."""
-        incident = await self.handheld.get(Incident, record)
+        """A step that may follow where the incident stands; None when there is none, or it is not here (any more)."""
+        with self.handheld.matter(record, why="works on it"):
+            incident = await self.handheld.get(Incident, record)
         if incident is None:
             return None
-        return IncidentStatus(self._rng.choice(_STATUS_MOVES[incident.status.value]))
+        moves = _STATUS_MOVES[incident.status.value]
+        if self.person.roles == OFFICER:
+            # An incident is closed, and taken up anew, by somebody who answers for the work on it.
+            closed = incident.status is IncidentStatus.CLOSED
+            moves = () if closed else tuple(to for to in moves if to not in _ANSWERED_FOR)
+        return IncidentStatus(self._rng.choice(moves)) if moves else None
 
     async def _read_briefings(self) -> None:
-        for record, _ in (await self.handheld.find(Briefing))[-1:]:
+        with self.handheld.matter(why="reads what is new this shift"):
+            briefings = await self.handheld.find(Briefing)
+        for record, _ in briefings[-1:]:
             made = await self.handheld.append(record, "receipts", Receipt(read_at=_now()))
             self.note(made, None)
 
@@ -162,7 +211,9 @@ class Actor:
             elif isinstance(change, RecordChanged) and change.kind is Briefing:
                 self._ledger.briefing_came(self.person.device, change.record, time.monotonic())
             elif isinstance(change, Missed):
-                for record, _ in await self.handheld.find(Briefing):
+                with self.handheld.for_itself():
+                    briefings = await self.handheld.find(Briefing)
+                for record, _ in briefings:
                     self._ledger.briefing_came(self.person.device, record, time.monotonic())
 
 
@@ -207,7 +258,8 @@ class ControlRoomDesk(Actor):
     async def act(self) -> None:
         """Note something on an incident, or regrade it."""
         if not self._incidents:
-            self.hand([record for record, _ in await self.handheld.find(Incident)])
+            with self.handheld.matter(why="takes over the position"):
+                self.hand([record for record, _ in await self.handheld.find(Incident)])
         await super().act()
 
 

@@ -1,7 +1,7 @@
 """The promises, checked against the ledger once everything has come to rest.
 
-Every check carries a proof that it can fail: the search for plaintext must find the words in the server's own database,
-and the ledger must not be empty.
+Every check carries a proof that it can fail: the search for plaintext must find the words in what the server answers
+its callers, the ledger must not be empty, and what verifies log and export must find altered copies wrong.
 """
 
 import re
@@ -9,6 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -35,12 +36,17 @@ class Verdict(msgspec.Struct, kw_only=True):
         ops_unknown: ops on the server that no handheld made.
         replicas_equal: whether replicas with equal grants hold the same, and the same as the server.
         unequal: which do not.
-        plaintext_found: planted words found in files of replicas or temporary files.
+        plaintext_found: planted words found in files of replicas, temporary files, or the server's.
         search_works: whether the same search finds the words where they must be.
         briefings_missing: (handheld, briefing) pairs that did not arrive.
         unexplained: changes that neither stand, nor link to what stands, nor wait in the inbox.
         conflicts_missed: disagreements of the script that the server has not counted.
-        waiting: ops that are still waiting or held on a handheld.
+        waiting: ops that are still waiting, held or sealed on a handheld.
+        revoked_held_after, wiped_readable_after: as in `server.demo.losses.Losses`.
+        quarantined: edits that came, sealed, from officers who had lost the right to the record meanwhile.
+        receipts: signed receipts for what was removed.
+        log_verified: whether the whole log is sound, and an altered copy was found out.
+        export_verified: the same of a record that was given out.
     """
 
     ops_lost: int = 0
@@ -55,11 +61,18 @@ class Verdict(msgspec.Struct, kw_only=True):
     unexplained: int = 0
     conflicts_missed: int = 0
     waiting: int = 0
+    revoked_held_after: int = 0
+    wiped_readable_after: int = 0
+    quarantined: int = 0
+    receipts: int = 0
+    log_verified: bool = True
+    export_verified: bool = True
 
     @property
     def holds(self) -> bool:
         """Whether every promise held."""
-        return self.search_works and self.replicas_equal and not (
+        sound = self.search_works and self.replicas_equal and self.log_verified and self.export_verified
+        return sound and not (
             self.ops_lost
             or self.ops_twice
             or self.ops_unknown
@@ -68,17 +81,34 @@ class Verdict(msgspec.Struct, kw_only=True):
             or self.unexplained
             or self.conflicts_missed
             or self.waiting
+            or self.revoked_held_after
+            or self.wiped_readable_after
         )  # fmt: skip
 
 
-def check_ops(verdict: Verdict, ledger: Ledger, records: Mapping[str, Mapping[str, Any]], database: Path) -> None:
-    """Promises 1 and 2: every op is on the server once, by its entry's text and by the op table on disk."""
+def check_ops(
+    verdict: Verdict,
+    ledger: Ledger,
+    records: Mapping[str, Mapping[str, Any]],
+    database: Path,
+    quarantined: Mapping[tuple[DeviceId, int], bytes] = MappingProxyType({}),
+) -> None:
+    """Promises 1 and 2: every op is on the server once, by its entry's text and by the op table on disk.
+
+    An op of an officer who lost the right to its record before it was sent is in quarantine instead, with its text.
+    """
     stored = _stored_ops(database, {line.device for line in ledger.lines.values()})
     texts = Counter(_words(records))
+    verdict.quarantined = len(quarantined)
     for op, line in ledger.lines.items():
-        on_disk = split_op_id(op) in stored
+        name = split_op_id(op)
+        sealed = quarantined.get(name)
+        if sealed is not None and name not in stored:
+            lost = line.marker is not None and line.marker.encode() not in sealed
+            verdict.ops_lost += lost
+            continue
         standing = 1 if line.marker is None else texts[line.marker]
-        if not on_disk or not standing:
+        if name not in stored or not standing:
             verdict.ops_lost += 1
             verdict.ops_lost_after_durable += line.durable
         elif standing > 1:
@@ -117,7 +147,9 @@ async def check_replicas(verdict: Verdict, actors: Sequence[Actor], records: Map
     for actor in actors:
         granted = {*actor.person.audiences, *(f"{scope}:briefing" for scope in actor.person.audiences)}
         for name, spec in KINDS.items():
-            held = {record: msgspec.to_builtins(value) for record, value in await actor.handheld.find(spec.struct)}
+            with actor.handheld.for_itself():
+                found_here = await actor.handheld.find(spec.struct)
+            held = {record: msgspec.to_builtins(value) for record, value in found_here}
             should = {
                 record: msgspec.to_builtins(spec.build(found["values"]))
                 for record, found in records[name].items()
@@ -138,18 +170,27 @@ def check_briefings(verdict: Verdict, actors: Sequence[Actor], ledger: Ledger) -
 
 def check_waiting(verdict: Verdict, actors: Sequence[Actor]) -> None:
     """Nothing still waits, and nothing was refused."""
-    verdict.waiting = sum(actor.handheld.status.waiting + actor.handheld.status.held for actor in actors)
+    statuses = [actor.handheld.status for actor in actors]
+    verdict.waiting = sum(status.waiting + status.held + status.sealed for status in statuses)
 
 
-def search_plaintext(verdict: Verdict, actors: Sequence[Actor], temporary: Path, server_data: Path) -> None:
-    """Encryption at rest: no planted word in any file of a replica (database, WAL, journal) or of the temporary folder.
+def search_plaintext(
+    verdict: Verdict, actors: Sequence[Actor], folders: Sequence[Path], records: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Encryption at rest: no planted word in any file of a replica (database, WAL, journal) or of these folders.
 
     May be called several times; what was found adds up.
+
+    Args:
+        verdict: takes what was found.
+        actors: whose words are looked for, and in whose replicas.
+        folders: the server's data, and the temporary files of this process.
+        records: what the server answers: there the same search must find words.
     """
     words = {word for actor in actors for word in actor.planted}
-    for folder in [*(actor.folder for actor in actors), temporary]:
+    for folder in [*(actor.folder for actor in actors), *folders]:
         verdict.plaintext_found += count_words(folder, words)
-    if words and not count_words(server_data, words):
+    if words and not words.intersection(_words_of(msgspec.json.encode(records))):
         verdict.search_works = False
 
 
@@ -160,9 +201,14 @@ def count_words(folder: Path, words: Collection[str]) -> int:
         if not path.is_file():
             continue
         for piece in _pieces(path):
-            found.update(match.decode() for match in PLANTED.findall(piece))
-            found.update(match.decode("utf-16-le") for match in PLANTED_UTF16.findall(piece))
+            found.update(_words_of(piece))
     return len(found.intersection(words))
+
+
+def _words_of(piece: bytes) -> Iterator[str]:
+    """The planted words in some bytes."""
+    yield from (match.decode() for match in PLANTED.findall(piece))
+    yield from (match.decode("utf-16-le") for match in PLANTED_UTF16.findall(piece))
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

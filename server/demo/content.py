@@ -13,6 +13,8 @@ from sync import check
 
 AREAS: Final = ("birmingham", "coventry", "dudley", "sandwell", "solihull", "walsall", "wolverhampton")
 SUITE: Final = "perry-barr"
+CUSTODY: Final = "custody-perry-barr"
+MISSION: Final = "castle"
 _CENTRE: Final = {
     "birmingham": (-1.898, 52.480), "coventry": (-1.510, 52.407), "dudley": (-2.081, 52.509),
     "sandwell": (-1.994, 52.519), "solihull": (-1.778, 52.412), "walsall": (-1.983, 52.586),
@@ -122,3 +124,17 @@ def plain(record: Incident) -> dict[FieldName, Any]:
     """The record's fields that have entries or values."""
     values = {FieldName(name): getattr(record, name) for name in record.__struct_fields__}
     return {name: value for name, value in values.items() if value not in (None, ())}
+
+
+def organisation() -> list[dict[str, object]]:
+    """The force as the administrator makes it: a unit for each area, and one for the custody suite."""
+    areas: list[dict[str, object]] = [
+        {"t": "unit-added", "unit": area, "title": area.title(), "places": [f"area:{area}"]} for area in AREAS
+    ]
+    suite: dict[str, object] = {
+        "t": "unit-added",
+        "unit": CUSTODY,
+        "title": "Perry Barr Custody",
+        "places": [f"suite:{SUITE}"],
+    }
+    return [*areas, suite]

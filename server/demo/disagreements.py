@@ -105,6 +105,11 @@ class Disagreements:
         """Those who lose signal together."""
         return self._cast.cut_off
 
+    @property
+    def booking(self) -> RecordId:
+        """The detainee whom both desks look after."""
+        return self._made().booking
+
     async def prepare(self) -> None:
         """Make what they will disagree about, and wait until each holds it."""
         cast, now = self._cast, _now()
@@ -237,7 +242,8 @@ class Disagreements:
         outside = (things.incident, things.suspect)
         held += [(officer, record) for officer in (cast.officer, cast.other_officer) for record in outside]
         for actor, record in held:
-            view = await actor.handheld.inspect(record)
+            with actor.handheld.for_itself():
+                view = await actor.handheld.inspect(record)
             if view is None or not view.version or view.pending:
                 return False
         return True
@@ -247,7 +253,9 @@ class Disagreements:
         found: list[RecordId] = []
 
         async def came() -> bool:
-            items = await self._cast.sergeant.handheld.find(InboxItem, subject=record, field=field)
+            sergeant = self._cast.sergeant.handheld
+            with sergeant.matter(record, why="decides what people differ about"):
+                items = await sergeant.find(InboxItem, subject=record, field=field)
             found.extend(item for item, _ in items)
             return bool(found)
 

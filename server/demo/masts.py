@@ -56,10 +56,10 @@ class Mast:
     async def close(self) -> None:
         """End."""
         self.cut()
+        self._carrying.set()
         if self._server is not None:
             self._server.close()
-        for task in self._tasks:
-            task.cancel()
+        # With their sockets gone they end by themselves.
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -19,11 +19,20 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         briefing_ms_p50, briefing_ms_p99: from the control room's call to the briefing in a handheld's replica, for
             handhelds that were connected at that moment.
         catchup_ms_p99: from the return of signal until everything is in and nothing waits.
-        plaintext_found: planted words found in files that should be encrypted.
+        plaintext_found: planted words found in files of handhelds, of the server, or temporary ones.
         conflicts_by_rule: conflicts between changes that a declared rule settled.
         rules: policy -> how many of them.
         conflicts_in_inbox: conflicts that no rule settled and that went to a person.
         unexplained: changes that neither stand, nor link to what stands in their place, nor wait in the inbox.
+        revoked_held_after: records that a revoked handheld still gave out once it had been in contact.
+        revoked_ms: from the command to the last record gone, of the revoked handheld that was connected.
+        retracted_ms: from the end of a posting to the last record of its area gone.
+        wiped_readable_after: things of a wiped handheld that could still be read or opened.
+        quarantined: edits of officers who had lost the right to the record before they were sent: sealed, for a
+            supervisor.
+        receipts: signed receipts of devices for what they removed.
+        log_verified: whether the server's whole log is sound, by a checkpoint kept in the middle of the shift.
+        export_verified: whether a custody record that was given out proves itself.
         ops_without_signal, incidents, briefings, seconds: how large the run was.
         holds: whether every promise held.
     """
@@ -44,6 +53,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rules: Mapping[str, int]
     conflicts_in_inbox: int
     unexplained: int
+    revoked_held_after: int
+    revoked_ms: float | None
+    retracted_ms: float | None
+    wiped_readable_after: int
+    quarantined: int
+    receipts: int
+    log_verified: bool
+    export_verified: bool
     ops_without_signal: int
     incidents: int
     briefings: int
@@ -59,7 +76,11 @@ def summary(report: Report, verdict: Verdict, explained: Sequence[str]) -> Seque
         verdict: what the checks found.
         explained: one disagreement of the shift, told as the server tells it.
     """
-    search = "the same search finds them on the server" if verdict.search_works else "BUT THE SEARCH ITSELF FAILED"
+    search = (
+        "the same search finds them in what the server answers"
+        if verdict.search_works
+        else "BUT THE SEARCH ITSELF FAILED"
+    )
     lines = [
         f"{report.devices} handhelds and {report.desks} desks worked {report.incidents} incidents.",
         f"In {report.seconds:.0f} s they made {report.ops_made} changes, {report.ops_without_signal} with no signal.",
@@ -71,7 +92,18 @@ def summary(report: Report, verdict: Verdict, explained: Sequence[str]) -> Seque
         "Replicas with equal grants are equal, and equal to the server."
         if report.replicas_equal
         else f"REPLICAS DIFFER: {'; '.join(verdict.unequal)}",
-        f"Planted words found in plain in replicas and temporary files: {report.plaintext_found} ({search}).",
+        f"Planted words in plain on handhelds, server and in temporary files: {report.plaintext_found} ({search}).",
+        f"Two handhelds were revoked, one of them with no signal. Records left on them: {report.revoked_held_after}.",
+        f"The one with signal had none {report.revoked_ms} ms after the command.",
+        f"One was wiped; things on it that can still be read: {report.wiped_readable_after}.",
+        f"A posting ended; its records were gone after {report.retracted_ms} ms.",
+        f"Edits in quarantine for a supervisor: {report.quarantined}. Receipts of what was removed: {report.receipts}.",
+        "The server's whole log is sound, and an altered copy of it was found out."
+        if report.log_verified
+        else "THE LOG COULD NOT BE VERIFIED.",
+        "A custody record that was given out proves itself, and an altered copy of it does not."
+        if report.export_verified
+        else "THE RECORD THAT WAS GIVEN OUT COULD NOT BE VERIFIED.",
     ]
     by_rule = ", ".join(f"{policy} {count}" for policy, count in sorted(report.rules.items()))
     lines += [

@@ -14,17 +14,19 @@ import msgspec
 from rich.console import Console
 
 from schemas.errors import StoreError
-from schemas.ids import DeviceId, FieldName, OfficerId, RecordId
+from schemas.ids import FieldName, OfficerId, RecordId
 from schemas.kinds import KINDS
-from schemas.roles import Role
 from server.demo import checks, content
-from server.demo.actors import Actor, ControlRoomDesk, CustodyDesk
+from server.demo.actors import Actor
+from server.demo.cast import DESK, LOST, MOVED, OTHER_DESK, RETURNED, SERGEANT, STOLEN, everybody
 from server.demo.checks import Verdict
 from server.demo.disagreements import Cast, Disagreements, Outcome
+from server.demo.evidence import Evidence
 from server.demo.ledger import Ledger, percentile
+from server.demo.losses import Losers, Script
 from server.demo.masts import Mast
 from server.demo.report import Report, summary
-from server.demo.stage import Person, Stage
+from server.demo.stage import Stage
 from server.demo.view import View
 from server.importing.areas import Areas
 from server.importing.street import Unusable, rows
@@ -35,11 +37,8 @@ INVENTED_PER_AREA: Final = 12
 AUTHOR: Final = OfficerId("control")
 SETTLE_TIMEOUT_S: Final = 120.0
 CHUNK: Final = 500
-DESK: Final = DeviceId("custody-desk")
-OTHER_DESK: Final = DeviceId("custody-desk-2")
-SERGEANT: Final = DeviceId("custody-sergeant")
-ACROSS_EVERY: Final = 5
-"""Every fifth officer works across a boundary of areas."""
+ISSUED_AT_ONCE: Final = 6
+"""Handhelds that are enrolled and signed in on at the same time: each takes a core for a while (Argon2id)."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +101,8 @@ class _Demo:
         self._early = Verdict()
         self._incident_count = 0
         self._disagreements: Disagreements
+        self._losses: Script
+        self._evidence = Evidence(self._stage, folder / "evidence")
         self.conflicts: Outcome
         self.view = View(console, self._ledger, live=options.live)
 
@@ -111,6 +112,7 @@ class _Demo:
             self._actors = actors
             self.view.actors = actors
             self._disagreements = Disagreements(self._cast_of_disagreements(), self._stage, self.view.say)
+            self._losses = Script(self._losers(), self._stage, self.view.say)
             await self._settle("every handheld holds its areas")
             await self._shift()
             await self._settle("everything has come to rest")
@@ -122,6 +124,16 @@ class _Demo:
         by_name = {actor.person.device: actor for actor in self._actors}
         officers = self._actors[:2]
         return Cast(by_name[DESK], by_name[OTHER_DESK], officers[0], officers[1], by_name[SERGEANT])
+
+    def _losers(self) -> Losers:
+        stolen, lost, returned, moved = (self._actors[at] for at in (STOLEN, LOST, RETURNED, MOVED))
+        left, joined = moved.person.posts[-1], content.AREAS[(MOVED + 2) % len(content.AREAS)]
+        return Losers(stolen, lost, returned, moved, left, joined)
+
+    @property
+    def _still_there(self) -> list[Actor]:
+        """Those whose handhelds were neither revoked nor wiped."""
+        return [actor for actor in self._actors if not actor.gone]
 
     # --- before ------------------------------------------------------------------------------------------------------
 
@@ -146,48 +158,40 @@ class _Demo:
 
     @asynccontextmanager
     async def _cast(self) -> AsyncIterator[list[Actor]]:
-        people = self._people()
-        for _, person in people:
-            self._stage.enrol(person)
         actors: list[Actor] = []
         try:
             await self._stage.start()
             self.view.address = self._stage.base
-            self.view.say(f"the server is up at {self._stage.base}")
+            self.view.say(f"the server is up at {self._stage.base}; its one-time link made an administrator")
+            people = everybody(self._options.devices)
+            administration = self._stage.administration
+            await asyncio.to_thread(administration.do, "organisation", content.organisation())
+            await asyncio.to_thread(administration.take_in, [person for _, person in people])
+            self.view.say(f"{len(content.AREAS) + 1} units are made, {len(people)} officers have roles and postings")
             for role, person in people:
                 mast = Mast("127.0.0.1", self._stage.port)
                 await mast.open()
                 actor = role(person, mast, self._folder / "devices", random.Random(self._rng.random()), self._ledger)
                 actor.hand([record for scope in sorted(person.audiences) for record in self._sample(scope)])
-                await actor.open()
                 actors.append(actor)
+            await self._switch_on(actors)
+            self.view.say("every handheld is enrolled with a one-time code, and its officer signed in on it")
             yield actors
         finally:
             await asyncio.gather(*(actor.close() for actor in actors))
             await asyncio.gather(*(actor.mast.close() for actor in actors))
             await self._stage.stop()
 
-    def _people(self) -> list[tuple[type[Actor], Person]]:
-        people: list[tuple[type[Actor], Person]] = []
-        for i in range(self._options.devices):
-            areas = [content.AREAS[i % len(content.AREAS)]]
-            if (i + 1) % ACROSS_EVERY == 0:
-                areas.append(content.AREAS[(i + 1) % len(content.AREAS)])
-            if i == 1:
-                # The second officer shares an area with the first: they will disagree.
-                areas = [content.AREAS[0], *areas]
-            people.append(
-                (Actor, Person(f"hh-{i + 1:03}", f"WM{21_000 + i}", ["force", *(f"area:{area}" for area in areas)]))
-            )
-        custody = ["force", "custody", f"suite:{content.SUITE}", f"suite:{content.SUITE}:medical"]
-        deciding = [f"suite:{content.SUITE}:inbox", f"suite:{content.SUITE}:medical:inbox"]
-        areas = [f"area:{area}" for area in content.AREAS]
-        keeps = (Role.CUSTODY_OFFICER,)
-        people.append((CustodyDesk, Person(DESK, "WM30001", custody, keeps)))
-        people.append((CustodyDesk, Person(OTHER_DESK, "WM30003", custody, keeps)))
-        people.append((CustodyDesk, Person(SERGEANT, "WM30004", [*custody, *deciding], keeps)))
-        people.append((ControlRoomDesk, Person("control-desk", "WM30002", ["force", *areas], (Role.CONTROL_ROOM,))))
-        return people
+    async def _switch_on(self, actors: Sequence[Actor]) -> None:
+        room = asyncio.Semaphore(ISSUED_AT_ONCE)
+
+        async def switch_on(actor: Actor) -> None:
+            async with room:
+                await actor.open(self._stage)
+
+        async with asyncio.TaskGroup() as group:
+            for actor in actors:
+                group.create_task(switch_on(actor))
 
     def _sample(self, scope: str) -> list[RecordId]:
         known = self._incidents.get(scope, [])
@@ -204,12 +208,15 @@ class _Demo:
         try:
             await asyncio.sleep(seconds * 0.15)
             lost = self._lose_signal()
+            await self._evidence.keep_checkpoint()
             await self._disagreements.disagree()
             await asyncio.sleep(seconds * 0.30)
             await self._kill_server()
             await asyncio.sleep(seconds * 0.20)
+            await self._losses.happen()
             await self._search("with signal lost")
-            returned = [asyncio.create_task(self._return_signal(actor)) for actor in lost]
+            returned = [asyncio.create_task(self._return_signal(actor)) for actor in lost if not actor.gone]
+            returned.append(asyncio.create_task(self._losses.return_signal()))
             self.view.say(f"handhelds whose signal returns: {len(lost)}")
             await asyncio.sleep(seconds * 0.35)
             self._over = True
@@ -224,8 +231,10 @@ class _Demo:
         self.view.say("the shift is over")
 
     def _lose_signal(self) -> list[Actor]:
+        losers = self._losses.losers
         handhelds = [actor for actor in self._actors if type(actor) is Actor]
-        lost = self._rng.sample(handhelds, -(-len(handhelds) // 3))
+        others = [actor for actor in handhelds if actor not in {*losers.stay_connected, losers.lost}]
+        lost = [losers.lost, *self._rng.sample(others, -(-len(handhelds) // 3) - 1)]
         lost += [actor for actor in self._disagreements.cut_off if actor not in lost]
         for place, actor in enumerate(lost):
             if place % 3 == 0:
@@ -257,7 +266,7 @@ class _Demo:
             there = frozenset(
                 actor.person.device
                 for actor in self._actors
-                if actor.mast.has_signal and actor.handheld.status.connected
+                if actor.mast.has_signal and actor.handheld.status.connected and not actor.gone
             )
             record = content.new_id(self._rng)
             self._ledger.briefings[record] = (time.monotonic(), there)
@@ -304,7 +313,7 @@ class _Demo:
                     actor.handheld.wait_until(
                         lambda status: status.connected and status.caught_up and status.waiting == 0
                     )
-                    for actor in self._actors
+                    for actor in self._still_there
                 )
             )
             # The server tells nobody when acknowledgements are in: it is asked again a little later.
@@ -315,7 +324,7 @@ class _Demo:
         """Whether every device says that it holds the same position of each scope as the furthest does."""
         heads: dict[str, int] = {}
         devices = (await self._stage.get("/v1/devices"))["devices"]
-        ours = {actor.person.device for actor in self._actors}
+        ours = {actor.person.device for actor in self._still_there}
         seats = [seat for device in devices for seat in device["seats"] if seat["seat"] in ours]
         for seat in seats:
             for scope, seq in seat["acked"].items():
@@ -328,23 +337,36 @@ class _Demo:
     async def _search(self, when: str) -> None:
         """Search for planted words while databases and WALs are in use."""
         found = Verdict()
-        await asyncio.to_thread(checks.search_plaintext, found, self._actors, self._temporary, self._stage.data)
+        records = {"incident": await self._stage.all_records("incident")}
+        await asyncio.to_thread(checks.search_plaintext, found, self._actors, self._searched, records)
         self._early = found
-        self.view.say(f"searched the replicas' files {when}: {found.plaintext_found} planted words in plain")
+        self.view.say(f"searched handhelds and server {when}: {found.plaintext_found} planted words in plain")
+
+    @property
+    def _searched(self) -> Sequence[Path]:
+        """Where else than on the handhelds no word may stand in plain."""
+        return (self._temporary, self._stage.data)
 
     async def _check(self) -> Verdict:
-        verdict = Verdict()
+        verdict, losses = Verdict(), self._losses.found
         records = {name: await self._stage.all_records(name) for name in KINDS}
         self._incident_count = len(records["incident"])
         checks.check_waiting(verdict, self._actors)
-        checks.check_briefings(verdict, self._actors, self._ledger)
-        await checks.check_replicas(verdict, self._actors, records)
-        await asyncio.to_thread(checks.search_plaintext, verdict, self._actors, self._temporary, self._stage.data)
+        checks.check_briefings(verdict, self._still_there, self._ledger)
+        await checks.check_replicas(verdict, self._still_there, records)
+        await asyncio.to_thread(checks.search_plaintext, verdict, self._actors, self._searched, records)
         verdict.plaintext_found += self._early.plaintext_found
+        verdict.search_works &= self._early.search_works
         self.conflicts = await self._disagreements.outcome()
         checks.check_conflicts(verdict, self.conflicts)
+        verdict.revoked_held_after = losses.revoked_held_after
+        verdict.wiped_readable_after = losses.wiped_readable_after
+        verdict.export_verified = await self._evidence.disclose(self._disagreements.booking)
         await self._stage.stop()
-        checks.check_ops(verdict, self._ledger, records, self._stage.data / "beatbook.db")
+        verdict.log_verified = await self._evidence.verify()
+        kept = await self._evidence.kept()
+        verdict.receipts = kept.receipts
+        checks.check_ops(verdict, self._ledger, records, self._stage.data / "beatbook.db", kept.quarantined)
         self.view.say("the promises are checked")
         return verdict
 
@@ -367,6 +389,14 @@ class _Demo:
             rules=self.conflicts.by_rule,
             conflicts_in_inbox=self.conflicts.in_inbox,
             unexplained=self.conflicts.unexplained,
+            revoked_held_after=verdict.revoked_held_after,
+            revoked_ms=self._losses.found.revoked_ms,
+            retracted_ms=self._losses.found.retracted_ms,
+            wiped_readable_after=verdict.wiped_readable_after,
+            quarantined=verdict.quarantined,
+            receipts=verdict.receipts,
+            log_verified=verdict.log_verified,
+            export_verified=verdict.export_verified,
             ops_without_signal=counts["without_signal"],
             incidents=self._incident_count,
             briefings=len(self._ledger.briefings),

@@ -4,26 +4,23 @@ import asyncio
 import contextlib
 import os
 import re
-import secrets
 import signal
 import socket
 import sys
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from schemas.errors import StoreError, UsageError
-from schemas.ids import DeviceId, OfficerId, ScopeName
+from schemas.ids import OfficerId
 from schemas.roles import Role
-from server.cli.proving import DpopAuth, Held, wall_clock
-from server.cli.remote import Remote, set_up
+from server.cli.proving import DpopAuth, Held
+from server.cli.remote import Remote
 from server.demo import content
-from server.http.administration import ActsDone, DoneAct
-from server.http.devices import CodeBody
-from server.http.identities import EnrolledBody
+from server.demo.kit import Kit
+from server.demo.people import Administration, Person, Program
 from server.serving import SETUP_PAGE
-from sync.device.keys import DeviceIdentity
 
 START_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 15.0
@@ -41,85 +38,10 @@ _CALLERS: Final = {"devices": Role.ADMINISTRATOR, "conflicts": Role.AUDITOR}
 """The first part of a path -> who calls it; the rest is the control room's."""
 
 
-class Person:
-    """A handheld's holder: identity, officer, what they are, and what they may see."""
-
-    def __init__(
-        self,
-        device: str,
-        officer: str,
-        audiences: Sequence[str],
-        roles: Sequence[Role] = (Role.OFFICER, Role.SUPERVISOR),
-        *,
-        identity: DeviceIdentity | None = None,
-    ) -> None:
-        """Make the key pair, unless they bring one."""
-        self.device = DeviceId(device)
-        self.officer = OfficerId(officer)
-        self.audiences = frozenset(map(ScopeName, audiences))
-        self.roles = tuple(roles)
-        self.identity = identity or DeviceIdentity.generate(self.device)
-
-
 def link_in(told: str) -> str:
     """The first administrator's link, in what a server said at its start."""
     links: list[str] = re.findall(rf"\S+/{SETUP_PAGE}#\S+", told)
     return links[-1]
-
-
-class Administration:
-    """The first administrator of a server, who takes people and programs in.
-
-    Attributes:
-        auth: proves the administrator's calls.
-    """
-
-    def __init__(self, base: str, link: str, folder: Path, ca_file: str = "") -> None:
-        """Use the one-time link; the access is kept in the folder."""
-        self._base = base
-        self._officers: set[OfficerId] = set()
-        self._spans: dict[tuple[DeviceId, str], str] = {}
-        body = {"officer": "ADMIN1", "name": "Ada Administrator", "device": "admin-01"}
-        code = link.rpartition("#")[2]
-        access = set_up(folder, base, code, {**body, "passphrase": secrets.token_urlsafe(12)}, ca_file)
-        self._ca_file = ca_file
-        self.auth = access.auth()
-
-    def take_in(self, person: Person) -> None:
-        """Enrol a device with its own key, and give it a seat with what its holder is and sees."""
-        with self._remote() as remote:
-            code = remote.post("/v1/devices/codes", {"device": person.device}, CodeBody).code
-        with Remote(self._base, DpopAuth(person.identity), self._ca_file) as device:
-            device.post("/v1/enrol", {"code": code}, EnrolledBody)
-        if person.officer not in self._officers:
-            self._officers.add(person.officer)
-            self._do("officers", {"t": "officer-added", "officer": person.officer, "name": person.officer})
-            roles = [{"t": "role-given", "officer": person.officer, "role": role.value} for role in person.roles]
-            self._do("grants", *roles)
-        seat = {"seat": person.device, "device": person.device, "officer": person.officer, "unattended": True}
-        self._do("seats", {"t": "seat-opened", **seat})
-        self.regrant(person.device, person.audiences)
-
-    def regrant(self, device: DeviceId, audiences: Iterable[str]) -> None:
-        """Change what a seat is granted."""
-        wanted = set(audiences)
-        now = wall_clock()
-        ended = [scope for seat, scope in self._spans if seat == device and scope not in wanted]
-        begun = sorted(scope for scope in wanted if (device, scope) not in self._spans)
-        spans = [self._spans.pop((device, scope)) for scope in ended]
-        acts = [{"t": "span-ended", "span": span, "until": now, "why": "it is over"} for span in spans]
-        acts += [{"t": "scope-granted", "seat": device, "scope": scope, "why": "on duty"} for scope in begun]
-        done = self._do("grants", *acts) if acts else []
-        self._spans.update(
-            {(device, scope): str(one.span) for scope, one in zip(begun, done[len(ended) :], strict=True)}
-        )
-
-    def _do(self, family: str, *acts: Mapping[str, object]) -> list[DoneAct]:
-        with self._remote() as remote:
-            return remote.post(f"/v1/{family}", {"acts": acts}, ActsDone).acts
-
-    def _remote(self) -> Remote:
-        return Remote(self._base, self.auth, self._ca_file)
 
 
 class Stage:
@@ -133,7 +55,7 @@ class Stage:
         self.kills = 0
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
-        self._people: list[Person] = []
+        self._programs: list[Program] = []
         self._administration: Administration | None = None
         self._callers: dict[Role, DpopAuth] = {}
 
@@ -142,17 +64,34 @@ class Stage:
         """Base of the HTTP side."""
         return f"http://127.0.0.1:{self.port}"
 
-    def enrol(self, person: Person) -> None:
-        """Have a device enrolled: at once when the server runs, else as soon as it does."""
-        self._people.append(person)
-        if self._administration is not None:
-            self._take_in_all()
-
-    def regrant(self, device: str, *audiences: str) -> None:
-        """Change what a device may see."""
+    @property
+    def administration(self) -> Administration:
+        """The first administrator; the server has been started."""
         if self._administration is None:
-            raise UsageError("the server has not been started")
-        self._administration.regrant(DeviceId(device), audiences)
+            raise UsageError("the server has not been started: nobody administers it yet")
+        return self._administration
+
+    def enrol(self, program: Program) -> None:
+        """Have a program's seat made: at once when the server has been started, else as soon as it is."""
+        self._programs.append(program)
+        if self._administration is not None:
+            self._make_seats(self._administration)
+
+    async def issue(self, person: Person, folder: Path, port: int | None = None) -> Kit:
+        """Take an officer in, enrol their handheld with a one-time code, and sign them in on it.
+
+        Args:
+            person: who; taken in already, or new.
+            folder: of the handheld.
+            port: where it reaches the server: a mast's; the server's own by default.
+        """
+        await asyncio.to_thread(self.administration.take_in, [person])
+        server = f"http://127.0.0.1:{self.port if port is None else port}"
+        return await Kit.issue(self.administration, person, folder, server)
+
+    async def name(self, officer: str, *scopes: str) -> None:
+        """Name an officer for these scopes, and no longer for others."""
+        await asyncio.to_thread(self.administration.name, OfficerId(officer), scopes)
 
     async def start(self) -> None:
         """Start the server's process and wait until it is ready.
@@ -237,21 +176,21 @@ class Stage:
         return Remote(self.base, self._callers[_CALLERS.get(place, Role.CONTROL_ROOM)])
 
     def _set_up(self) -> None:
-        """Become the administrator, take everybody in, and give the control room and the auditor their programs."""
+        """Become the administrator, and give the control room and the auditor their programs."""
         if self._administration is None:
             self._administration = Administration(self.base, link_in(self.log.read_text()), self._folder / "admin")
             self._callers[Role.ADMINISTRATOR] = self._administration.auth
             for told in (_CONTROL_ROOM, _AUDITOR):
-                program = Person(*told)
-                self._people.append(program)
+                program = Program(*told)
+                self._programs.append(program)
                 self._callers[program.roles[0]] = DpopAuth(program.identity, Held(seat=program.device))
-        self._take_in_all()
+        self._make_seats(self._administration)
 
-    def _take_in_all(self) -> None:
-        people, self._people = self._people, []
-        if self._administration is not None:
-            for person in people:
-                self._administration.take_in(person)
+    def _make_seats(self, administration: Administration) -> None:
+        programs, self._programs = self._programs, []
+        administration.take_in(programs)
+        for program in programs:
+            administration.seat(program)
 
     def _is_ready(self) -> bool:
         try:

@@ -10,8 +10,9 @@ from schemas.ids import Millis
 from schemas.kinds import Incident
 from schemas.kinds.incident import Category
 from server.demo.masts import Mast
-from server.demo.stage import Person, Stage
-from sync.device import Handheld, HeldKey, SyncStatus
+from server.demo.people import Person
+from server.demo.stage import Stage
+from sync.device import Handheld, SyncStatus
 from tests.server.people import WORKING
 
 OpenHandheld = Callable[..., Awaitable[Handheld]]
@@ -21,6 +22,11 @@ OpenMast = Callable[[], Awaitable[Mast]]
 def at_rest(status: SyncStatus) -> bool:
     """The handheld holds everything, and nothing of its own waits."""
     return status.connected and status.caught_up and status.waiting == 0
+
+
+def officer_of(device: str) -> str:
+    """The collar number of whoever has a device that is nobody's in particular."""
+    return f"WM.{device}"
 
 
 def report(area: str = "birmingham", summary: str = "Shouting and glass breaking") -> Incident:
@@ -38,23 +44,20 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 @pytest.fixture
 async def open_handheld(stage: Stage, tmp_path: Path) -> AsyncIterator[OpenHandheld]:
-    """Enrol a device and open its handheld, over a mast where one is given. All are closed at the end."""
+    """Enrol a device, sign an officer in on it, and open their handheld, over a mast where one is given.
+
+    All are closed at the end.
+    """
     async with AsyncExitStack() as stack:
 
         async def open_one(
-            device: str, *audiences: str, mast: Mast | None = None, officer: str = "WM21877"
+            device: str, *audiences: str, mast: Mast | None = None, officer: str | None = None
         ) -> Handheld:
-            person = Person(device, officer, audiences or ("area:birmingham", "force"), WORKING)
-            stage.enrol(person)
-            port = stage.port if mast is None else mast.port
-            opening = Handheld.open(
-                tmp_path / device,
-                identity=person.identity,
-                keys=HeldKey(bytes(range(32))),
-                author=person.officer,
-                server=f"ws://127.0.0.1:{port}",
-            )
-            return await stack.enter_async_context(opening)
+            named = audiences or ("area:birmingham", "force")
+            person = Person(device, officer or officer_of(device), named, WORKING, named=named)
+            kit = await stage.issue(person, tmp_path / device, None if mast is None else mast.port)
+            stack.push_async_callback(kit.close)
+            return await stack.enter_async_context(kit.open(justify=False))
 
         yield open_one
 

@@ -30,5 +30,9 @@ def test_the_demo_keeps_its_promises_and_writes_its_figures(tmp_path: Path) -> N
     assert {"latest", "highest", "state"} <= figures["rules"].keys()
     assert figures["conflicts_in_inbox"] >= 5
     assert "an adult is called" in done.stdout
+    assert (figures["revoked_held_after"], figures["wiped_readable_after"]) == (0, 0)
+    assert figures["quarantined"] > 0
+    assert figures["receipts"] > 0
+    assert (figures["log_verified"], figures["export_verified"]) == (True, True)
     assert {"briefing_ms_p50", "briefing_ms_p99", "catchup_ms_p99"} <= figures.keys()
     assert "Every promise held." in done.stdout

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from schemas.ids import DeviceId, RecordId
 from schemas.kinds import Incident
 from schemas.kinds.common import LogEntry
-from server.demo.stage import Person, Stage
+from server.demo.people import Program
+from server.demo.stage import Stage
 from sync.device import DeviceIdentity
 from tests.e2e.conftest import OpenHandheld, at_rest, report
 from tests.plain_client import run
@@ -24,7 +25,7 @@ async def test_a_client_made_from_the_page_shares_a_picture_with_ours(
 ) -> None:
     """It takes the snapshot, pushes, gets what others push, and goes on when the server was killed."""
     key = Ed25519PrivateKey.generate()
-    stage.enrol(Person("plain-01", "WM1", ["area:birmingham"], identity=DeviceIdentity(DeviceId("plain-01"), key)))
+    stage.enrol(Program("plain-01", "WM1", ["area:birmingham"], identity=DeviceIdentity(DeviceId("plain-01"), key)))
     await stage.start()
     ours = await open_handheld("hh-01", "area:birmingham")
     made = await ours.create(report())

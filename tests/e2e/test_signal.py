@@ -74,7 +74,7 @@ async def test_a_live_briefing_reaches_every_handheld_in_its_audience_and_no_oth
         await handheld.wait_until(at_rest)
     mast.cut()
     await away.wait_until(lambda status: not status.connected)
-    body = {"title": "Grey van", "body": "Do not stop alone.", "audience": ["area:birmingham"], "author": "WM30002"}
+    body = {"title": "Grey van", "body": "Do not stop alone.", "audience": ["area:birmingham"]}
     made = await stage.post("/v1/briefings", body)
     await came(near, made["id"])
     assert await away.get(Briefing, made["id"]) is None

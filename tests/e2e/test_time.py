@@ -11,7 +11,8 @@ from schemas.ids import FieldName
 from schemas.kinds import Incident
 from schemas.kinds.common import LogEntry
 from schemas.ops import Doubt
-from server.demo.stage import Person, Stage
+from server.demo.people import Program
+from server.demo.stage import Stage
 from sync.device import Handheld, HeldKey
 from sync.device.clocks import SystemClock
 from tests.e2e.conftest import OpenHandheld, at_rest, report
@@ -21,7 +22,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
 SUMMARY, LOG = FieldName("summary"), FieldName("log")
 DAY = 86_400_000
-PERSON = Person("hh-clock", "WM20417", ("area:birmingham", "force"))
+PROGRAM = Program("hh-clock", "WM20417", ("area:birmingham", "force"))
+"""A seat at which nobody signs in: an officer's opens for nobody whose clock is days off, since its lease has ended."""
 
 
 class WrongClock(SystemClock):
@@ -57,10 +59,10 @@ async def switched_on(folder: Path, clock: WrongClock, port: int | None) -> Asyn
     """The handheld with the wrong clock; without a port it has no signal."""
     server = None if port is None else f"ws://127.0.0.1:{port}"
     async with Handheld.open(
-        folder / PERSON.device,
-        identity=PERSON.identity,
+        folder / PROGRAM.device,
+        identity=PROGRAM.identity,
         keys=HeldKey(bytes(range(32))),
-        author=PERSON.officer,
+        author=PROGRAM.officer,
         server=server,
         clock=clock,
     ) as handheld:
@@ -72,7 +74,7 @@ async def test_a_clock_days_ahead_after_a_restart_offline_does_not_win(
 ) -> None:
     """The battery was out and the clock came back three days ahead: the edit gets its true place, with a flag."""
     await stage.start()
-    stage.enrol(PERSON)
+    stage.enrol(PROGRAM)
     desk = await open_handheld("desk-01")
     made = await desk.create(report(summary="as first told"))
     clock = WrongClock()
@@ -110,7 +112,7 @@ async def test_a_clock_set_back_a_year_is_flagged_and_still_follows_what_it_saw(
 ) -> None:
     """An edit made with sight of a value stands over it, whatever the wall clock says."""
     await stage.start()
-    stage.enrol(PERSON)
+    stage.enrol(PROGRAM)
     desk = await open_handheld("desk-01")
     made = await desk.create(report(summary="as first told"))
     clock = WrongClock()
@@ -137,7 +139,7 @@ async def test_a_device_that_never_met_a_server_is_believed_and_flagged(
     async with switched_on(tmp_path, clock, None) as handheld:
         made = await handheld.create(report(summary="before the first signal"))
     await stage.start()
-    stage.enrol(PERSON)
+    stage.enrol(PROGRAM)
     desk = await open_handheld("desk-01")
     async with switched_on(tmp_path, clock, stage.port) as handheld:
         await handheld.wait_until(at_rest)
@@ -152,7 +154,7 @@ async def test_a_device_that_never_met_a_server_is_believed_and_flagged(
 async def test_a_copied_replica_loses_nothing(stage: Stage, open_handheld: OpenHandheld, tmp_path: Path) -> None:
     """Two copies of one handheld both write under the same numbers: all of it arrives, once, and is flagged."""
     await stage.start()
-    stage.enrol(PERSON)
+    stage.enrol(PROGRAM)
     desk = await open_handheld("desk-01")
     made = await desk.create(report(summary="as first told"))
     first, second = tmp_path / "first", tmp_path / "second"

@@ -12,7 +12,8 @@ import msgspec
 
 from schemas.errors import StoreError
 from schemas.ids import RecordId
-from server.demo.stage import Person, Stage
+from server.demo.people import Program
+from server.demo.stage import Stage
 from sync.device import DeviceIdentity, Handheld
 from tests.evolution.handheld import shown
 from tests.server.people import WORKING
@@ -164,7 +165,7 @@ class Family:
         """Bind them to a server."""
         self._stage = stage
         self._folder = folder
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, Program] = {}
 
     def url(self) -> str:
         """Where the server listens."""
@@ -179,7 +180,7 @@ class Family:
         person = self._people.get(device)
         if person is None:
             audiences = ("area:birmingham", "suite:perry-barr", "custody", "force")
-            person = self._people[device] = Person(device, "WM21877", audiences, WORKING)
+            person = self._people[device] = Program(device, "WM21877", audiences, WORKING)
             self._stage.enrol(person)
             person.identity.save(self._key(device))
         return person.identity

@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from server.cli import main
-from server.demo.stage import Person, Stage
+from server.demo.people import Program
+from server.demo.stage import Stage
 from sync.device import DeviceIdentity
 from sync.device.terminal.commands import COMMANDS
 from tests.server.people import WORKING
@@ -40,7 +41,7 @@ def enrol(stage: Stage, folder: Path, device: str, *audiences: str) -> list[str]
     """Enrol a device as `beatbook enrol` does; the arguments with which its handset finds the server."""
     identity = DeviceIdentity.generate(device)
     identity.save(folder / device / "identity.json")
-    stage.enrol(Person(device, "WM21877", audiences or ("area:birmingham", "force"), WORKING, identity=identity))
+    stage.enrol(Program(device, "WM21877", audiences or ("area:birmingham", "force"), WORKING, identity=identity))
     return [str(folder / device), "--author", "WM21877", "--server", f"ws://127.0.0.1:{stage.port}"]
 
 

@@ -22,7 +22,8 @@ from schemas.limits import CREDIT_BYTES, RETURN_JITTER_MS
 from schemas.roles import Role
 from server.cli.proving import DpopAuth, Held
 from server.cli.remote import Remote
-from server.demo.stage import Administration, Person, link_in
+from server.demo.people import Administration, Program
+from server.demo.stage import link_in
 from server.http.bodies import Created, RecordList
 from server.serving import ADDRESS, Address, read_address
 from sync.device.keys import DeviceIdentity
@@ -33,8 +34,8 @@ from tests.server.rawsocket import BINARY, HOST, RawSocket, frame
 
 pytestmark = pytest.mark.e2e
 KEY = Ed25519PrivateKey.generate()
-DEVICE = Person("hh-1", "WM1234", ["area:birmingham"], identity=DeviceIdentity(DeviceId("hh-1"), KEY))
-CONTROL = Person("control-1", "WM9", ["area:birmingham", "force", "control"], [Role.CONTROL_ROOM])
+DEVICE = Program("hh-1", "WM1234", ["area:birmingham"], identity=DeviceIdentity(DeviceId("hh-1"), KEY))
+CONTROL = Program("control-1", "WM9", ["area:birmingham", "force", "control"], [Role.CONTROL_ROOM])
 PATIENCE_S = 15.0
 
 
@@ -51,8 +52,9 @@ class Process:
         """Use the link of the first start, and enrol the device and a program of the control room."""
         link = link_in(self.said)
         administration = await asyncio.to_thread(Administration, link.rpartition("/")[0], link, self.data.parent / "me")
-        for person in (DEVICE, CONTROL):
-            await asyncio.to_thread(administration.take_in, person)
+        await asyncio.to_thread(administration.take_in, (DEVICE, CONTROL))
+        for program in (DEVICE, CONTROL):
+            await asyncio.to_thread(administration.seat, program)
 
     @classmethod
     async def start(cls, data: Path, port: int = 0) -> "Process":

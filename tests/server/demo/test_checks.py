@@ -1,5 +1,6 @@
 """The demo's checks can fail: each is shown a world in which its promise is broken."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,12 +66,39 @@ def test_ops_are_counted_lost_twice_and_unknown(
     assert verdict.holds is (lost + twice + unknown == 0)
 
 
+@pytest.mark.parametrize(
+    ("sealed", "lost"),
+    [(f"On scene ({WORD})".encode(), 0), (b"On scene", 1)],
+    ids=["with its text", "another text"],
+)
+def test_an_op_in_quarantine_is_not_lost(tmp_path: Path, sealed: bytes, lost: int) -> None:
+    """Its officer had lost the right to the record: it waits for a supervisor, if it is what was written."""
+    verdict = Verdict()
+    quarantined = {(DeviceId("hh-001"), 1): sealed}
+    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(), database_of(tmp_path), quarantined)
+    assert (verdict.ops_lost, verdict.quarantined) == (lost, 1)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"revoked_held_after": 1}, {"wiped_readable_after": 1}, {"log_verified": False}, {"export_verified": False}],
+    ids=str,
+)
+def test_what_is_left_or_unproven_breaks_the_promise(broken: dict[str, Any]) -> None:
+    """A record on a revoked handheld, anything readable on a wiped one, a log or export that is not sound."""
+    assert Verdict().holds
+    assert not Verdict(**broken).holds
+
+
 class _Handheld:
     """A handheld that holds what it is told to."""
 
     def __init__(self, held: dict[RecordId, Incident]) -> None:
         self._held = held
-        self.status = SimpleNamespace(waiting=0, held=0)
+        self.status = SimpleNamespace(waiting=0, held=0, sealed=0)
+
+    def for_itself(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     async def find(self, kind: type) -> list[tuple[RecordId, object]]:
         return [(record, value) for record, value in self._held.items() if isinstance(value, kind)]
@@ -109,21 +137,22 @@ async def test_replicas_are_compared_with_the_server(held: dict[RecordId, Incide
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
-def test_a_planted_word_in_a_replicas_file_is_found(tmp_path: Path, encoding: str) -> None:
-    """In any file below the folder, whatever its name, in either encoding."""
+def test_a_planted_word_in_a_file_of_handheld_or_server_is_found(tmp_path: Path, encoding: str) -> None:
+    """In any file of the handheld or of the server, whatever its name, in either encoding."""
     folder, server = tmp_path / "hh-001", tmp_path / "server"
     (folder / "deep").mkdir(parents=True)
     server.mkdir()
-    (server / "beatbook.db").write_bytes(WORD.encode())
-    actor = actor_with({}, folder)
+    actor, told = actor_with({}, folder), records_with(f"On scene ({WORD})")
     clean = Verdict()
-    checks.search_plaintext(clean, [actor], tmp_path / "none", server)
+    checks.search_plaintext(clean, [actor], [tmp_path / "none", server], told)
     assert (clean.plaintext_found, clean.search_works) == (0, True)
-    (folder / "deep" / "replica.db-wal").write_bytes(b"\x00\x01 (" + WORD.encode(encoding) + b")")
-    found = Verdict()
-    checks.search_plaintext(found, [actor], tmp_path / "none", server)
-    assert found.plaintext_found == 1
-    assert not found.holds
+    for place in (folder / "deep" / "replica.db-wal", server / "beatbook.db"):
+        place.write_bytes(b"\x00\x01 (" + WORD.encode(encoding) + b")")
+        found = Verdict()
+        checks.search_plaintext(found, [actor], [tmp_path / "none", server], told)
+        assert found.plaintext_found == 1
+        assert not found.holds
+        place.unlink()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
@@ -136,9 +165,9 @@ def test_a_planted_word_is_found_wherever_it_lies_in_a_large_file(tmp_path: Path
 
 
 def test_a_search_that_finds_nothing_where_the_words_must_be_is_no_proof(tmp_path: Path) -> None:
-    """The verdict fails when the search does not find the words on the server."""
+    """The verdict fails when the search does not find the words in what the server answers."""
     verdict = Verdict()
-    checks.search_plaintext(verdict, [actor_with({}, tmp_path)], tmp_path, tmp_path)
+    checks.search_plaintext(verdict, [actor_with({}, tmp_path)], [tmp_path], records_with("On scene"))
     assert not verdict.search_works
     assert not verdict.holds
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from server.demo.stage import Administration, Person, link_in
+from server.demo.people import Administration, Program
+from server.demo.stage import link_in
 from sync.device import Handheld, HeldKey, SyncStatus
 from tests.server.edge.process import configure, running
 from tests.server.edge.served import Authority
@@ -24,7 +25,7 @@ def trusting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
 async def test_a_handheld_works_over_tls_and_refuses_another_name(tmp_path: Path, trusting: Authority) -> None:
     """A wss address with the right name connects; the same server under a name that its certificate lacks does not."""
     trusting.issue("localhost")
-    person = Person("hh-01", "WM21877", ("area:birmingham",))
+    program = Program("hh-01", "WM21877", ("area:birmingham",))
     tls = '[tls]\ncertificate_file = "certificate.pem"\nkey_file = "key.pem"\n'
 
     def refused_name(status: SyncStatus) -> bool:
@@ -34,13 +35,14 @@ async def test_a_handheld_works_over_tls_and_refuses_another_name(tmp_path: Path
     async with running(configure(tmp_path, tls)) as server:
         base, link = f"https://localhost:{server.port}", link_in(server.said)
         administration = await asyncio.to_thread(Administration, base, link, tmp_path / "admin", str(trusting.ca_file))
-        await asyncio.to_thread(administration.take_in, person)
+        await asyncio.to_thread(administration.take_in, [program])
+        await asyncio.to_thread(administration.seat, program)
         for host, condition in (("127.0.0.1", refused_name), ("localhost", lambda status: status.connected)):
             opening = Handheld.open(
                 tmp_path / host,
-                identity=person.identity,
+                identity=program.identity,
                 keys=HeldKey(bytes(range(32))),
-                author=person.officer,
+                author=program.officer,
                 server=f"wss://{host}:{server.port}",
             )
             async with opening as handheld, asyncio.timeout(20):
