@@ -80,7 +80,8 @@ def _takes(kind: Any, meta: msgspec.Meta) -> str:  # noqa: ANN401  a type form
     if origin is Literal:
         return " or ".join(f"`{each}`" for each in typing.get_args(kind))
     names = {
-        int: "whole number", float: "number", str: "text", tuple: "list of texts", dict: "table of texts",
+        bool: "true or false", int: "whole number", float: "number", str: "text", tuple: "list of texts",
+        dict: "table of texts",
     }  # fmt: skip
     signs = (("≥", meta.ge), (">", meta.gt), ("≤", meta.le))
     bounds = [f"{sign} {bound:,}" for sign, bound in signs if bound is not None]
@@ -91,6 +92,8 @@ def _shown(default: object) -> str:
     match default:
         case None | "":
             return "none"
+        case bool():
+            return f"`{json.dumps(default)}`"
         case _ if default is msgspec.NODEFAULT:
             return "must be given"
         case tuple():

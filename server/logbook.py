@@ -28,6 +28,7 @@ READS: Final = "reads"
 RECEIPT: Final = "receipt"
 QUARANTINE: Final = "quarantine"
 ALARM: Final = "alarm"
+SECURITY_KEY: Final = "security-key"
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 

@@ -164,7 +164,11 @@ async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str]
         StoreError: the folder or a TLS file cannot be used, or the address is taken.
     """
     tls = None if configuration.tls_files is None else Tls(*configuration.tls_files)
-    ways = SignInSettings(oidc=configuration.oidc, oidc_client_secret=configuration.oidc_client_secret(os.environ))
+    ways = SignInSettings(
+        oidc=configuration.oidc,
+        oidc_client_secret=configuration.oidc_client_secret(os.environ),
+        webauthn=configuration.webauthn,
+    )
     data = configuration.data
     store = await SqliteStore.open(data)
     try:

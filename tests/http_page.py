@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.rights import in_words
-from server.http import administration, devices, evidence, federation, oversight, retention, signing
+from server.http import administration, devices, evidence, federation, oversight, retention, security_keys, signing
 from server.http.administration import GrantActs, OrganisationActs, PeopleActs, SeatActs
 from server.http.operations import ANYBODY, KEY_HOLDER, Operation
 
@@ -27,6 +27,7 @@ def told() -> str:
     for heading, operations in (
         ("Signing in", signing.OPERATIONS),
         ("Signing in elsewhere", federation.OPERATIONS),
+        ("Security keys", security_keys.OPERATIONS),
         ("Devices", devices.OPERATIONS),
         ("Administration", administration.OPERATIONS),
         ("Oversight", oversight.OPERATIONS),

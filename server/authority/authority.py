@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from schemas.ids import DeviceId, Generation, Millis, ScopeName
 from server.authority.admission import Admission
 from server.authority.checkpoints import Checkpoints
+from server.authority.credentials import StoreCredentials
 from server.authority.gatekeeper import Gatekeeper
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.authority.passphrases import Passphrases
 from server.authority.provider import ProviderSignIn
+from server.authority.security_keys import KeyPolicy, SecurityKeys
 from server.authority.signing import SigningIn
 from server.authority.witnessing import Witnessing
 from server.committer import Committer
@@ -74,6 +76,8 @@ class Authority:
         )
         self.passphrases = Passphrases(self.ledger, store, keys.pepper, now, hashing)
         self.admission = Admission(self.ledger, self.issuer, now)
+        credentials = StoreCredentials(self.ledger, store, now)
+        required = ways.webauthn is not None and ways.webauthn.required
         self.signing = SigningIn(
             self.ledger,
             store,
@@ -82,6 +86,7 @@ class Authority:
             log_key=str(self.checkpoints.verifier),
             passphrases=self.passphrases,
             now=now,
+            needs_key=KeyPolicy(credentials, self.ledger, now, required=required).needs_key,
         )
         self.provider = (
             None
@@ -89,6 +94,12 @@ class Authority:
             else ProviderSignIn(ways.oidc, ways.oidc_client_secret, self.ledger, self.signing.admit, now)
         )
         """Signing in with a provider elsewhere, where one is configured."""
+        self.security_keys = (
+            None
+            if ways.webauthn is None
+            else SecurityKeys(ways.webauthn, credentials, self.ledger, self.signing.admit, now)
+        )
+        """Administrators' security keys, where they are configured."""
         self._hub = hub
 
     async def start(self) -> None:

@@ -116,13 +116,18 @@ class Ledger:
             async with self._one_at_a_time:
                 await self._commit((), {}, (seat,))
 
-    async def keep(self, secrets: Mapping[str, bytes | None]) -> None:
+    async def keep(self, secrets: Mapping[str, bytes | None], entries: Sequence[Entry] = ()) -> None:
         """Keep or forget secrets, durably, apart from any act.
+
+        Args:
+            secrets: by name.
+            entries: what the journal is to say of it, in the same commit.
 
         Raises:
             StoreError: it could not be done.
         """
-        await self._commits.commit(Submission(OFFICE, frozenset(), (), secrets=dict(secrets)))
+        submission = Submission(OFFICE, frozenset(), (), entries=tuple(entries), secrets=dict(secrets))
+        await self._commits.commit(submission)
 
     async def run(self) -> None:
         """Let rights begin and end as time passes, until cancelled."""

@@ -5,7 +5,7 @@ as a wrong passphrase.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -21,6 +21,7 @@ from server.authority.passphrases import Passphrases
 from server.federation import codes, links
 from server.federation.refusals import RefusedError
 from server.federation.tries import Count, Tries, subjects
+from server.federation.verified import Method
 from server.registry import may_sign_in
 from server.registry.acts import (
     SERVER,
@@ -45,6 +46,8 @@ SIGN_IN_MS: Final = 12 * 60 * 60_000
 """How long a sign-in lasts: the longest shift."""
 CODE_MS: Final = 24 * 60 * 60_000
 _SID_BYTES: Final = 12
+_PASSPHRASE: Final = Method.PASSPHRASE.value
+_WEBAUTHN: Final = Method.WEBAUTHN.value
 
 
 class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,14 +110,19 @@ class SigningIn:
         log_key: str,
         passphrases: Passphrases,
         now: Callable[[], Millis],
+        needs_key: Callable[[OfficerId], Awaitable[bool]],
     ) -> None:
-        """Bind the parts; `start` reads what was kept. `log_key` is the log's vkey."""
+        """Bind the parts; `start` reads what was kept.
+
+        `log_key` is the log's vkey; `needs_key` says who signs in with a security key and in no other way.
+        """
         self._ledger = ledger
         self._store = store
         self._gatekeeper = gatekeeper
         self._keys = keys
         self._log_key = log_key
         self._now = now
+        self._needs_key = needs_key
         self._passphrases = passphrases
         self._tries = Tries(_TriesKeeper(ledger), {})
 
@@ -280,7 +288,8 @@ class SigningIn:
             new_passphrase: what they choose in its place; a one-time passphrase asks for it.
 
         Raises:
-            RefusedError: `sign_in_wrong`, whatever was wrong; `passphrase_once`; `tries_wait` or `tries_locked`.
+            RefusedError: `sign_in_wrong`, whatever was wrong; `passphrase_once`; `tries_wait` or `tries_locked`;
+                `webauthn_needed`.
             UsageError: the new passphrase may not be chosen. Nobody was signed in.
             StoreError: it could not be made durable.
         """
@@ -296,8 +305,15 @@ class SigningIn:
             await self._refuse(officer, device, barred or "wrong passphrase", now)
             raise RefusedError("sign_in_wrong", barred or f"wrong passphrase for {officer} on {device}")
         await self._tries.succeed(names, now)
+        await self._check_way(device, officer, _PASSPHRASE)
         await self._choose(officer, passphrase, new_passphrase, once=once_until is not None)
-        return await self.admit(device, officer, "passphrase")
+        return await self.admit(device, officer, _PASSPHRASE)
+
+    async def _check_way(self, device: DeviceId, officer: OfficerId, method: str) -> None:
+        if method != _WEBAUTHN and await self._needs_key(officer):
+            # Whoever came so far knows the rest of what an administrator shows: that must not go by unseen.
+            await self._refuse(officer, device, f"right {method}, where a security key is asked for", self._now())
+            raise RefusedError("webauthn_needed", f"officer {officer}, by {method}")
 
     async def _choose(self, officer: OfficerId, passphrase: str, chosen: str | None, *, once: bool) -> None:
         if chosen is None:
@@ -339,8 +355,10 @@ class SigningIn:
         """Sign an officer in whose identity has been established otherwise (OIDC, WebAuthn).
 
         Raises:
+            RefusedError: `webauthn_needed`: they have to use a security key.
             UsageError: they may not sign in on that device now.
         """
+        await self._check_way(device, officer, method)
         now = self._now()
         acts: list[Act] = []
         registry = self._ledger.registry

@@ -200,6 +200,12 @@ _REFUSALS: Final = (
         "Report it at once, remove the key and register a new one: somebody may have copied it.",
     ),
     _refusal(
+        "webauthn_needed",
+        403,
+        "This officer signs in with a security key.",
+        "Use the key. If it is lost, have another administrator remove it, then sign in and register a new one.",
+    ),
+    _refusal(
         "webauthn_busy",
         503,
         "Too many are signing in.",

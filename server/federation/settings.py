@@ -76,12 +76,14 @@ class WebAuthnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         rp_name: what the authenticator shows.
         origins: where the pages are served from: `https://beatbook.example`, with the port where it is not 443.
         challenge_ms: how long one ceremony may take.
+        required: whether an administrator who has registered a key signs in with one, and in no other way.
     """
 
     rp_id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$(?!\n)")]
     rp_name: _Name = "Beatbook"
     origins: Annotated[tuple[_Url, ...], msgspec.Meta(min_length=1, max_length=16)]
     challenge_ms: Annotated[int, msgspec.Meta(ge=30_000, le=30 * 60_000)] = 5 * 60_000
+    required: bool = False
 
     def __post_init__(self) -> None:
         for origin in self.origins:
@@ -102,10 +104,12 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         oidc: with which provider; None for none.
         oidc_client_secret: what it knows this server by; None for a public client.
+        webauthn: administrators' security keys; None for none.
     """
 
     oidc: OidcSettings | None = None
     oidc_client_secret: Secret | None = None
+    webauthn: WebAuthnSettings | None = None
 
 
 def address_problem(url: str) -> str | None:

@@ -207,6 +207,10 @@ class WebAuthn:
         )
         return dict(options.public_key), self._under_way(now, state, officer=officer)
 
+    def forget(self, handle: str) -> None:
+        """End a ceremony that nobody will finish; one that is none is left alone."""
+        self._ceremonies.pop(_key(handle), None)
+
     async def finish_authentication(self, handle: str, response: bytes, now: Millis) -> VerifiedOfficer:
         """Check what the authenticator signed (section 7.2).
 

@@ -19,6 +19,7 @@ from server.http import (
     oversight,
     records,
     retention,
+    security_keys,
     signing,
 )
 from server.http.callers import NONCE, callers_of, check_roles
@@ -28,6 +29,7 @@ OPERATIONS: Final = (
     *health.OPERATIONS,
     *signing.OPERATIONS,
     *federation.OPERATIONS,
+    *security_keys.OPERATIONS,
     *briefings.OPERATIONS,
     *records.OPERATIONS,
     *histories.OPERATIONS,

@@ -31,6 +31,12 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "POST /v1/sign-in/oidc/begin": KEY_HOLDER,
     "GET /v1/oidc/callback": ANYBODY,
     "POST /v1/sign-in/oidc/finish": KEY_HOLDER,
+    "POST /v1/sign-in/webauthn/begin": KEY_HOLDER,
+    "POST /v1/sign-in/webauthn/finish": KEY_HOLDER,
+    "GET /v1/security-keys": ADMINISTERS,
+    "POST /v1/security-keys": ADMINISTERS,
+    "POST /v1/security-keys/ceremonies": ADMINISTERS,
+    "POST /v1/security-keys/removals": ADMINISTERS,
     "GET /v1/me": SIGNED_IN,
     "POST /v1/sign-out": SIGNED_IN,
     "POST /v1/passphrase": SIGNED_IN,
@@ -137,19 +143,21 @@ async def test_nobody_is_let_in_without_token_and_proof(server: Running, name: s
     filled = re.sub(r"{\w+}", "01890000-0000-7000-8000-000000000001", path)
     server.store.groups.clear()
     body = {"code": "x", "officer": "A", "name": "A", "passphrase": "p", "device": "dd", "seat": "dd"}
-    body |= {"handle": "h", "check": "123456"}
+    answers = body | {"handle": "h", "check": "123456", "response": {}}
     takes = {
         "POST /v1/setup": ("code", "officer", "name", "passphrase", "device"),
         "POST /v1/enrol": ("code",),
         "POST /v1/sign-in": ("device", "officer", "passphrase"),
         "POST /v1/token": ("seat",),
         "POST /v1/sign-in/oidc/begin": ("device",),
+        "POST /v1/sign-in/webauthn/begin": ("device",),
+        "POST /v1/sign-in/webauthn/finish": ("device", "handle", "response"),
         "POST /v1/sign-in/oidc/finish": ("device", "handle", "check"),
     }.get(name, ())
     async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
         for authorization in (None, "", "DPoP", "DPoP x", "Bearer x", "Basic eDp5", "DPoP eyJhbGciOiJub25lIn0.e30.x"):
             headers = {} if authorization is None else {"authorization": authorization}
-            answer = await http.request(method, filled, headers=headers, json={each: body[each] for each in takes})
+            answer = await http.request(method, filled, headers=headers, json={each: answers[each] for each in takes})
             assert answer.status_code == 401, answer.text
             assert answer.headers["www-authenticate"].startswith("DPoP ")
             assert 'algs="EdDSA"' in answer.headers["www-authenticate"]

@@ -85,6 +85,8 @@ def test_what_is_open_and_what_needs_proof_and_token_is_told() -> None:
         "/v1/token",
         "/v1/sign-in/oidc/begin",
         "/v1/sign-in/oidc/finish",
+        "/v1/sign-in/webauthn/begin",
+        "/v1/sign-in/webauthn/finish",
     }
     assert all(each["security"] == [{"token": [], "proof": []}] for _, each in told if "x-roles" in each)
     assert all(each["description"].startswith("For ") for _, each in told)

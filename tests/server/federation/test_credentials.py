@@ -1,10 +1,15 @@
 """The contract of whatever keeps credentials: every adapter passes it."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from schemas.ids import Millis, OfficerId
+from server.authority.credentials import StoreCredentials
 from server.federation.credentials import Credential, Credentials, MemoryCredentials
+from tests.server.running import running
 
 ADMIN = OfficerId("WM7001")
 OTHER = OfficerId("WM7002")
@@ -23,11 +28,14 @@ def credential(number: int, officer: OfficerId = ADMIN) -> Credential:
     )
 
 
-@pytest.fixture(params=[MemoryCredentials])
-def kept(request: pytest.FixtureRequest) -> Credentials:
+@pytest.fixture(params=["memory", "store"])
+async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Credentials]:
     """An empty one of each adapter."""
-    made: Credentials = request.param()
-    return made
+    if request.param == "memory":
+        yield MemoryCredentials()
+        return
+    async with running(tmp_path) as server:
+        yield StoreCredentials(server.beatbook.authority.ledger, server.store, server.clock)
 
 
 async def test_what_is_added_is_found_by_id_and_by_officer(kept: Credentials) -> None:
