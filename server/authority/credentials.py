@@ -2,7 +2,7 @@
 
 Nothing here opens anything by itself, for these are public halves. They lie among the secrets because they change with
 every use, and the journal never does. That a key was registered, removed or found to be copied is an entry, in the
-commit that makes it so: whoever slips a key of their own in has the log against them.
+commit that makes it so: a key that the list shows and the journal does not know is nobody's to trust.
 """
 
 import asyncio

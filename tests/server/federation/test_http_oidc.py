@@ -16,7 +16,7 @@ from server.cli.proving import DpopAuth, Held
 from server.edge.refusals import DATA_POLICY
 from server.federation.settings import CALLBACK_PATH, OidcSettings, SignInSettings
 from server.registry import live_sign_in
-from server.registry.acts import SERVER, DeviceRevoked, OfficerEnded
+from server.registry.acts import SERVER, DeviceRevoked, OfficerEnded, SignInLocked
 from server.secret_files import Secret
 from sync.device.keys import DeviceIdentity
 from tests.server.api import client
@@ -271,6 +271,16 @@ async def test_who_does_not_serve_or_is_a_stranger_here_is_not_let_in(server: Ru
     told = await begun(server, officer)
     page = await back(server, await Browser("stranger@force.example").visit(told["address"]))
     assert code_of(await finish(server, officer, told["handle"], number_on(page))) == (403, "oidc_officer_unknown")
+
+
+async def test_who_is_locked_here_is_not_let_in_by_the_provider(server: Running, officer: Caller) -> None:
+    """Too many wrong tries at the passphrase close every way, until somebody unlocks it."""
+    locked = SignInLocked(by=SERVER, at=server.clock.now, officer=OfficerId(OFFICER))
+    await server.beatbook.authority.ledger.perform(locked)
+    answer = await finish(server, officer, *await ready(server, officer))
+    assert (answer.status_code, answer.json()["title"]) == (422, "cannot be done")
+    assert "locked" in answer.json()["detail"]
+    assert sign_ins(server) == []
 
 
 async def test_a_device_that_is_revoked_meanwhile_does_not_finish(server: Running, officer: Caller) -> None:
