@@ -85,11 +85,12 @@ async def test_who_is_cleared_sees_what_is_closed(server: Running) -> None:
     clearance = Cleared(
         by=SERVER, at=NOW, span="larch-1", start=NOW, officer=OfficerId("WM1"), compartment="larch", why="the case"
     )
+    why = {"Beatbook-Reason": "the case"}
     async with client(server, caller) as http:
-        assert (await http.get(f"/v1/records/{ID.format(2)}")).status_code == 404
+        assert (await http.get(f"/v1/records/{ID.format(2)}", headers=why)).status_code == 404
         await server.beatbook.authority.ledger.perform(clearance)
-        assert (await http.get(f"/v1/records/{ID.format(2)}")).status_code == 200
-        found = (await http.get("/v1/records?kind=incident")).json()["records"]
+        assert (await http.get(f"/v1/records/{ID.format(2)}", headers=why)).status_code == 200
+        found = (await http.get("/v1/records?kind=incident", headers=why)).json()["records"]
     assert [record["id"] for record in found] == [ID.format(1), ID.format(2)]
 
 
