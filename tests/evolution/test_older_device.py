@@ -90,7 +90,8 @@ async def test_its_edits_leave_every_field_that_it_does_not_know(ours: Ours, oth
     await old.edit(scene, summary="Two men arguing", units=["BX-21"])
     await old.edit(held, offence="Theft", detainee="Arthur J. Quill")
     version = max(await old.done(scene), await old.done(held))
-    assert version > 2
+    # Both were made in one commit or in two; what is edited comes in a later one.
+    assert version > 1
     await rest(mine)
     after = (await reach(mine, scene, await old.done(scene)))["values"]
     assert (after["summary"], after["arrests"]) == ("Two men arguing", [{"person": "Jo Marsh", "arrested_at": 5}])

@@ -11,9 +11,10 @@ What is altered, and what holds on to what it read before:
 - `schemas.wire.SCHEMA` and `SCHEMA_MAX` are read as attributes by both sessions, but `server.settle` takes `SCHEMA` by
   name, once as a default: they are changed before anything of `sync` or `server` is imported. `become` refuses to come
   later: an engine that is half altered would prove nothing.
-- The version before this one wrote ops without what the author saw, without doubts about the time and without
-  corrections, and kept rows without what newer programs add to them. `speak_first_version` makes the engine do so, at
-  the two places where an op and a row go to disk.
+- The version before this one wrote ops without what the author saw, without doubts about the time, without corrections
+  and without links, and kept rows without what newer programs add to them. `speak_first_version` makes the engine do
+  so, at the places where an op, its chain and a row go to disk. It signs for what it pushes all the same: nobody is
+  taken at their word who does not. Nor had it officers who sign in: its seats are those of programs.
 """
 
 import contextlib
@@ -127,18 +128,33 @@ def speak_first_version() -> None:
     # Only now: `become` comes before the engine.
     from schemas.codec import encode, reread_op  # noqa: PLC0415  see above
     from sync.device.sqlcipher import SqlTables  # noqa: PLC0415  see above
+    from sync.replica.chain import OwnChain  # noqa: PLC0415  see above
     from sync.replica.tables import StoredOp  # noqa: PLC0415  see above
 
     put_op, put_row = SqlTables.put_op, SqlTables.put_row
 
     def put_first_op(self: SqlTables, op: StoredOp) -> None:
         bare = msgspec.structs.replace(
-            reread_op(op.body), saw={}, after_digest=b"", correct=False, doubt=0, replaces=OpNumber(0)
+            reread_op(op.body),
+            saw={},
+            after_digest=b"",
+            correct=False,
+            doubt=0,
+            replaces=OpNumber(0),
+            link=b"",
+            salt=b"",
         )
         put_op(self, msgspec.structs.replace(op, body=encode(bare)))
 
     def put_first_row(self: SqlTables, record: RecordId, kind: str, version: Seq, body: bytes) -> None:
         put_row(self, record, kind, version, msgspec.msgpack.encode(msgspec.msgpack.decode(body, type=Row1)))
 
-    for name, played in (("put_op", put_first_op), ("put_row", put_first_row)):
-        setattr(SqlTables, name, played)
+    def keep_no_head(self: OwnChain, n: OpNumber, body: bytes) -> None:
+        """It kept no chain: what is pushed is vouched for by the ops as they are on the disk."""
+
+    for whose, name, played in (
+        (SqlTables, "put_op", put_first_op),
+        (SqlTables, "put_row", put_first_row),
+        (OwnChain, "append", keep_no_head),
+    ):
+        setattr(whose, name, played)
