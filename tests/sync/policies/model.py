@@ -116,13 +116,18 @@ class Model:
             return (*op.hlc, op.device, op.n)
         stands = [
             one.late
-            for place, told in self.told.items()
+            for place in self.told
             if place[0] == op.record
-            for one in (told if self.field(place).policy.name in MANY else self.standing(place))
+            for one in (self._entered(place) if self.field(place).policy.name in MANY else self.standing(place))
             if one.device == op.device and split_op_id(one.op)[1] < op.n
         ]
         ms, tick = max([(one[0], one[1]) for one in stands], default=(0, 0))
         return (*max(op.hlc, (ms, tick + 1) if stands else (0, 0)), op.device, op.n)
+
+    def _entered(self, place: Place) -> list[Told]:
+        """What wrote the entries that stand in a field of many; whoever only took something out left nothing there."""
+        ops = {entry.op for entry in self.entries(place)}
+        return [one for one in self.told[place] if one.op in ops]
 
     def _tell(self, place: Place, told: Told) -> None:
         self.told.setdefault(place, []).append(told)
