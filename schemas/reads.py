@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from schemas.ids import INT_MAX, MillisInt, OfficerText, RecordText
-from schemas.limits import LINK_BYTES, REASON_CHARS_MAX
+from schemas.ids import MillisInt, OfficerText, RecordText
+from schemas.limits import INT_MAX, LINK_BYTES, REASON_CHARS_MAX
 
 READ_RECORDS_MAX = 64
 """Records of one entry: those on one screen."""

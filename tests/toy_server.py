@@ -32,7 +32,18 @@ from sync import digest
 from sync.check import changed_fields
 from sync.device import DeviceIdentity
 from sync.session import Admission, Grant, Head, ServerSession
-from sync.session.steps import CheckHello, Commit, Demand, Send, WantChanges, WantPage, WantRanges
+from sync.session.steps import (
+    CheckHello,
+    Commit,
+    Demand,
+    KeepReads,
+    KeepSealed,
+    Receipt,
+    Send,
+    WantChanges,
+    WantPage,
+    WantRanges,
+)
 
 CONTROL_ROOM = DeviceId("control-room")
 NOTHING = Head(Seq(0), digest.EMPTY, 0)
@@ -321,7 +332,8 @@ class ToyServer:
                 connection.session.committed(results, size)
                 for each in settled:
                     self._tell(each)
-            case None:
+            case KeepReads() | KeepSealed() | Receipt() | None:
+                # Nobody here looks into what is kept beside the records.
                 pass
 
     async def _admit(self, connection: Connection, device: DeviceId) -> None:

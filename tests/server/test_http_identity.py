@@ -17,7 +17,7 @@ from sync.device.dpop import NOISE_BYTES, make_proof
 from sync.device.keys import DeviceIdentity
 from tests.server.api import client
 from tests.server.people import Caller, person, program
-from tests.server.running import Running, running
+from tests.server.running import Clock, Running, running
 
 PASSPHRASE = "seven grey herons"
 ANOTHER = "eleven brown otters"
@@ -318,9 +318,8 @@ async def test_a_device_whose_clock_is_wrong_is_let_in_all_the_same(server: Runn
     """It learns the server's time from the first refusal; the nonce is what makes a proof fresh."""
     caller = await person(server, "WM1", [Role.OFFICER])
     for off_ms in (-86_400_000, 86_400_000):
-        auth = DpopAuth(
-            caller.identity, Held(seat=caller.seat), clock=lambda off_ms=off_ms: Millis(server.clock.now + off_ms)
-        )
+        wrong = Clock(Millis(server.clock.now + off_ms))
+        auth = DpopAuth(caller.identity, Held(seat=caller.seat), clock=wrong)
         assert (await get(server, auth, "/v1/me")).status_code == 200
 
 

@@ -37,7 +37,6 @@ async def http(server: Running, caller: Caller) -> AsyncIterator[httpx.AsyncClie
 @pytest.fixture
 async def two(server: Running, http: httpx.AsyncClient) -> list[Caller]:
     """Two registrars who see Birmingham."""
-    assert http
     return [await program(server, officer, [Role.REGISTRAR], ["area:birmingham"]) for officer in ("WM8", "WM9")]
 
 

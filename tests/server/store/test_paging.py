@@ -9,7 +9,7 @@ from schemas.ids import OpId, OpNumber, RecordId, Seq
 from schemas.limits import PAGE_BYTES_MAX, PAGE_ROWS_MAX, SNAPSHOT_ROWS_MAX
 from schemas.wire import Result
 from server.store import paging
-from server.store.port import KeptOp
+from server.store.port import KeptOp, Page
 from tests.server.store.support import NOW, record_id
 
 
@@ -89,7 +89,7 @@ def test_a_page_names_what_was_erased_and_ends_by_it_too() -> None:
     assert paging.page(gone[:PAGE_ROWS_MAX]).upto == ""
     room = PAGE_BYTES_MAX - 2 * 38
     mixed = [*gone[:2], (record_id("row"), bytes(room))]
-    assert paging.page(mixed) == paging.Page(rows=(bytes(room),), upto="", erased=(record_id(0), record_id(1)))
+    assert paging.page(mixed) == Page(rows=(bytes(room),), upto="", erased=(record_id(0), record_id(1)))
     cut = paging.page([*gone[:2], (record_id("row"), bytes(room + 1))])
     assert (cut.rows, cut.upto, cut.erased) == ((), record_id(1), (record_id(0), record_id(1)))
 
