@@ -70,7 +70,7 @@ def test_a_handset_without_its_key_file_makes_no_other_key(tmp_path: Path) -> No
 def test_a_demo_that_is_told_to_stop_leaves_nothing_behind(tmp_path: Path, told: signal.Signals) -> None:
     """Neither the server's process nor the folder, also when it is told while the server starts."""
     demo = subprocess.Popen(
-        [sys.executable, "-m", "server.cli", "demo", "--headless", "--devices", "3", "--seconds", "30"],
+        [sys.executable, "-m", "server.cli", "demo", "--headless", "--devices", "6", "--seconds", "30"],
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
