@@ -1,7 +1,4 @@
-"""The replica's rules, one by one: what each message of the server does to rows, members, positions and ops."""
-
-from collections.abc import Callable
-from typing import Any, Final
+"""The replica's rules, one by one: what each message of the server does to rows, members and positions."""
 
 import msgspec
 import pytest
@@ -9,196 +6,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import wire
-from schemas.codec import decode_op, decode_row, encode
-from schemas.errors import PeerError, UsageError
-from schemas.ids import (
-    DeviceId,
-    Epoch,
-    FieldName,
-    Generation,
-    Millis,
-    OfficerId,
-    OpNumber,
-    RecordId,
-    ScopeName,
-    Seq,
-    named_record_id,
-)
-from schemas.kinds import KINDS
+from schemas.ids import Epoch, Generation, OpNumber, ScopeName, Seq, named_record_id
 from schemas.limits import REPAIR_RANGES_MAX
-from schemas.ops import Op, Row, Stamp
 from sync import digest
 from sync.outbox import OpState
-from sync.replica import MemoryTables, Replica
-from sync.replica.facts import WriteFacts
-from tests.examples import EPOCH, HANDHELD, OTHER, T0
-
-NORTH, SOUTH = ScopeName("area:north"), ScopeName("area:south")
-GEN: Final = Generation(1)
-SUMMARY: Final = FieldName("summary")
-RECORDS: Final = tuple(sorted(named_record_id("replica", str(number)) for number in range(6)))
-A, B, C = RECORDS[:3]
-FACTS: Final = WriteFacts(author=OfficerId("WM21877"), now=Millis(T0), wall=Millis(T0 - 5), occurred_at=Millis(T0 - 9))
-
-
-class Handheld:
-    """A replica and its tables."""
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.tables = MemoryTables()
-        self.replica = Replica(self.tables, HANDHELD)
-
-    def stand(self, *scopes: ScopeName, seq: int = 10) -> None:
-        """Hold these scopes, whole and without records, at a position."""
-        self.replica.welcome(welcome(*(plan(scope, "snapshot", seq) for scope in scopes)))
-        for scope in scopes:
-            self.replica.page(page(scope, at=seq))
-
-    def create(self, record: RecordId = A, area: str = "north", **more: Any) -> Op:  # noqa: ANN401  field values
-        """Make an incident."""
-        values = {"opened_at": 1, "area": area, "category": "crime", "summary": "made"} | more
-        return self.write(record, values, create=True)
-
-    def write(self, record: RecordId, values: dict[str, Any], *, create: bool = False) -> Op:
-        """Make or change an incident."""
-        changes = {FieldName(name): value for name, value in values.items()}
-        return self.replica.write(record, KINDS["incident"], changes, FACTS, create=create)
-
-    def durable(self, op: Op, seq: int, *scopes: ScopeName) -> list[OpNumber]:
-        """Hear that an op is durable."""
-        return self.replica.results(results(durable(op, seq, *scopes))).durable
-
-    def state(self, op: Op) -> OpState:
-        """Where an op stands."""
-        kept = self.tables.op(op.n)
-        assert kept is not None
-        return kept.state
-
-    def summary(self, record: RecordId = A) -> object:
-        """What the officer sees of a record."""
-        state = self.replica.view(record)
-        return None if state is None else state.values()[SUMMARY]
+from tests.sync.replica.handhelds import (
+    GEN,
+    NORTH,
+    RECORDS,
+    SOUTH,
+    A,
+    B,
+    C,
+    Handheld,
+    batch,
+    durable,
+    page,
+    plan,
+    refused_with,
+    results,
+    row,
+    welcome,
+)
 
 
 @pytest.fixture
 def handheld() -> Handheld:
     """A new handheld."""
     return Handheld()
-
-
-def row(record: RecordId = A, version: int = 11, summary: str = "theirs") -> msgspec.Raw:
-    """An incident as another device has made and the server kept it."""
-    stamp = Stamp(OTHER, OpNumber(version), T0 - 1_000, version, OfficerId("WM30008"), T0, T0, version)
-    values = {"opened_at": 1, "area": "north", "category": "crime", "summary": summary}
-    cells: dict[FieldName, list[Any]] = {FieldName(name): [value, 0] for name, value in values.items()}
-    return msgspec.Raw(encode(Row(id=record, kind="incident", v=Seq(version), stamps=[stamp], cells=cells)))
-
-
-def plan(scope: ScopeName, action: str, seq: int = 10, **more: Any) -> wire.Plan:  # noqa: ANN401  fields of Plan
-    """A plan of WELCOME or SCOPE_ADD."""
-    return wire.Plan(scope=scope, gen=more.pop("gen", GEN), action=action, seq=Seq(seq), **more)  # type: ignore[arg-type]
-
-
-def welcome(*plans: wire.Plan, epoch: Epoch = EPOCH, last_op: int = 0) -> wire.Welcome:
-    """A WELCOME."""
-    return wire.Welcome(
-        proto=1,
-        schema_min=1,
-        schema_max=1,
-        epoch=epoch,
-        server_time=T0,
-        last_op=OpNumber(last_op),
-        credit=1,
-        scopes=plans,
-    )
-
-
-def page(scope: ScopeName, *rows: msgspec.Raw, at: int = 10, **more: Any) -> wire.Snapshot:  # noqa: ANN401  fields
-    """A SNAPSHOT; the only page, unless told otherwise."""
-    fields: dict[str, Any] = {"gen": GEN, "after": "", "upto": "", "last": True} | more
-    return wire.Snapshot(scope=scope, at=Seq(at), rows=rows, **fields)
-
-
-def batch(scope: ScopeName, frm: int, to: int, *rows: msgspec.Raw, **more: Any) -> wire.Batch:  # noqa: ANN401  fields
-    """A BATCH."""
-    fields: dict[str, Any] = {"gen": GEN} | more
-    return wire.Batch(scope=scope, frm=Seq(frm), to=Seq(to), rows=rows, **fields)
-
-
-def durable(op: Op, seq: int, *scopes: ScopeName) -> wire.Result:
-    """A good result."""
-    return wire.Result(n=op.n, status="durable", seq=Seq(seq), scopes=scopes)
-
-
-def results(*told: wire.Result) -> wire.Results:
-    """A RESULTS."""
-    return wire.Results(results=told)
-
-
-def refused_with(code: str, act: Callable[[], object]) -> None:
-    """The act is refused with that code, as the server's fault."""
-    with pytest.raises(PeerError) as caught:
-        act()
-    assert caught.value.spec.code == code
-
-
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_replica_belongs_to_one_device(handheld: Handheld) -> None:
-    """Another device's identity over these tables would give two ops one number."""
-    with pytest.raises(UsageError, match="hh-0042"):
-        Replica(handheld.tables, DeviceId("hh-9999"))
-
-
-def test_ops_are_numbered_and_say_what_their_author_saw(handheld: Handheld) -> None:
-    """Number, base, the op before on the same record, a clock reading later than all that was seen."""
-    handheld.stand(NORTH)
-    handheld.replica.batch(batch(NORTH, 10, 11, row(version=11)))
-    first = handheld.write(A, {"summary": "mine"})
-    second = handheld.write(A, {"summary": "mine again"})
-    other = handheld.create(B)
-    assert [op.n for op in (first, second, other)] == [1, 2, 3]
-    assert [op.base for op in (first, second, other)] == [11, 11, 0]
-    assert [op.after for op in (first, second, other)] == [0, 1, 0]
-    assert (T0 - 1_000, 11) < first.hlc < second.hlc
-    assert (first.wall, first.occurred_at) == (T0 - 5, T0 - 9)
-    assert handheld.replica.next_op == 4
-    assert Replica(handheld.tables, HANDHELD).next_op == 4
-    kept = handheld.tables.op(first.n)
-    assert kept is not None
-    assert (decode_op(kept.body), kept.state) == (first, OpState.QUEUED)
-
-
-def test_an_op_on_a_durable_one_does_not_wait_for_it(handheld: Handheld) -> None:
-    """`after` names only what the server may still refuse: queued and held ops."""
-    handheld.stand(NORTH)
-    first = handheld.create()
-    handheld.durable(first, 11, NORTH)
-    assert handheld.write(A, {"summary": "x"}).after == 0
-
-
-def test_a_change_that_cannot_be_made_leaves_no_trace(handheld: Handheld) -> None:
-    """No op, no number used."""
-    with pytest.raises(UsageError, match="op_record_unknown"):
-        handheld.write(A, {"summary": "x"})
-    with pytest.raises(UsageError, match="op_field_missing"):
-        handheld.write(A, {"summary": "x"}, create=True)
-    handheld.create()
-    with pytest.raises(UsageError, match="op_record_exists"):
-        handheld.create()
-    assert handheld.replica.next_op == 2
-
-
-def test_a_clock_that_runs_behind_still_writes_later_than_what_it_saw(handheld: Handheld) -> None:
-    """Causality first: the officer who saw a value and changed it means the change."""
-    handheld.stand(NORTH)
-    ahead = decode_row(row())
-    stamp = msgspec.structs.replace(ahead.stamps[0], ms=T0 + 3_600_000)
-    handheld.replica.batch(batch(NORTH, 10, 11, msgspec.Raw(encode(msgspec.structs.replace(ahead, stamps=[stamp])))))
-    handheld.write(A, {"summary": "mine"})
-    assert handheld.summary() == "mine"
 
 
 # --- batches ---------------------------------------------------------------------------------------------------------
@@ -411,163 +246,6 @@ def test_a_number_that_the_server_knows_is_never_given_again(handheld: Handheld)
     assert handheld.create().n == 42
     handheld.replica.welcome(welcome(last_op=7))
     assert handheld.create(B).n == 43
-
-
-# --- results ---------------------------------------------------------------------------------------------------------
-
-
-def test_an_edit_does_not_flicker(handheld: Handheld) -> None:
-    """Queued, durable, and in the row: the officer sees the same at every moment."""
-    handheld.stand(NORTH)
-    handheld.replica.batch(batch(NORTH, 10, 11, row(version=11)))
-    op = handheld.write(A, {"summary": "mine"})
-    assert (handheld.state(op), handheld.summary()) == (OpState.QUEUED, "mine")
-    assert handheld.durable(op, 12, NORTH) == [op.n]
-    assert (handheld.state(op), handheld.summary()) == (OpState.DURABLE, "mine")
-    handheld.replica.batch(batch(NORTH, 11, 12, row(version=12, summary="mine")))
-    assert (handheld.state(op), handheld.summary()) == (OpState.SETTLED, "mine")
-
-
-def test_the_row_may_come_before_the_result(handheld: Handheld) -> None:
-    """After a cut the device hears of its op from the log first; the result then settles it at once."""
-    handheld.stand(NORTH)
-    op = handheld.create()
-    handheld.replica.batch(batch(NORTH, 10, 12, row(version=12)))
-    assert handheld.state(op) is OpState.QUEUED
-    handheld.durable(op, 12, NORTH)
-    assert handheld.state(op) is OpState.SETTLED
-
-
-def test_an_op_whose_record_is_in_no_scope_of_the_device_is_settled_at_once(handheld: Handheld) -> None:
-    """The record was made for others: it leaves the officer's sight."""
-    handheld.stand(NORTH)
-    op = handheld.create(area="south")
-    handheld.durable(op, 11)
-    assert (handheld.state(op), handheld.summary()) == (OpState.SETTLED, None)
-
-
-def leave_by_batch(handheld: Handheld) -> None:
-    """The record came into the scope and left it between two batches."""
-    handheld.replica.batch(batch(NORTH, 10, 13, gone=(A,)))
-
-
-def leave_by_retract(handheld: Handheld) -> None:
-    """The grant ended before the row came."""
-    handheld.replica.retract(wire.Retract(scope=NORTH, gen=GEN))
-
-
-def leave_by_drop(handheld: Handheld) -> None:
-    """The same, while the device was away."""
-    handheld.replica.welcome(welcome(plan(NORTH, "drop")))
-
-
-def leave_by_snapshot(handheld: Handheld) -> None:
-    """The scope was sent anew, and the record was no longer in it."""
-    handheld.replica.welcome(welcome(plan(NORTH, "snapshot", 13, gen=Generation(2))))
-    handheld.replica.page(page(NORTH, at=13, gen=Generation(2)))
-
-
-@pytest.mark.parametrize("leave", [leave_by_batch, leave_by_retract, leave_by_drop, leave_by_snapshot])
-def test_an_op_does_not_wait_for_a_row_that_cannot_come(handheld: Handheld, leave: Callable[[Handheld], None]) -> None:
-    """The record left the device before its row came: nothing of it stays in sight (promise 7)."""
-    handheld.stand(NORTH)
-    op = handheld.create()
-    handheld.durable(op, 11, NORTH)
-    assert (handheld.state(op), handheld.summary()) == (OpState.DURABLE, "made")
-    leave(handheld)
-    assert (handheld.state(op), handheld.summary()) == (OpState.SETTLED, None)
-
-
-def test_a_result_that_comes_after_the_record_left_settles_its_op(handheld: Handheld) -> None:
-    """The log has told already that the record has gone; the stored result still names the scope."""
-    handheld.stand(NORTH)
-    op = handheld.create()
-    handheld.replica.batch(batch(NORTH, 10, 13, gone=(A,)))
-    handheld.durable(op, 11, NORTH)
-    assert (handheld.state(op), handheld.summary()) == (OpState.SETTLED, None)
-
-
-def test_an_op_waits_for_the_scope_that_is_still_behind(handheld: Handheld) -> None:
-    """One scope of the record has passed its commit without it; the other is yet to bring the row."""
-    handheld.stand(NORTH, SOUTH)
-    op = handheld.create()
-    handheld.durable(op, 11, NORTH, SOUTH)
-    handheld.replica.batch(batch(NORTH, 10, 12, gone=(A,)))
-    assert (handheld.state(op), handheld.summary()) == (OpState.DURABLE, "made")
-    handheld.replica.batch(batch(SOUTH, 10, 12, row(version=12)))
-    assert handheld.state(op) is OpState.SETTLED
-
-
-def test_an_op_is_not_settled_before_one_that_it_was_laid_over(handheld: Handheld) -> None:
-    """A record is made here and then moved away: until the log tells of it, the officer sees it as it was left."""
-    handheld.stand(NORTH)
-    made = handheld.create()
-    moved = handheld.write(A, {"area": "south", "summary": "moved"})
-    handheld.replica.results(results(durable(made, 11, NORTH), durable(moved, 12)))
-    assert (handheld.state(moved), handheld.summary()) == (OpState.DURABLE, "moved")
-    handheld.replica.batch(batch(NORTH, 10, 12, gone=(A,)))
-    assert [handheld.state(op) for op in (made, moved)] == [OpState.SETTLED] * 2
-    assert handheld.summary() is None
-
-
-def test_each_op_waits_for_the_commit_of_its_own(handheld: Handheld) -> None:
-    """A record wanders through two scopes and away; the first one's log ends before the last op's commit."""
-    handheld.stand(NORTH, SOUTH)
-    ops = [handheld.create(), handheld.write(A, {"area": "south"}), handheld.write(A, {"area": "elsewhere"})]
-    handheld.durable(ops[0], 11, NORTH)
-    handheld.durable(ops[1], 12, SOUTH)
-    handheld.durable(ops[2], 13)
-    handheld.replica.batch(batch(SOUTH, 10, 13, gone=(A,)))
-    assert {handheld.state(op) for op in ops} == {OpState.DURABLE}
-    handheld.replica.batch(batch(NORTH, 10, 12, gone=(A,)))
-    assert {handheld.state(op) for op in ops} == {OpState.SETTLED}
-    assert handheld.summary() is None
-
-
-def test_a_refused_op_is_held_in_sight_and_the_rest_goes_on(handheld: Handheld) -> None:
-    """With its reason; what was built on it waits in the outbox; another record's op is not touched."""
-    handheld.stand(NORTH)
-    first, behind, other = handheld.create(), handheld.write(A, {"summary": "x"}), handheld.create(B)
-    outcome = handheld.replica.results(
-        results(
-            wire.Result(n=first.n, status="refused", code="op_not_permitted", detail="why"),
-            wire.Result(n=behind.n, status="waiting", code="op_not_permitted", detail="behind"),
-            durable(other, 11, NORTH),
-        )
-    )
-    assert (outcome.held, outcome.durable) == ([first.n], [other.n])
-    (held,) = handheld.replica.held(10)
-    assert (held.n, held.code, held.detail) == (first.n, "op_not_permitted", "why")
-    assert handheld.state(behind) is OpState.WAITING
-    assert handheld.summary() == "x"
-    assert handheld.write(A, {"summary": "y"}).after == behind.n
-
-
-@pytest.mark.parametrize("status", ["refused", "waiting"])
-def test_a_word_once_given_is_not_taken_back(handheld: Handheld, status: str) -> None:
-    """Durable is for good: a server that says otherwise has broken the protocol."""
-    handheld.stand(NORTH)
-    op = handheld.create()
-    handheld.durable(op, 11, NORTH)
-    back = wire.Result(n=op.n, status=status, code="op_value_wrong")  # type: ignore[arg-type]  # one of the two
-    refused_with("not_welcome", lambda: handheld.replica.results(results(back)))
-
-
-def test_a_result_for_an_op_that_was_never_made_is_the_servers_fault(handheld: Handheld) -> None:
-    """It belongs to another device, or to a replica that is not this one any more."""
-    one = wire.Result(n=OpNumber(5), status="durable", seq=Seq(1))
-    refused_with("not_welcome", lambda: handheld.replica.results(results(one)))
-
-
-def test_a_result_may_be_said_again(handheld: Handheld) -> None:
-    """An op that was pushed twice is told once to the officer."""
-    handheld.stand(NORTH)
-    op = handheld.create()
-    assert handheld.durable(op, 11, NORTH) == [op.n]
-    assert handheld.durable(op, 11, NORTH) == []
-    handheld.replica.batch(batch(NORTH, 10, 11, row()))
-    assert handheld.durable(op, 11, NORTH) == []
-    assert handheld.state(op) is OpState.SETTLED
 
 
 # --- another history -------------------------------------------------------------------------------------------------

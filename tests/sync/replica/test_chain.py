@@ -20,20 +20,6 @@ A: Final = RECORDS[0]
 HEADS: Final = msgspec.msgpack.Decoder(SignedHead)
 
 
-@pytest.fixture
-def server() -> Server:
-    """A server that keeps chains."""
-    return Server()
-
-
-@pytest.fixture
-def post(server: Server) -> Post:
-    """A device that has met it."""
-    made = Post(server, chained=True)
-    made.sync()
-    return made
-
-
 def in_step(post: Post) -> None:
     """The server holds the chain as the device does, up to the last op that was sent; every op is in it as it is."""
     device = post.replica.device

@@ -36,12 +36,6 @@ def flagged(server: Server) -> set[str]:
 
 
 @pytest.fixture
-def server() -> Server:
-    """An empty server."""
-    return Server()
-
-
-@pytest.fixture
 def pair(server: Server) -> tuple[Post, Post]:
     """A device that has made two incidents, and its copy."""
     made = Post(server)

@@ -22,22 +22,14 @@ WORDS: Final = (b"quillfeather", b"oddsocks", b"marmalade")
 
 
 @pytest.fixture
-def server() -> Server:
-    """A server that keeps chains."""
-    return Server()
-
-
-@pytest.fixture
-def post(server: Server) -> Post:
-    """A device that has met it, and has made two records there."""
-    made = Post(server, chained=True)
-    made.sync()
-    made.create(DOOMED, summary="quillfeather")
-    made.write(DOOMED, log=[{"text": "oddsocks"}])
-    made.create(STAYS, summary="a ferret is loose")
-    made.sync()
-    assert words(made) == [b"oddsocks", b"quillfeather"]
-    return made
+def post(post: Post) -> Post:
+    """It has made two records there."""
+    post.create(DOOMED, summary="quillfeather")
+    post.write(DOOMED, log=[{"text": "oddsocks"}])
+    post.create(STAYS, summary="a ferret is loose")
+    post.sync()
+    assert words(post) == [b"oddsocks", b"quillfeather"]
+    return post
 
 
 def erase(server: Server, record: RecordId = DOOMED) -> Settled:

@@ -25,12 +25,6 @@ def entry(text: str, **more: Any) -> list[dict[str, Any]]:  # noqa: ANN401  what
 
 
 @pytest.fixture
-def server() -> Server:
-    """An empty server."""
-    return Server()
-
-
-@pytest.fixture
 def post(server: Server) -> Post:
     """A device that has made two incidents, which the server holds."""
     made = Post(server)
