@@ -82,7 +82,7 @@ def audit(lock: str, asking: Callable[[str], Answers | None], say: Callable[[str
         say("!" * 100)
         say("NOT CHECKED for known vulnerabilities: there is no advisory service here.")
         say(f"The control {CONTROL}, which is known to be vulnerable, was not reported. Run `make audit` where")
-        say("https://pypi.org can be reached. Nothing is known about what is locked.")
+        say("the public package index can be reached. Nothing is known about what is locked.")
         say("!" * 100)
         return NOT_CHECKED
     locked = releases(lock)

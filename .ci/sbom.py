@@ -16,10 +16,10 @@ from cyclonedx.validation.json import JsonStrictValidator
 from locked import LOCK, ROOT, Release, normal, releases, runtime_names
 
 OUTPUT: Final = ROOT / "build/sbom.cdx.json"
-# The public index by name: whatever index this machine uses is its own affair and must not come into the file.
+# It names its own default index, never the one that this machine uses: that is the machine's affair.
 COMMAND: Final = (
-    sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "--index-url", "https://pypi.org/simple",
-    "--short-PURLs", "--no-validate", "--output-reproducible", "--output-format", "JSON", "--spec-version", "1.6",
+    sys.executable, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "--short-PURLs", "--no-validate",
+    "--output-reproducible", "--output-format", "JSON", "--spec-version", "1.6",
 )  # fmt: skip
 
 
