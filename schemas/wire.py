@@ -434,6 +434,7 @@ class HelloBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         pinned: size of the log in the last checkpoint that the device has checked; 0 for none.
         next_read: number that the next entry of its read log will get.
         share_no: number of the server's share under which its keys are wrapped on disk; 0 for none.
+        sealed: how many edits it holds sealed to the server: they follow in QUARANTINE.
     """
 
     proto: Version
@@ -450,6 +451,7 @@ class HelloBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pinned: Count = 0
     next_read: Count = 1
     share_no: Count = 0
+    sealed: Count = 0
 
 
 class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
@@ -506,6 +508,7 @@ class Retracted(_Message, frozen=True, kw_only=True, tag="retracted"):
         removed: how many records left the replica with it.
         at: when, by the device's corrected clock (ms since 1970).
         receipt: the device's signature over RECEIPT_CONTEXT and MessagePack of [seat, scope, gen, removed, at].
+        sealed: how many edits wait to be handed over in this session: they follow in QUARANTINE.
     """
 
     scope: ScopeText
@@ -513,6 +516,7 @@ class Retracted(_Message, frozen=True, kw_only=True, tag="retracted"):
     removed: Count
     at: MillisInt = 0  # type: ignore[assignment]  # a literal is no NewType; 0 is "not said"
     receipt: Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)] = b""
+    sealed: Count = 0
 
 
 class Wiped(_Message, frozen=True, kw_only=True, tag="wiped"):

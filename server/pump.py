@@ -124,7 +124,7 @@ class Connection:
         session = self.session
         session.tick(now)
         if session.device is not None and session.ending is None:
-            if self._parting is not None and (now >= self._parting[1] or not session.leaving):
+            if self._parting is not None and (now >= self._parting[1] or not (session.leaving or session.handing_over)):
                 session.fail(PeerError(self._parting[0]))
             elif self._until is not None and now >= self._until:
                 session.fail(PeerError("bad_token", "its sign-in has ended"))
@@ -134,7 +134,7 @@ class Connection:
             self.wake()
 
     def part(self, code: str) -> None:
-        """End the session with that error, once the device has said that it removed what it must.
+        """End the session with that error, once the device has removed what it must and handed over what it sealed.
 
         Told for several reasons, it ends for the first: what follows from that is no reason of its own.
         """

@@ -499,6 +499,9 @@ UP: Final[dict[str, wire.Up]] = {
     "retracted-receipt": wire.Retracted(
         scope=SUITE, gen=Generation(3), removed=17, at=Millis(T0 + 700_000), receipt=noise("receipt", 64)
     ),
+    "retracted-sealed": wire.Retracted(
+        scope=AREA, gen=GEN, removed=3, at=Millis(T0 + 705_000), receipt=noise("receipt", 64), sealed=2
+    ),
     "wiped": wire.Wiped(at=Millis(T0 + 710_000), receipt=noise("wiped", 64)),
     "reads": wire.Reads(
         first=8,

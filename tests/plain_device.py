@@ -139,7 +139,7 @@ class PlainDevice(PlainSender):
         body |= {"next_op": self.next_op, "wall": self._wall(), "mono": self._mono(), "credit": CREDIT_BYTES}
         last = max(self.links)
         extra: Message = {"token": self.token, "chain": {"n": last, "link": self.links[last]}}
-        extra |= {"pinned": self.pin.size if self.pin else 0}
+        extra |= {"pinned": self.pin.size if self.pin else 0, "sealed": len(self._sealed())}
         body |= {name: value for name, value in extra.items() if value} | {"next_read": self.reads.next}
         raw = msgpack.packb(body)
         self.state = "greeted"
@@ -221,7 +221,8 @@ class PlainDevice(PlainSender):
         self._settle()
         at, removed = self._now()[0], len(gone)
         receipt = self._key.sign(receipt_words(self.name, scope, gen, removed, at))
-        self._send(t="retracted", scope=scope, gen=gen, removed=removed, at=at, receipt=receipt)
+        more = {"sealed": sealed} if (sealed := len(self._sealed())) else {}
+        self._send(t="retracted", scope=scope, gen=gen, removed=removed, at=at, receipt=receipt, **more)
 
     def _on_batch(self, message: Message) -> None:
         place = self.places.get(message["scope"])

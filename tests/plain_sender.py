@@ -64,10 +64,13 @@ class PlainSender(PlainOutbox):
             return []
         return [n for n in self.ops if self._chained < n < before[0]]
 
+    def _sealed(self) -> list[int]:
+        """Sealed ops that were not handed over in this session."""
+        return [n for n, own in self.ops.items() if own.state == "sealed" and n not in self._handed]
+
     def _hand_over(self) -> bool:
         """Hand sealed ops to the server's quarantine."""
-        sealed = [n for n, own in self.ops.items() if own.state == "sealed" and n not in self._handed]
-        edits: list[Value] = [[n, self.ops[n].body] for n in sealed]
+        edits: list[Value] = [[n, self.ops[n].body] for n in self._sealed()]
         sent = self._send_some("quarantine", edits, lambda some: {"edits": some})
         self._handed |= {n for n, _ in edits[:sent]}
         return sent > 0

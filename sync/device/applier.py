@@ -99,6 +99,7 @@ class Applier:
         if self._ties.log is not None:
             self._ties.log.begin()
         officer = self.officer
+        sealed = await self.handing.left()
         return await self._store.read(
             lambda held: HelloFacts(
                 device=held.replica.device,
@@ -110,6 +111,7 @@ class Applier:
                 pinned=pinned(held).size,
                 next_read=held.replica.reads.next,
                 share_no=0 if officer is None else officer.share_no,
+                sealed=sealed,
             )
         )
 
@@ -247,7 +249,7 @@ class Applier:
         Raises:
             ReplicaError: the database failed; nothing was confirmed.
         """
-        await self.leaving.settle(session)
+        await self.leaving.settle(session, await self.handing.left())
 
     # --- WELCOME and RESULTS -----------------------------------------------------------------------------------------
 

@@ -127,6 +127,18 @@ class DraftBox:
             first, drafts, _ = _parse(_read_all(descriptor), self._path)
         return [(n, sealed) for n, sealed in enumerate(drafts, first) if n > after][:limit]
 
+    def count(self, after: int) -> int:
+        """How many drafts with numbers above `after` there are.
+
+        Raises:
+            ReplicaError: the file cannot be read.
+        """
+        if not self._path.exists():
+            return 0
+        with self._held() as descriptor:
+            first, drafts, _ = _parse(_read_all(descriptor), self._path)
+        return max(0, first + len(drafts) - 1 - max(after, first - 1))
+
     def drop(self, upto: int) -> None:
         """Forget drafts up to and with that number: the server has them.
 

@@ -6,13 +6,15 @@ that it keeps it, and is sent again in every session until then.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from schemas.ids import OpNumber
 from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX
 from sync.device.drafts import DraftBox
 from sync.device.store import Committed, Held, ReplicaStore
+from sync.replica import StoredOp
 from sync.session import DeviceSession
 
 DRAFTS_FROM: Final = 2**52
@@ -64,6 +66,15 @@ class HandOver:
                 return False
         return True
 
+    async def left(self) -> int:
+        """How many sealed edits and drafts were not handed over in this session yet.
+
+        Raises:
+            ReplicaError: they cannot be counted.
+        """
+        edits = await self._store.read(lambda held: sum(1 for _ in self._unsent(held)))
+        return edits if self._drafts is None else edits + await asyncio.to_thread(self._drafts.count, self._draft)
+
     async def waiting(self) -> list[tuple[int, bytes]]:
         """(id, sealed bytes) of what was not handed over in this session, at most one message's worth."""
         found = await self._store.read(self._sealed)
@@ -73,12 +84,13 @@ class HandOver:
         return found
 
     def _sealed(self, held: Held) -> list[tuple[int, bytes]]:
-        found: list[tuple[int, bytes]] = []
+        return [(op.n, op.body) for op in islice(self._unsent(held), OPS_PER_PUSH_MAX)]
+
+    def _unsent(self, held: Held) -> Iterator[StoredOp]:
         after = OpNumber(0)
-        while len(found) < OPS_PER_PUSH_MAX and (ops := held.replica.sealed(after, OPS_PER_PUSH_MAX)):
-            found += [(op.n, op.body) for op in ops if op.n not in self._handed]
+        while ops := held.replica.sealed(after, OPS_PER_PUSH_MAX):
+            yield from (op for op in ops if op.n not in self._handed)
             after = ops[-1].n
-        return found[:OPS_PER_PUSH_MAX]
 
     async def kept(self, ids: Iterable[int], then: Callable[[object, Committed], None]) -> None:
         """The server keeps these in quarantine."""

@@ -5,7 +5,8 @@ is owed. Then the ring key is replaced (`sync.device.ring`), so that what is lef
 nowhere. Only then the receipt is signed and sent. Should the power go in between, the next connection carries on.
 
 A receipt may be lost on its way, and nothing answers it: each is sent again, byte for byte, in the next session. The
-server keeps it once.
+server keeps it once. With it goes how many sealed edits are still to be handed over: a device that is trusted no more
+is not sent away before they have come.
 """
 
 import asyncio
@@ -81,8 +82,12 @@ class Leaving:
         if self._due and not self.busy:
             self._to_shred.set()
 
-    async def settle(self, session: DeviceSession) -> None:
+    async def settle(self, session: DeviceSession, sealed: int) -> None:
         """Make what has left unreadable, wherever its bytes lie, and say so to the server.
+
+        Args:
+            session: the connection.
+            sealed: how many sealed edits and drafts were not handed over in it yet.
 
         Raises:
             ReplicaError: it could not be done; nothing was said. The next connection carries on.
@@ -100,7 +105,7 @@ class Leaving:
             return told
 
         for one in await self._store.change(work, _nothing):
-            session.retracted(ScopeName(one.scope), one.gen, one.removed, Millis(one.at))  # type: ignore[arg-type]  # as it was kept
+            session.retracted(ScopeName(one.scope), one.gen, one.removed, Millis(one.at), sealed)  # type: ignore[arg-type]  # as it was kept
             self._sent.add((one.scope, one.gen))
         self.busy = False
 

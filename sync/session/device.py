@@ -77,6 +77,7 @@ class HelloFacts(msgspec.Struct, frozen=True, kw_only=True):
         pinned: size of the log in the last checkpoint that it checked; 0 for none.
         next_read: number of the next entry of its read log.
         share_no: number of the server's share under which its keys are wrapped; 0 for none.
+        sealed: how many sealed edits and drafts are to be handed over.
     """
 
     device: DeviceId
@@ -88,6 +89,7 @@ class HelloFacts(msgspec.Struct, frozen=True, kw_only=True):
     pinned: int = 0
     next_read: int = 1
     share_no: int = 0
+    sealed: int = 0
 
 
 class DeviceSession:
@@ -218,6 +220,7 @@ class DeviceSession:
                 pinned=self._facts.pinned,
                 next_read=self._facts.next_read,
                 share_no=self._facts.share_no,
+                sealed=self._facts.sealed,
             )
         )
         self._send(wire.Hello(body=body, proof=self._sign(wire.PROOF_CONTEXT + challenge.nonce + body)))
@@ -324,18 +327,19 @@ class DeviceSession:
             self._given.add(size)
             self._send(wire.Ack(scopes=positions, credit=size))
 
-    def retracted(self, scope: ScopeName, gen: Generation, removed: int, at: Millis) -> None:
+    def retracted(self, scope: ScopeName, gen: Generation, removed: int, at: Millis, sealed: int = 0) -> None:
         """Tell that a scope has left the replica, and sign for it.
 
         Args:
             scope, gen: as in RETRACT or the plan `drop`.
             removed: how many records left with it.
             at: the corrected clock (ms since 1970).
+            sealed: how many sealed edits and drafts were not sent in this session yet.
         """
         if self.state is DeviceState.LIVE:
             said = [self._facts.device, scope, gen, removed, at]
             receipt = self._sign(wire.RECEIPT_CONTEXT + msgspec.msgpack.encode(said))
-            self._send(wire.Retracted(scope=scope, gen=gen, removed=removed, at=at, receipt=receipt))
+            self._send(wire.Retracted(scope=scope, gen=gen, removed=removed, at=at, receipt=receipt, sealed=sealed))
 
     def wiped(self, at: Millis) -> None:
         """Tell that keys and replica are gone, and sign for it; `at` is the corrected clock (ms since 1970)."""

@@ -54,8 +54,9 @@ class ServerSession:
     """One connection, from the open socket to its end."""
 
     __slots__ = (
-        "_chain", "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_key", "_leaving", "_machine", "_nonce",
-        "_out", "_pace", "_verify", "acked", "device", "ending", "officer", "repairs", "schema", "set_back",
+        "_chain", "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_keeping", "_key", "_leaving", "_machine",
+        "_nonce", "_out", "_pace", "_sealed", "_verify", "acked", "device", "ending", "officer", "repairs", "schema",
+        "set_back",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -78,6 +79,9 @@ class ServerSession:
         self._feeds = Feeds()
         # Scopes whose RETRACT is out and not answered: what the device says of them crossed it on the way.
         self._leaving: dict[ScopeName, Generation] = {}
+        # Edits that the device said it will hand over, and those that came and are not on disk yet.
+        self._sealed = 0
+        self._keeping = 0
         self._key = b""
         self._chain: ChainWalk | None = None
         self.device: DeviceId | None = None
@@ -111,6 +115,11 @@ class ServerSession:
     def leaving(self) -> bool:
         """Whether the device has not yet said that it removed every scope it must."""
         return bool(self._leaving)
+
+    @property
+    def handing_over(self) -> bool:
+        """Whether edits that the device sealed are still to come, or came and are not on disk."""
+        return self._sealed > 0 or self._keeping > 0
 
     @property
     def waiting(self) -> int:
@@ -180,6 +189,8 @@ class ServerSession:
             case wire.Reads():
                 return KeepReads(message.first, message.entries, size)
             case wire.Quarantine():
+                self._sealed = max(0, self._sealed - len(message.edits))
+                self._keeping += len(message.edits)
                 return KeepSealed(message.edits, size)
 
     def _take_push(self, message: wire.Push, size: int) -> Commit:
@@ -214,6 +225,7 @@ class ServerSession:
             context = wire.RECEIPT_CONTEXT
             said = [self.device, message.scope, message.gen, message.removed, message.at]
             self.acked.pop(message.scope, None)
+            self._sealed = message.sealed
             # A grant that came back since keeps its feed.
             if self._leaving.get(message.scope) == message.gen:
                 del self._leaving[message.scope]
@@ -256,6 +268,7 @@ class ServerSession:
         self.device = body.device
         self.officer = admission.officer
         self._key = admission.public_key
+        self._sealed = body.sealed
         if admission.chain is not None:
             self._chain = ChainWalk(body.device, admission.chain, admission.public_key, self._verify)
             said = genesis(body.device) if body.chain is None else body.chain
@@ -301,6 +314,7 @@ class ServerSession:
 
     def quarantined(self, ids: tuple[int, ...], size: int) -> None:
         """Tell that sealed edits are durable, and give the credit of their message back."""
+        self._keeping -= len(ids)
         if self.state is ServerState.LIVE:
             self._give_back(size)
             self._send(wire.Quarantined(ids=ids))

@@ -158,6 +158,7 @@ class SimDevice:
             positions=self.replica.positions(),
             next_op=self.replica.next_op,
             chain=self.replica.chain,
+            sealed=len(self.replica.sealed(OpNumber(0), PAGE_ROWS_MAX)),
         )
         self.session = DeviceSession(facts, lambda message: sign(self.id.encode(), message), self._now())
         self._owed, self._owed_bytes, self._handed = {}, 0, set()
@@ -225,7 +226,7 @@ class SimDevice:
         for scope, gen, removed in outcome.removed:
             # The receipt is the last word about the scope: nothing of it may be acknowledged afterwards.
             self._owed.pop(scope, None)
-            session.retracted(scope, gen, removed, self.time())
+            session.retracted(scope, gen, removed, self.time(), len(self._sealed()))
         for scope in outcome.differ:
             held = self.tables.position(scope)
             if held is not None:
@@ -267,9 +268,13 @@ class SimDevice:
             if not session.push([(op.n, op.body) for op in ops], self._times(ops), digests):
                 return
 
+    def _sealed(self) -> list[StoredOp]:
+        """Sealed ops that were not handed over on this link."""
+        return [op for op in self.replica.sealed(OpNumber(0), PAGE_ROWS_MAX) if op.n not in self._handed]
+
     def _hand_over(self, session: DeviceSession) -> None:
         """Hand what its officer may no longer read to the server's quarantine."""
-        waiting = [op for op in self.replica.sealed(OpNumber(0), PAGE_ROWS_MAX) if op.n not in self._handed]
+        waiting = self._sealed()
         taken = session.quarantine([(op.n, op.body) for op in waiting[:PUSHED_AT_ONCE]]) if waiting else 0
         self._handed.update(op.n for op in waiting[:taken])
         if 0 < taken < len(waiting):

@@ -12,7 +12,7 @@ from schemas.codec import decode_down
 from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName
 from schemas.kinds import KindSpec
-from schemas.limits import OPS_PER_PUSH_MAX
+from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX
 from schemas.ops import Op
 from schemas.roles import Role
 from server.authority import Enrolled
@@ -114,6 +114,7 @@ class Pocket:
             pinned=0 if self.pinned is None else self.pinned.size,
             next_read=self.replica.reads.next,
             share_no=self.share_no,
+            sealed=len(self.replica.sealed(_FIRST, INT_MAX)),
         )
         self._session = DeviceSession(facts, self.key.sign, 0)
         self._handed = self._logged = 0
@@ -213,7 +214,8 @@ class Pocket:
         for scope, gen, removed in outcome.removed:
             self.removed[scope] = gen
             self.receipts.append((scope, gen))
-            self.session.retracted(scope, gen, removed, self._now())
+            left = sum(op.n > self._handed for op in self.replica.sealed(_FIRST, INT_MAX))
+            self.session.retracted(scope, gen, removed, self._now(), left)
         if outcome.differ:
             self.faults.append(f"the digest of {outcome.differ} is not the server's")
         self.session.offer_again(outcome.again)

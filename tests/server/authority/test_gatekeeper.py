@@ -8,10 +8,10 @@ from schemas.limits import CREDIT_BYTES
 from schemas.roles import Role
 from schemas.wire import PROTO, SCHEMA, HelloBody
 from server.authority.gatekeeper import KeptShare
+from server.commits import Submission
 from server.gate import Seated
 from server.registry import acts as a
 from server.registry.rules import CUSTODY_LEASE_MS
-from server.settle import Submission
 from tests.server.authority.grants import BOSS, World
 
 HOUR_MS = 60 * 60_000

@@ -1,15 +1,18 @@
 """What the authority does to sessions that run: leases renewed, shares changed, rights taken, devices sent away."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
 from schemas import wire
 from schemas.codec import decode_down
-from schemas.ids import DeviceId, Millis
+from schemas.ids import DeviceId, Millis, OpNumber
 from schemas.roles import Role
 from server.intake import Alarm, KeptReceipt
 from server.logbook import ALARM, READS, RECEIPT
 from server.registry import acts as a
+from sync.session import DeviceSession
 from tests.server.authority.grants import World
 from tests.server.authority.house import journal
 from tests.server.authority.pocket import Pocket
@@ -114,6 +117,41 @@ def test_a_revoked_device_is_sent_away_once_it_has_removed_everything(world: Wor
     assert pocket.rows() == {}
     assert {one.scope for one in receipts(world)} == held
     assert other.live
+
+
+def test_a_revoked_device_hands_over_its_sealed_edits_before_it_is_sent_away(
+    world: World, pocket: Pocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says how many there are, in HELLO too: it stays until the last is on disk, however late they come."""
+    world.make(pocket, 0, 0)
+    world.check()
+    pocket.cut()
+    world.edit(pocket, 0, 0)
+    world.edit(pocket, 0, 1)
+    edits = {f"hh-1/{n}": [body] for n, body in pocket.made.items() if n > 1}
+    world.act(a.DeviceRevoked, device="hh-1", why="lost")
+    real, may_send = DeviceSession.quarantine, 0
+
+    def on_a_slow_link(session: DeviceSession, waiting: Sequence[tuple[int, bytes]]) -> int:
+        nonlocal may_send
+        taken = real(session, waiting[:may_send]) if may_send else 0
+        may_send -= taken
+        return taken
+
+    monkeypatch.setattr(DeviceSession, "quarantine", on_a_slow_link)
+    for to_come in (2, 1):
+        world.connect(pocket)
+        world.rest()
+        world.rest()
+        assert pocket.rows() == {}
+        assert pocket.live, f"{to_come} edits are still to come"
+        may_send = 1
+        pocket.flush()
+    world.rest()
+    world.rest()
+    assert pocket.ended == "device_revoked"
+    assert pocket.replica.sealed(OpNumber(0), 9) == []
+    assert world._quarantine() == edits
 
 
 def test_a_revoked_device_that_says_nothing_is_sent_away_after_a_while(world: World, pocket: Pocket) -> None:

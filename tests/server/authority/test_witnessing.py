@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import UsageError
 from schemas.ids import Millis
+from server.alarms import Alarm
 from server.authority.checkpoints import Checkpoints
 from server.authority.witnessing import Witnessing
+from server.commits import Submission
 from server.configuration import Configuration, Witnesses
-from server.intake import Alarm
 from server.logbook import ALARM, OFFICE, Entry
-from server.settle import Submission
 from server.store.memory import MemoryStore
 from server.witness.app import build
 from server.witness.client import WitnessAddress, WitnessClient

@@ -104,7 +104,7 @@ async def test_records_keys_and_ring_are_gone_before_the_signed_receipt_leaves(
     under: list[bytes] = []
     real = Leaving.settle
 
-    async def settle(self: Leaving, session: Any) -> None:  # noqa: ANN401  a session
+    async def settle(self: Leaving, session: Any, sealed: int) -> None:  # noqa: ANN401  a session
         sent = session.retracted
 
         def retracted(*args: Any) -> None:  # noqa: ANN401  as its own
@@ -112,7 +112,7 @@ async def test_records_keys_and_ring_are_gone_before_the_signed_receipt_leaves(
             sent(*args)
 
         session.retracted = retracted
-        await real(self, session)
+        await real(self, session, sealed)
 
     monkeypatch.setattr(Leaving, "settle", settle)
     await end_grant(house, BIRMINGHAM)
@@ -172,7 +172,7 @@ async def test_a_power_cut_between_removal_and_receipt_owes_both(
         await end_grant(house, BIRMINGHAM)
         gone = asyncio.Event()
 
-        async def cut(_leaving: Leaving, _session: Any) -> None:  # noqa: ANN401  a session
+        async def cut(_leaving: Leaving, _session: Any, _sealed: int) -> None:  # noqa: ANN401  a session
             gone.set()
             await asyncio.Event().wait()
 
