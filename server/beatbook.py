@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket
 from schemas.ids import DeviceId, Millis, OfficerId
 from schemas.wire import SUBPROTOCOL
 from server.authority import Authority, ServerKeys
+from server.commits import Settled
 from server.committer import Committer
 from server.edge.middleware import DevicePace
 from server.escalation import Escalations
@@ -28,7 +29,6 @@ from server.pump import Connection, Services
 from server.quarantine import Quarantine
 from server.retention import Schedule
 from server.reviewing import Reviewing
-from server.settle import Settled
 from server.store import Store
 from server.witness.client import WitnessAddress
 

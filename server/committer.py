@@ -16,7 +16,7 @@ from schemas.errors import StoreError
 from schemas.ids import Millis
 from schemas.limits import OPS_PER_COMMIT_MAX
 from schemas.wire import Result
-from server.settle import Settled, Submission
+from server.commits import Settled, Submission
 from server.store import Store
 
 _log = logging.getLogger(__name__)

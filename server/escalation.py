@@ -18,8 +18,8 @@ from schemas.errors import FrameError, StoreError, UsageError
 from schemas.ids import FieldName, Millis, OfficerId, RecordId, ScopeName
 from schemas.kinds import Escalation, InboxItem, kind_named
 from schemas.limits import SNAPSHOT_ROWS_MAX
+from server.commits import Settled
 from server.office import Office
-from server.settle import Settled
 from server.store import Store
 from sync import inbox, merge
 

@@ -17,7 +17,7 @@ from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
 from schemas.limits import RETURN_JITTER_MS
 from schemas.wire import Batch
-from server.settle import ScopeChange, Settled
+from server.commits import ScopeChange, Settled
 from sync import digest
 from sync.session import Grant, Head, ServerSession
 

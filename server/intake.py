@@ -10,8 +10,10 @@ from schemas import wire
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, Millis, OfficerId, OpNumber
 from schemas.reads import NO_LINK, Read
-from server.logbook import ALARM, QUARANTINE, READS, RECEIPT, Entry
-from server.settle import Submission
+from server import alarms
+from server.alarms import Alarm
+from server.commits import Submission
+from server.logbook import QUARANTINE, READS, RECEIPT, Entry
 from sync.evidence.chain import ChainHead
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -67,22 +69,6 @@ class KeptReceipt(msgspec.Struct, frozen=True):
     removed: int
     at: Millis
     signature: bytes
-
-
-class Alarm(msgspec.Struct, frozen=True):
-    """Something that a person must look at.
-
-    Attributes:
-        code: what: `chain_differs`, `reads_missing`.
-        seat: whose.
-        detail: in words.
-        at: when it was noticed (ms since 1970).
-    """
-
-    code: str
-    seat: DeviceId
-    detail: str
-    at: Millis
 
 
 def reads_chain(seat: DeviceId) -> str:
@@ -150,5 +136,4 @@ def receipt_entry(seat: DeviceId, message: wire.Retracted | wire.Wiped) -> Submi
 
 def alarm_entry(alarm: Alarm) -> Submission:
     """An alarm for the journal."""
-    entry = Entry(ALARM, f"{alarm.code}:{alarm.seat}:{alarm.at}", _ENCODER.encode(alarm))
-    return Submission(alarm.seat, frozenset(), (), entries=(entry,))
+    return Submission(alarm.seat, frozenset(), (), entries=(alarms.entry(alarm),))

@@ -186,18 +186,18 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def new_entries(
-    extras: Extras, carried_out: Iterable[Entry], known: frozenset[EntryKey], gone: Callable[[RecordId], bool]
+    extras: Extras, of_commit: Iterable[Entry], known: frozenset[EntryKey], gone: Callable[[RecordId], bool]
 ) -> tuple[NewEntry, ...]:
     """The entries that are not in the journal yet, each once, in order.
 
     Args:
         extras: what the group brings.
-        carried_out: what comes with the erasures that are carried out.
+        of_commit: what the commit brings itself: with the erasures that it carries out, and its alarms.
         known: the entries that the journal has.
         gone: whether a record was erased before.
     """
     found: dict[EntryKey, NewEntry] = {}
-    for entry in (*extras.entries, *map(head_entry, extras.heads), *carried_out):
+    for entry in (*extras.entries, *map(head_entry, extras.heads), *of_commit):
         if entry.id not in known and entry.id not in found:
             whole = entry.record is None or not gone(entry.record)
             found[entry.id] = NewEntry(entry, hashlib.sha256(entry.body).digest(), whole)

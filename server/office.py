@@ -22,9 +22,9 @@ from schemas.policies import MANY, tags
 from schemas.roles import Role
 from schemas.wire import Result
 from server import alternatives
+from server.commits import Submission
 from server.committer import Committer
 from server.logbook import OFFICE
-from server.settle import Submission
 from server.store import Store
 from sync import check, clock, inbox, merge
 from sync.merge import RecordState

@@ -17,11 +17,11 @@ from schemas.errors import FrameError, StoreError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, ScopeName
 from schemas.kinds import kind_named
 from server.authority import Authority
+from server.commits import Submission
 from server.intake import SealedEdit
 from server.logbook import OFFICE, QUARANTINE, Entry, KeptEntry
 from server.office import Adoption, NotFoundError, Office, SettledError, Standing
 from server.registry import roles_of
-from server.settle import Submission
 from server.store import Store
 from sync import merge
 from sync.device.drafts import Draft

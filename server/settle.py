@@ -5,40 +5,28 @@ reach COMMIT_BYTES_SOFT_MAX, so that a scope's batch always fits in a message; t
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from schemas import scopes as scope_names
 from schemas.codec import encode, reread_op
-from schemas.ids import DeviceId, FieldName, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, op_id, split_op_id
+from schemas.ids import FieldName, Millis, OpId, RecordId, ScopeName, Seq, op_id, split_op_id
 from schemas.limits import CLOCK_SKEW_NOTICE_MS, COMMIT_BYTES_SOFT_MAX, OPS_PER_COMMIT_MAX, RECORD_BYTES_MAX
 from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Op, Stamp, stamp_of
-from schemas.roles import Role
 from schemas.wire import SCHEMA, Result
 from server import erasure, logbook
+from server.commits import KnownOp, Loaded, NewOp, NewRow, Settled, Submission
 from server.consequences import Plan
-from server.logbook import (
-    ERASED_DIGEST,
-    NOTHING,
-    OFFICE,
-    Entry,
-    EntryKey,
-    Erased,
-    Erasure,
-    Extras,
-    OpKey,
-    Written,
-)
-from sync import check, digest, entitled, merge
-from sync.evidence.chain import ChainHead, SignedHead
+from server.forks import Forks
+from server.logbook import ERASED_DIGEST, NOTHING, OFFICE, Erased, Extras, OpKey, Written
+from server.scope_changes import scope_changes
+from sync import check, entitled, merge
 from sync.evidence.leaf import OpLeaf, RowsLeaf
 from sync.evidence.leaf import encode as encode_leaf
-from sync.evidence.merkle import EMPTY, Frontier
 from sync.history import Act
 from sync.merge import RecordState
-from sync.session import Head
 
 _CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
 """Refusals that a server set back must not give for good to an op made on a version that it has lost: the ops that led
@@ -46,202 +34,6 @@ to that version are offered again too, by other devices, and in any order."""
 _ERASED: Final = "op_record_erased"
 _OF_NEWER: Final = frozenset({"op_kind_unknown", "op_value_newer"})
 """Refusals that an older server must not give for good to a newer device: once it is updated, it takes the op."""
-
-
-class Submission(msgspec.Struct, frozen=True):
-    """Ops that one device pushed at once.
-
-    Attributes:
-        device: who pushed them.
-        scopes: what it holds grants for; None for the server's own acts, which may change every record.
-        ops: their bytes, in order. They have been decoded and checked to be this device's.
-        schema: the schema version that the device knows.
-        times: number of an op -> a better reading of when it was made than the op itself has (ms since 1970).
-        roles: what its officer is, or was when they made the ops; None asks for no role.
-        head: what the device signed for them; the session has checked it.
-        entries: for the journal (`server.logbook`).
-        secrets: name -> what to keep under it; None forgets it.
-        reached: name -> where a chain that no device signs stands now (read logs).
-        erasure: a record to erase, after all ops of the group; the submission's entries are kept only with it.
-    """
-
-    device: DeviceId
-    scopes: frozenset[ScopeName] | None
-    ops: tuple[bytes, ...]
-    schema: int = SCHEMA
-    times: Mapping[OpNumber, Millis] = {}
-    roles: frozenset[Role] | None = None
-    head: SignedHead | None = None
-    entries: tuple[Entry, ...] = ()
-    secrets: Mapping[str, bytes | None] = {}
-    reached: Mapping[str, ChainHead] = {}
-    erasure: Erasure | None = None
-
-
-class KnownOp(msgspec.Struct, frozen=True):
-    """An op that the store holds: the hash of its bytes and its result."""
-
-    digest: bytes
-    result: Result
-
-
-class Archive(erasure.Records, Protocol):
-    """What a commit may have to look up beyond what `needs` foresaw: where people differ, and what they had seen."""
-
-    def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
-        """The bytes of an op that was made durable."""
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """What the store holds of what a group is about.
-
-    Attributes:
-        ops: known results by op, for the group's own ops and the ones named in their `after`.
-        states: records by id.
-        heads: where every scope stands.
-        archive: everything else.
-        chains: where the chains of the group's devices stand.
-        covered: SHA-256 of the group's ops that a head has vouched for while the store did not hold them.
-        entries: those of the group's journal entries that the store has.
-        tree: the log's right edge.
-        places: how many ops the store has.
-    """
-
-    ops: Mapping[OpKey, KnownOp]
-    states: Mapping[RecordId, RecordState]
-    heads: Mapping[ScopeName, Head]
-    archive: Archive
-    chains: Mapping[DeviceId, ChainHead] = {}
-    covered: Mapping[OpKey, bytes] = {}
-    entries: frozenset[EntryKey] = frozenset()
-    tree: Frontier = EMPTY
-    places: int = 0
-
-
-class NewOp(msgspec.Struct, frozen=True):
-    """An op to keep, with its result and what it did. `body` is as it came; a refused one is kept too."""
-
-    device: DeviceId
-    n: OpNumber
-    record: RecordId
-    body: bytes
-    digest: bytes
-    result: Result
-    acts: tuple[Act, ...]
-
-
-class NewRow(msgspec.Struct, frozen=True):
-    """A record to keep: its row and the scopes that hold it now. `before` is its version until this commit, or 0.
-
-    `about` is the record that it is a part of, and is erased with.
-    """
-
-    record: RecordId
-    kind: str
-    body: bytes
-    scopes: frozenset[ScopeName]
-    before: Seq
-    about: RecordId | None = None
-
-
-class ScopeChange(msgspec.Struct, frozen=True):
-    """What a commit did to one scope: everything its batch needs.
-
-    Attributes:
-        scope: which.
-        frm: its head before.
-        rows: encoded rows of the changed records that it holds.
-        members: their ids, in the same order.
-        gone: records that left it.
-        head: where it stands now.
-    """
-
-    scope: ScopeName
-    frm: Seq
-    rows: tuple[bytes, ...]
-    members: tuple[RecordId, ...]
-    gone: tuple[RecordId, ...]
-    head: Head
-
-
-class Settled(msgspec.Struct, frozen=True):
-    """One commit, decided.
-
-    Attributes:
-        seq: its place in the order, or the one before when it changes nothing.
-        recorded_at: the server's clock (ms since 1970).
-        taken: how many ops of the group it took; the rest come next.
-        results: one per op taken, in order.
-        ops, rows, scopes: what to write.
-        written: what to write beside them.
-        erased: the records of which nothing is left but this.
-    """
-
-    seq: Seq
-    recorded_at: Millis
-    taken: int
-    results: tuple[Result, ...]
-    ops: tuple[NewOp, ...]
-    rows: tuple[NewRow, ...]
-    scopes: tuple[ScopeChange, ...]
-    written: Written = Written()
-    erased: tuple[Erased, ...] = ()
-
-    def told(self) -> "Settled":
-        """What whoever asked for the commit needs of it."""
-        return msgspec.structs.replace(self, written=self.written.told())
-
-
-class Needs(msgspec.Struct, frozen=True):
-    """What must be loaded before a group can be settled."""
-
-    ops: frozenset[OpKey]
-    records: frozenset[RecordId]
-    devices: frozenset[DeviceId] = frozenset()
-    entries: frozenset[EntryKey] = frozenset()
-
-
-def flatten(group: Sequence[Submission]) -> list[tuple[Submission, bytes]]:
-    """The group's ops in order, each with its submission."""
-    return [(submission, raw) for submission in group for raw in submission.ops]
-
-
-def extras(group: Sequence[Submission]) -> Extras:
-    """What the group brings beside its ops."""
-    secrets: dict[str, bytes | None] = {}
-    reached: dict[str, ChainHead] = {}
-    for submission in group:
-        secrets.update(submission.secrets)
-        reached.update(submission.reached)
-    return Extras(
-        reached=reached,
-        entries=tuple(entry for one in group if one.erasure is None for entry in one.entries),
-        erasures=tuple((one.erasure, one.entries) for one in group if one.erasure is not None),
-        secrets=secrets,
-        heads=tuple(submission.head for submission in group if submission.head is not None),
-    )
-
-
-def needs(ops: Sequence[tuple[Submission, bytes]], beside: Extras = NOTHING) -> Needs:
-    """What `settle` will ask for."""
-    keys: set[OpKey] = set(beside.vouched())
-    records: set[RecordId] = set()
-    for submission, raw in ops[:OPS_PER_COMMIT_MAX]:
-        op = reread_op(raw)
-        keys.add((submission.device, op.n))
-        if op.after:
-            keys.add((submission.device, op.after))
-        records.add(op.record)
-    signed = (logbook.head_entry(head) for head in beside.heads)
-    return Needs(
-        ops=frozenset(keys),
-        records=frozenset(records),
-        devices=frozenset(submission.device for submission, _ in ops[:OPS_PER_COMMIT_MAX])
-        | {head.seat for head in beside.heads},
-        entries=frozenset(
-            entry.id for entry in (*beside.entries, *signed, *(one for _, own in beside.erasures for one in own))
-        ),
-    )
 
 
 def settle(
@@ -269,6 +61,7 @@ class _Commit:
 
     def __init__(self, loaded: Loaded, seq: Seq, now: Millis, beside: Extras) -> None:
         self._loaded = loaded
+        self._brought = beside
         self._beside = logbook.following(beside, loaded.chains)
         self._vouched = self._beside.vouched()
         self._seq = seq
@@ -277,6 +70,7 @@ class _Commit:
         self._before: dict[RecordId, RecordState | None] = dict(loaded.states)
         self._states: dict[RecordId, RecordState] = dict(loaded.states)
         self._bodies: dict[RecordId, bytes] = {}
+        self._forks = Forks(loaded)
         self._results: list[tuple[RecordId, Result]] = []
         self._new_ops: dict[OpKey, NewOp] = {}
         self.size = 0
@@ -288,12 +82,11 @@ class _Commit:
         key = (submission.device, op.n)
         digest_of_op = hashlib.sha256(raw).digest()
         known = self._known.get(key)
-        if known is not None:
-            same = known.digest == digest_of_op
-            result = known.result if same else _refused(op, check.Refusal("op_reused", op.id))
-            self._results.append((op.record, result))
+        if known is not None and known.digest == digest_of_op:
+            self._results.append((op.record, known.result))
             return
-        if self._is_another(key, digest_of_op, signed=submission.head is not None):
+        if known is not None or self._is_another(key, digest_of_op, signed=submission.head is not None):
+            self._forks.refused(key)
             self._results.append((op.record, _refused(op, check.Refusal("op_reused", op.id))))
             return
         result, acts = self._behind(op, submission) or self._decide(op, submission)
@@ -458,7 +251,10 @@ class _Commit:
             version = Seq(0) if before is None else before.version
             state = self._states[record]
             rows.append(NewRow(record, state.spec.name, body, scopes[record], version, state.build().about()))
-        beside = self._beside if len(self._results) == ops else NOTHING
+        last = len(self._results) == ops
+        beside = self._beside if last else NOTHING
+        if last:
+            self._forks.signed(self._brought, self._beside, self._known)
         gone = self._erase(beside)
         seq = self._seq if rows or gone.gone else head
         kept = tuple(
@@ -472,7 +268,7 @@ class _Commit:
             results=tuple(_told(result, scopes.get(record)) for record, result in self._results),
             ops=kept,
             rows=tuple(rows),
-            scopes=self._scope_changes([*rows, *without]),
+            scopes=scope_changes([*rows, *without], self._before, self._loaded, self._seq),
             written=self._written(seq, kept, rows, beside, gone),
             erased=tuple(Erased(state.id, by.record, self._now, seq, by.note) for state, by in gone.gone),
         )
@@ -491,8 +287,9 @@ class _Commit:
     ) -> Written:
         """What to write beside ops and rows, the log's leaves among it."""
         archive = self._loaded.archive
+        own = (*gone.entries, *self._forks.entries(self._now))
         entries = logbook.new_entries(
-            beside, gone.entries, self._loaded.entries, lambda record: archive.erasure_of(record) is not None
+            beside, own, self._loaded.entries, lambda record: archive.erasure_of(record) is not None
         )
         leaves = [self._op_leaf(op, seq, self._loaded.places + i) for i, op in enumerate(ops, 1)]
         leaves += logbook.entry_leaves(entries, self._now)
@@ -516,45 +313,6 @@ class _Commit:
         outcome = logbook.outcome_digest(msgspec.msgpack.encode(op.result), msgspec.msgpack.encode(op.acts))
         leaf = OpLeaf(id=op_id(op.device, op.n), digest=op.digest, outcome=outcome, seq=seq, at=self._now, place=place)
         return encode_leaf(leaf)
-
-    def _scope_changes(self, rows: Sequence[NewRow]) -> tuple[ScopeChange, ...]:
-        held: dict[ScopeName, list[NewRow]] = {}
-        gone: dict[ScopeName, list[NewRow]] = {}
-        for row in rows:
-            loaded = self._before.get(row.record)
-            for scope in row.scopes:
-                held.setdefault(scope, []).append(row)
-            left = frozenset() if loaded is None else loaded.scopes()
-            if not row.body:
-                # Erased: whoever was told of it at any time still has what they wrote themselves.
-                left |= self._loaded.archive.scopes_ever(row.record)
-            for scope in left - row.scopes:
-                gone.setdefault(scope, []).append(row)
-        return tuple(
-            self._scope_change(scope, held.get(scope, []), gone.get(scope, []))
-            for scope in sorted(held.keys() | gone.keys())
-        )
-
-    def _scope_change(self, scope: ScopeName, held: Sequence[NewRow], gone: Sequence[NewRow]) -> ScopeChange:
-        before = self._loaded.heads.get(scope, Head(Seq(0), digest.EMPTY, 0))
-        were = [row for row in (*held, *gone) if self._was_in(scope, row.record)]
-        changed = digest.change(
-            before.digest,
-            added=[(row.record, self._seq) for row in held],
-            removed=[(row.record, row.before) for row in were],
-        )
-        return ScopeChange(
-            scope=scope,
-            frm=before.seq,
-            rows=tuple(row.body for row in held),
-            members=tuple(row.record for row in held),
-            gone=tuple(row.record for row in gone),
-            head=Head(self._seq, changed, before.count + len(held) - len(were)),
-        )
-
-    def _was_in(self, scope: ScopeName, record: RecordId) -> bool:
-        state = self._before.get(record)
-        return state is not None and scope in state.scopes()
 
 
 _Decided = tuple[Result, tuple[Act, ...]]

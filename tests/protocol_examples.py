@@ -32,8 +32,8 @@ from schemas.ids import (
 )
 from schemas.ops import Op
 from server import intake
+from server.commits import Settled, Submission
 from server.hub import batch_frame
-from server.settle import Settled, Submission
 from server.store.memory import MemoryStore
 from sync import digest
 from sync.evidence import checkpoint

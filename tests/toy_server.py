@@ -26,7 +26,7 @@ from schemas.kinds import Kind, spec_of
 from schemas.limits import MESSAGE_BYTES_MAX
 from schemas.ops import Op
 from schemas.wire import NONCE_BYTES, SUBPROTOCOL
-from server.settle import Settled, Submission
+from server.commits import Settled, Submission
 from server.store.memory import MemoryStore
 from sync import digest
 from sync.check import changed_fields

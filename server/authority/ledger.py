@@ -12,10 +12,10 @@ from typing import Final, Protocol
 
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName
+from server.commits import Submission
 from server.logbook import ACT, OFFICE, Entry, Erasure
 from server.registry import DEFAULT_RULES, Registry, Rules, affected, due, next_change, plan
 from server.registry.acts import Act, SeatRights, decode, encode
-from server.settle import Submission
 from server.store import Store
 
 _log = logging.getLogger(__name__)

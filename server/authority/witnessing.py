@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.errors import StoreError
 from schemas.ids import Millis
-from server import intake
+from server import alarms, intake
 from server.authority.checkpoints import Checkpoints
 from server.authority.ledger import Commits
 from server.logbook import OFFICE
@@ -88,7 +88,7 @@ class Witnessing:
         if outcome.verdict is before:
             return
         if outcome.verdict is Verdict.CONFLICT:
-            alarm = intake.Alarm("witness_conflict", OFFICE, f"{outcome.witness}: {outcome.detail}", self._now())
+            alarm = alarms.Alarm("witness_conflict", OFFICE, f"{outcome.witness}: {outcome.detail}", self._now())
             await self._commits.commit(intake.alarm_entry(alarm))
         if outcome.verdict is not Verdict.COSIGNED:
             _log.warning("witness %s: %s", outcome.witness, outcome.detail)

@@ -13,8 +13,8 @@ import msgspec
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Millis, OfficerId, RecordId
 from schemas.limits import REASON_CHARS_MAX
+from server.commits import Submission
 from server.logbook import OFFICE, Entry, KeptEntry
-from server.settle import Submission
 
 CONSULTED: Final = "consultation"
 """The journal's sort of these entries."""

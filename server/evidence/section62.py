@@ -20,12 +20,12 @@ from schemas.errors import UsageError
 from schemas.ids import DeviceId, Millis, MillisInt, OfficerId, OfficerText, RecordId, RecordText, split_op_id
 from schemas.limits import PAGE_ROWS_MAX, REASON_CHARS_MAX
 from server import dossier
+from server.commits import Submission
 from server.evidence.consulted import CONSULTED, KEY_BYTES, Commits, consultations
 from server.intake import ReadBatch
 from server.logbook import ACT, OFFICE, READS, Entry, KeptEntry
 from server.quarantine import OPENED, Opened
 from server.registry.acts import Disclosed, RecordErased, decode
-from server.settle import Submission
 from server.store import Store
 from server.store.port import KeptOp
 from sync.explain.values import moment

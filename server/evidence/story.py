@@ -17,10 +17,11 @@ from schemas.ids import DeviceId, Millis, OpNumber
 from schemas.reads import NO_LINK
 from schemas.wire import RECEIPT_CONTEXT, WIPED_CONTEXT
 from server import logbook
+from server.alarms import Alarm
 from server.evidence.consulted import Consulted
 from server.evidence.findings import Findings
 from server.evidence.section62 import Searched
-from server.intake import Alarm, KeptReceipt, ReadBatch, SealedEdit, reads_chain
+from server.intake import KeptReceipt, ReadBatch, SealedEdit, reads_chain
 from server.logbook import OFFICE, OpKey
 from server.quarantine import Opened, Settled
 from server.registry import DEFAULT_RULES, Registry, Rules, affected, plan

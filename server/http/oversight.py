@@ -11,11 +11,11 @@ from schemas.codec import decode_row
 from schemas.ids import DeviceId, DeviceText, OfficerText, RecordText, ScopeText
 from schemas.rights import SUPERVISING
 from schemas.roles import Role
+from server.alarms import Alarm
 from server.http.callers import caller_of, sees, standing_of
 from server.http.identities import Done
 from server.http.operations import LIMIT_MEANING, Operation, after_place_of, limit_of, read_body, record_in
 from server.http.problems import beatbook_of, reply
-from server.intake import Alarm
 from server.logbook import ALARM
 from server.quarantine import Edit
 from server.registry import rights_of

@@ -14,8 +14,9 @@ from schemas.errors import UsageError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.limits import ARRAY_LEN_MAX, PAGE_ROWS_MAX
 from schemas.wire import Range
+from server.commits import KnownOp, Loaded, Needs, Settled, Submission, extras, flatten, needs
 from server.logbook import NOTHING, EntryKey, Erased, KeptEntry, OpKey, Written
-from server.settle import KnownOp, Loaded, Needs, Settled, Submission, extras, flatten, needs, settle
+from server.settle import settle
 from server.store import paging
 from server.store.port import Changes, KeptOp, Page
 from sync import digest, merge
@@ -104,10 +105,14 @@ class MemoryStore:
         return frozenset(scope for scope, members in self._members.items() if record in members)
 
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
-        """See `server.settle.Archive`."""
+        """See `server.commits.Archive`."""
         place = self._places.get((device, n))
         kept = None if place is None else self._kept[place - 1]
         return None if kept is None or kept.result.status != "durable" else kept.body or None
+
+    def has_entry(self, key: EntryKey) -> bool:
+        """See `server.commits.Archive`."""
+        return key in self._journal
 
     def _keep(self, settled: Settled) -> None:
         self._seq = settled.seq

@@ -7,8 +7,8 @@ import msgspec
 
 from schemas.ids import DeviceId, Epoch, Millis, OpId, OpNumber, RecordId, ScopeName, Seq
 from schemas.wire import Range, Result
+from server.commits import Settled, Submission
 from server.logbook import Erased, KeptEntry
-from server.settle import Settled, Submission
 from sync.evidence.chain import ChainHead
 from sync.evidence.merkle import Frontier
 from sync.history import Act

@@ -10,8 +10,8 @@ from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, Record
 from schemas.kinds import CustodyBooking, InboxItem, Kind, Medical, Resource, spec_of
 from schemas.ops import Op
 from schemas.wire import Result
+from server.commits import Submission
 from server.committer import Committer
-from server.settle import Submission
 from server.store import Store
 from sync import merge
 from sync.check import changed_fields

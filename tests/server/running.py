@@ -22,11 +22,11 @@ from schemas.limits import CREDIT_BYTES, CREDIT_BYTES_TOTAL_MAX
 from server.app import build
 from server.authority import ServerKeys
 from server.beatbook import Beatbook
+from server.commits import Settled, Submission
 from server.edge.middleware import DevicePace
 from server.federation.passphrases import Parameters
 from server.federation.settings import SignInSettings
 from server.office import Draft
-from server.settle import Settled, Submission
 from server.store import Changes, Page
 from server.store.memory import MemoryStore
 from server.websocket_protocol import BoundedWebSocketProtocol

@@ -12,8 +12,8 @@ from schemas.ids import DeviceId
 from schemas.limits import OPS_PER_COMMIT_MAX, OPS_PER_PUSH_MAX
 from schemas.wire import Result
 from server import committer as module
+from server.commits import Settled, Submission
 from server.committer import Committer
-from server.settle import Settled, Submission
 from tests.server.hostile import op_of
 from tests.server.running import Clock, GatedStore
 

@@ -12,8 +12,8 @@ from schemas.ids import Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import InboxItem, Incident, spec_of
 from schemas.kinds.common import LogEntry
 from server import erasure
+from server.commits import Submission
 from server.logbook import OFFICE, Entry, Erased, Erasure
-from server.settle import Submission
 from sync.device import DeviceIdentity, EditsErased, Handheld
 from sync.device.store import Held
 from sync.merge import RecordState

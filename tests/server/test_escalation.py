@@ -11,10 +11,10 @@ from schemas.errors import StoreError
 from schemas.ids import Millis, OfficerId, RecordId
 from schemas.kinds import KINDS, InboxItem
 from schemas.roles import Role
+from server.commits import ScopeChange, Settled
 from server.committer import Committer
 from server.escalation import LOOK_MS_MAX, RETRY_MS, Escalations, levels, missed, next_due
 from server.office import Choice, Office
-from server.settle import ScopeChange, Settled
 from tests.server.disputes import CELL, Disputes, item_state, items
 from tests.server.running import NOW, Clock, GatedStore
 

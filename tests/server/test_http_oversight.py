@@ -10,7 +10,8 @@ from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, Record
 from schemas.kinds import Incident, spec_of
 from schemas.ops import Op
 from schemas.roles import Role
-from server.intake import Alarm, alarm_entry, sealed_entries
+from server.alarms import Alarm
+from server.intake import alarm_entry, sealed_entries
 from server.logbook import QUARANTINE
 from server.office import Draft
 from server.quarantine import OPENED, SETTLED

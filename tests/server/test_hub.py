@@ -12,9 +12,9 @@ from schemas.limits import RETURN_JITTER_MS
 from schemas.ops import Row
 from schemas.wire import Batch
 from server import hub as module
+from server.commits import ScopeChange, Settled
 from server.hub import Hub, Listener
 from server.logbook import Erased
-from server.settle import ScopeChange, Settled
 from sync import digest
 from sync.session import Head
 

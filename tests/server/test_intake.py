@@ -9,10 +9,11 @@ from schemas import wire
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, named_record_id
 from schemas.reads import NO_LINK, Read
-from server import intake
-from server.intake import Alarm, KeptReceipt, ReadBatch, SealedEdit
-from server.logbook import ALARM, QUARANTINE, READS, RECEIPT
-from server.settle import Submission
+from server import alarms, intake
+from server.alarms import Alarm
+from server.commits import Submission
+from server.intake import KeptReceipt, ReadBatch, SealedEdit
+from server.logbook import QUARANTINE, READS, RECEIPT
 from sync.evidence.chain import ChainHead
 
 SEAT = DeviceId("hh-1")
@@ -144,9 +145,9 @@ def test_receipts_are_kept_with_their_signature() -> None:
     assert msgspec.msgpack.decode(wiped.body, type=KeptReceipt) == KeptReceipt(SEAT, "", 0, 0, AT, bytes(64))
 
 
-def test_an_alarm_says_what_and_of_whom() -> None:
-    """It is an entry of the journal, and so of the log."""
+def test_an_alarm_is_kept_in_the_name_of_its_seat() -> None:
+    """As `server.alarms` writes it, with no op and for no scope."""
     alarm = Alarm("chain_differs", SEAT, "in words", AT)
-    entry = intake.alarm_entry(alarm).entries[0]
-    assert entry.what == ALARM
-    assert msgspec.msgpack.decode(entry.body, type=Alarm) == alarm
+    submission = intake.alarm_entry(alarm)
+    assert (submission.device, submission.ops, submission.scopes) == (SEAT, (), frozenset())
+    assert submission.entries == (alarms.entry(alarm),)

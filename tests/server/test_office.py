@@ -12,10 +12,10 @@ from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, FieldName, OfficerId, OpId, OpNumber, RecordId
 from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
+from server.commits import Submission
 from server.committer import Committer
 from server.logbook import OFFICE
 from server.office import Draft, Made, Office
-from server.settle import Submission
 from sync import inbox, merge
 from tests.server.running import NOW, Clock, GatedStore
 

@@ -8,11 +8,11 @@ from schemas.errors import UsageError
 from schemas.ids import Millis, OfficerId
 from schemas.roles import Role
 from server.authority.ledger import Ledger
+from server.commits import Submission
 from server.logbook import ACT
 from server.registry.acts import OfficerAdded, RecordErased, RetentionReviewed, RoleGiven, decode
 from server.retention import DAY_MS, Schedule
 from server.reviewing import Reviewing
-from server.settle import Submission
 from server.store.memory import MemoryStore
 from tests.server.store.support import HANDSET, NOW, Device, commit, record_id
 

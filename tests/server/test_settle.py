@@ -16,7 +16,7 @@ from schemas.limits import (
     RECORD_BYTES_MAX,
 )
 from schemas.wire import Batch
-from server.settle import Submission
+from server.commits import Submission
 from sync import digest
 from tests.server.settle.desk import BOTH, NORTH, SOUTH, Desk, frame_of, op, record, statuses
 

@@ -18,7 +18,7 @@ from schemas import wire
 from schemas.codec import reread_op
 from schemas.ids import FieldName, OpNumber, RecordId, ScopeName, Seq
 from schemas.ops import Hlc
-from server import consequences, logbook, settle
+from server import commits, consequences, logbook, settle
 from server.logbook import Extras, NewEntry, OpKey
 from sync import merge, policies
 from sync.outbox import OpState
@@ -50,7 +50,7 @@ def durable_before_the_commit() -> Planted:
         if not group:
             return False
         submissions = [submission for _, _, submission in group]
-        settled = decide(self.store, settle.flatten(submissions), self._now(), settle.extras(submissions))
+        settled = decide(self.store, commits.flatten(submissions), self._now(), commits.extras(submissions))
         at = 0
         for conn, demand, submission in group:
             if isinstance(demand, Commit):
@@ -103,21 +103,21 @@ def refusals_forgotten() -> Planted:
 def applied_as_often_as_pushed() -> Planted:
     """The server does not look whether it knows the op."""
 
-    def init(self: Any, loaded: settle.Loaded, seq: Seq, now: Any, beside: Any) -> None:
+    def init(self: Any, loaded: commits.Loaded, seq: Seq, now: Any, beside: Any) -> None:
         mine = {key: known for key, known in loaded.ops.items() if key not in fresh}
         _init(self, msgspec.structs.replace(loaded, ops=mine), seq, now, beside)
 
-    def needs(ops: Any, beside: Any) -> settle.Needs:
+    def needs(ops: Any, beside: Any) -> commits.Needs:
         fresh.clear()
         fresh.update((submission.device, reread_op(raw).n) for submission, raw in ops)
         return _needs(ops, beside)
 
     fresh: set[OpKey] = set()
-    _needs = settle.needs
+    _needs = commits.needs
     _init = settle._Commit.__init__
     stack = contextlib.ExitStack()
     stack.enter_context(mock.patch.object(settle._Commit, "__init__", init))
-    stack.enter_context(mock.patch.object(settle, "needs", needs))
+    stack.enter_context(mock.patch.object(commits, "needs", needs))
     # Nor at what was signed for: behind the chain's head it would not take an op that it does not know.
     stack.enter_context(mock.patch.object(settle._Commit, "_is_another", lambda self, key, sha256, *, signed: False))
     return stack
@@ -301,7 +301,7 @@ def row_outlives_its_scopes() -> Planted:
 def scopes_told_too_early() -> Planted:
     """A result names a scope that the record only passed through within the commit."""
 
-    def decide(self: Any, op: Any, submission: settle.Submission) -> Any:
+    def decide(self: Any, op: Any, submission: commits.Submission) -> Any:
         result, acts = _decide(self, op, submission)
         if result.status == "durable":
             result = msgspec.structs.replace(result, scopes=tuple(sorted(self._states[op.record].scopes())))

@@ -15,7 +15,7 @@ from schemas.codec import decode_row, reread_op
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.kinds import KINDS
 from schemas.ops import Op
-from server.settle import Settled
+from server.commits import Settled
 from sync import digest, history
 from sync.outbox import ENDED, SHUT, UNSENT, OpState, Untaken
 from sync.replica import Outcome

@@ -16,7 +16,7 @@ from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, ScopeName, Seq
 from schemas.wire import NONCE_BYTES, Batch
 from server import intake, logbook
-from server.settle import ScopeChange, Settled, Submission, extras, flatten
+from server.commits import ScopeChange, Settled, Submission, extras, flatten
 from sync.session import Admission, Grant, Head, ServerSession
 from sync.session.steps import (
     CheckHello,

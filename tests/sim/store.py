@@ -10,7 +10,7 @@ from typing import Final
 from schemas.codec import decode_row, reread_op
 from schemas.ids import DeviceId, Epoch, Millis, OpId, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.wire import Range
-from server import logbook, settle
+from server import commits, logbook, settle
 from server.logbook import Entry, EntryKey, Erased, Extras, OpKey
 from server.store import Changes, Page
 from sync import digest, history, merge
@@ -35,7 +35,7 @@ class SimStore:
         self.seq = Seq(0)
         self.heads: dict[ScopeName, Head] = {}
         self.rows: dict[RecordId, bytes] = {}
-        self.ops: dict[OpKey, settle.KnownOp] = {}
+        self.ops: dict[OpKey, commits.KnownOp] = {}
         self.history: list[Accepted] = []
         self.acts: dict[OpId, tuple[Act, ...]] = {}
         self.chains: dict[str, ChainHead] = {}
@@ -53,9 +53,9 @@ class SimStore:
         other.epoch = epoch
         return other
 
-    def load(self, wanted: settle.Needs) -> settle.Loaded:
+    def load(self, wanted: commits.Needs) -> commits.Loaded:
         """What `settle` asks for."""
-        return settle.Loaded(
+        return commits.Loaded(
             ops={key: self.ops[key] for key in wanted.ops if key in self.ops},
             states={record: state for record in wanted.records if (state := self.state(record)) is not None},
             heads=dict(self.heads),
@@ -68,13 +68,17 @@ class SimStore:
         )
 
     def state(self, record: RecordId) -> RecordState | None:
-        """See `server.settle.Archive`."""
+        """See `server.commits.Archive`."""
         return merge.from_row(decode_row(self.rows[record])) if record in self.rows else None
 
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
-        """See `server.settle.Archive`."""
+        """See `server.commits.Archive`."""
         known = self.ops.get((device, n))
         return self.bodies[device, n] if known is not None and known.result.status == "durable" else None
+
+    def has_entry(self, key: EntryKey) -> bool:
+        """See `server.commits.Archive`."""
+        return key in self.journal
 
     def chain(self, device: DeviceId) -> ChainHead:
         """Where a device's chain stands."""
@@ -100,7 +104,7 @@ class SimStore:
         """What every accepted op did to a record, as `sync.history` counts it."""
         return {one.op.id: history.acts_on(record, one.op, self.acts[one.op.id]) for one in self.history}
 
-    def keep(self, settled: settle.Settled, times: Mapping[OpKey, Millis]) -> None:
+    def keep(self, settled: commits.Settled, times: Mapping[OpKey, Millis]) -> None:
         """Write one commit, whole.
 
         Args:
@@ -110,7 +114,7 @@ class SimStore:
         self.seq = settled.seq
         for op in settled.ops:
             key = (op.device, op.n)
-            self.ops[key] = settle.KnownOp(op.digest, op.result)
+            self.ops[key] = commits.KnownOp(op.digest, op.result)
             self.bodies[key] = op.body
             if op.result.status == "durable":
                 self.acts[op_id(*key)] = op.acts
@@ -171,7 +175,7 @@ class SimStore:
 
 
 def decide(
-    store: SimStore, ops: Sequence[tuple[settle.Submission, bytes]], now: Millis, beside: Extras = logbook.NOTHING
-) -> settle.Settled:
+    store: SimStore, ops: Sequence[tuple[commits.Submission, bytes]], now: Millis, beside: Extras = logbook.NOTHING
+) -> commits.Settled:
     """The next commit for these ops and what comes with them; nothing is written yet."""
-    return settle.settle(ops, store.load(settle.needs(ops, beside)), store.seq, now, beside)
+    return settle.settle(ops, store.load(commits.needs(ops, beside)), store.seq, now, beside)

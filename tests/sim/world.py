@@ -11,7 +11,7 @@ from unittest import mock
 from schemas.ids import Epoch, Millis, OpNumber, RecordId, ScopeName, named_record_id
 from schemas.kinds import KINDS, InboxItem, KindSpec, spec_of
 from schemas.limits import MESSAGE_BYTES_MAX, PAGE_ROWS_MAX
-from server.settle import Settled
+from server.commits import Settled
 from sync.outbox import UNSENT
 from tests.sim import officers
 from tests.sim.device import SimDevice

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from schemas.ids import Epoch, Millis
-from server.settle import Settled, Submission
+from server.commits import Settled, Submission
 
 HEAD: Final = struct.Struct(">I")
 """Bytes of MessagePack that follow, big-endian."""

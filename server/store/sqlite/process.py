@@ -17,7 +17,7 @@ import msgspec
 
 from schemas.errors import StoreError
 from schemas.ids import Epoch, Millis
-from server.settle import Settled, Submission
+from server.commits import Settled, Submission
 from server.store.sqlite.folder import LOCK_WAIT_S
 from server.store.sqlite.frames import HEAD, Answer, Ask, Done, Failed, Opened, pack, unpack_answer
 

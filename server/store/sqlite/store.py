@@ -12,8 +12,8 @@ from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import ARRAY_LEN_MAX, PAGE_ROWS_MAX
 from schemas.wire import Range
+from server.commits import ScopeChange, Settled, Submission
 from server.logbook import Erased, KeptEntry
-from server.settle import ScopeChange, Settled, Submission
 from server.store import paging
 from server.store.port import Changes, KeptOp, Page
 from server.store.sqlite import log, reader

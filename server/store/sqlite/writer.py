@@ -18,8 +18,9 @@ from schemas.errors import FrameError, StoreError
 from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, Seq, op_id
 from schemas.kinds import kind_named
 from schemas.wire import Result
-from server.logbook import NOTHING, Erased, Extras, NewEntry, OpKey
-from server.settle import KnownOp, Loaded, Needs, NewOp, Settled, Submission, extras, flatten, needs, settle
+from server.commits import KnownOp, Loaded, Needs, NewOp, Settled, Submission, extras, flatten, needs
+from server.logbook import NOTHING, EntryKey, Erased, Extras, NewEntry, OpKey
+from server.settle import settle
 from server.store import masters
 from server.store.masters import MasterKeys
 from server.store.sqlite import erasing, log, schema, sealed, sealing
@@ -244,9 +245,7 @@ class SqliteWriter:
                 for key in wanted.ops - ops.keys()
                 if (found := self._connection.execute(_COVERED, key).fetchone()) is not None
             },
-            entries=frozenset(
-                key for key in wanted.entries if self._connection.execute(_ENTRY_KEY, key).fetchone() is not None
-            ),
+            entries=frozenset(filter(self.has_entry, wanted.entries)),
             tree=self._tree,
             places=self._places,
         )
@@ -256,17 +255,21 @@ class SqliteWriter:
         return {device: ChainHead(*head) for device, head in found if head is not None}
 
     def state(self, record: RecordId) -> RecordState | None:
-        """See `server.settle.Archive`."""
+        """See `server.commits.Archive`."""
         found = self._connection.execute(_BODY, (record,)).fetchone()
         return None if found is None else self._read_state(record, self._tables.row(record, found[1], found[0]))
 
     def body(self, device: DeviceId, n: OpNumber) -> bytes | None:
-        """See `server.settle.Archive`."""
+        """See `server.commits.Archive`."""
         found = self._op(device, n)
         if found is None or found[0].result.status != "durable":
             return None
         _, record, wrapped, body = found
         return self._tables.opened((sealed.OP, op_id(device, n)), Subject(record), wrapped, body) if body else None
+
+    def has_entry(self, key: EntryKey) -> bool:
+        """See `server.commits.Archive`."""
+        return self._connection.execute(_ENTRY_KEY, key).fetchone() is not None
 
     def parts(self, record: RecordId) -> list[RecordId]:
         """See `server.erasure.Records`."""

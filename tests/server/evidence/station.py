@@ -19,12 +19,12 @@ from schemas.ops import Op
 from schemas.reads import NO_LINK, Read
 from schemas.roles import Role
 from schemas.wire import RECEIPT_CONTEXT, Result, Retracted
-from server import intake
+from server import alarms, intake
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
+from server.commits import Settled, Submission
 from server.logbook import ACT, OFFICE, Entry, Erasure
 from server.registry import acts as a
-from server.settle import Settled, Submission
 from server.store.masters import MasterKeys
 from server.store.sqlite import SqliteStore
 from sync.evidence import checkpoint
@@ -274,7 +274,7 @@ async def make(
     await station.commit(handset.consult(record_id("van"), what="disclosure", why="asked for by the defence"))
     await station.commit(handset.receipt(AREA["coventry"]))
     await station.commit(intake.sealed_entries(HANDSET, handset.officer, [(7, b"sealed")]))
-    await station.commit(intake.alarm_entry(intake.Alarm("reads_missing", HANDSET, "fewer entries", station.clock())))
+    await station.commit(intake.alarm_entry(alarms.Alarm("reads_missing", HANDSET, "fewer entries", station.clock())))
     kept, lost = station.note(HANDSET, "van"), station.note(HANDSET, "van", "comes later")
     results += await station.results(handset.push(kept, lost, hold=frozenset({reread_op(lost).n})))
     unsent = station.note(HANDSET, "van", "never comes")

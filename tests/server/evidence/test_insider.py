@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.codec import decode_row, encode
 from schemas.ids import Generation, ScopeName
+from server.commits import Submission
 from server.evidence import checking, exported
 from server.evidence.disclosure import Disclosures
 from server.evidence.findings import Finding
 from server.evidence.whole import verify
 from server.logbook import ACT, OFFICE, Entry
 from server.registry import acts as a
-from server.settle import Submission
 from server.store.sqlite import sealed
 from server.store.sqlite.inspection import Inspection
 from server.store.sqlite.sealed import SealedTables

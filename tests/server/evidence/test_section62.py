@@ -10,6 +10,7 @@ import pytest
 
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Millis, OfficerId
+from server.commits import Submission
 from server.evidence.consulted import Consultations, Consulted
 from server.evidence.findings import Report
 from server.evidence.section62 import (
@@ -27,7 +28,6 @@ from server.evidence.whole import verify
 from server.logbook import OFFICE, Entry
 from server.quarantine import OPENED, Opened
 from server.registry import acts as a
-from server.settle import Submission
 from server.store.sqlite.inspection import Inspection
 from tests.server.evidence import mutations, station
 from tests.server.evidence.station import BOSS, DESK, HANDSET, WHO, Station, record_id

@@ -23,7 +23,8 @@ from schemas.ids import (
 from schemas.kinds import InboxItem
 from schemas.ops import Op, Stamp
 from schemas.wire import SCHEMA, Batch, Result
-from server.settle import ScopeChange, Settled, Submission, flatten, needs, settle
+from server.commits import ScopeChange, Settled, Submission, flatten, needs
+from server.settle import settle
 from server.store.memory import MemoryStore
 from sync import inbox, merge
 from sync.history import Act, acts_on, unaccounted

@@ -11,7 +11,7 @@ from schemas.ids import DeviceId, FieldName, Millis, OpId, RecordId, ScopeName, 
 from schemas.kinds import InboxItem
 from schemas.limits import COMMIT_BYTES_SOFT_MAX, MESSAGE_BYTES_MAX, PAGE_BYTES_MAX, RECORD_BYTES_MAX
 from schemas.wire import Batch
-from server.settle import Submission
+from server.commits import Submission
 from sync import digest, inbox
 from tests.server.settle.desk import (
     BOOKING,

@@ -10,8 +10,8 @@ from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, Record
 from schemas.limits import PAGE_ROWS_MAX
 from schemas.ops import Op
 from schemas.wire import Result
+from server.commits import Settled, Submission
 from server.logbook import KeptEntry
-from server.settle import Settled, Submission
 from server.store import Store
 from server.store.port import KeptOp
 from server.store.sqlite import SqliteStore

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from schemas import scopes
 from schemas.ids import DeviceId, FieldName, Seq
 from schemas.limits import PAGE_ROWS_MAX
+from server.commits import Submission
 from server.logbook import OFFICE, Entry, Erasure
-from server.settle import Submission
 from server.store.memory import MemoryStore
 from server.store.sqlite import SqliteStore
 from sync import digest, inbox

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from schemas.ids import FieldName, OpId, RecordId, ScopeName, Seq
 from server import conflicts
+from server.commits import Settled, Submission
 from server.logbook import ERASED_DIGEST, Entry, Erasure
-from server.settle import Settled, Submission
 from server.store import Store
 from sync import inbox
 from sync.evidence import leaf, merkle

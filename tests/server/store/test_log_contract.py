@@ -9,8 +9,8 @@ import pytest
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, OpNumber
 from schemas.limits import PAGE_ROWS_MAX
-from server.logbook import HEAD, Entry
-from server.settle import Submission
+from server.commits import Submission
+from server.logbook import ALARM, HEAD, Entry
 from server.store import Store
 from sync.evidence import merkle
 from sync.evidence.chain import ChainHead, SignedHead, behind, genesis
@@ -96,6 +96,17 @@ async def test_a_chain_is_where_its_last_head_or_word_left_it(store: Store) -> N
     assert await store.chain(OTHER) is None
     kept = await store.entry(HEAD, f"{HANDSET}:1")
     assert kept is not None
+
+
+async def test_a_fork_leaves_one_alarm_however_often_it_comes(store: Store) -> None:
+    """Of two ops that a seat signed for under one number the second is refused, in one transaction with its alarm."""
+    for name in ("ours", "theirs", "theirs"):
+        raw = Device().incident(record_id(name))
+        told = (OpNumber(1), hashlib.sha256(raw).digest())
+        signed = SignedHead(HANDSET, genesis(HANDSET).link, (told,), bytes(64))
+        await store.commit([Submission(HANDSET, None, (raw,), head=signed)], NOW)
+    (kept,) = await store.journal(ALARM, 0, 10)
+    assert (kept.key, kept.leaf) == (f"chain_differs:{HANDSET}/1", (await store.tree()).size - 1)
 
 
 async def test_what_a_head_vouched_for_is_remembered_until_it_comes(store: Store) -> None:

@@ -15,12 +15,12 @@ from schemas.roles import Role
 from server.app import build
 from server.authority import ServerKeys
 from server.beatbook import Beatbook
+from server.commits import Settled, Submission
 from server.federation.passphrases import Parameters
 from server.intake import KeptReceipt, SealedEdit
 from server.logbook import QUARANTINE, RECEIPT
 from server.office import Draft
 from server.registry import acts as a
-from server.settle import Settled, Submission
 from server.store.memory import MemoryStore
 from server.websocket_protocol import BoundedWebSocketProtocol
 from sync.device import DeviceIdentity

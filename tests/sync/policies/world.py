@@ -32,7 +32,7 @@ from schemas.ids import (
 from schemas.kinds import KINDS, InboxItem, KindSpec, spec_of
 from schemas.ops import Op, Row
 from schemas.wire import SCHEMA, Batch, Plan, Result, Results, Snapshot, Welcome
-from server.settle import Submission
+from server.commits import Submission
 from server.store.memory import MemoryStore
 from server.store.port import KeptOp
 from sync import merge

@@ -16,7 +16,7 @@ from schemas.codec import reread_op
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KINDS
 from schemas.ops import Op
-from server.settle import Submission
+from server.commits import Submission
 from server.store.memory import MemoryStore
 from sync.evidence.chain import ChainHead, SignedHead, behind, genesis, head_words
 from sync.outbox import ENDED, PENDING, OpState

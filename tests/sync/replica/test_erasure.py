@@ -8,8 +8,8 @@ import pytest
 from schemas import wire
 from schemas.codec import encode, reread_op
 from schemas.ids import OpNumber, RecordId, Seq, named_record_id
+from server.commits import Settled, Submission
 from server.logbook import OFFICE, Erasure
-from server.settle import Settled, Submission
 from sync.evidence.chain import behind, genesis
 from sync.outbox import OpState
 from sync.replica import StoredOp

@@ -11,8 +11,8 @@ import pytest
 
 from schemas.errors import StoreError
 from schemas.ids import RecordId, Seq
+from server.commits import Submission
 from server.logbook import Entry, Erasure
-from server.settle import Submission
 from server.store.masters import MasterKeys
 from server.store.sqlite import SqliteStore, erasing, sealing
 from server.store.sqlite.sealed import SealedTables

@@ -13,8 +13,8 @@ import pytest
 from schemas.codec import reread_op
 from schemas.errors import StoreError
 from schemas.ids import DeviceId, OpNumber
+from server.commits import Submission
 from server.logbook import Entry
-from server.settle import Submission
 from server.store.sqlite import SqliteStore
 from server.store.sqlite import log as log_tables
 from server.store.sqlite.process import WriterProcess

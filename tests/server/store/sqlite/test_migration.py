@@ -21,7 +21,7 @@ from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, OpNumber, 
 from schemas.kinds import InboxItem
 from schemas.ops import Op
 from schemas.wire import Result
-from server.settle import Submission
+from server.commits import Submission
 from server.store.masters import MasterKeys
 from server.store.sqlite import SqliteStore, schema
 from server.store.sqlite.sealed import SealedTables

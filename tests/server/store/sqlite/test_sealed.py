@@ -14,8 +14,8 @@ import pytest
 from schemas.codec import decode_row
 from schemas.errors import StoreError
 from schemas.ids import DeviceId
+from server.commits import Submission
 from server.logbook import Entry
-from server.settle import Submission
 from server.store.masters import MasterKeys
 from server.store.sqlite import SqliteStore, schema, sealing
 from server.store.sqlite.writer import SqliteWriter

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from schemas.errors import StoreError
 from schemas.ids import ScopeName
-from server.settle import Settled, Submission
+from server.commits import Settled, Submission
 from server.store.sqlite import SqliteStore
 from server.store.sqlite.sealed import SealedTables
 from server.store.sqlite.store import InlineWriter
