@@ -63,3 +63,11 @@ def incident(number: int, **values: object) -> dict[str, object]:
     """A draft of an incident."""
     base = {"opened_at": 1_700_000_000_000, "area": "birmingham", "category": "crime", "summary": f"Theft {number}"}
     return {"id": ID.format(number), "kind": "incident", "values": {**base, **values}}
+
+
+def refusal(response: httpx.Response, status: int, words: str = "") -> str:
+    """The detail of a problem, which must have this status and these words in it."""
+    assert response.status_code == status, response.text
+    detail: str = response.json()["detail"]
+    assert words in detail
+    return detail

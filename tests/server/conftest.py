@@ -3,9 +3,12 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
+from tests.server.api import client
+from tests.server.disputes import Disputes
 from tests.server.handheld import Handheld
 from tests.server.people import Caller, program
 from tests.server.running import Running, running
@@ -55,3 +58,18 @@ async def caller(server: Running) -> Caller:
     server.store.groups.clear()
     server.store.asked.clear()
     return caller
+
+
+@pytest.fixture
+async def http(server: Running, caller: Caller) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of somebody who works with every record."""
+    async with client(server, caller) as http:
+        yield http
+
+
+@pytest.fixture
+async def disputes(server: Running) -> Disputes:
+    """Two desks that know a booking and a cell."""
+    disputes = Disputes(server.store, server.beatbook.committer, server.clock)
+    await disputes.begin()
+    return disputes

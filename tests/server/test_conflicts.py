@@ -34,14 +34,6 @@ async def deciding(server: Running, caller: Caller) -> AsyncIterator[httpx.Async
         yield http
 
 
-@pytest.fixture
-async def disputes(server: Running) -> Disputes:
-    """Two desks that know a booking and a cell."""
-    disputes = Disputes(server.store, server.beatbook.committer, server.clock)
-    await disputes.begin()
-    return disputes
-
-
 async def count(http: httpx.AsyncClient) -> dict[str, object]:
     """What is counted, without what is none."""
     told = (await http.get("/v1/conflicts")).json()

@@ -1,7 +1,6 @@
 """Every route of the HTTP side and every way it refuses; each answer is held against the OpenAPI description."""
 
 import re
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -11,31 +10,15 @@ from schemas.limits import PAGE_BYTES_MAX
 from server.http.bodies import DRAFTS_MAX
 from server.http.operations import BODY_BYTES_MAX, LIST_MAX
 from server.http.routes import OPERATIONS
-from tests.server.api import ID, briefing, client, described, incident
+from tests.server.api import ID, briefing, client, described, incident, refusal
 from tests.server.handheld import Handheld
-from tests.server.people import Caller
 from tests.server.running import Running
-
-
-@pytest.fixture
-async def http(server: Running, caller: Caller) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of somebody who works with every record."""
-    async with client(server, caller) as http:
-        yield http
 
 
 def filled(path: str) -> str:
     """A path with ids in place of its parameters."""
     names = {"record": ID.format(1), "item": ID.format(2), "device": "hh-1", "officer": "WM1"}
     return re.sub(r"{(\w+)}", lambda found: names[found[1]], path)
-
-
-def refusal(response: httpx.Response, status: int, words: str = "") -> str:
-    """The detail of a problem, which must have this status and these words in it."""
-    assert response.status_code == status, response.text
-    detail: str = response.json()["detail"]
-    assert words in detail
-    return detail
 
 
 # --- health and identity ---------------------------------------------------------------------------------------------

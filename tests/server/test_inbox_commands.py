@@ -43,14 +43,6 @@ def run(folder: Path) -> Run:
     return run
 
 
-@pytest.fixture
-async def disputes(server: Running) -> Disputes:
-    """Two desks that know a booking and a cell."""
-    disputes = Disputes(server.store, server.beatbook.committer, server.clock)
-    await disputes.begin()
-    return disputes
-
-
 async def test_the_inbox_lists_the_most_urgent_first(server: Running, run: Run, disputes: Disputes) -> None:
     """What is overdue is said to be, what is settled comes only when it is asked for."""
     assert await run("inbox", "list") == (0, "0 waiting, 0 overdue\n")

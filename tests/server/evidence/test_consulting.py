@@ -100,10 +100,10 @@ async def test_a_program_is_noted_and_not_asked(server: Running, http: httpx.Asy
     assert (look.officer, look.why) == ("WM1", PROGRAM)
 
 
-async def test_the_inbox_is_noted_with_its_purpose(server: Running, http: httpx.AsyncClient) -> None:
+async def test_the_inbox_is_noted_with_its_purpose(
+    server: Running, http: httpx.AsyncClient, disputes: Disputes
+) -> None:
     """Looking what waits needs no reason; looking into a question does, for the sake of its booking."""
-    disputes = Disputes(server.store, server.beatbook.committer, server.clock)
-    await disputes.begin()
     item = await disputes.over_time()
     await http.get("/v1/inbox")
     await http.get(f"/v1/inbox/{item}")
