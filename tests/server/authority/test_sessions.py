@@ -9,7 +9,8 @@ from schemas import wire
 from schemas.codec import decode_down
 from schemas.ids import DeviceId, Millis, OpNumber
 from schemas.roles import Role
-from server.intake import Alarm, KeptReceipt
+from server.alarms import Alarm
+from server.intake import KeptReceipt
 from server.logbook import ALARM, READS, RECEIPT
 from server.registry import acts as a
 from sync.session import DeviceSession
