@@ -1,9 +1,9 @@
-"""The real OpenID provider that these tests sign in with: one process for all of them."""
+"""The real OpenID provider that these tests sign in with: one process for all of them; a server of ours for each."""
 
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.server.federation.browser import REDIRECT_URI, RunningProvider
+from tests.server.federation.station import Station
 
 START_S_MAX = 15.0
 
@@ -44,3 +45,11 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProvid
                 process.wait(5)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+@pytest.fixture
+async def station(provider: RunningProvider) -> AsyncIterator[Station]:
+    """A server that has not asked the provider for anything yet."""
+    made = Station(provider)
+    yield made
+    await made.client.aclose()
