@@ -18,7 +18,7 @@ from typing import Final
 import msgpack
 
 from schemas import codec, wire
-from tests.examples import GOLDEN
+from tests.example_messages import GOLDEN
 
 FOLDERS: Final = Path(__file__).resolve().parent / "golden"
 FOLDER: Final = FOLDERS / f"v{wire.SCHEMA}"

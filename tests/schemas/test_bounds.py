@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas import bounds, limits
 from schemas.codec import encode
 from schemas.errors import FrameError
-from tests.examples import GOLDEN
+from tests.example_messages import GOLDEN
 
 # Every type byte of the format, and what makes a whole value of it; None where no value may have it.
 BODIES: dict[int, bytes | None] = {

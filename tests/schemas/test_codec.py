@@ -14,7 +14,10 @@ from schemas.codec import decode_down, decode_hello_body, decode_op, decode_row,
 from schemas.errors import FrameError, PeerError
 from schemas.export import MESSAGES, message_schema, tag_of
 from schemas.ids import ScopeName
-from tests.examples import AREA, DOWN, HELLO_BODY, OPS, ROWS, UP, Sent
+from tests.example_messages import DOWN, HELLO_BODY, UP, Sent
+from tests.example_ops import OPS
+from tests.example_rows import ROWS
+from tests.examples import AREA
 
 DECODERS: dict[str, Callable[[bytes], Sent]] = {
     "up": decode_up,

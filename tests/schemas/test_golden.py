@@ -16,7 +16,9 @@ from schemas.kinds import KINDS
 from schemas.ops import Op, Row
 from sync import merge
 from tests import plain_merge
-from tests.examples import DOWN, GOLDEN, OPS, ROWS, UP, Sent
+from tests.example_messages import DOWN, GOLDEN, UP, Sent
+from tests.example_ops import OPS
+from tests.example_rows import ROWS
 from tests.golden_make import FOLDER, make, page, readable
 
 NAMES = sorted(GOLDEN)

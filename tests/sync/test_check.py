@@ -16,7 +16,8 @@ from sync import check, inbox, merge
 from sync.check import Refusal
 from sync.merge import RecordState
 from sync.policies import Cell, Entry
-from tests.examples import BOOKING, BRIEFING, INCIDENT, OPS, T0, op
+from tests.example_ops import OPS
+from tests.examples import BOOKING, BRIEFING, INCIDENT, T0, op
 
 CELL = named_record_id("check", "cell")
 ITEM = named_record_id("check", "item")

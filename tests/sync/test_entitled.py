@@ -15,7 +15,8 @@ from schemas.rights import POLICE, SUPERVISING
 from schemas.roles import Role
 from sync import entitled, merge
 from sync.merge import RecordState
-from tests.examples import BOOKING, INCIDENT, ITEM, ROWS, T0, op
+from tests.example_rows import ROWS
+from tests.examples import BOOKING, INCIDENT, ITEM, T0, op
 
 WATCHING = (Role.AUDITOR, Role.ADMINISTRATOR)
 """Those who read or keep the machine, and do no police work."""

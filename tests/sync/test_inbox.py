@@ -12,6 +12,7 @@ from schemas.ids import DeviceId, FieldName, OpId, RecordId, Seq
 from schemas.kinds import KINDS, InboxItem
 from sync import inbox, merge
 from tests import examples
+from tests.example_rows import ROWS
 from tests.sync.policies.drawing import Drawn, one_dispute
 from tests.sync.policies.oracles import check_again, look, require
 from tests.sync.policies.people import apart
@@ -299,7 +300,7 @@ def incident_in(**where: object) -> merge.RecordState:
 @pytest.mark.parametrize("name", ["row-inbox-item", "row-inbox-item-decided"])
 def test_an_item_goes_where_its_subject_goes(name: str) -> None:
     """Open or settled: what was said of a record is told to nobody who may no longer see the record."""
-    item = merge.from_row(examples.ROWS[name])
+    item = merge.from_row(ROWS[name])
     stamp = examples.stamp(examples.OTHER, 30, 80)
     after = inbox.moved(item, incident_in(compartment="larch", teams={"add": ["operations"]}), stamp)
     assert after is not None
@@ -313,7 +314,7 @@ def test_an_item_goes_where_its_subject_goes(name: str) -> None:
 
 def test_an_item_of_an_opened_record_is_everywhere_the_record_is() -> None:
     """A record that leaves its compartment takes its questions with it."""
-    item = merge.from_row(examples.ROWS["row-inbox-item"])
+    item = merge.from_row(ROWS["row-inbox-item"])
     after = inbox.moved(item, incident_in(missions={"add": ["castle"]}), examples.stamp(examples.OTHER, 30, 80))
     assert after is not None
     assert after.build().writing_scopes() == {"area:birmingham:inbox", "mission:castle:inbox"}

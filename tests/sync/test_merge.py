@@ -17,7 +17,8 @@ from sync import merge
 from sync.clock import next_hlc
 from sync.merge import RecordState
 from sync.policies import Cell
-from tests.examples import INCIDENT, OTHER, ROWS, T0, op, stamp
+from tests.example_rows import ROWS
+from tests.examples import INCIDENT, OTHER, T0, op, stamp
 
 KIND = KINDS["incident"]
 DEVICES = [DeviceId("hh-0001"), DeviceId("hh-0002"), DeviceId("desk-1")]

@@ -9,7 +9,9 @@ from schemas.ids import FieldName, Millis, OpNumber, Seq
 from schemas.kinds import KINDS
 from schemas.ops import Op, Row
 from sync import merge, replay
-from tests.examples import BRIEFING, INCIDENT, OPS, ROWS, T0, op
+from tests.example_ops import OPS
+from tests.example_rows import ROWS
+from tests.examples import BRIEFING, INCIDENT, T0, op
 
 CREATE = op(
     1, INCIDENT, "incident", {"opened_at": T0, "area": "birmingham", "category": "crime", "summary": "x"}, create=True

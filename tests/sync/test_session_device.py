@@ -22,7 +22,8 @@ from schemas.limits import (
 )
 from sync.session import DeviceSession, HelloFacts
 from sync.session.table import DEVICE_TABLE, DeviceState
-from tests.examples import AREA, DOWN, EPOCH, GEN, HANDHELD, HELLO_BODY, T0, UP
+from tests.example_messages import DOWN, HELLO_BODY, UP
+from tests.examples import AREA, EPOCH, GEN, HANDHELD, T0
 
 MONO: Final = 5_000
 DOWN_BY_TYPE: Final = {type(message): message for message in DOWN.values()} | {

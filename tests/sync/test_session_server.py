@@ -14,7 +14,8 @@ from schemas.ids import DeviceId, Epoch, Generation, OpNumber, RecordId, ScopeNa
 from sync.session import Grant
 from sync.session.steps import CheckHello, WantChanges, WantPage, WantRanges
 from sync.session.table import SERVER_TABLE, ServerState
-from tests.examples import AREA, DOWN, EPOCH, HANDHELD, SUITE, T0, UP
+from tests.example_messages import DOWN, UP
+from tests.examples import AREA, EPOCH, HANDHELD, SUITE, T0
 from tests.sync.session.server_end import (
     EMPTY,
     GEN,

@@ -12,7 +12,8 @@ from sync import digest
 from sync.session import Admission, Grant, Head, ServerSession
 from sync.session.steps import Send, WantChanges, WantPage
 from sync.session.table import ServerState
-from tests.examples import AREA, EPOCH, HANDHELD, HELLO_BODY, SUITE, T0, UP, noise
+from tests.example_messages import HELLO_BODY, UP
+from tests.examples import AREA, EPOCH, HANDHELD, SUITE, T0, noise
 from tests.sim.server import sign, verify
 
 NONCE: Final = noise("nonce", wire.NONCE_BYTES)

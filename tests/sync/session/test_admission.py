@@ -11,7 +11,8 @@ from schemas.ids import Millis
 from schemas.limits import CLOCK_SKEW_NOTICE_MS, CREDIT_BYTES, HELLO_TIMEOUT_MS
 from sync.session.steps import CheckHello
 from sync.session.table import ServerState
-from tests.examples import AREA, EPOCH, HANDHELD, HELLO_BODY, SUITE, T0, UP, noise
+from tests.example_messages import HELLO_BODY, UP
+from tests.examples import AREA, EPOCH, HANDHELD, SUITE, T0, noise
 from tests.sync.session.server_end import (
     BRIEFING_SCOPE,
     NONCE,

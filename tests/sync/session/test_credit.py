@@ -9,7 +9,9 @@ from schemas.ids import Millis, OpNumber, ScopeName, Seq
 from schemas.limits import CREDIT_BYTES, CREDIT_BYTES_TOTAL_MAX, MESSAGE_BYTES_MAX
 from sync.session import Admission, Grant
 from sync.session.steps import Commit, Send
-from tests.examples import AREA, EPOCH, OPS, OTHER, T0, UP
+from tests.example_messages import UP
+from tests.example_ops import OPS
+from tests.examples import AREA, EPOCH, OTHER, T0
 from tests.sync.session.server_end import EMPTY, GEN, KEY, ended_with, live, own
 
 

@@ -17,7 +17,8 @@ from schemas.limits import MESSAGE_BYTES_MAX, OPS_PER_PUSH_MAX, UNSENT_LEN_MAX
 from sync.evidence.chain import ChainHead, behind, genesis, head_words
 from sync.session import DeviceSession, HelloFacts
 from sync.session.device import NO_DIGESTS
-from tests.examples import AREA, DOWN, EPOCH, T0
+from tests.example_messages import DOWN
+from tests.examples import AREA, EPOCH, T0
 from tests.sim.server import sign, verify
 
 SEAT: Final = DeviceId("hh-0042")
