@@ -211,13 +211,16 @@ def needs(ops: Sequence[tuple[Submission, bytes]], beside: Extras = NOTHING) -> 
         if op.after:
             keys.add((submission.device, op.after))
         records.add(op.record)
-    signed = (logbook.head_entry(head) for head in beside.heads)
     return Needs(
         ops=frozenset(keys),
         records=frozenset(records),
         devices=frozenset(submission.device for submission, _ in ops[:OPS_PER_COMMIT_MAX])
         | {head.seat for head in beside.heads},
         entries=frozenset(
-            entry.id for entry in (*beside.entries, *signed, *(one for _, own in beside.erasures for one in own))
+            (
+                *(entry.id for entry in beside.entries),
+                *map(logbook.head_key, beside.heads),
+                *(entry.id for _, own in beside.erasures for entry in own),
+            )
         ),
     )

@@ -36,10 +36,10 @@ class Forks:
             following: the same with the heads that go on (`server.logbook.following`).
             known: the ops that the store holds, those of this commit among them.
         """
+        if len(following.heads) == len(brought.heads):
+            return
         vouched = following.vouched()
         for head in brought.heads:
-            if head in following.heads:
-                continue
             for n, digest in head.ops:
                 key = (head.seat, n)
                 held = known[key].digest if key in known else vouched.get(key) or self._loaded.covered.get(key)

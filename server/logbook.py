@@ -145,15 +145,25 @@ def following(extras: Extras, held: Mapping[DeviceId, ChainHead]) -> Extras:
     for signed in extras.heads:
         last = at[signed.seat]
         through = behind(ChainHead(OpNumber(0), signed.before), [told for told in signed.ops if told[0] <= last.n])
-        if through.link == last.link and signed.head.n > last.n:
+        if through.link == last.link and last_of(signed) > last.n:
             found.append(signed)
-            at[signed.seat] = signed.head
+            at[signed.seat] = behind(through, signed.ops)
     return msgspec.structs.replace(extras, heads=tuple(found))
+
+
+def last_of(signed: SignedHead) -> OpNumber:
+    """The number of the last op that a head vouches for. The head itself costs a hash for each of them."""
+    return signed.ops[-1][0] if signed.ops else OpNumber(0)
+
+
+def head_key(signed: SignedHead) -> EntryKey:
+    """What a signed head is called in the journal."""
+    return (HEAD, f"{signed.seat}:{last_of(signed)}")
 
 
 def head_entry(signed: SignedHead) -> Entry:
     """A signed head as the journal keeps it."""
-    return Entry(HEAD, f"{signed.seat}:{signed.head.n}", _ENCODER.encode(signed))
+    return Entry(*head_key(signed), _ENCODER.encode(signed))
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -204,14 +214,10 @@ def new_entries(
     return tuple(found.values())
 
 
-def chains_after(extras: Extras, before: Mapping[DeviceId, ChainHead]) -> dict[str, ChainHead]:
-    """Where the chains stand behind the heads that were signed, and the others that were brought on."""
-    after: dict[str, ChainHead] = dict(extras.reached)
-    for signed in extras.heads:
-        known = after.get(signed.seat) or before.get(signed.seat)
-        if known is None or signed.head.n > known.n:
-            after[signed.seat] = signed.head
-    return after
+def chains_after(extras: Extras) -> dict[str, ChainHead]:
+    """Where the chains stand behind the heads that were signed (those of `following`), and the others' ends."""
+    latest = {signed.seat: signed for signed in extras.heads}
+    return {**extras.reached, **{seat: signed.head for seat, signed in latest.items()}}
 
 
 def entry_leaves(entries: Iterable[NewEntry], now: Millis) -> list[bytes]:

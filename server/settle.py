@@ -252,10 +252,8 @@ class _Commit:
             version = Seq(0) if before is None else before.version
             state = self._states[record]
             rows.append(NewRow(record, state.spec.name, body, scopes[record], version, state.build().about()))
-        last = len(self._results) == ops
-        beside = self._beside if last else NOTHING
-        if last:
-            self._forks.signed(self._brought, self._beside, self._known)
+        beside = self._beside if len(self._results) == ops else NOTHING
+        self._forks.signed(self._brought, self._beside, self._known)
         gone = self._erase(beside)
         seq = self._seq if rows or gone.gone else head
         kept = tuple(
@@ -302,7 +300,7 @@ class _Commit:
         return Written(
             entries=entries,
             secrets=beside.secrets,
-            chains=logbook.chains_after(beside, self._loaded.chains),
+            chains=logbook.chains_after(beside),
             covered=tuple((*key, digest) for key, digest in beside.vouched().items() if key not in self._known),
             leaves=tuple(leaves),
             first_leaf=self._loaded.tree.size,

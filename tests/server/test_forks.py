@@ -112,21 +112,23 @@ def test_each_seat_has_its_own_alarm(store: MemoryStore) -> None:
     assert {alarm.seat for alarm in alarms(store)} == {SEAT, OTHER}
 
 
+@pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("seat", [SEAT, DeviceId("hh-9")], ids=["known", "new"])
-def test_what_overlaps_honestly_raises_none(store: MemoryStore, seat: DeviceId) -> None:
-    """Ops pushed again, under the same head, an older one, one that goes on; hashes before their ops; a new seat."""
+def test_what_overlaps_honestly_raises_none(store: MemoryStore, seat: DeviceId, *, together: bool) -> None:
+    """Pushed again, under the same head, an older one, one that goes on, none; and hashes long before their op."""
     raws = [op(1, 1, device=seat), op(2, 2, device=seat), op(3, 30, device=seat), op(4, 40, device=seat)]
     ops = [told(n, raw) for n, raw in enumerate(raws, 1)]
+    third = pushed(raws[2], seat=seat)
     pushes = (
         pushed(raws[0], signed=head(ops[0], seat=seat), seat=seat),
         pushed(*raws[:2], signed=head(*ops[:2], seat=seat), seat=seat),
         pushed(*raws[:2], seat=seat),
         pushed(raws[3], signed=head(*ops, seat=seat), seat=seat),
-        pushed(raws[2], seat=seat),
-        pushed(*raws[1:], signed=head(*ops[1:], begin=behind(genesis(seat), ops[:1]), seat=seat), seat=seat),
+        pushed(raws[3], signed=head(*ops[1:], begin=behind(genesis(seat), ops[:1]), seat=seat), seat=seat),
     )
-    commit(store, *pushes)
-    for each in pushes:
-        commit(store, each)
+    for group in [(*pushes, *pushes)] if together else [(each,) for each in pushes for _ in "12"]:
+        commit(store, *group)
+    commit(store, third)
+    commit(store, third, *pushes)
     assert alarms(store) == []
     assert at_once(store.chain(seat)) == behind(genesis(seat), ops)
