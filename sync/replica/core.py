@@ -5,7 +5,8 @@ Invariants (the reference model in tests/ checks them after every step):
 - digest(scope) is the digest of members(scope);
 - a row is kept exactly as long as some scope holds the record;
 - an op is in exactly one state of `sync.outbox`, and none is ever removed; of one whose record has left its officer's
-  grants only its hash stays, and its content sealed to the server; of one whose record was erased only its hash;
+  grants, or moved out of them, only its hash stays, and its content sealed to the server; of one whose record was
+  erased only its hash;
 - a durable op waits for its row only as long as a scope that may bring it has not come past the op's commit.
 """
 
@@ -29,6 +30,7 @@ from sync.outbox import OpState
 from sync.replica.facts import Dependants, Outcome, WriteFacts
 from sync.replica.members import MemberChange
 from sync.replica.mending import Mending
+from sync.replica.moved import MovedAway
 from sync.replica.ownops import OwnOps
 from sync.replica.reads import ReadLog
 from sync.replica.results import ResultTaker
@@ -57,6 +59,7 @@ class Replica:
         self._own = OwnOps(tables, device)
         self._mending = Mending(tables, self._own)
         self._results = ResultTaker(tables, self._own, self._mending)
+        self._moved = MovedAway(tables, self._own)
         self.reads = ReadLog(tables)
         """What its officer consulted."""
         self.device = device
@@ -221,6 +224,8 @@ class Replica:
         """
         outcome = Outcome()
         self._mending.withdraw(n, why, outcome)
+        # Its record may have moved away, and it was the last that its officer had to do there.
+        self._moved.seal_up(outcome)
         return outcome
 
     def became(self, n: OpNumber) -> StoredOp | None:
@@ -255,6 +260,8 @@ class Replica:
         self._tables.set_meta(_EPOCH, message.epoch.encode())
         self._mending.free_held(outcome)
         self._dropped_all(outcome)
+        self._moved.welcomed(message.scopes, set_back=set_back)
+        self._moved.seal_up(outcome)
         return outcome
 
     def scope_add(self, message: ScopeAdd) -> Outcome:
@@ -268,6 +275,7 @@ class Replica:
         outcome = Outcome()
         self._drop_scope(message.scope, message.gen, outcome)
         self._dropped_all(outcome)
+        self._moved.seal_up(outcome)
         return outcome
 
     def batch(self, message: Batch) -> Outcome:
@@ -292,9 +300,9 @@ class Replica:
         for record in message.gone:
             change.drop(record)
             self._left(record, outcome)
+            self._moved.note(record, message.scope, message.to)
         self._tables.put_position(message.scope, change.position(seq=message.to, after=None))
-        self._own.settle()
-        self._own.changed(outcome.touched, outcome)
+        self._settle(outcome)
         outcome.positions[message.scope] = message.to
         if message.digest is not None and message.count is not None:
             self._compare(message.scope, message.digest, message.count, outcome)
@@ -326,14 +334,14 @@ class Replica:
             if record not in rows:
                 change.drop(record)
                 self._left(record, outcome)
+                self._moved.note(record, message.scope, held.seq)
         for row, raw in rows.values():
             # A page is read after everything sent before it, so it is never older than what is kept, except in number
             # when the server was set back: it always replaces.
             self._take_row(row, raw, change, outcome, newer=True)
         ended = message.repair or message.last
         self._tables.put_position(message.scope, change.position(seq=held.seq, after=None if ended else message.upto))
-        self._own.settle()
-        self._own.changed(outcome.touched, outcome)
+        self._settle(outcome)
         if message.last and not message.repair:
             outcome.positions[message.scope] = held.seq
         return outcome
@@ -346,6 +354,9 @@ class Replica:
             if kept is None:
                 raise PeerError("not_welcome", f"a result for op {result.n}, which this device never made")
             self._results.take(kept, result, outcome)
+            if self._is_settled(kept.n):
+                self._moved.note(kept.record)
+        self._moved.seal_up(outcome)
         return outcome
 
     def repair_ranges(self, scope: ScopeName) -> tuple[Range, ...]:
@@ -451,6 +462,20 @@ class Replica:
             self._tables.drop_row(record)
             self._own.seal_without_right(record, outcome)
 
+    def _settle(self, outcome: Outcome) -> None:
+        """A scope's rows have come: what that means for the ops that waited for them, and for what left with it."""
+        self._settle_own()
+        self._own.changed(outcome.touched, outcome)
+        self._moved.seal_up(outcome)
+
+    def _settle_own(self) -> None:
+        for record in self._own.settle():
+            self._moved.note(record)
+
+    def _is_settled(self, n: OpNumber) -> bool:
+        op = self._tables.op(n)
+        return op is not None and op.state is OpState.SETTLED
+
     def _drop_scope(self, scope: ScopeName, gen: Generation, outcome: Outcome) -> None:
         members = self._tables.members(scope, "", "")
         # Records that the server has in the scope and whose rows have not come: their authors wrote them here.
@@ -464,7 +489,9 @@ class Replica:
             if self._tables.row_version(record) is None:
                 gone += 1
                 self._own.seal_up(record, outcome)
-        self._own.settle()
+                # With nobody to seal to yet, it is sealed when there is somebody.
+                self._moved.note(record)
+        self._settle_own()
         for record in sorted(coming):
             if self._tables.row_version(record) is None and not self._own.awaits(record):
                 outcome.touched.add(record)

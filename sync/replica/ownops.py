@@ -283,12 +283,16 @@ class OwnOps:
 
     # --- and the row that holds them ---------------------------------------------------------------------------------
 
-    def settle(self) -> None:
+    def settle(self) -> set[RecordId]:
         """Settle the durable ops whose row has come, or can no longer come: the record left this device before it.
 
         Of one record they settle in order: none before an earlier one, over which it is laid.
+
+        Returns:
+            The records of those whose row can no longer come.
         """
         waiting: set[RecordId] = set()
+        without: set[RecordId] = set()
         after = OpNumber(0)
         while ops := self._tables.ops_in([OpState.DURABLE], after, PAGE_ROWS_MAX):
             for op in ops:
@@ -297,7 +301,10 @@ class OwnOps:
                     continue
                 state = next_state(op.state, OpEvent.ROW_CAME)
                 self._tables.put_op(msgspec.structs.replace(op, state=state, scopes=(), untaken=Untaken.NO))
+                if self._tables.row_version(op.record) is None:
+                    without.add(op.record)
             after = ops[-1].n
+        return without
 
     def awaited_in(self, scope: ScopeName) -> set[RecordId]:
         """The records whose rows, with own durable ops in them, are still to come in a scope."""
