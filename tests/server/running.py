@@ -19,7 +19,6 @@ from schemas import wire
 from schemas.codec import encode
 from schemas.ids import DeviceId, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq, new_record_id
 from schemas.limits import CREDIT_BYTES, CREDIT_BYTES_TOTAL_MAX
-from server.app import build
 from server.authority import ServerKeys
 from server.beatbook import Beatbook
 from server.commits import Settled, Submission
@@ -30,8 +29,9 @@ from server.office import Draft
 from server.store import Changes, Page
 from server.store.memory import MemoryStore
 from server.websocket_protocol import BoundedWebSocketProtocol
+from tests.server.listening import listen, port_of, shut_down
 from tests.server.open_gate import OpenGate
-from tests.server.rawsocket import HOST, PATIENCE_S, RawSocket
+from tests.server.rawsocket import HOST, RawSocket
 
 CHEAP: Final = Parameters(memory_kib=8 * 1_024, passes=1)
 """The least that a passphrase's hash may cost: no test relies on what it costs."""
@@ -134,7 +134,7 @@ class Running:
         self.store = store
         self.gate = gate
         self.clock = clock
-        self.port: int = server.servers[0].sockets[0].getsockname()[1]
+        self.port = port_of(server)
         self._keys: dict[str, Ed25519PrivateKey] = {}
         self._ids = itertools.count(1)
 
@@ -248,30 +248,7 @@ async def running(folder: Path, *, real: bool = False, ways: SignInSettings | No
     pace = DevicePace(itertools.count(0.0, 3_600.0).__next__)
     keys = ServerKeys.open(folder / "keys")
     beatbook = Beatbook(store, keys, clock, gate=None if real else gate, hashing=CHEAP, pace=pace, ways=ways)
-
-    @contextlib.asynccontextmanager
-    async def open_beatbook() -> AsyncIterator[Beatbook]:
-        await beatbook.start()
-        try:
-            yield beatbook
-        finally:
-            await beatbook.stop()
-
-    config = uvicorn.Config(
-        build(open_beatbook),
-        host=HOST,
-        port=0,
-        ws=BoundedWebSocketProtocol,
-        ws_ping_interval=None,
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
+    server = await listen(beatbook)
     served = Running(beatbook, store, gate, clock, server)
     try:
         yield served
@@ -279,17 +256,4 @@ async def running(folder: Path, *, real: bool = False, ways: SignInSettings | No
         served.close_sockets()
         store.commits.set()
         store.admits.set()
-        await _shut_down(server)
-
-
-async def _shut_down(server: uvicorn.Server) -> None:
-    """As uvicorn does it, but led by events instead of polling."""
-    state = server.server_state
-    for listening in server.servers:
-        listening.close()
-    for connection in list(state.connections):
-        connection.shutdown()
-    async with asyncio.timeout(PATIENCE_S):
-        while state.tasks:
-            await asyncio.wait(state.tasks)
-    await server.lifespan.shutdown()
+        await shut_down(server)

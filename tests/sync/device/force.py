@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import uvicorn
 
 from schemas.ids import DeviceId, Millis, OfficerId, RecordId, ScopeName, new_record_id
 from schemas.roles import Role
-from server.app import build
 from server.authority import ServerKeys
 from server.beatbook import Beatbook
 from server.commits import Settled, Submission
@@ -22,9 +20,9 @@ from server.logbook import QUARANTINE, RECEIPT
 from server.office import Draft
 from server.registry import acts as a
 from server.store.memory import MemoryStore
-from server.websocket_protocol import BoundedWebSocketProtocol
 from sync.device import DeviceIdentity
 from sync.device.enrolment import Enrolment
+from tests.server.listening import listen, port_of, shut_down
 from tests.server.rawsocket import HOST
 from tests.sync.device.support import VirtualClock
 
@@ -168,35 +166,12 @@ class Force:
 async def force(folder: Path) -> AsyncIterator[Force]:
     """A running force, with its boss."""
     made = Force(folder)
-
-    @contextlib.asynccontextmanager
-    async def open_beatbook() -> AsyncIterator[Beatbook]:
-        await made.beatbook.start()
-        try:
-            yield made.beatbook
-        finally:
-            await made.beatbook.stop()
-
-    config = uvicorn.Config(
-        build(open_beatbook),
-        host=HOST,
-        port=0,
-        ws=BoundedWebSocketProtocol,
-        ws_ping_interval=None,
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    made.url = f"http://{HOST}:{server.servers[0].sockets[0].getsockname()[1]}"
+    server = await listen(made.beatbook)
+    made.url = f"http://{HOST}:{port_of(server)}"
     await made.act(a.OfficerAdded, officer=BOSS, name="The boss", start=made.now())
     try:
         yield made
     finally:
         made.beatbook.hub.stop(itertools.repeat(0.0))
         await made.beatbook.hub.empty()
-        await server.shutdown()
+        await shut_down(server)

@@ -16,29 +16,14 @@ from server.logbook import READS
 from sync.device import Handheld, SignedIn
 from sync.device.consulting import ReasonNeededError
 from sync.device.installation import Installation
-from sync.device.keystore import MemoryKeyStore
-from tests.sync.device.force import OFFICER, PHRASE, Force, HurriedClock, force
-from tests.sync.device.seats import cheap
-from tests.sync.device.support import AT_ONCE, BIRMINGHAM, caught_up, incident, opened
+from tests.sync.device.force import OFFICER, PHRASE, Force
+from tests.sync.device.support import AT_ONCE, caught_up, incident, opened
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Force]:
-    """The force, with an officer named for Birmingham."""
-    async with force(tmp_path / "server") as house:
-        await house.officer()
-        await house.grant(OFFICER, BIRMINGHAM)
-        yield house
-
-
-@pytest.fixture
-async def signed_in(tmp_path: Path, house: Force) -> AsyncIterator[tuple[Installation, SignedIn]]:
+async def signed_in(installation: Installation) -> tuple[Installation, SignedIn]:
     """The officer, signed in."""
-    folder = tmp_path / "handheld"
-    await Installation.enrol(folder, house.url, await house.code())
-    opening = Installation.open(folder, store=MemoryKeyStore(), clock=HurriedClock(), stretching=cheap)
-    async with opening as installation:
-        yield installation, await installation.sign_in(OFFICER, PHRASE)
+    return installation, await installation.sign_in(OFFICER, PHRASE)
 
 
 @pytest.fixture

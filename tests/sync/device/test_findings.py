@@ -13,16 +13,8 @@ from sync.device.findings import FINDINGS_MAX, Finding, findings, keep, pinned
 from sync.evidence import checkpoint as checkpoints
 from sync.evidence.checkpoint import Checkpoint
 from sync.evidence.note import KeyType, VerifierKey
-from tests.sync.device.force import OFFICER, Force, force
+from tests.sync.device.force import OFFICER, Force
 from tests.sync.device.support import AT_ONCE, BIRMINGHAM, KEY, NOON, caught_up, change_of, incident
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Force]:
-    """The force."""
-    async with force(tmp_path / "server") as house:
-        await house.officer()
-        yield house
 
 
 @pytest.fixture

@@ -21,16 +21,8 @@ from sync.device.enrolment import Enrolment
 from sync.device.layout import Sql
 from sync.device.leaving import Leaving
 from sync.session import DeviceSession
-from tests.sync.device.force import BOSS, OFFICER, Force, force
+from tests.sync.device.force import BOSS, OFFICER, Force
 from tests.sync.device.support import AT_ONCE, BIRMINGHAM, KEY, WALSALL, caught_up, change_of, incident
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Force]:
-    """The force."""
-    async with force(tmp_path / "server") as house:
-        await house.officer()
-        yield house
 
 
 @pytest.fixture

@@ -21,33 +21,13 @@ from schemas.roles import Role
 from sync.device import DeviceIdentity, EditsSealed, Handheld, LeaseEnded, RecordChanged, SignedIn, Wiped
 from sync.device.account import Account, RefusedError, UnreachableError, server_base
 from sync.device.installation import FormerPinError, Installation
-from sync.device.keystore import MemoryKeyStore
 from sync.device.slotfile import share_name
 from sync.device.wiping import is_wiped
-from tests.sync.device.force import BOSS, DEVICE, OFFICER, PHRASE, Force, HurriedClock, force
+from tests.sync.device.force import BOSS, DEVICE, OFFICER, PHRASE, Force
 from tests.sync.device.seats import cheap
 from tests.sync.device.support import AT_ONCE, BIRMINGHAM, VirtualClock, caught_up, change_of, contents, incident
 
 NEW_PHRASE = "730518"
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Force]:
-    """The force, with an officer named for Birmingham."""
-    async with force(tmp_path / "server") as house:
-        await house.officer()
-        await house.grant(OFFICER, BIRMINGHAM)
-        yield house
-
-
-@pytest.fixture
-async def installation(tmp_path: Path, house: Force) -> AsyncIterator[Installation]:
-    """An enrolled handheld, at the time of the server."""
-    folder = tmp_path / "handheld"
-    await Installation.enrol(folder, house.url, await house.code())
-    opened = Installation.open(folder, store=MemoryKeyStore(), clock=HurriedClock(), stretching=cheap)
-    async with opened as installation:
-        yield installation
 
 
 @asynccontextmanager

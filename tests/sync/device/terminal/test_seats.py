@@ -11,34 +11,14 @@ from sync.device import AlarmRaised, EditsSealed, Handheld, LeaseEnded, SignedIn
 from sync.device import installation as installations
 from sync.device.account import UnreachableError
 from sync.device.installation import Installation
-from sync.device.keystore import MemoryKeyStore
 from sync.device.status import SyncStatus
 from sync.device.terminal import Settings, Shown, rendering
 from sync.device.terminal.seats import opened
 from sync.device.terminal.terminal import Facts, Terminal
-from tests.sync.device.force import OFFICER, PHRASE, Force, HurriedClock, force
+from tests.sync.device.force import OFFICER, PHRASE, Force, HurriedClock
 from tests.sync.device.seats import cheap
-from tests.sync.device.support import BIRMINGHAM, incident
+from tests.sync.device.support import incident
 from tests.sync.device.terminal.desk import SUMMER, Desk, Paper, desk_of
-
-
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[Force]:
-    """The force, with an officer named for Birmingham."""
-    async with force(tmp_path / "server") as house:
-        await house.officer()
-        await house.grant(OFFICER, BIRMINGHAM)
-        yield house
-
-
-@pytest.fixture
-async def installation(tmp_path: Path, house: Force) -> AsyncIterator[Installation]:
-    """An enrolled handheld."""
-    folder = tmp_path / "handheld"
-    await Installation.enrol(folder, house.url, await house.code())
-    opening = Installation.open(folder, store=MemoryKeyStore(), clock=HurriedClock(), stretching=cheap)
-    async with opening as installation:
-        yield installation
 
 
 @pytest.fixture
