@@ -19,12 +19,14 @@ import msgspec
 from msgspec import Meta
 
 from schemas.errors import UsageError
+from schemas.retention import RETENTION, Period, RetentionGroup
 from server.edge.addresses import Proxies, is_loopback
 from server.edge.buckets import Rate
 from server.edge.door import DoorLimits
 from server.edge.middleware import LOOPBACK_NAMES, EdgeSettings
 from server.edge.origins import HOST_NAME, ORIGIN
 from server.federation.settings import CALLBACK_PATH, OidcSettings, WebAuthnSettings
+from server.retention import Schedule
 from server.secret_files import Secret, find_secret
 from server.witness.client import WitnessAddress
 from sync.evidence.note import VerifierKey
@@ -86,6 +88,32 @@ class Witnesses(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                    "between: `https://witness.example NAME+ID+KEY`.")] = ()  # fmt: skip
 
 
+def _told(group: RetentionGroup) -> Meta:
+    kept = RETENTION[group]
+    least = "" if kept.least_days is None else f" No less than {Period(kept.least_days)} ({kept.law})."
+    return Meta(description=kept.meaning + least)
+
+
+def _by_default(group: RetentionGroup) -> Period:
+    return Period(RETENTION[group].review_days or 0)
+
+
+class RetentionPeriods(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename=lambda name: name.replace("_", "-")
+):
+    """How long after its last change somebody must look at a record of each group again: in days, or years of 365."""
+
+    public_protection: Annotated[Period, _told(RetentionGroup.PUBLIC_PROTECTION)] = _by_default(
+        RetentionGroup.PUBLIC_PROTECTION
+    )
+    serious: Annotated[Period, _told(RetentionGroup.SERIOUS)] = _by_default(RetentionGroup.SERIOUS)
+    other_offence: Annotated[Period, _told(RetentionGroup.OTHER_OFFENCE)] = _by_default(RetentionGroup.OTHER_OFFENCE)
+    miscellaneous: Annotated[Period, _told(RetentionGroup.MISCELLANEOUS)] = _by_default(RetentionGroup.MISCELLANEOUS)
+    custody: Annotated[Period, _told(RetentionGroup.CUSTODY)] = _by_default(RetentionGroup.CUSTODY)
+    briefing: Annotated[Period, _told(RetentionGroup.BRIEFING)] = _by_default(RetentionGroup.BRIEFING)
+    administrative: Annotated[Period, _told(RetentionGroup.ADMINISTRATIVE)] = _by_default(RetentionGroup.ADMINISTRATIVE)
+
+
 class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that a server is told."""
 
@@ -95,6 +123,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tls: TlsFiles = TlsFiles()
     limits: Limits = Limits()
     witnesses: Witnesses = Witnesses()
+    retention: RetentionPeriods = RetentionPeriods()
     oidc: OidcSettings | None = None
     webauthn: WebAuthnSettings | None = None
 
@@ -126,6 +155,15 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             except UsageError as error:
                 raise UsageError(f"witnesses.ask: {line!r}: {error}") from None
         return tuple(found)
+
+    def schedule(self) -> Schedule:
+        """How long records are kept before somebody looks at them again.
+
+        Raises:
+            UsageError: a period is out of its range, or shorter than the law asks.
+        """
+        fields = msgspec.structs.fields(RetentionPeriods)
+        return Schedule.of({field.encode_name: getattr(self.retention, field.name).days for field in fields})
 
     def edge(self) -> EdgeSettings:
         """What the edge is told."""
@@ -179,7 +217,7 @@ def read_configuration(path: Path | None, environment: Mapping[str, str], **give
         _overlay(values, _from_environment(environment))
         _overlay(values, {tuple(name.split("_", 1)) if name.startswith("listen_") else (name,): value
                           for name, value in given.items() if value is not None})  # fmt: skip
-        configuration = msgspec.convert(values, Configuration, dec_hook=_path)
+        configuration = msgspec.convert(values, Configuration, dec_hook=_in_words)
         _check(configuration)
     except msgspec.ValidationError as error:
         raise UsageError(
@@ -199,9 +237,9 @@ def keys(section: type[msgspec.Struct] = Configuration, prefix: str = "") -> Ite
         if inner is not None:
             yield from keys(inner, f"{prefix}{field.name}.")
         elif field.default_factory is not msgspec.NODEFAULT:
-            yield f"{prefix}{field.name}", hint, field.default_factory()
+            yield f"{prefix}{field.encode_name}", hint, field.default_factory()
         else:
-            yield f"{prefix}{field.name}", hint, field.default
+            yield f"{prefix}{field.encode_name}", hint, field.default
 
 
 def section_of(hint: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401  a type form
@@ -237,7 +275,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _refuse_unknown(values: Mapping[str, Any], section: type[msgspec.Struct], prefix: str) -> None:
-    hints = typing.get_type_hints(section)
+    types = typing.get_type_hints(section)
+    hints = {field.encode_name: types[field.name] for field in msgspec.structs.fields(section)}
     for name, value in values.items():
         hint = hints.get(name)
         if hint is None:
@@ -285,7 +324,14 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
                     section[name] = str(base / value)
 
 
-def _path(kind: type, value: object) -> Path:
+def _in_words(kind: type, value: object) -> Path | Period:
+    """What is written as text and is more than that."""
+    if kind is Period:
+        try:
+            return Period.parse(value)
+        except UsageError as error:
+            # As any other value of the wrong kind: with the key.
+            raise ValueError(str(error)) from None
     if kind is not Path or not isinstance(value, str | Path) or not str(value):
         raise ValueError("Expected a path, in quotes")
     return Path(value)
@@ -303,6 +349,7 @@ def _check(configuration: Configuration) -> None:
                 f"listen.origins: {origin!r} is no origin; write it as a browser sends it, as in https://beatbook.example"
             )
     proxies = Proxies(listen.trusted_proxies)
+    configuration.schedule()
     if (tls.certificate_file is None) != (tls.key_file is None):
         missing = "tls.key_file" if tls.key_file is None else "tls.certificate_file"
         raise UsageError(f"{missing} is not given: TLS needs the certificate's file and the key's")

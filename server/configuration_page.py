@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from schemas.retention import Period
 from server.configuration import Configuration, keys, section_of, variable_of
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs/reference/configuration.md"
@@ -81,7 +82,7 @@ def _takes(kind: Any, meta: msgspec.Meta) -> str:  # noqa: ANN401  a type form
         return " or ".join(f"`{each}`" for each in typing.get_args(kind))
     names = {
         bool: "true or false", int: "whole number", float: "number", str: "text", tuple: "list of texts",
-        dict: "table of texts",
+        dict: "table of texts", Period: "period",
     }  # fmt: skip
     signs = (("≥", meta.ge), (">", meta.gt), ("≤", meta.le))
     bounds = [f"{sign} {bound:,}" for sign, bound in signs if bound is not None]
@@ -100,7 +101,7 @@ def _shown(default: object) -> str:
             return f"`{json.dumps(default)}`"
         case dict():
             return "`{}`"
-        case str() | Path():
+        case str() | Path() | Period():
             return f'`"{default}"`'
         case _:
             return f"`{default}`"

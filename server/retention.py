@@ -24,7 +24,7 @@ from schemas.errors import UsageError
 from schemas.ids import Millis, RecordId
 from schemas.kinds import KINDS, retention_group
 from schemas.limits import SNAPSHOT_ROWS_MAX
-from schemas.retention import RETENTION, RetentionGroup
+from schemas.retention import DAYS_A_YEAR, RETENTION, Period, RetentionGroup
 from schemas.roles import Role
 from server.registry.acts import RecordErased, RetentionReviewed
 from server.store import Store
@@ -33,7 +33,7 @@ from sync.explain.values import moment
 from sync.merge import RecordState
 
 DAY_MS: Final = 24 * 60 * 60_000
-DAYS_MAX: Final = 100 * 366
+DAYS_MAX: Final = 100 * DAYS_A_YEAR
 """The longest period that a schedule may give: MoPI keeps nothing past a person's hundredth year."""
 
 ReviewAct = RetentionReviewed | RecordErased
@@ -62,16 +62,23 @@ class Schedule(msgspec.Struct, frozen=True):
             days: name of a group -> days, as a configuration file gives them.
 
         Raises:
-            UsageError: there is no such group, it has no period of its own, or the period is out of its range.
+            UsageError: there is no such group, it has no period of its own, or the period is out of its range, or
+                shorter than the law asks.
         """
         periods = {group: retention.review_days for group, retention in RETENTION.items()}
         for name, period in ({} if days is None else days).items():
             group = next((known for known in RETENTION if known.value == name), None)
             if group is None or periods[group] is None:
-                own = sorted(known.value for known, told in RETENTION.items() if told.review_days is not None)
+                own = sorted(known.value for known, kept in RETENTION.items() if kept.review_days is not None)
                 raise UsageError(f"retention: no group {name!r} has a period of its own; there are {', '.join(own)}")
             if not 1 <= period <= DAYS_MAX:
-                raise UsageError(f"retention: {name} is kept {period} days; give 1 to {DAYS_MAX}")
+                raise UsageError(f"retention.{name}: {Period(period)}; give 1 day to {Period(DAYS_MAX)}")
+            told = RETENTION[group]
+            if told.least_days is not None and period < told.least_days:
+                raise UsageError(
+                    f"retention.{name}: {Period(period)} is too short; {told.law} asks for {Period(told.least_days)}, "
+                    "so give that or more"
+                )
             periods[group] = period
         return cls(periods)
 

@@ -38,7 +38,8 @@ class Reviewing:
         self._store = store
         self._ledger = ledger
         self._now = now
-        self._schedule = schedule
+        self.schedule = schedule
+        """The force's retention schedule."""
         self._reviews = Reviews()
         self._seen: dict[RecordId, Seq] = {}
         self._place = 0
@@ -51,7 +52,7 @@ class Reviewing:
         """
         await self._read_on()
         found = [held async for held in retention.survey(self._store)]
-        return retention.due(found, self._now(), self._schedule, self._reviews)
+        return retention.due(found, self._now(), self.schedule, self._reviews)
 
     async def review(
         self, by: OfficerId, record: RecordId, outcome: Literal["keep", "erase"], why: str, until: Millis | None = None
@@ -100,7 +101,7 @@ class Reviewing:
             state = merge.from_row(decode_row(row))
             held = retention.held(state)
             roles = roles_of(self._ledger.registry, OfficerId(act.by), act.at, state.scopes())
-        self._reviews.check(act, roles, held, self._schedule)
+        self._reviews.check(act, roles, held, self.schedule)
         if isinstance(act, RecordErased) and act.record not in self._seen:
             raise UsageError(f"record {act.record}: nobody has proposed that it be erased; review it first")
 

@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from schemas.errors import UsageError
 from schemas.ids import FieldName
 from schemas.kinds import KINDS, Kind, retention_group
-from schemas.retention import RETENTION, RetentionGroup
+from schemas.retention import RETENTION, Period, RetentionGroup
 from tests.examples import BOOKING, T0
 
 NEW: dict[str, dict[str, Any]] = {
@@ -42,6 +45,39 @@ def test_every_group_has_a_meaning_and_a_period() -> None:
     periods = {group: kept.review_days for group, kept in RETENTION.items()}
     assert periods.pop(RetentionGroup.WITH_SUBJECT) is None
     assert all(days is not None and days > 0 for days in periods.values())
+
+
+def test_no_default_is_shorter_than_the_law_asks() -> None:
+    """Where a least period is declared, so is the law that asks for it."""
+    for kept in RETENTION.values():
+        assert (kept.least_days is None) == (kept.law == "")
+        assert kept.least_days is None or (kept.review_days is not None and kept.review_days >= kept.least_days)
+
+
+@given(st.integers(1, 200_000))
+def test_a_period_is_read_as_it_is_written(days: int) -> None:
+    """In years where they are whole, of 365 days each."""
+    period = Period(days)
+    again = Period.parse(str(period))
+    assert (again, hash(again), again.days) == (period, hash(period), days)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"), [("1 day", 1), ("90 days", 90), ("1 year", 365), ("7 years", 2_555), ("1 years", 365)]
+)
+def test_a_period_in_words(text: str, days: int) -> None:
+    """Days or years."""
+    assert Period.parse(text) == Period(days)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", 7, None, "seven years", "0 days", "-1 days", "7years", "7  years", " 7 years", "7 months",
+             "1e3 days", "9999999 days", "\u0667 years", "7 years\n", True],
+)  # fmt: skip
+def test_what_is_no_period_is_refused_with_an_example(text: object) -> None:
+    """Whoever wrote it sees how one is written."""
+    with pytest.raises(UsageError, match='"90 days", "7 years"'):
+        Period.parse(text)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from schemas.errors import UsageError
+from schemas.retention import RETENTION, Period, RetentionGroup
 from server.configuration import CONFIGURATION_BYTES_MAX, Configuration, keys, read_configuration, variable_of
 from server.configuration_page import PAGE, page
+from server.retention import Schedule
 
 PLANTED = "planted-Zq81-secret"
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104  they are refused, or listened on with TLS
@@ -86,7 +88,14 @@ def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:
         ("lisen = 1", "there is no key lisen; did you mean listen?"),
         ("[limits]\nconnection_max = 1", "did you mean limits.connections_max?"),
         (f'[tls]\nkey = "{PLANTED}"', "there is no key tls.key; did you mean tls.key_file?"),
-        (f'[xyzzy]\nqqq = "{PLANTED}"', "known here: data, log_level, listen, tls, limits, witnesses, oidc, webauthn"),
+        (
+            f'[xyzzy]\nqqq = "{PLANTED}"',
+            "known here: data, log_level, listen, tls, limits, witnesses, retention, oidc, ",
+        ),
+        ('[retention]\ncustdy = "7 years"', "there is no key retention.custdy; did you mean retention.custody?"),
+        ('[retention]\nother_offence = "6 years"', "did you mean retention.other-offence?"),
+        ('[retention]\ngroup9 = "6 years"', "known here: public-protection, serious, other-offence, miscellaneous, "),
+        ('[retention]\nwith-subject = "6 years"', "there is no key retention.with-subject"),
     ],
 )
 def test_an_unknown_key_is_refused_by_name(tmp_path: Path, text: str, meant: str) -> None:
@@ -101,7 +110,12 @@ def test_an_unknown_key_is_refused_by_name(tmp_path: Path, text: str, meant: str
         ("[limits]\nconnections_max = 0", "limits.connections_max"), ("[limits]\nrequests_per_s = 0", "requests_per_s"),
         ('log_level = "trace"', "log_level"), ("listen = 5", "listen"), ("data = 5", "data"), ('data = ""', "data"),
         ('[listen]\nhosts = "beatbook.example"', "listen.hosts"), ("[listen]\nhosts = [5]", "listen.hosts"),
-        ("tls = true", "tls"),
+        ("tls = true", "tls"), ("[retention]\ncustody = 2555", "retention.custody"),
+        ('[retention]\ncustody = "seven years"', "retention.custody"), ("retention = 5", "retention"),
+        ('[retention]\nserious = "10"', "retention.serious"), ('[retention]\nserious = ""', "retention.serious"),
+        ('[retention]\nserious = "0 days"', "retention.serious"), ('[retention]\nserious = "-1 days"', "retention.s"),
+        ('[retention]\nserious = "1.5 years"', "retention.serious"),
+        ('[retention]\nserious = "10 years "', "retention.serious"),
     ],
 )  # fmt: skip
 def test_a_value_of_the_wrong_kind_is_refused(tmp_path: Path, text: str, key: str) -> None:
@@ -213,6 +227,42 @@ def test_the_secret_of_the_provider_comes_from_a_file_or_a_variable(tmp_path: Pa
     found = read(tmp_path, OIDC).oidc_client_secret({"BEATBOOK_OIDC_CLIENT_SECRET": PLANTED})
     assert found is not None
     assert found.reveal() == PLANTED
+
+
+def test_a_force_gives_its_own_retention_schedule(tmp_path: Path) -> None:
+    """What is not given stays as it is declared; without the section everything does."""
+    assert read(tmp_path, "").schedule() == Schedule.of()
+    schedule = read(tmp_path, '[retention]\nbriefing = "90 days"\nother-offence = "12 years"\n').schedule()
+    assert schedule == Schedule.of({"briefing": 90, "other-offence": 12 * 365})
+    assert schedule.review_days[RetentionGroup.CUSTODY] == 7 * 365
+
+
+def test_every_group_with_a_period_has_a_key() -> None:
+    """A group that somebody declares is not left out of the file; what is kept with its subject has none."""
+    told = {key.removeprefix("retention."): default for key, _, default in keys() if key.startswith("retention.")}
+    declared = {group.value: kept.review_days for group, kept in RETENTION.items() if kept.review_days is not None}
+    assert told == {name: Period(days) for name, days in declared.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('custody = "5 years"', "retention.custody: 5 years is too short; Limitation Act 1980 section 2 asks for 6 y"),
+        ('custody = "2189 days"', "retention.custody: 2189 days is too short"),
+        ('serious = "101 years"', "retention.serious: 101 years; give 1 day to 100 years"),
+    ],
+)
+def test_a_period_that_no_force_may_have_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    """Shorter than the law asks, or longer than anybody lives; the text says which key and what is allowed."""
+    assert told in refused(tmp_path, f"[retention]\n{text}\n")
+    assert read(tmp_path, '[retention]\ncustody = "6 years"').schedule().review_days[RetentionGroup.CUSTODY] == 2_190
+
+
+def test_the_schedule_that_the_howto_shows_is_one(tmp_path: Path) -> None:
+    """Whoever copies it starts a server with it."""
+    howto = (PAGE.parent.parent / "howto" / "retention.md").read_text(encoding="utf-8")
+    shown = howto.partition("```toml\n")[2].partition("```")[0]
+    assert read(tmp_path, shown).schedule() != Schedule.of()
 
 
 def test_every_key_says_what_it_is() -> None:

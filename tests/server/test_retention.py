@@ -108,8 +108,9 @@ def test_a_force_sets_its_own_periods() -> None:
     [
         ({"mopi-9": 30}, "no group 'mopi-9'.*there are administrative, briefing"),
         ({"with-subject": 30}, "no group 'with-subject'"),
-        ({"custody": 0}, "custody is kept 0 days; give 1 to"),
-        ({"custody": 40_000}, "custody is kept 40000 days"),
+        ({"custody": 0}, "retention.custody: 0 days; give 1 day to 100 years"),
+        ({"custody": 40_000}, "retention.custody: 40000 days; give 1 day to 100 years"),
+        ({"custody": 6 * 365 - 1}, "retention.custody: 2189 days is too short; .* asks for 6 years"),
     ],
 )
 def test_a_schedule_that_cannot_be_meant_is_refused(days: dict[str, int], words: str) -> None:

@@ -20,11 +20,15 @@ from schemas.errors import ERRORS
 from schemas.ids import DeviceId, RecordId
 from schemas.limits import CREDIT_BYTES, RETURN_JITTER_MS
 from schemas.roles import Role
+from server import serving
+from server.beatbook import Beatbook
 from server.cli.proving import DpopAuth, Held
 from server.cli.remote import Remote
+from server.configuration import read_configuration
 from server.demo.people import Administration, Program
 from server.demo.stage import link_in
 from server.http.bodies import Created, RecordList
+from server.retention import Schedule
 from server.serving import ADDRESS, Address, read_address
 from sync.device.keys import DeviceIdentity
 from tests.server.api import briefing
@@ -302,3 +306,19 @@ def test_an_address_file_that_is_none_is_no_address(tmp_path: Path, text: bytes)
     assert read_address(tmp_path) is None
     (tmp_path / ADDRESS).write_bytes(text)
     assert read_address(tmp_path) is None
+
+
+async def test_the_retention_periods_of_the_file_are_those_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is listed as due is listed by the force's own schedule."""
+    file = tmp_path / "beatbook.toml"
+    file.write_text('data = "data"\n[listen]\nport = 0\n[retention]\nbriefing = "90 days"\n')
+    found: list[Schedule] = []
+
+    async def seen(beatbook: Beatbook, *_: object) -> None:
+        found.append(beatbook.reviewing.schedule)
+
+    monkeypatch.setattr(serving, "_serve", seen)
+    await serving.serve(read_configuration(file, {}), lambda *_: None, lambda _: None)
+    assert found == [Schedule.of({"briefing": 90})]
