@@ -8,7 +8,7 @@ import click
 
 from schemas.errors import UsageError
 from schemas.roles import Role
-from server.cli.joining import device_form, officer_form
+from server.cli.forms import device_form, officer_form
 from server.cli.remote import folder_option, open_remote
 from server.http.administration import ActsDone, OfficerList, ResetDone
 from server.http.devices import CodeBody, DeviceBody, DeviceList, Revoked

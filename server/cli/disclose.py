@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from schemas.errors import StoreError, UsageError
-from schemas.ids import is_record_id
+from schemas.errors import StoreError
+from server.cli.forms import record_named
 from server.cli.remote import folder_option, open_remote
 from server.http.evidence import DisclosureDone, NewDisclosure
 
@@ -23,8 +23,7 @@ def command(record: str, recipients: tuple[str, ...], why: str, out: Path, folde
     People read index.html in it. Anybody checks it with `beatbook verify FILE --log VKEY`, with neither server nor
     database. To whom it was given and why is in the log before the file is written.
     """
-    if not is_record_id(record):
-        raise UsageError(f"{record!r} is no record id: give one as in 01890000-0000-7000-8000-000000000001")
+    named = record_named(record)
     try:
         # Opened first: a disclosure must not be recorded that then finds no place. Never over a file that is there.
         file = os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
@@ -33,7 +32,7 @@ def command(record: str, recipients: tuple[str, ...], why: str, out: Path, folde
     try:
         with file, open_remote(folder) as remote:
             body = NewDisclosure(recipients=recipients, why=why)
-            done = remote.post(f"/v1/records/{record}/disclosures", body, DisclosureDone)
+            done = remote.post(f"/v1/records/{named}/disclosures", body, DisclosureDone)
             file.write(done.export)
     except BaseException:
         out.unlink(missing_ok=True)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from schemas.errors import UsageError
-from schemas.ids import is_record_id
+from server.cli.forms import record_named
 from server.cli.remote import folder_option, open_remote, why_option
 from server.http.accounts import Explanation
 
@@ -21,11 +20,10 @@ def command(record: str, field: str | None, why: str, folder: Path) -> None:
     Who said it, on which device, when it happened and when it was recorded; the rule; what it replaced and who had
     seen that; what differed; and what people were asked and decided.
     """
-    if not is_record_id(record):
-        raise UsageError(f"{record!r} is no record id: give one as in 01890000-0000-7000-8000-000000000001")
+    named = record_named(record)
     query = None if field is None else {"field": field}
     with open_remote(folder, why) as remote:
-        told = remote.get(f"/v1/records/{record}/explanation", Explanation, query)
+        told = remote.get(f"/v1/records/{named}/explanation", Explanation, query)
     click.echo(f"{told.kind} {told.record}")
     for one in told.fields:
         click.echo()

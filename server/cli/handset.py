@@ -7,7 +7,6 @@ of the machine could read.
 import asyncio
 import logging
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,8 @@ from typing import Final
 import click
 import msgspec
 
-from schemas.ids import OFFICER_PATTERN, OfficerId
+from schemas.ids import OfficerId
+from server.cli.forms import officer_form
 from server.cli.outputs import writable
 from server.secret_files import find_secret
 from sync.device.account import RefusedError
@@ -25,14 +25,6 @@ from sync.device.terminal import Settings, Shown, run_handset
 
 PIN_VARIABLE: Final = "BEATBOOK_PIN"
 _ONCE: Final = "passphrase_once"
-
-
-def _officer(_ctx: click.Context, parameter: click.Parameter, value: str | None) -> OfficerId | None:
-    if value is not None and re.match(OFFICER_PATTERN, value) is None:
-        raise click.BadParameter(
-            f"{value!r} is no collar number: up to 40 of A-Z, a-z, 0-9, . and -, as in WM21877", param=parameter
-        )
-    return None if value is None else OfficerId(value)
 
 
 @click.command("handset")
@@ -45,13 +37,15 @@ def _officer(_ctx: click.Context, parameter: click.Parameter, value: str | None)
     "--ca-file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="With --enrol: PEM file of the authority that vouches for the server.  [default: the machine's own]",
 )  # fmt: skip
-@click.option("--officer", callback=_officer, help="Collar number of the officer who signs in.")
+@click.option("--officer", callback=officer_form, help="Collar number of the officer who signs in.")
 @click.option(
     "--pin-file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help=f"File that holds the officer's PIN or passphrase. Else it is taken from {PIN_VARIABLE}, or asked for.",
 )  # fmt: skip
 @click.option("--keep-share", is_flag=True, help="Keep the server's share for the lease, to open with no signal.")
-@click.option("--author", callback=_officer, help="At a program's own seat: the collar number that its changes bear.")
+@click.option(
+    "--author", callback=officer_form, help="At a program's own seat: the collar number that its changes bear."
+)
 @click.option(
     "--identity", type=click.Path(path_type=Path, dir_okay=False),
     help="Of a program: file of the device's identity.  [default: FOLDER/identity.json]",

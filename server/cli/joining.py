@@ -5,7 +5,6 @@ other user of the machine could read.
 """
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -13,8 +12,8 @@ from typing import Any, Final, TypeVar
 import click
 
 from schemas.errors import UsageError
-from schemas.ids import DEVICE_PATTERN, OFFICER_PATTERN
 from server.cli.access import Access
+from server.cli.forms import device_form, officer_form
 from server.cli.remote import Remote, folder_option, open_remote, set_up, sign_in, use_seat
 from server.cli.remote import enrol as enrol_device
 from server.http.identities import Done, Me
@@ -23,28 +22,6 @@ from server.secret_files import find_secret
 _F = TypeVar("_F", bound=Callable[..., Any])
 VARIABLE: Final = "BEATBOOK_PASSPHRASE"
 NEW_VARIABLE: Final = "BEATBOOK_NEW_PASSPHRASE"
-
-
-def officer_form(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """A collar number as it was typed.
-
-    Raises:
-        click.BadParameter: it is none.
-    """
-    if value is not None and re.match(OFFICER_PATTERN, value) is None:
-        raise click.BadParameter(f"{value!r} is no collar number: up to 40 of A-Z, a-z, 0-9, . and -, as in WM21877")
-    return value
-
-
-def device_form(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """A device's id as it was typed.
-
-    Raises:
-        click.BadParameter: it is none.
-    """
-    if value is not None and re.match(DEVICE_PATTERN, value) is None:
-        raise click.BadParameter(f"{value!r} is no device id: 2 to 40 of a-z, 0-9 and -, as in hh-01")
-    return value
 
 
 def passphrase_option(command: _F) -> _F:

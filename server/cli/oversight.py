@@ -5,9 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from schemas.errors import UsageError
-from schemas.ids import is_record_id
-from server.cli.joining import device_form
+from server.cli.forms import device_form, record_named
 from server.cli.remote import folder_option, open_remote
 from server.http.identities import Done
 from server.http.oversight import QuarantineBody, QuarantineList, WhyBody
@@ -20,10 +18,8 @@ from sync.explain.values import moment
 @folder_option
 def why(record: str, device: str, folder: Path) -> None:
     """Tell by which grant RECORD is on DEVICE."""
-    if not is_record_id(record):
-        raise UsageError(f"{record!r} is no record id: give one as in 01890000-0000-7000-8000-000000000001")
     with open_remote(folder) as remote:
-        told = remote.get(f"/v1/why/{record}/{device}", WhyBody)
+        told = remote.get(f"/v1/why/{record_named(record)}/{device}", WhyBody)
     for seat in told.seats:
         if not seat.grants:
             click.echo(f"{seat.seat} ({seat.officer}): holds no scope that the record is in")

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from schemas.errors import UsageError
-from schemas.ids import is_record_id
+from server.cli.forms import record_named
 from server.cli.remote import folder_option, open_remote
 from server.http.identities import Done
 from server.http.retention import DueList
@@ -44,7 +44,7 @@ def review(record: str, keep_until: str | None, *, erase: bool, why: str, folder
     if keep_until is not None:
         body = {"outcome": "keep", "why": why, "until": _moment(keep_until)}
     with open_remote(folder) as remote:
-        remote.post(f"/v1/records/{_id(record)}/reviews", body, Done)
+        remote.post(f"/v1/records/{record_named(record)}/reviews", body, Done)
     click.echo("Another officer can erase it now" if erase else f"It is kept until {keep_until}")
 
 
@@ -55,14 +55,8 @@ def review(record: str, keep_until: str | None, *, erase: bool, why: str, folder
 def erase_command(record: str, why: str, folder: Path) -> None:
     """Carry out the erasure of RECORD, which another officer has proposed. Nothing brings it back."""
     with open_remote(folder) as remote:
-        remote.post(f"/v1/records/{_id(record)}/erasure", {"why": why}, Done)
+        remote.post(f"/v1/records/{record_named(record)}/erasure", {"why": why}, Done)
     click.echo("It is erased, here at once and on every device at its next contact")
-
-
-def _id(record: str) -> str:
-    if not is_record_id(record):
-        raise UsageError(f"{record!r} is no record id: give one as in 01890000-0000-7000-8000-000000000001")
-    return record
 
 
 def _moment(text: str) -> int:

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from schemas.errors import BeatbookError, UsageError
-from schemas.ids import RecordId, is_record_id
+from server.cli.forms import record_named
 from server.evidence import checking, exported
 from server.evidence.findings import Finding, Report
 from server.evidence.plain import leaf_words
@@ -117,14 +117,13 @@ def _begins(path: Path, words: bytes) -> bool:
 
 def _database(target: Path, record: str | None, pinned: list[Pinned], master_keys: Path | None) -> Report:
     database = database_of(target) if target.is_dir() else target
-    named = key_file(database.parent) if master_keys is None else master_keys
-    masters = MasterKeys.read(named) if named.exists() else None
-    if record is not None and not is_record_id(record):
-        raise UsageError(f"{record!r} is no record id: give one as in 01890000-0000-7000-8000-000000000001")
+    keys = key_file(database.parent) if master_keys is None else master_keys
+    masters = MasterKeys.read(keys) if keys.exists() else None
+    named = None if record is None else record_named(record)
     inspection = Inspection.open(database, masters)
     try:
         report = verify(inspection, pinned)
-        return report if record is None else about(report, inspection, RecordId(record))
+        return report if named is None else about(report, inspection, named)
     finally:
         inspection.close()
 

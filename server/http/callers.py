@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from schemas.errors import BeatbookError
-from schemas.ids import ScopeName
+from schemas.ids import DeviceId, ScopeName
 from schemas.rights import in_words
 from schemas.roles import Role
 from server.authority import Admitted
@@ -87,6 +87,17 @@ class Callers:
             RefusedError: it does not hold.
         """
         self._check(self._known, request, jkt=jkt or NO_KEY)
+
+    def prove_device(self, request: Request, device: DeviceId) -> str:
+        """Check the proof of a call that bears no token, by this device's key; its thumbprint comes back.
+
+        Raises:
+            RefusedError: it does not hold.
+        """
+        jkt = self._beatbook.authority.admission.key_of(device)
+        self.prove(request, jkt)
+        assert jkt is not None, "no proof holds for a device that has no key"
+        return jkt
 
     def new_key(self, request: Request) -> bytes:
         """The key by which a call is proved that bears no token and whose key nobody knows yet: 32 bytes.

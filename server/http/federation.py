@@ -73,7 +73,7 @@ class OidcFinish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 async def begin_oidc(request: Request) -> Response:
     """Begin to sign in with the provider: an address for the browser, and a handle for the device."""
     body = await read_body(request, OidcBegin)
-    jkt = _proved(request, DeviceId(body.device))
+    jkt = callers_of(request).prove_device(request, DeviceId(body.device))
     wait_ms = beatbook_of(request).pace.call(body.device)
     if wait_ms is not None:
         raise TooFastError(wait_ms)
@@ -93,16 +93,8 @@ async def finish_oidc(request: Request) -> Response:
     """Sign in whoever the provider has sent back, on the device that began; the answer is that of any sign-in."""
     body = await read_body(request, OidcFinish)
     device = DeviceId(body.device)
-    jkt = _proved(request, device)
+    jkt = callers_of(request).prove_device(request, device)
     return reply(signed_in_body(await _provider(request).finish(device, jkt, body.handle, body.check)))
-
-
-def _proved(request: Request, device: DeviceId) -> str:
-    """The thumbprint of a device's key, which has proved this call."""
-    jkt = beatbook_of(request).authority.admission.key_of(device)
-    callers_of(request).prove(request, jkt)
-    assert jkt is not None, "no proof holds for a device that has no key"
-    return jkt
 
 
 def _provider(request: Request) -> ProviderSignIn:

@@ -155,7 +155,7 @@ async def begin_key_sign_in(request: Request) -> Response:
     """Begin to sign an administrator in with a security key, on a device that proves its own."""
     body = await read_body(request, KeySignInBegin)
     device = DeviceId(body.device)
-    jkt = _proved(request, device)
+    jkt = callers_of(request).prove_device(request, device)
     wait_ms = beatbook_of(request).pace.call(device)
     if wait_ms is not None:
         raise TooFastError(wait_ms)
@@ -167,17 +167,9 @@ async def sign_in_by_key(request: Request) -> Response:
     """Sign in the administrator whose security key answers, on the device that began; as any sign-in."""
     body = await read_body(request, KeySignIn)
     device = DeviceId(body.device)
-    jkt = _proved(request, device)
+    jkt = callers_of(request).prove_device(request, device)
     response = msgspec.json.encode(body.response)
     return reply(signed_in_body(await _keys(request).finish_sign_in(device, jkt, body.handle, response)))
-
-
-def _proved(request: Request, device: DeviceId) -> str:
-    """The thumbprint of a device's key, which has proved this call."""
-    jkt = beatbook_of(request).authority.admission.key_of(device)
-    callers_of(request).prove(request, jkt)
-    assert jkt is not None, "no proof holds for a device that has no key"
-    return jkt
 
 
 def _keys(request: Request) -> SecurityKeys:

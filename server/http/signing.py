@@ -54,7 +54,7 @@ async def sign_in(request: Request) -> Response:
     """Sign an officer in with collar number and passphrase or PIN, on a device that proves its key."""
     body = await read_body(request, SignInBody)
     authority = beatbook_of(request).authority
-    callers_of(request).prove(request, authority.admission.key_of(body.device))
+    callers_of(request).prove_device(request, body.device)
     signed_in = await authority.signing.sign_in(
         body.device, body.officer, body.passphrase, address_of(request), body.new_passphrase
     )

@@ -236,7 +236,7 @@ def _write(path: Path, keys: Sequence[bytes], *, replace: bool) -> None:
                 path.hardlink_to(beside)
         finally:
             beside.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         if replace:
             raise StoreError(f"{path}: something else is writing it at this moment; try again") from None
@@ -244,7 +244,7 @@ def _write(path: Path, keys: Sequence[bytes], *, replace: bool) -> None:
         raise _refused(path, "written", error) from None
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the folder's names durable: a database must never outlive the only copy of its key."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from schemas.errors import StoreError, UsageError
 from server.edge.http_protocol import BoundedHttpProtocol
+from server.edge.listening import OrderlyServer, in_url, listen
 from server.witness.app import build
 from server.witness.heads import Heads
 from server.witness.witness import Witness
@@ -124,9 +125,8 @@ async def serve(
     # One worker: two requests at once would otherwise compare with the same head.
     with contextlib.closing(folder.heads), ThreadPoolExecutor(1, "witness") as thread:
         witness = Witness(folder.heads, logs, folder.key, folder.private_key.sign, now_s)
-        with _listen(host, port) as listening:
-            shown = f"[{host}]" if ":" in host else host
-            url = f"http://{shown}:{listening.getsockname()[1]}"
+        with listen(host, port, CONNECTIONS_MAX) as listening:
+            url = f"http://{in_url(host)}:{listening.getsockname()[1]}"
             config = uvicorn.Config(
                 build(witness, thread),
                 http=BoundedHttpProtocol,
@@ -141,34 +141,16 @@ async def serve(
             await _Server(config, lambda: ready(Listening(url, folder.key))).serve([listening])
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, but it says when it listens, and a stop that was asked for is no death by signal."""
+class _Server(OrderlyServer):
+    """It says when it listens."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        with super().capture_signals():
-            try:
-                yield
-            finally:
-                self._captured_signals.clear()
-
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=CONNECTIONS_MAX)
-    except OSError as error:
-        raise StoreError(
-            f"cannot listen on {host}:{port} ({error.strerror}); give another address with --host and --port"
-        ) from None
 
 
 def run(folder: Folder, logs: Iterable[VerifierKey], host: str, port: int, ready: Callable[[Listening], None]) -> None:

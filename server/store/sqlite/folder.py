@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import StoreError
-from server.store.masters import FILE_NAME
+from server.store.masters import FILE_NAME, sync_folder
 from server.store.sqlite.trouble import store_errors
 
 FORMAT: Final = 1
@@ -98,7 +98,7 @@ class DataFolder:
         if self.has_database:
             raise StoreError(f"{self.database}: is there already; nothing is created over it")
         unfinished.rename(self.database)
-        _sync(self.path)
+        sync_folder(self.path)
 
     def seal(self) -> None:
         """Write FORMAT, if it is not there yet: from now on the folder must have its database."""
@@ -110,7 +110,7 @@ class DataFolder:
             file.flush()
             os.fsync(file.fileno())
         beside.rename(self.path / _FORMAT_FILE)
-        _sync(self.path)
+        sync_folder(self.path)
 
     def release(self) -> None:
         """Let the next process have the folder."""
@@ -172,12 +172,3 @@ def _take(lock: int, path: Path, wait_s: float) -> None:
         if left <= 0:
             raise StoreError(f"{path}: another server uses this data folder; stop it, or name another folder")
         time.sleep(min(left, _LOCK_PAUSE_S))
-
-
-def _sync(folder: Path) -> None:
-    """Make the folder's names durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,8 +6,7 @@ either open or sealed and the marker tells which.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -19,6 +18,7 @@ from schemas.kinds import kind_named
 from schemas.wire import Result
 from server.store.sqlite import sealed
 from server.store.sqlite.sealed import SealedTables, entry_row, entry_subject
+from server.store.sqlite.transaction import transaction
 from server.store.vault import Subject
 from sync import merge
 
@@ -47,7 +47,7 @@ def finish(tables: SealedTables) -> None:
         return
     while marker != _DONE:
         table, _, after = marker.partition(" ")
-        with _transaction(connection):
+        with transaction(connection):
             marker = _after(table, _STEPS[table](tables, int(after)))
             connection.execute("UPDATE meta SET value = ? WHERE key = ?", (marker, MARKER))
     # Pages that were freed before still hold what they held. It is rebuilt in a file of its own: in memory a large
@@ -80,7 +80,7 @@ def rewrap(tables: SealedTables) -> int:
             for n, record, old in rows
             if any(old) and (wrapped := tables.vault.rewrapped(Subject(record), old)) is not None
         ]
-        with _transaction(connection):
+        with transaction(connection):
             connection.executemany("UPDATE record_key SET wrapped = ? WHERE n = ?", fresh)
         after, moved = rows[-1][0], moved + len(fresh)
     fold(connection)
@@ -165,15 +165,3 @@ def _after(table: str, last: int | None) -> str:
 def _marker(connection: sqlite3.Connection) -> str | None:
     found = connection.execute("SELECT value FROM meta WHERE key = ?", (MARKER,)).fetchone()
     return None if found is None else str(found[0])
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

@@ -4,10 +4,9 @@ Synchronous on purpose. It runs in a process of its own (`child`) or on a thread
 either way nothing happens between the beginning and the end of a transaction but this.
 """
 
-import contextlib
 import logging
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from server.store.masters import MasterKeys
 from server.store.sqlite import erasing, log, schema, sealed, sealing
 from server.store.sqlite.folder import LOCK_WAIT_S, DataFolder
 from server.store.sqlite.sealed import SealedTables, entry_row, entry_subject
+from server.store.sqlite.transaction import transaction
 from server.store.sqlite.trouble import store_error, store_errors
 from server.store.vault import Subject, Vault
 from sync import merge
@@ -171,7 +171,7 @@ class SqliteWriter:
 
     def _commit_once(self, ops: Sequence[tuple[Submission, bytes]], beside: Extras, now: Millis) -> Settled:
         try:
-            with self._transaction():
+            with transaction(self._connection):
                 if not self._sure:
                     self._load_heads()
                 settled = settle(ops, self._load(needs(ops, beside)), self._seq, now, beside)
@@ -194,21 +194,6 @@ class SqliteWriter:
         self._tree = settled.written.tree
         self._places += len(settled.ops)
         return settled
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """One transaction: all of it on disk when this ends, or nothing of it."""
-        # Deferred, it would fail as "locked" at its first write, busy timeout or not.
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            # After some errors SQLite has rolled back itself; what counts is that no transaction stays open.
-            if self._connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
-                    self._connection.execute("ROLLBACK")
-            raise
 
     def _meta(self, key: str) -> object:
         with store_errors(self._folder.database):
