@@ -23,6 +23,27 @@ OTHER: Final = DeviceId("hh-0117")
 EPOCH: Final = Epoch("00c0ffee00c0ffee")
 GEN: Final = Generation(1)
 
+LEAST: Final[dict[str, dict[str, Any]]] = {
+    "incident": {"opened_at": T0, "area": "birmingham", "category": "transport", "summary": "A spill."},
+    "custody-booking": {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": T0},
+    "briefing": {"title": "Routes", "body": "Two coaches.", "audience": ["force"], "issued_at": T0},
+    "resource": {"category": "cell", "name": "M7", "home": "suite:perry-barr"},
+    "suspect": {"name": "Sam Example", "wanted_for": "Burglary", "area": "birmingham"},
+    "medical": {"booking": BOOKING, "suite": "perry-barr"},
+    "inbox-item": {
+        "subject": BOOKING,
+        "subject_kind": "custody-booking",
+        "field": "relevant_time",
+        "policy": "once",
+        "places": ["suite:perry-barr"],
+        "roles": ["custody-officer"],
+        "opened_at": 1,
+        "due_at": 2,
+        "safe_because": "x",
+    },
+}
+"""Kind -> what a new record of it must have; the rules make inbox items, officers the others."""
+
 
 def noise(label: str, size: int) -> bytes:
     """Bytes that stand for a digest, a nonce or a signature: SHA-256 of a label, repeated to `size`."""

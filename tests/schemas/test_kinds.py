@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from schemas import scopes
-from schemas.ids import FieldName, RecordId
+from schemas.ids import FieldName
 from schemas.kinds import (
     KINDS,
     Briefing,
@@ -29,6 +29,7 @@ from schemas.retention import RetentionGroup
 from schemas.rights import Rights
 from schemas.roles import Role
 from sync.policies import ENGINE
+from tests.examples import BOOKING, LEAST
 
 STRUCTS: list[type[Kind]] = [Incident, Briefing, CustodyBooking, Resource, Suspect, Medical, InboxItem]
 
@@ -249,15 +250,7 @@ FULL: dict[str, dict[str, Any]] = {
         "log": [{"text": "solihull"}],
     },
     "inbox-item": {
-        "subject": "0199c8a1-7c00-7a11-8b22-0000000000a1",
-        "subject_kind": "custody-booking",
-        "field": "relevant_time",
-        "policy": "once",
-        "places": ["suite:perry-barr"],
-        "roles": ["custody-officer"],
-        "opened_at": 1,
-        "due_at": 2,
-        "safe_because": "x",
+        **LEAST["inbox-item"],
         "shown": 3,
         "candidates": [{"value": 3}, {"value": 4, "base": 2, "saw": ["hh-1/4"], "why": "x", "wall": 5}],
         "escalations": [],
@@ -410,4 +403,4 @@ def test_every_scope_of_a_record_belongs_to_an_audience() -> None:
 
 def test_the_record_of_an_item_is_named_like_any_other() -> None:
     """The subject of the item above is a record id."""
-    assert item().subject == RecordId("0199c8a1-7c00-7a11-8b22-0000000000a1")
+    assert item().subject == BOOKING

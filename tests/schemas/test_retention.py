@@ -10,32 +10,12 @@ from schemas.errors import UsageError
 from schemas.ids import FieldName
 from schemas.kinds import KINDS, Kind, retention_group
 from schemas.retention import RETENTION, Period, RetentionGroup
-from tests.examples import BOOKING, T0
-
-NEW: dict[str, dict[str, Any]] = {
-    "incident": {"opened_at": T0, "area": "birmingham", "category": "transport", "summary": "A spill."},
-    "custody-booking": {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": T0},
-    "briefing": {"title": "Routes", "body": "Two coaches.", "audience": ["force"], "issued_at": T0},
-    "resource": {"category": "cell", "name": "M7", "home": "suite:perry-barr"},
-    "suspect": {"name": "Sam Example", "wanted_for": "Burglary", "area": "birmingham"},
-    "medical": {"booking": BOOKING, "suite": "perry-barr"},
-    "inbox-item": {
-        "subject": BOOKING,
-        "subject_kind": "custody-booking",
-        "field": "relevant_time",
-        "policy": "once",
-        "places": ["suite:perry-barr"],
-        "roles": ["custody-officer"],
-        "opened_at": 1,
-        "due_at": 2,
-        "safe_because": "x",
-    },
-}
+from tests.examples import BOOKING, LEAST, T0
 
 
 def made(kind: str, **values: object) -> Kind:
     """A record with what it must have, and these values."""
-    return KINDS[kind].build({FieldName(name): value for name, value in (NEW[kind] | values).items()})
+    return KINDS[kind].build({FieldName(name): value for name, value in (LEAST[kind] | values).items()})
 
 
 def test_every_group_has_a_meaning_and_a_period() -> None:

@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 from server.edge import http_protocol
 from server.edge.bounds import HEAD_BYTES_MAX, HEADERS_MAX
 from server.edge.http_protocol import _DEADLINES, _LATE_BODY, _LATE_HEAD, BoundedHttpProtocol, _Phase
-from tests.server.edge.served import FEW, GET, HOST, served
+from tests.server.edge.served import FEW, GET, HOST, Application, served
 
 HEAD = f"Host: {HOST}\r\n"
 POST = f"POST / HTTP/1.1\r\n{HEAD}Content-Length: 10\r\n\r\n".encode()
@@ -25,20 +25,25 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(_DEADLINES, _Phase.BODY, (60, _LATE_BODY))
 
 
+async def given_up(sent: bytes, part: str) -> Application:
+    """The application, once a caller was told that this part of its request did not come, and its connection ended."""
+    async with served() as server:
+        caller = await server.call()
+        await caller.send(sent)
+        answer = await caller.answer()
+        assert answer.status == 408
+        assert part in answer.problem["detail"]
+        assert await caller.ended() == b""
+        return server.app
+
+
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize(
     "sent", [b"", b"G", GET[:-2], b"\r\n", b"GET / HTTP/1.1\r\nHost", b"GET / HTTP/1.1\r\nX: y\r\n"]
 )
 async def test_a_head_that_does_not_end_is_told_and_ended(sent: bytes) -> None:
     """Half-sent requests, blank lines and silence: 408 after the deadline, and the connection ends."""
-    async with served() as server:
-        caller = await server.call()
-        await caller.send(sent)
-        answer = await caller.answer()
-        assert answer.status == 408
-        assert "head" in answer.problem["detail"]
-        assert await caller.ended() == b""
-        assert server.app.scopes == []
+    assert (await given_up(sent, "head")).scopes == []
 
 
 @pytest.mark.parametrize(
@@ -69,14 +74,7 @@ async def test_bytes_that_trickle_do_not_move_the_deadline(start: bytes, piece: 
 @pytest.mark.parametrize("sent", [POST, POST + b"12345", CHUNKED, CHUNKED + b"5\r\n12345\r\n", CHUNKED + b"5"])
 async def test_a_body_that_does_not_end_is_told_and_ended(sent: bytes) -> None:
     """408 after the deadline; the application learns that its caller has gone."""
-    async with served() as server:
-        caller = await server.call()
-        await caller.send(sent)
-        answer = await caller.answer()
-        assert answer.status == 408
-        assert "body" in answer.problem["detail"]
-        assert await caller.ended() == b""
-        assert server.app.bodies == []
+    assert (await given_up(sent, "body")).bodies == []
 
 
 @pytest.mark.usefixtures("hurried")
