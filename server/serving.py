@@ -168,7 +168,9 @@ async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str]
     except StoreError:
         await store.close()
         raise
-    beatbook = Beatbook(store, keys, ways=ways, witnesses=configuration.witness_addresses())
+    beatbook = Beatbook(
+        store, keys, ways=ways, schedule=configuration.schedule(), witnesses=configuration.witness_addresses()
+    )
     try:
         await beatbook.start()
         code = await beatbook.authority.signing.first_link()
