@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +24,7 @@ from server.configuration import Configuration
 from server.edge.addresses import Proxies
 from server.edge.door import Door, Entry
 from server.edge.http_protocol import BoundedHttpProtocol
+from server.edge.listening import OrderlyServer, in_url, listen
 from server.edge.tls import Tls
 from server.federation import links
 from server.federation.settings import SignInSettings
@@ -70,7 +70,7 @@ def read_address(data: Path) -> Address | None:
         return None
 
 
-class GracefulServer(uvicorn.Server):
+class GracefulServer(OrderlyServer):
     """uvicorn behind our own door, and every device is told to come back before its socket is closed."""
 
     def __init__(
@@ -89,15 +89,6 @@ class GracefulServer(uvicorn.Server):
         self._tls = tls
         self._ready = ready
         self._door: Door | None = None
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """As the base does, but a stop that was asked for is no death by signal: the process ends with code 0."""
-        with super().capture_signals():
-            try:
-                yield
-            finally:
-                self._captured_signals.clear()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, open the door, and say so. uvicorn would accept without bound."""
@@ -173,7 +164,7 @@ async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str]
     store = await SqliteStore.open(data)
     try:
         keys = ServerKeys.open(data / KEYS)
-        listening = _listen(configuration.listen.host, configuration.listen.port)
+        listening = listen(configuration.listen.host, configuration.listen.port, BACKLOG)
     except StoreError:
         await store.close()
         raise
@@ -225,16 +216,6 @@ async def _serve(
     await GracefulServer(config, beatbook, configuration, tls, ready).serve([listening])
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        remedy = "is another server running there?" if taken else "give an address of this machine with --host"
-        raise StoreError(f"cannot listen on {host}:{port} ({error.strerror}); {remedy}") from None
-
-
 def _room_for(connections: int) -> int:
     """How many connections this process has descriptors for, at most `connections`.
 
@@ -257,11 +238,11 @@ def _room_for(connections: int) -> int:
 
 def _announce(configuration: Configuration, listening: socket.socket) -> Address:
     """Keep in the data folder where the server listens."""
-    data, listen = configuration.data, configuration.listen
+    data = configuration.data
     port = listening.getsockname()[1]
     secure = "" if configuration.tls_files is None else "s"
     # A certificate is for a name; in clear, the address is what this machine's own commands call.
-    shown = configuration.host_names[0] if secure else f"[{listen.host}]" if ":" in listen.host else listen.host
+    shown = configuration.host_names[0] if secure else in_url(configuration.listen.host)
     address = Address(
         http=f"http{secure}://{shown}:{port}", sync=f"ws{secure}://{shown}:{port}{SYNC_PATH}", pid=os.getpid()
     )
