@@ -11,7 +11,17 @@ from typing import Any, Final
 import msgspec
 
 from schemas.rights import in_words
-from server.http import administration, devices, evidence, federation, oversight, retention, security_keys, signing
+from server.http import (
+    act_drafts,
+    administration,
+    devices,
+    evidence,
+    federation,
+    oversight,
+    retention,
+    security_keys,
+    signing,
+)
 from server.http.administration import GrantActs, OrganisationActs, PeopleActs, SeatActs
 from server.http.operations import ANYBODY, KEY_HOLDER, Operation
 
@@ -62,7 +72,7 @@ def _bodies(body: Any) -> Iterator[str]:  # noqa: ANN401  a Struct
         yield "`acts`, a list of the following, each with its `t`. What begins or ends does so now where a call does"
         yield "not say when, and what can be ended gets a `span` of its own.\n"
         yield "| `t` | fields |\n| --- | --- |"
-        for draft, _ in administration.drafts_of(body):
+        for draft, _ in act_drafts.drafts_of(body):
             fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(draft))
             yield f"| `{draft.__struct_config__.tag}` | {fields} |"
         yield ""

@@ -1,28 +1,22 @@
 """Routes: administrative acts, by family, and the registry as it stands.
 
-What a call sends are the registry's own acts (`server.registry.acts`), without who and when, which are the caller and
-the server's clock. The body types are made from the acts, so that the two never differ. All acts of a call are done, or
-none.
+What a call sends are the registry's own acts (`server.http.act_drafts`). All acts of a call are done, or none.
 """
 
-import functools
-import operator
-import secrets
-import typing
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from schemas.ids import MillisInt, OfficerId, OfficerText, SlugText
+from schemas.ids import OfficerId, OfficerText, SlugText
 from schemas.roles import Role
+from server.http.act_drafts import acts_of, family, word_for
 from server.http.callers import NotEntitledError, caller_of
 from server.http.identities import Done
 from server.http.operations import Operation, read_body
 from server.http.problems import beatbook_of, reply
 from server.registry.acts import (
-    Act,
     Assigned,
     Cleared,
     CompartmentMade,
@@ -46,75 +40,13 @@ from server.registry.acts import (
     UnitMerged,
     UnitRenamed,
 )
-from server.registry.acts.base import BaseAct, SpanText, Why
+from server.registry.acts.base import Why
 from server.registry.state import Officer, Span, State
 
 ADMINISTRATION: Final = (Role.ADMINISTRATOR,)
 ACTS_MAX: Final = 256
 """Acts in one call: a shift's rota."""
-_NOISE_BYTES: Final = 8
-_SERVERS: Final = frozenset({"by", "at"})
-"""What no call says of an act."""
-
-
-def _word(act: type[BaseAct]) -> str:
-    """What an act is called in a call: `unit-added` for `unit-added-1`."""
-    return str(act.__struct_config__.tag).rpartition("-")[0]
-
-
-def _draft(act: type[BaseAct]) -> type[msgspec.Struct]:
-    """The body type of an act: without who and when, and with a name and a start of its own where none is given."""
-    hints = typing.get_type_hints(act, include_extras=True)
-    fields: list[Any] = []
-    for field in msgspec.structs.fields(act):
-        if field.name in _SERVERS:
-            continue
-        if field.name == "start" or (field.name == "until" and field.required):
-            _NOW.setdefault(act, set()).add(field.name)
-            fields.append((field.name, MillisInt | None, None))
-        elif field.name == "span" and issubclass(act, SpanAct):
-            fields.append((field.name, SpanText | None, None))
-        elif field.required:
-            fields.append((field.name, hints[field.name]))
-        else:
-            fields.append((field.name, hints[field.name], field.default))
-    return msgspec.defstruct(
-        f"{act.__name__}Draft",
-        fields,
-        frozen=True,
-        kw_only=True,
-        forbid_unknown_fields=True,
-        tag_field="t",
-        tag=_word(act),
-        module=__name__,
-        namespace={"__doc__": act.__doc__},
-    )
-
-
-def _family(name: str, *acts: type[BaseAct]) -> type[msgspec.Struct]:
-    """The body type of a family's route: `{"acts": [...]}`."""
-    drafts = tuple(_draft(act) for act in acts)
-    for act, draft in zip(acts, drafts, strict=True):
-        _ACTS[draft] = act
-    one: Any = functools.reduce(operator.or_, drafts)
-    many = Annotated[tuple[one, ...], msgspec.Meta(min_length=1, max_length=ACTS_MAX)]
-    family = msgspec.defstruct(
-        name, [("acts", many)], frozen=True, kw_only=True, forbid_unknown_fields=True, module=__name__
-    )
-    _FAMILIES[family] = list(zip(drafts, acts, strict=True))
-    return family
-
-
-def drafts_of(family: type[msgspec.Struct]) -> list[tuple[type[msgspec.Struct], type[BaseAct]]]:
-    """The body types that a family's route takes, each with the act that it becomes."""
-    return _FAMILIES[family]
-
-
-_ACTS: Final[dict[type[msgspec.Struct], type[BaseAct]]] = {}
-_NOW: Final[dict[type[BaseAct], set[str]]] = {}
-"""Act -> its fields that are now where a call does not say them: when it begins, or ends."""
-_FAMILIES: Final[dict[type[msgspec.Struct], list[tuple[type[msgspec.Struct], type[BaseAct]]]]] = {}
-OrganisationActs: Final = _family(
+OrganisationActs: Final = family(
     "OrganisationActs",
     UnitAdded,
     UnitRenamed,
@@ -123,12 +55,23 @@ OrganisationActs: Final = _family(
     MissionBegun,
     MissionEnded,
     CompartmentMade,
+    at_most=ACTS_MAX,
 )
-PeopleActs: Final = _family("PeopleActs", OfficerAdded, OfficerEnded, OfficerReturned, LeaseSet)
-GrantActs: Final = _family(
-    "GrantActs", RoleGiven, Posted, ShiftSet, Assigned, MissionJoined, NamedGrant, Cleared, ScopeGranted, SpanEnded
+PeopleActs: Final = family("PeopleActs", OfficerAdded, OfficerEnded, OfficerReturned, LeaseSet, at_most=ACTS_MAX)
+GrantActs: Final = family(
+    "GrantActs",
+    RoleGiven,
+    Posted,
+    ShiftSet,
+    Assigned,
+    MissionJoined,
+    NamedGrant,
+    Cleared,
+    ScopeGranted,
+    SpanEnded,
+    at_most=ACTS_MAX,
 )
-SeatActs: Final = _family("SeatActs", SeatOpened)
+SeatActs: Final = family("SeatActs", SeatOpened, at_most=ACTS_MAX)
 
 
 class DoneAct(msgspec.Struct, frozen=True, kw_only=True):
@@ -334,26 +277,19 @@ async def read_organisation(request: Request) -> Response:
     return reply(Organisation(units=units, missions=missions, compartments=dict(registry.compartments)))
 
 
-async def _perform(request: Request, family: type[msgspec.Struct]) -> Response:
-    body: Any = await read_body(request, family)
+async def _perform(request: Request, taken: type[msgspec.Struct]) -> Response:
+    body = await read_body(request, taken)
     beatbook, caller = beatbook_of(request), caller_of(request)
-    now = beatbook.now()
-    acts: list[Act] = []
-    for draft in body.acts:
-        given = {name: getattr(draft, name) for name in draft.__struct_fields__}
-        kind = _ACTS[type(draft)]
-        given |= {name: now for name in _NOW.get(kind, ()) if given[name] is None}
-        if "span" in given and given["span"] is None:
-            given["span"] = f"{_word(kind)}-{secrets.token_hex(_NOISE_BYTES)}"
-        if kind is not OfficerAdded and "officer" in given:
-            _not_oneself(given["officer"], caller.officer)
-        acts.append(typing.cast("Act", kind(by=caller.officer, at=now, **given)))
+    acts = acts_of(body, caller.officer, beatbook.now())
+    for act in acts:
+        if not isinstance(act, OfficerAdded):
+            _not_oneself(getattr(act, "officer", None), caller.officer)
     await beatbook.authority.ledger.perform(*acts)
-    done = [DoneAct(t=_word(type(act)), span=act.span if isinstance(act, SpanAct) else None) for act in acts]
+    done = [DoneAct(t=word_for(type(act)), span=act.span if isinstance(act, SpanAct) else None) for act in acts]
     return reply(ActsDone(acts=done), 201)
 
 
-def _not_oneself(officer: str, caller: OfficerId) -> None:
+def _not_oneself(officer: str | None, caller: OfficerId) -> None:
     """What is done to somebody's own rights, somebody else does: then two know of it.
 
     Raises:
@@ -385,7 +321,7 @@ def _holds(span: Span, now: int) -> bool:
 def _span(span: Span) -> SpanBody:
     said: dict[str, Any] = msgspec.to_builtins(span.act)
     what = {name: value for name, value in said.items() if name not in {"t", "span", "start", "until", "officer"}}
-    return SpanBody(span=span.act.span, t=_word(type(span.act)), start=span.act.start, until=span.until, what=what)
+    return SpanBody(span=span.act.span, t=word_for(type(span.act)), start=span.act.start, until=span.until, what=what)
 
 
 def _post(path: str, handler: Any, takes: Any, gives: Any, status: int = 201) -> Operation:  # noqa: ANN401  as in `Operation`

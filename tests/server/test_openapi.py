@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from schemas.kinds import KINDS
 from server.http import bodies
-from server.http.administration import drafts_of
+from server.http.act_drafts import drafts_of
 from server.http.openapi import document
 from server.http.operations import BODY_BYTES_MAX, LIST_DEFAULT, LIST_MAX, Operation
 from server.http.problems import HANDLERS, Problem
