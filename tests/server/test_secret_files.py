@@ -8,6 +8,7 @@ import pytest
 
 from schemas.errors import StoreError, UsageError
 from server.secret_files import SECRET_BYTES_MAX, Secret, check_private, find_secret, read_secret
+from tests.server.owners import NOBODY_HERE, owned_by
 
 PLANTED = "planted-Zq81-secret"
 NAME = "BEATBOOK_OIDC_CLIENT_SECRET"
@@ -56,6 +57,15 @@ def test_a_file_of_its_owner_alone_passes(file: Path, mode: int) -> None:
     """Also one that nobody may write any more."""
     file.chmod(mode)
     check_private(file)
+
+
+def test_a_file_of_another_user_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns it could exchange it at any time; root may."""
+    owned_by(monkeypatch, 0)
+    assert read_secret(file).reveal() == PLANTED
+    owned_by(monkeypatch, NOBODY_HERE)
+    with pytest.raises(StoreError, match="belongs to another user"):
+        read_secret(file)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe", b"x" * (SECRET_BYTES_MAX + 1)])

@@ -9,6 +9,7 @@ import pytest
 from schemas.errors import StoreError, UsageError
 from server.store import masters
 from server.store.masters import MasterKeys
+from tests.server.owners import NOBODY_HERE, owned_by
 
 
 @pytest.fixture
@@ -75,12 +76,11 @@ def test_a_file_that_others_may_use_is_refused(path: Path, mode: int) -> None:
 def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever owns it could exchange it at any time; root may."""
     MasterKeys.make(path)
-    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
-    if path.stat().st_uid == 0:
-        assert MasterKeys.read(path).newest
-    else:
-        with pytest.raises(StoreError, match="belongs to another user"):
-            MasterKeys.read(path)
+    owned_by(monkeypatch, 0)
+    assert MasterKeys.read(path).newest
+    owned_by(monkeypatch, NOBODY_HERE)
+    with pytest.raises(StoreError, match="belongs to another user"):
+        MasterKeys.read(path)
 
 
 def test_a_folder_in_its_place_is_refused(path: Path) -> None:

@@ -77,17 +77,22 @@ async def settle(http: httpx.AsyncClient, process: Process) -> None:
         assert (await http.get(process.url + PATH)).status_code == 405
 
 
+async def killed_over_honest(http: httpx.AsyncClient, folder: Path, point: str) -> None:
+    """Kill a witness at this point of cosigning the honest head; nobody was told anything."""
+    async with running(folder, point) as process:
+        asked = asyncio.create_task(ask(http, process, 0, 17, HONEST))
+        assert await process.line() == "stalled"
+        await settle(http, process)
+        assert not asked.done()
+        await process.kill()
+        assert await asked == (0, "")
+
+
 @pytest.mark.parametrize("point", ["compared", "written"])
 async def test_killed_before_the_commit_nothing_was_said(tmp_path: Path, point: str) -> None:
     """No byte of a cosignature has left; so the next process is free to sign the other history."""
     async with httpx.AsyncClient(trust_env=False, timeout=LONG_S) as http:
-        async with running(tmp_path / "w", point) as process:
-            asked = asyncio.create_task(ask(http, process, 0, 17, HONEST))
-            assert await process.line() == "stalled"
-            await settle(http, process)
-            assert not asked.done()
-            await process.kill()
-            assert await asked == (0, "")
+        await killed_over_honest(http, tmp_path / "w", point)
         async with running(tmp_path / "w") as process:
             assert (await ask(http, process, 0, 17, FORK))[0] == 200
             assert await ask(http, process, 0, 17, HONEST) == (409, "17\n")
@@ -97,13 +102,7 @@ async def test_killed_before_the_commit_nothing_was_said(tmp_path: Path, point: 
 async def test_killed_before_the_answer_the_head_stands(tmp_path: Path) -> None:
     """The next process signs that history, and no other, though nobody was told of the first."""
     async with httpx.AsyncClient(trust_env=False, timeout=LONG_S) as http:
-        async with running(tmp_path / "w", "kept") as process:
-            asked = asyncio.create_task(ask(http, process, 0, 17, HONEST))
-            assert await process.line() == "stalled"
-            await settle(http, process)
-            assert not asked.done()
-            await process.kill()
-            assert await asked == (0, "")
+        await killed_over_honest(http, tmp_path / "w", "kept")
         async with running(tmp_path / "w") as process:
             assert await ask(http, process, 0, 17, FORK) == (409, "17\n")
             assert await ask(http, process, 17, 17, FORK) == (409, "17\n")
