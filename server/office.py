@@ -6,35 +6,28 @@ replay that changes nothing.
 
 import asyncio
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import decode_op, decode_row, encode
-from schemas.errors import FrameError, UsageError
-from schemas.ids import FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, ScopeName, Seq, new_record_id
+from schemas.codec import decode_row
+from schemas.errors import UsageError
+from schemas.ids import FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
 from schemas.kinds import Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
-from schemas.limits import INT_MAX, OPS_PER_PUSH_MAX, REASON_CHARS_MAX, SALT_BYTES
+from schemas.limits import OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
-from schemas.roles import Role
 from schemas.wire import Result
 from server import alternatives
 from server.commits import Submission
 from server.committer import Committer
-from server.logbook import OFFICE
+from server.own_ops import OwnOps, Standing
 from server.store import Store
-from sync import check, clock, inbox, merge
+from sync import inbox, merge
 from sync.merge import RecordState
 from sync.replica.writing import sight
 
-NUMBERS_PER_MS: Final = 1_024
-"""The first number of a run is the clock's reading (ms since 1970) times this: more ops than a server makes in a ms.
-
-A server that was set back to a backup does not know how far its lost history had counted, and a number must never name
-two ops. Counting on from the clock, it begins above every number that any earlier run can have come to."""
 _RECORD_NOISE_BYTES: Final = 10
 NOT_PERMITTED: Final = "op_not_permitted"
 NOT_ENTITLED: Final = "op_not_entitled"
@@ -51,18 +44,6 @@ class SettledError(UsageError):
 
 class ForbiddenError(UsageError):
     """Whoever asks may not write that."""
-
-
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """By what right somebody asks the office to write something; the committer holds each op to it, as a device's.
-
-    Attributes:
-        scopes: what they may see: they write to no other record.
-        roles: what they are.
-    """
-
-    scopes: frozenset[ScopeName]
-    roles: frozenset[Role]
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,15 +138,13 @@ class Office:
         self._store = store
         self._committer = committer
         self._now = now
-        self._next = OpNumber(1)
+        self._ops = OwnOps(store, committer, now)
         self._one_at_a_time = asyncio.Lock()
         """Of what reads an inbox item and then writes to it: whoever comes second sees what the first has done."""
 
     async def start(self) -> None:
         """Number its ops behind those of every earlier run, also one whose history was lost."""
-        behind = await self._store.last_op(OFFICE) + 1
-        by_clock = self._now() * NUMBERS_PER_MS
-        self._next = OpNumber(max(behind, by_clock) if by_clock < INT_MAX else behind)
+        await self._ops.start()
 
     async def bring(self, drafts: Sequence[Draft], author: OfficerId, standing: Standing | None = None) -> list[Made]:
         """Make records, or change those that are there and differ; what is the same is left alone.
@@ -196,7 +175,7 @@ class Office:
                 ops.append(op)
         for start in range(0, len(ops), OPS_PER_PUSH_MAX):
             part = ops[start : start + OPS_PER_PUSH_MAX]
-            for op, result in zip(part, await self._commit(part, standing), strict=True):
+            for op, result in zip(part, await self._ops.commit(part, standing), strict=True):
                 _check_durable(op, result)
                 made[op.record] = Made(op.record, "created" if op.create else "changed", result.seq)
         return [made[draft.record] for draft in drafts]
@@ -233,9 +212,9 @@ class Office:
                 if strange:
                     raise UsageError(f"inbox item {item}: {', '.join(sorted(strange))} is none of its candidates")
                 saw[inbox.CANDIDATES] = tuple(sorted(choice.seen))
-            ops = [self._op(item, state.spec, state, changes, choice.author, saw)]
+            ops = [self._ops.make(item, state.spec, state, changes, choice.author, saw)]
             ops += await self._instead(item, about, choice, standing)
-            results = await self._commit(ops, standing)
+            results = await self._ops.commit(ops, standing)
         for op, result in zip(ops, results, strict=True):
             _check_durable(op, result)
         return Decided(
@@ -263,9 +242,9 @@ class Office:
         row = None if edit.record is None else await self._store.record(edit.record)
         state = None if row is None else merge.from_row(decode_row(row))
         name = edit.record or new_record_id(self._now(), os.urandom(_RECORD_NOISE_BYTES))
-        made = self._op(name, spec, state, edit.changes, edit.author)
+        made = self._ops.make(name, spec, state, edit.changes, edit.author)
         op = msgspec.structs.replace(made, occurred_at=edit.occurred_at, why=edit.why[:REASON_CHARS_MAX])
-        (result,) = await self._commit([op], standing)
+        (result,) = await self._ops.commit([op], standing)
         _check_durable(op, result)
         return op.id
 
@@ -299,8 +278,8 @@ class Office:
             fresh = asked(about)
             if fresh:
                 changes = {_ESCALATIONS: msgspec.to_builtins(fresh)}
-                op = self._op(item, state.spec, state, changes, author)
-                (result,) = await self._commit([op])
+                op = self._ops.make(item, state.spec, state, changes, author)
+                (result,) = await self._ops.commit([op])
                 _check_durable(op, result)
         return fresh
 
@@ -330,71 +309,24 @@ class Office:
             if wrong is not None:
                 raise UsageError(f"instead: {resource} cannot be had: {wrong}")
             changes = {alternatives.HOLD: msgspec.to_builtins(Hold(holder=holder))}
-            ops.append(self._op(resource, state.spec, state, changes, choice.author))
+            ops.append(self._ops.make(resource, state.spec, state, changes, choice.author))
         if len(set(choice.instead.values())) != len(choice.instead):
             raise UsageError("instead: one resource cannot be given to two")
         return ops
-
-    async def _commit(self, ops: Sequence[Op], standing: Standing | None = None) -> tuple[Result, ...]:
-        bodies = tuple(encode(op) for op in ops)
-        if standing is None:
-            return await self._committer.commit(Submission(OFFICE, None, bodies))
-        return await self._committer.commit(Submission(OFFICE, standing.scopes, bodies, roles=standing.roles))
 
     def _op_for(self, draft: Draft, row: bytes | None, author: OfficerId) -> Op | None:
         spec = kind_named(draft.kind)
         if spec is None:
             raise UsageError(f"there is no record kind {draft.kind!r}")
         if row is None:
-            return self._op(draft.record, spec, None, _as_said(spec, draft.values), author)
+            return self._ops.make(draft.record, spec, None, _as_said(spec, draft.values), author)
         state = merge.from_row(decode_row(row))
         changes = _differing(state, spec, draft.values, author)
         if not changes:
             return None
         if state.spec is not spec:
             raise UsageError(f"{draft.kind} {draft.record}: op_kind_differs: the record is of kind {state.spec.name}")
-        return self._op(draft.record, spec, state, changes, author)
-
-    def _op(  # noqa: PLR0917  the parts of one op, in its order
-        self,
-        record: RecordId,
-        spec: KindSpec,
-        state: RecordState | None,
-        changes: Mapping[FieldName, Any],
-        author: OfficerId,
-        saw: Mapping[FieldName, tuple[OpId, ...]] | None = None,
-    ) -> Op:
-        """An op of the office, checked: what a device could not read would end every session that has to carry it.
-
-        Raises:
-            UsageError: it cannot be.
-        """
-        now = self._now()
-        op = Op(
-            device=OFFICE,
-            n=self._next,
-            record=record,
-            kind=spec.name,
-            author=author,
-            create=state is None,
-            base=Seq(0) if state is None else state.version,
-            hlc=clock.next_hlc(now, clock.ZERO if state is None else state.seen()),
-            occurred_at=now,
-            wall=now,
-            changes=dict(changes),
-            saw=dict(sight(spec, state, changes) if saw is None else saw),
-            salt=secrets.token_bytes(SALT_BYTES),
-        )
-        found = check.op_alone(op, by_rule=spec.by_rule)
-        refusal = found if isinstance(found, check.Refusal) else check.op_on(state, op, spec)
-        if refusal is not None:
-            raise UsageError(f"{spec.name} {record}: {refusal.code}: {refusal.detail}")
-        try:
-            decode_op(encode(op))
-        except (FrameError, OverflowError) as error:
-            raise UsageError(f"{spec.name} {record}: cannot be sent to devices: {error}") from None
-        self._next = OpNumber(self._next + 1)
-        return op
+        return self._ops.make(draft.record, spec, state, changes, author)
 
 
 def _no_item(item: RecordId) -> NotFoundError:

@@ -21,7 +21,7 @@ from server.authority import Admitted
 from server.beatbook import Beatbook
 from server.federation.refusals import RefusedError
 from server.federation.tokens import DpopVerifier
-from server.office import Standing
+from server.own_ops import Standing
 
 NONCE: Final = "dpop-nonce"
 TIME: Final = "beatbook-time"

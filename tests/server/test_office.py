@@ -1,7 +1,6 @@
 """The server's own acts: records made, changed or left alone, and never against an officer's word."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -250,52 +249,3 @@ async def test_the_same_call_after_a_failure_is_safe(desk: Desk) -> None:
     desk.store.failing = None
     assert await desk.bring(draft()) == ["created"]
     assert await desk.bring(draft()) == ["same"]
-
-
-async def test_op_numbers_go_on_after_a_restart(desk: Desk) -> None:
-    """A number is never used for two ops, or the second would be taken for the first: also one millisecond later."""
-    await desk.bring(draft(1), draft(2))
-    last = await desk.store.last_op(OFFICE)
-    async with again(desk.store) as later:
-        assert await later.bring(draft(3)) == ["created"]
-    assert reread_op(desk.store.groups[-1][0].ops[0]).n == last + 1
-
-
-@contextlib.asynccontextmanager
-async def again(store: GatedStore, after_ms: int = 0) -> AsyncIterator[Desk]:
-    """The office of another run over a store."""
-    later = Desk(store)
-    later.clock.advance(after_ms)
-    running = asyncio.create_task(later.committer.run())
-    await later.office.start()
-    yield later
-    later.committer.close()
-    await running
-
-
-async def test_op_numbers_of_a_lost_history_are_not_used_again(desk: Desk) -> None:
-    """A server set back to a backup does not know how far it had counted, and devices hold what it had written."""
-    await desk.bring(draft(1), draft(2))
-    lost = {reread_op(raw).id for group in desk.store.groups for one in group for raw in one.ops}
-    restored = GatedStore()
-    async with again(restored, after_ms=1) as later:
-        await later.bring(draft(1), draft(2), draft(3))
-    made = {reread_op(raw).id for group in restored.groups for one in group for raw in one.ops}
-    assert len(made) == 3
-    assert made.isdisjoint(lost)
-
-
-async def test_op_numbers_go_on_when_the_clock_was_set_back(desk: Desk) -> None:
-    """What the store holds counts more than what the clock says."""
-    await desk.bring(draft(1), draft(2))
-    last = await desk.store.last_op(OFFICE)
-    async with again(desk.store, after_ms=-86_400_000) as later:
-        assert await later.bring(draft(3)) == ["created"]
-    assert reread_op(desk.store.groups[-1][0].ops[0]).n == last + 1
-
-
-async def test_a_clock_beyond_every_calendar_leaves_room_for_numbers() -> None:
-    """A machine that believes in the year 5000 still numbers its ops within what the wire can carry."""
-    async with again(GatedStore(), after_ms=10**14) as later:
-        assert await later.bring(draft(1)) == ["created"]
-        assert await later.store.last_op(OFFICE) == 1
