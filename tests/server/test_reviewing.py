@@ -28,9 +28,13 @@ class Force:
         self.store = MemoryStore()
         self.now = NOW
         self.device = Device(HANDSET)
-        self.ledger = Ledger(self.store, self, lambda: self.now, lambda _seat, _scopes: None, lambda _act: None)
+        self.ledger = self.unstarted()
         schedule = Schedule.of({"other-offence": 30})
         self.reviewing = Reviewing(self.store, self.ledger, lambda: self.now, schedule)
+
+    def unstarted(self) -> Ledger:
+        """A ledger that has read nothing of the store yet."""
+        return Ledger(self.store, self, lambda: self.now, lambda _seat, _scopes: None, lambda _act: None)
 
     async def commit(self, submission: Submission) -> object:
         """See `server.authority.ledger.Commits`."""
@@ -135,7 +139,9 @@ async def test_an_edit_that_comes_at_the_last_moment_keeps_it_too(force: Force) 
 async def test_after_a_restart_a_proposal_is_still_one(force: Force) -> None:
     """What was recorded is all that counts."""
     await force.reviewing.review(ANN, ONE, "erase", "no longer needed")
-    again = Reviewing(force.store, force.ledger, lambda: force.now, Schedule.of())
+    ledger = force.unstarted()
+    await ledger.start()
+    again = Reviewing(force.store, ledger, lambda: force.now, Schedule.of())
     with pytest.raises(UsageError, match="another officer must carry it out"):
         await again.erase(ANN, ONE, "MoPI group 3")
     await again.erase(BOB, ONE, "MoPI group 3")
