@@ -22,6 +22,7 @@ from server.evidence.disclosure import Disclosures
 from server.evidence.section62 import Section62
 from server.federation.passphrases import Parameters
 from server.federation.settings import SignInSettings
+from server.filing import Filing
 from server.gate import Gate
 from server.hub import Hub
 from server.office import Office
@@ -76,7 +77,7 @@ class Beatbook:
         self.store = store
         self.now = now
         self.hub = Hub()
-        self.committer = Committer(store, now, self._publish)
+        self.committer = Committer(store, now, self._publish, Filing(keys))
         self.authority = Authority(
             store, self.committer, self.hub, keys, now, hashing=hashing, ways=ways, witnesses=witnesses
         )

@@ -35,20 +35,32 @@ class _Waiting(msgspec.Struct, frozen=True):
     size: int
 
 
+def _as_it_is(submission: Submission) -> Submission:
+    return submission
+
+
 class Committer:
     """Gathers submissions, commits them in groups, tells the results, publishes the commits."""
 
-    def __init__(self, store: Store, now: Callable[[], Millis], publish: Callable[[Settled], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], Millis],
+        publish: Callable[[Settled], None],
+        file: Callable[[Submission], Submission] = _as_it_is,
+    ) -> None:
         """Bind it.
 
         Args:
             store: where to commit.
             now: the server's clock (ms since 1970).
             publish: called with every commit that changed something, after its results were told.
+            file: puts what is submitted under the records that it is about (`server.filing`).
         """
         self._store = store
         self._now = now
         self._publish = publish
+        self._file = file
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
@@ -67,7 +79,7 @@ class Committer:
             failed: called once instead, when the store could not say whether they are; they may be asked again.
         """
         size = sum(map(len, submission.ops))
-        self._waiting.append(_Waiting(submission, done, failed, size))
+        self._waiting.append(_Waiting(self._file(submission), done, failed, size))
         self._waiting_bytes += size
         if self._waiting_bytes > WAITING_BYTES_MAX:
             self._room.clear()

@@ -2,7 +2,8 @@
 
 An officer's right to a record ended while edits to it were unsent, or they wrote while their replica was shut. Whoever
 may see the record lists such edits, opens one (a consultation, which is logged before anything is told), and adopts it
-or discards it, with a reason. What was sealed stays in the journal whatever is decided.
+or discards it, with a reason. What was sealed stays in the journal whatever is decided, until its record is erased
+(`server.filing`).
 """
 
 import asyncio
@@ -12,15 +13,18 @@ from typing import Any, Final
 import msgspec
 
 from schemas import scopes
-from schemas.codec import decode_op, decode_row
-from schemas.errors import FrameError, StoreError, UsageError
+from schemas.codec import decode_row
+from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, ScopeName
 from schemas.kinds import kind_named
+from schemas.ops import Op
 from server.authority import Authority
 from server.commits import Submission
+from server.filing import unsealed
 from server.intake import SealedEdit
 from server.logbook import OFFICE, QUARANTINE, Entry, KeptEntry
-from server.office import Adoption, NotFoundError, Office, SettledError, Standing
+from server.office import Adoption, NotFoundError, Office, SettledError
+from server.own_ops import Standing
 from server.registry import roles_of
 from server.store import Store
 from sync import merge
@@ -35,7 +39,6 @@ _NOBODY: Final = OfficerId("")
 _PAGE: Final = 200
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _EDIT: Final = msgspec.msgpack.Decoder(SealedEdit)
-_DRAFT: Final = msgspec.msgpack.Decoder(Draft)
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -197,17 +200,9 @@ class Quarantine:
 
     def _said(self, sealed: SealedEdit) -> tuple[Draft, str] | None:
         """What was sealed, an op or a draft, and the reason it gives; None where this program cannot read it."""
-        try:
-            raw = self._authority.keys.unseal(sealed.sealed)
-        except UsageError:
-            return None
-        try:
-            op = decode_op(raw)
-        except FrameError:
-            try:
-                return _DRAFT.decode(raw), ""
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                return None
+        op = unsealed(sealed, self._authority.keys)
+        if not isinstance(op, Op):
+            return None if op is None else (op, "")
         changes = {str(name): change for name, change in op.changes.items()}
         draft = Draft(
             seat=op.device,
