@@ -154,7 +154,10 @@ def test_an_older_program_s_ops_without_links_are_taken_where_the_signature_puts
     """They say nothing of what was before them; the signature over the head does, also behind and before newer ones."""
     older = chained(3, older=True)
     newer = chained(2, begin=head_behind(older))
-    assert take(session(), push([*older, *newer])) is not None
+    demand = take(session(), push([*older, *newer]))
+    assert demand is not None
+    assert demand.head is not None
+    assert demand.head.ops == tuple(made.told for made in [*older, *newer])
 
 
 def test_a_chain_is_brought_on_by_hashes_alone() -> None:
@@ -186,6 +189,16 @@ _OTHERS: Final = chained(3, OTHER_SEAT)
 _FORGED: Final = sign(b"another key", head_words(SEAT, head_behind(OPS)))
 _ALTERED: Final = encode(msgspec.structs.replace(OPS[1].op, changes={FieldName("summary"): "altered"}))
 
+
+def _without(made: Made, part: str) -> Made:
+    """The op with its link or its salt taken off, in the same place."""
+    op = msgspec.structs.replace(made.op, **{part: b""})
+    return Made(op, encode(op), made.before)
+
+
+_OLDER: Final = chained(3, older=True)
+_SWAPPED: Final = (_OLDER[0].body, encode(msgspec.structs.replace(_OLDER[2].op, n=OpNumber(2))), _OLDER[2].body)
+_AGAIN: Final = (OpNumber(3), b"another op 3".ljust(32))
 _BACK: Final = ChainHead(OpNumber(1), link_after(head_behind(OPS[:3]).link, *OPS[0].told))
 
 ATTACKS: Final[dict[str, tuple[ChainHead | None, wire.Push, str]]] = {
@@ -237,6 +250,22 @@ ATTACKS: Final[dict[str, tuple[ChainHead | None, wire.Push, str]]] = {
         ),
         "chain_broken",
     ),
+    "the last number once more": (
+        head_behind(OPS[:3]),
+        wire.Push(
+            ops=(), unsent=(_AGAIN,),
+            head=sign(KEY, head_words(SEAT, ChainHead(_AGAIN[0], link_after(head_behind(OPS[:3]).link, *_AGAIN)))),
+        ),
+        "chain_broken",
+    ),
+    "an op whose link was taken off": (head_behind(OPS[:3]), push([_without(OPS[3], "link")]), "chain_broken"),
+    "a fork whose salt was taken off": (
+        head_behind(OPS[:4]),
+        push([_without(_FORK[0], "salt")],
+             head=sign(KEY, head_words(SEAT, head_behind([_without(_FORK[0], "salt")], head_behind(OPS[:4]))))),
+        "chain_broken",
+    ),
+    "another op in the place of an older program's": (None, push(_OLDER, ops=_SWAPPED), "chain_broken"),
     "another hash for an op that is not sent": (
         None, push(OPS, sent=lambda n: n != 3, unsent=((OpNumber(3), bytes(32)),)), "chain_broken",
     ),
