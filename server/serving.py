@@ -173,7 +173,7 @@ async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str]
     )
     try:
         await beatbook.start()
-        code = await beatbook.authority.signing.first_link()
+        code = await beatbook.authority.enrolling.first_link()
         if code is not None:
             hide(code)
 

@@ -7,7 +7,9 @@ from schemas.ids import DeviceId, Generation, Millis, ScopeName
 from server.authority.admission import Admission
 from server.authority.checkpoints import Checkpoints
 from server.authority.credentials import StoreCredentials
+from server.authority.enrolling import Enrolling
 from server.authority.gatekeeper import Gatekeeper
+from server.authority.kept_tries import KeptTries
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.authority.passphrases import Passphrases
@@ -78,13 +80,20 @@ class Authority:
         self.admission = Admission(self.ledger, self.issuer, now)
         credentials = StoreCredentials(self.ledger, store, now)
         required = ways.webauthn is not None and ways.webauthn.required
-        self.signing = SigningIn(
+        self._tries = KeptTries(self.ledger, store)
+        self.enrolling = Enrolling(
             self.ledger,
-            store,
-            self.gatekeeper,
             keys=keys,
             log_key=str(self.checkpoints.verifier),
             passphrases=self.passphrases,
+            tries=self._tries,
+            now=now,
+        )
+        self.signing = SigningIn(
+            self.ledger,
+            self.gatekeeper,
+            passphrases=self.passphrases,
+            tries=self._tries,
             now=now,
             needs_key=KeyPolicy(credentials, self.ledger, now, required=required).needs_key,
         )
@@ -109,7 +118,7 @@ class Authority:
             StoreError: it cannot be read, or what has changed cannot be kept.
         """
         await self.ledger.start()
-        await self.signing.start()
+        await self._tries.start()
 
     async def close(self) -> None:
         """Let go of what is outside: the connections to a provider."""

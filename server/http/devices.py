@@ -148,9 +148,9 @@ async def read_device(request: Request) -> Response:
 async def issue_code(request: Request) -> Response:
     """Give out a one-time code with which one device is enrolled."""
     body = await read_body(request, NewCode)
-    signing = beatbook_of(request).authority.signing
+    enrolling = beatbook_of(request).authority.enrolling
     given = {} if body.lifetime_ms is None else {"lifetime_ms": body.lifetime_ms}
-    code, expires_at = await signing.issue_code(body.device, caller_of(request).officer, body.officer, **given)
+    code, expires_at = await enrolling.issue_code(body.device, caller_of(request).officer, body.officer, **given)
     return reply(CodeBody(device=body.device, code=code, expires_at=expires_at), 201)
 
 

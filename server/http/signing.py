@@ -31,7 +31,7 @@ async def set_up(request: Request) -> Response:
     """Use the one-time link of the first start: make the first administrator and enrol the device they call from."""
     body = await read_body(request, Setup)
     key = callers_of(request).new_key(request)
-    enrolled = await beatbook_of(request).authority.signing.set_up(
+    enrolled = await beatbook_of(request).authority.enrolling.set_up(
         body.code,
         officer=body.officer,
         name=body.name,
@@ -46,7 +46,7 @@ async def enrol(request: Request) -> Response:
     """Enrol the device that a one-time code was given out for, under the key that proves this call."""
     body = await read_body(request, Enrolment)
     key = callers_of(request).new_key(request)
-    enrolled = await beatbook_of(request).authority.signing.enrol(body.code, key, address_of(request))
+    enrolled = await beatbook_of(request).authority.enrolling.enrol(body.code, key, address_of(request))
     return reply(_enrolled(enrolled), 201)
 
 

@@ -46,7 +46,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 async def administrator(server: Running, run: Run) -> str:
     """The access folder of the first administrator."""
-    code = await server.beatbook.authority.signing.first_link()
+    code = await server.beatbook.authority.enrolling.first_link()
     assert code is not None
     link = links.address(f"{server.url}/setup", code)
     who = ("--officer", "ADM1", "--name", "Ada", "--device", "admin-01")

@@ -33,7 +33,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Running]:
 @pytest.fixture
 async def administrator(server: Running) -> Caller:
     """The first administrator, by the link that the server printed."""
-    code = await server.beatbook.authority.signing.first_link()
+    code = await server.beatbook.authority.enrolling.first_link()
     identity = DeviceIdentity.generate("admin-01")
     body = {"code": code, "officer": "ADM1", "name": "Ada", "passphrase": PASSPHRASE, "device": "admin-01"}
     assert (await post(server, DpopAuth(identity, clock=server.clock), "/v1/setup", body)).status_code == 201
@@ -97,14 +97,14 @@ async def test_the_first_link_makes_one_administrator_and_no_second(server: Runn
     """They administer and see nothing; the link is used up, and no other is made while there is an administrator."""
     me = (await get(server, administrator.auth, "/v1/me")).json()
     assert (me["officer"], me["roles"], me["scopes"]) == ("ADM1", ["administrator"], [])
-    assert await server.beatbook.authority.signing.first_link() is None
+    assert await server.beatbook.authority.enrolling.first_link() is None
     assert (await get(server, administrator.auth, "/v1/devices")).status_code == 200
     assert (await get(server, administrator.auth, "/v1/records?kind=incident")).status_code == 403
 
 
 async def test_a_link_that_was_used_or_never_given_is_refused(server: Running) -> None:
     """Each call is by a key of its own; no second administrator comes of it."""
-    code = await server.beatbook.authority.signing.first_link()
+    code = await server.beatbook.authority.enrolling.first_link()
     answers = []
     for n, text in ((1, code), (2, code), (3, "x" * 43), (4, "short")):
         identity = DeviceIdentity.generate(f"admin-{n}")

@@ -155,9 +155,9 @@ class World:
     def enrol(self, device: str) -> None:
         """Enrol a device with a fresh key and a one-time code."""
         key = self._keys[device] = Ed25519PrivateKey.generate()
-        signing = self.house.authority.signing
-        code, _ = self.loop.do(signing.issue_code(DeviceId(device), BOSS))
-        self._enrolled = self.loop.do(signing.enrol(code, key.public_key().public_bytes_raw(), None))
+        enrolling = self.house.authority.enrolling
+        code, _ = self.loop.do(enrolling.issue_code(DeviceId(device), BOSS))
+        self._enrolled = self.loop.do(enrolling.enrol(code, key.public_key().public_bytes_raw(), None))
 
     def wipe(self, device: str, seat: str | None) -> None:
         """Order a wipe."""

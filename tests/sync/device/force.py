@@ -108,7 +108,7 @@ class Force:
 
     async def code(self, device: DeviceId = DEVICE) -> str:
         """A one-time code for a device."""
-        code, _ = await self.beatbook.authority.signing.issue_code(device, BOSS)
+        code, _ = await self.beatbook.authority.enrolling.issue_code(device, BOSS)
         return code
 
     async def grant(self, officer: OfficerId, scope: ScopeName) -> str:
@@ -117,7 +117,9 @@ class Force:
 
     async def program(self, identity: DeviceIdentity, *scopes: ScopeName, officer: OfficerId = OFFICER) -> Enrolment:
         """Enrol a device whose seat is a program's, with these scopes."""
-        told = await self.beatbook.authority.signing.enrol(await self.code(identity.device), identity.public_key, None)
+        told = await self.beatbook.authority.enrolling.enrol(
+            await self.code(identity.device), identity.public_key, None
+        )
         await self.act(a.SeatOpened, seat=identity.device, device=identity.device, officer=officer, unattended=True)
         for scope in scopes:
             await self.span(a.ScopeGranted, seat=identity.device, scope=scope, why="the test says so")

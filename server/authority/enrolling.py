@@ -1,0 +1,223 @@
+"""Enrolling devices: the first administrator's link, one-time codes, certificates.
+
+A code or link is good once. What enrols a device is what uses its code up, in one commit.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from schemas.ids import DeviceId, Millis, OfficerId
+from schemas.roles import Role
+from server.authority.keys import ServerKeys
+from server.authority.ledger import Ledger
+from server.authority.passphrases import Passphrases
+from server.federation import codes, links
+from server.federation.refusals import RefusedError
+from server.federation.tries import Tries, subjects
+from server.registry.acts import (
+    SERVER,
+    CodeIssued,
+    CodeUsed,
+    DeviceEnrolled,
+    OfficerAdded,
+    PassphraseChanged,
+    RoleGiven,
+)
+
+CODE_MS: Final = 24 * 60 * 60_000
+"""How long a code waits to be used where nothing else is said."""
+
+
+class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that was enrolled.
+
+    Attributes:
+        device: its id.
+        certificate: X.509 in DER, by the server.
+        log_key: the vkey of the server's log, for the device to pin.
+        seal_to: the quarantine's public key, 32 bytes.
+    """
+
+    device: DeviceId
+    certificate: bytes
+    log_key: str
+    seal_to: bytes
+
+
+class Enrolling:
+    """The desk at which devices are enrolled."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        keys: ServerKeys,
+        log_key: str,
+        passphrases: Passphrases,
+        tries: Tries,
+        now: Callable[[], Millis],
+    ) -> None:
+        """Bind the parts; `log_key` is the log's vkey."""
+        self._ledger = ledger
+        self._keys = keys
+        self._log_key = log_key
+        self._passphrases = passphrases
+        self._tries = tries
+        self._now = now
+
+    # --- the first administrator -------------------------------------------------------------------------------------
+
+    async def first_link(self) -> str | None:
+        """The code of a one-time link for the first administrator; None once there is one.
+
+        Each start makes a new one while nobody has used any: what an earlier start printed may have been lost.
+        """
+        now = self._now()
+        if self._has_administrator():
+            return None
+        code, record = links.make(now)
+        await self._ledger.perform(
+            CodeIssued(by=SERVER, at=now, code=bytes.fromhex(record.digest), expires_at=record.expires_at)
+        )
+        return code
+
+    def _has_administrator(self) -> bool:
+        """Whether anybody was ever made one."""
+        spans = (span for officer in self._ledger.registry.officers.values() for span in officer.spans)
+        return any(isinstance(span.act, RoleGiven) and span.act.role is Role.ADMINISTRATOR for span in spans)
+
+    async def set_up(
+        self,
+        code: str,
+        *,
+        officer: OfficerId,
+        name: str,
+        passphrase: str,
+        device: DeviceId,
+        public_key: bytes,
+    ) -> Enrolled:
+        """Use the first administrator's link: the officer, their passphrase and their device, all at once.
+
+        Args:
+            code: of the link.
+            officer, name: collar number and name of whoever administers.
+            passphrase: theirs.
+            device, public_key: the device that they will administer from; whoever calls has seen a proof of its key.
+
+        Raises:
+            RefusedError: the link is unknown, used or has expired.
+            UsageError: a name has not its form, or the passphrase is too weak.
+        """
+        now = self._now()
+        known = _known(links.digest(code), self._ledger, now)
+        if self._has_administrator():
+            # A link of an earlier start, found in a terminal's history: it is for the first one, and there is one.
+            raise RefusedError("code_used", "there is an administrator already")
+        used = CodeUsed(by=SERVER, at=now, code=known)
+        kept = await self._passphrases.kept(officer, passphrase)
+        certificate = self._keys.certify(device, public_key, now)
+        await self._ledger.perform(
+            used,
+            OfficerAdded(by=SERVER, at=now, officer=officer, name=name, start=now),
+            RoleGiven(
+                by=SERVER,
+                at=now,
+                span=f"first-{secrets.token_hex(6)}",
+                officer=officer,
+                role=Role.ADMINISTRATOR,
+                start=now,
+            ),
+            PassphraseChanged(by=SERVER, at=now, officer=officer),
+            DeviceEnrolled(by=SERVER, at=now, device=device, public_key=public_key, certificate=certificate),
+            secrets=kept,
+        )
+        return self._enrolled(device, certificate)
+
+    # --- devices -----------------------------------------------------------------------------------------------------
+
+    async def issue_code(
+        self, device: DeviceId, by: str, officer: OfficerId | None = None, lifetime_ms: int = CODE_MS
+    ) -> tuple[str, Millis]:
+        """(a one-time code for enrolling a device, when it expires).
+
+        Raises:
+            UsageError: the device cannot have that id, there is no such officer, or the lifetime is none.
+        """
+        now = self._now()
+        text, record = codes.make(now, device, by=by, officer=officer, lifetime_ms=lifetime_ms)
+        await self._ledger.perform(
+            CodeIssued(
+                by=by,
+                at=now,
+                code=bytes.fromhex(record.digest),
+                device=device,
+                officer=officer,
+                expires_at=record.expires_at,
+            )
+        )
+        return text, record.expires_at
+
+    async def enrol(self, code: str, public_key: bytes, address: str | None) -> Enrolled:
+        """Enrol the device that a code is for, under the key that it has made.
+
+        Args:
+            code: as it was typed.
+            public_key: 32 bytes; whoever calls has seen a proof of the private half.
+            address: where the call came from, for counting tries.
+
+        Raises:
+            RefusedError: the code is mistyped, unknown, used or has expired, or there were too many tries.
+            UsageError: the key is none, or is or was another device's.
+        """
+        digest = codes.digest(code)
+        now = self._now()
+        names = subjects("", None, address)[1:]
+        await self._tries.begin(names, now)
+        again = self._enrolled_by(bytes.fromhex(digest), public_key)
+        if again is not None:
+            await self._tries.succeed(names, now)
+            return again
+        known = _known(digest, self._ledger, now)
+        kept = self._ledger.registry.codes[known]
+        if kept.device is None:
+            raise RefusedError("code_unknown", "a link for the first administrator, used to enrol a device")
+        certificate = self._keys.certify(kept.device, public_key, now)
+        await self._ledger.perform(
+            DeviceEnrolled(
+                by=SERVER, at=now, device=kept.device, public_key=public_key, certificate=certificate, code=known
+            )
+        )
+        await self._tries.succeed(names, now)
+        return self._enrolled(kept.device, certificate)
+
+    def _enrolled_by(self, code: bytes, public_key: bytes) -> Enrolled | None:
+        """What the same call was told before: its answer may have been lost on the way, and the code is used up."""
+        registry = self._ledger.registry
+        kept = registry.codes.get(code)
+        device = None if kept is None or kept.device is None else registry.devices.get(kept.device)
+        if kept is None or device is None or kept.spent != "used" or device.public_key != public_key:
+            return None
+        return None if device.revoked is not None else self._enrolled(device.device, device.certificate)
+
+    def _enrolled(self, device: DeviceId, certificate: bytes) -> Enrolled:
+        return Enrolled(device=device, certificate=certificate, log_key=self._log_key, seal_to=self._keys.seal_to)
+
+
+def _known(digest: str, ledger: Ledger, now: Millis) -> bytes:
+    """A code or link that waits, by its hash.
+
+    Raises:
+        RefusedError: `code_unknown`, `code_used` or `code_expired`.
+    """
+    name = bytes.fromhex(digest)
+    kept = ledger.registry.codes.get(name)
+    if kept is None:
+        raise RefusedError("code_unknown", "no such code")
+    if kept.spent is not None:
+        raise RefusedError("code_used", f"the code was {kept.spent}")
+    if kept.expires_at <= now:
+        raise RefusedError("code_expired", "the code has expired")
+    return name
