@@ -24,6 +24,7 @@ witness university {KEYS[2]} https://witness.example/
 group both all hmi university
 quorum both
 """
+CHAIN_OF_GROUPS = f"witness g0 {KEYS[0]}\n" + "".join(f"group g{at + 1} any g{at}\n" for at in range(300))
 
 
 def passes(policy: Policy, parties: list[Party]) -> bool:
@@ -106,6 +107,8 @@ def test_without_the_log_no_number_of_witnesses_helps() -> None:
         ("quorum\N{NO-BREAK SPACE}none", "here: `log KEY`"),
         ("# " + "x" * 300_000, "are the most"),
         ("".join(f"witness w{at} {KEYS[0]}\n" for at in range(300)), "line 257 .* more than 256"),
+        (f"log {LOG.key}\n" * 300, "line 257 .* more than 256"),
+        (CHAIN_OF_GROUPS, "line 258 .* more than 256"),
     ],
 )
 def test_a_wrong_policy_is_told_where_and_why(text: str, said: str) -> None:
