@@ -5,7 +5,6 @@ A code or link is good once. What enrols a device is what uses its code up, in o
 
 import secrets
 from collections.abc import Callable
-from typing import Final
 
 import msgspec
 
@@ -26,9 +25,6 @@ from server.registry.acts import (
     PassphraseChanged,
     RoleGiven,
 )
-
-CODE_MS: Final = 24 * 60 * 60_000
-"""How long a code waits to be used where nothing else is said."""
 
 
 class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +135,7 @@ class Enrolling:
     # --- devices -----------------------------------------------------------------------------------------------------
 
     async def issue_code(
-        self, device: DeviceId, by: str, officer: OfficerId | None = None, lifetime_ms: int = CODE_MS
+        self, device: DeviceId, by: str, officer: OfficerId | None = None, lifetime_ms: int = codes.LIFETIME_MS
     ) -> tuple[str, Millis]:
         """(a one-time code for enrolling a device, when it expires).
 
@@ -147,7 +143,7 @@ class Enrolling:
             UsageError: the device cannot have that id, there is no such officer, or the lifetime is none.
         """
         now = self._now()
-        text, record = codes.make(now, device, by=by, officer=officer, lifetime_ms=lifetime_ms)
+        text, record = codes.make(now, lifetime_ms=lifetime_ms)
         await self._ledger.perform(
             CodeIssued(
                 by=by,

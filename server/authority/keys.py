@@ -31,7 +31,6 @@ from server.secret_files import check_private
 from sync import sealing
 
 FOLDER: Final = "keys"
-PEPPER_BYTES: Final = 32
 SUITE: Final = sealing.SUITE
 SEAL_INFO: Final = sealing.INFO
 _RAW_BYTES: Final = 32

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from typing import Final
 
-from schemas.ids import DeviceId, DeviceText, Millis, OfficerId, OfficerText
+from schemas.ids import Millis
 from server.federation import onetime
 from server.federation.refusals import RefusedError
 
@@ -34,34 +34,16 @@ if RANDOM_BITS + _CHECK_BITS != _CHARS * _BITS_PER_CHAR:
     raise ValueError("an enrolment code's bits do not fill its characters")
 
 
-class CodeRecord(onetime.OneTime, frozen=True, kw_only=True):
-    """What the server keeps of a code; see `OneTime`.
-
-    Attributes:
-        device: the name that the device will have.
-        officer: whom it is issued to; None for one that several share.
-    """
-
-    device: DeviceText
-    officer: OfficerText | None = None
-
-
 def make(
     now: Millis,
-    device: DeviceId,
     *,
-    by: str,
-    officer: OfficerId | None = None,
     lifetime_ms: int = LIFETIME_MS,
     random: Callable[[int], bytes] = secrets.token_bytes,
-) -> tuple[str, CodeRecord]:
+) -> tuple[str, onetime.OneTime]:
     """A new code, as `7G3K-9QXM-2VTD-HB5A-Z0QR`, and what to keep of it.
 
     Args:
         now: the moment.
-        device: the name that the device will have.
-        by: who gives it out: a collar number, a device, or `server`.
-        officer: whom the device is issued to; None for one that several share.
         lifetime_ms: how long it is taken.
         random: gives so many random bytes.
 
@@ -74,10 +56,7 @@ def make(
         ALPHABET[whole >> shift & 31] for shift in range((_CHARS - 1) * _BITS_PER_CHAR, -1, -_BITS_PER_CHAR)
     )
     text = "-".join(chars[at : at + GROUP_CHARS] for at in range(0, _CHARS, GROUP_CHARS))
-    expires_at = onetime.end(now, lifetime_ms)
-    return text, CodeRecord(
-        digest=digest(text), by=by, issued_at=now, expires_at=expires_at, device=device, officer=officer
-    )
+    return text, onetime.OneTime(digest=digest(text), expires_at=onetime.end(now, lifetime_ms))
 
 
 def digest(text: str) -> str:
@@ -103,20 +82,6 @@ def digest(text: str) -> str:
     if check != _check(drawn):
         raise RefusedError("code_mistyped")
     return onetime.digest(_PURPOSE, drawn.to_bytes(_RANDOM_BYTES, "big"))
-
-
-def redeem(record: CodeRecord | None, text: str, now: Millis) -> CodeRecord:
-    """The record to keep in place of `record`, in one transaction with the enrolment of its device.
-
-    Args:
-        record: what is kept under `digest(text)`; None when nothing is.
-        text: the code as it was typed.
-        now: the moment.
-
-    Raises:
-        RefusedError: `code_mistyped`, `code_unknown`, `code_used`, `code_expired`.
-    """
-    return onetime.spend(record, digest(text), now)
 
 
 def _check(drawn: int) -> int:

@@ -20,25 +20,19 @@ _PURPOSE: Final = "administrator link"
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-class LinkRecord(onetime.OneTime, frozen=True, kw_only=True):
-    """What the server keeps of a link; see `OneTime`."""
-
-
 def make(
     now: Millis,
     *,
     lifetime_ms: int = LIFETIME_MS,
-    by: str = "server",
     random: Callable[[int], bytes] = secrets.token_bytes,
-) -> tuple[str, LinkRecord]:
+) -> tuple[str, onetime.OneTime]:
     """A new secret of 256 bits, as 43 characters of base64url, and what to keep of it.
 
     Raises:
         UsageError: the lifetime is none, or longer than a month.
     """
     code = base64url(random(SECRET_BYTES))
-    expires_at = onetime.end(now, lifetime_ms)
-    return code, LinkRecord(digest=digest(code), by=by, issued_at=now, expires_at=expires_at)
+    return code, onetime.OneTime(digest=digest(code), expires_at=onetime.end(now, lifetime_ms))
 
 
 def address(page: str, code: str) -> str:
@@ -55,12 +49,3 @@ def digest(code: str) -> str:
     if _FORM.fullmatch(code) is None:
         raise RefusedError("code_mistyped", "a link's secret has 43 characters")
     return onetime.digest(_PURPOSE, code.encode())
-
-
-def redeem(record: LinkRecord | None, code: str, now: Millis) -> LinkRecord:
-    """The record to keep in place of `record` before the administrator is let in.
-
-    Raises:
-        RefusedError: `code_mistyped`, `code_unknown`, `code_used`, `code_expired`.
-    """
-    return onetime.spend(record, digest(code), now)

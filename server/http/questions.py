@@ -20,19 +20,6 @@ _CALLED_BY: Final = tuple(map(FieldName, ("detainee", "name", "summary", "title"
 """The fields by which people know a record; no kind has two of them."""
 
 
-def read_item(row: bytes) -> tuple[RecordState, InboxItem]:
-    """An inbox item's row, read: (with attribution, its values).
-
-    Raises:
-        TypeError: the row is of another kind.
-    """
-    state = merge.from_row(decode_row(row))
-    about = state.build()
-    if not isinstance(about, InboxItem):
-        raise TypeError(f"{state.id} is no inbox item")
-    return state, about
-
-
 def called(row: bytes | None) -> str | None:
     """What people call a stored record, shortened to a line; None where nothing says it."""
     if row is None:
