@@ -45,7 +45,7 @@ SUBPROTOCOL: Final = "beatbook.v1"
 """The WebSocket subprotocol (RFC 6455 section 1.9) that both sides name in the handshake."""
 PROTO: Final = 1
 """The protocol version that this code speaks."""
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 """The version of the record kinds that this code knows."""
 SCHEMA_MIN: Final = 1
 """The oldest version of the record kinds whose ops this code takes."""

@@ -14,10 +14,11 @@ import msgspec
 from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
-from schemas.kinds import Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
+from schemas.kinds import KINDS, Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
 from schemas.limits import OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
+from schemas.settings import DEFAULTS, Settings
 from schemas.wire import Result
 from server import alternatives
 from server.commits import Submission
@@ -26,6 +27,7 @@ from server.own_ops import OwnOps, Standing
 from server.store import Store
 from sync import inbox, merge
 from sync.merge import RecordState
+from sync.policing import rulebook
 from sync.replica.writing import sight
 
 _RECORD_NOISE_BYTES: Final = 10
@@ -139,6 +141,8 @@ class Office:
         self._committer = committer
         self._now = now
         self._ops = OwnOps(store, committer, now)
+        self.settings = DEFAULTS
+        """The force's, for the rules of police work."""
         self._one_at_a_time = asyncio.Lock()
         """Of what reads an inbox item and then writes to it: whoever comes second sees what the first has done."""
 
@@ -169,6 +173,8 @@ class Office:
             row = known.get(draft.record)
             _check_seen(draft, row, standing)
             op = self._op_for(draft, row, author)
+            if op is not None and standing is not None:
+                _check_rules(op, row, standing, self.settings)
             if op is None:
                 made[draft.record] = Made(draft.record, "same", 0)
             else:
@@ -339,6 +345,18 @@ def _check_seen(draft: Draft, row: bytes | None, standing: Standing | None) -> N
         return
     if standing.scopes.isdisjoint(merge.from_row(decode_row(row)).scopes()):
         raise ForbiddenError(f"{draft.kind} {draft.record}: {NOT_PERMITTED}: it is in no scope that you may see")
+
+
+def _check_rules(op: Op, row: bytes | None, standing: Standing, settings: Settings) -> None:
+    """What a person writes, no rule of police work is against; an import tells what was.
+
+    Raises:
+        RuleError: one is.
+    """
+    spec = KINDS[op.kind]
+    before = None if row is None else merge.from_row(decode_row(row))
+    after = merge.apply(merge.new_state(op, spec) if before is None else before, op)
+    rulebook.require(op, before, after, standing.roles, settings)
 
 
 def _check_durable(op: Op, result: Result) -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from schemas.ids import OpNumber, Seq
 from schemas.ops import Doubt, Op
+from schemas.settings import SETTINGS_RECORD
 from tests.examples import BOOKING, BRIEFING, CELL, INCIDENT, ITEM, MEDICAL, SUSPECT, T0, noise, op
 
 OPS: Final[dict[str, Op]] = {
@@ -142,6 +143,13 @@ OPS: Final[dict[str, Op]] = {
         {"hold": {"holder": "perry-barr", "until": T0 + 3_600_000}},
         base=Seq(52),
         saw={"hold": ()},
+    ),
+    "op-settings-create": op(
+        20,
+        SETTINGS_RECORD,
+        "settings",
+        {"body": '{"custody":{},"incidents":{},"briefings":{}}'},
+        create=True,
     ),
     "op-suspect-create": op(
         12,

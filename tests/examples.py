@@ -30,6 +30,7 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
     "resource": {"category": "cell", "name": "M7", "home": "suite:perry-barr"},
     "suspect": {"name": "Sam Example", "wanted_for": "Burglary", "area": "birmingham"},
     "medical": {"booking": BOOKING, "suite": "perry-barr"},
+    "settings": {"body": "{}"},
     "inbox-item": {
         "subject": BOOKING,
         "subject_kind": "custody-booking",

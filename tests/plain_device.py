@@ -16,7 +16,7 @@ CREDIT_BYTES = 1_048_576
 RANGES_MAX = 64
 RANGE_RECORDS_MIN = 16
 REPAIRS_MAX = 3
-SCHEMA = 3
+SCHEMA = 4
 LIVE = {
     "batch", "snapshot", "results", "retract", "scope_add", "notice", "lease", "wipe", "reads_kept", "quarantined",
     "pong", "credit", "error",

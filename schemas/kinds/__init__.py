@@ -13,6 +13,7 @@ from schemas.kinds.incident import Incident
 from schemas.kinds.medical import Medical
 from schemas.kinds.registry import KINDS, kind_named, retention_group, spec_of
 from schemas.kinds.resource import Resource
+from schemas.kinds.settings import ForceSettings
 from schemas.kinds.suspect import Suspect
 from schemas.tokens import Token
 
@@ -24,6 +25,7 @@ __all__ = [
     "Decision",
     "Escalation",
     "FieldSpec",
+    "ForceSettings",
     "Hold",
     "InboxItem",
     "Incident",

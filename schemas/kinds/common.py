@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from schemas.ids import MillisInt, OpText
+from schemas.ids import MillisInt, OpText, SlugText
 from schemas.limits import OP_TEXT_CHARS_MAX
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -33,10 +33,12 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         text: what is recorded.
         corrects: (op, k) of the entry that this one corrects; the old one stays.
+        overrides: id of the rule that its author goes on against in the same change; the text says why.
     """
 
     text: Note
     corrects: tuple[OpText, Annotated[int, msgspec.Meta(ge=0, le=4_096)]] | None = None
+    overrides: SlugText | None = None
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,6 +7,7 @@ from schemas.kinds import (
     KINDS,
     Briefing,
     CustodyBooking,
+    ForceSettings,
     InboxItem,
     Incident,
     Kind,
@@ -26,6 +27,7 @@ GIST: Final[dict[type[Kind], tuple[str, ...]]] = {
     Suspect: ("name", "wanted_for"),
     Medical: ("suite",),
     InboxItem: ("field", "safe_because"),
+    ForceSettings: ("body",),
 }
 """Kind -> the fields that say together what a record is about; the first one is never empty."""
 _SHORT_CHARS: Final = 8
@@ -55,6 +57,8 @@ def called(value: Kind) -> str:
             return f"custody booking of {value.detainee}"
         case Medical():
             return f"medical record of booking {short(value.booking)}"
+        case ForceSettings():
+            return "settings of the force"
         case InboxItem():
             return f"decision on {value.field.replace('_', ' ')} of a {kind_in_words(value.subject_kind)}"
         case _:

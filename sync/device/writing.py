@@ -28,6 +28,7 @@ from schemas.policies import claim, grow, once, tags
 from sync.device.changes import ChangeFeed, RecordChanged
 from sync.device.client import SyncClient
 from sync.device.clocks import DeviceTime
+from sync.device.force_settings import settings_in
 from sync.device.lookups import field_of, plain_values, require_inbox, require_known, spec_of_record
 from sync.device.signed_in import SignedIn
 from sync.device.status import StatusBoard
@@ -290,8 +291,9 @@ class Writer:
         facts = self._facts(occurred_at, why)
 
         def write(held: Held, each: Draft) -> Op:
+            under = msgspec.structs.replace(facts, settings=settings_in(held))
             return held.replica.write(
-                each.record, each.spec, each.changes, facts, create=each.create, correct=each.correct
+                each.record, each.spec, each.changes, under, create=each.create, correct=each.correct
             )
 
         def work(held: Held) -> list[tuple[Op, KindSpec]]:

@@ -5,6 +5,7 @@ import msgspec
 from schemas.ids import Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.ops import Doubt
 from schemas.roles import Role
+from schemas.settings import DEFAULTS, Settings
 from sync.clock import Made
 from sync.replica.tables import StoredOp
 
@@ -22,6 +23,7 @@ class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
         doubt: what is doubtful about `now`.
         salt: 16 random bytes for the op (`Op.salt`).
         roles: what the author is, to ask what they may write; None asks for no role.
+        settings: the force's, for the rules of police work.
     """
 
     author: OfficerId
@@ -33,6 +35,7 @@ class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
     doubt: Doubt = Doubt(0)
     salt: bytes = b""
     roles: frozenset[Role] | None = None
+    settings: Settings = DEFAULTS
 
 
 class Outcome(msgspec.Struct):

@@ -129,7 +129,7 @@ class OwnOps:
             link=self.chain.head.link,
             salt=facts.salt,
         )
-        require_writable(op, spec, state, facts.roles)
+        require_writable(op, spec, state, facts.roles, facts.settings)
         body = sendable(op)
         told_better = op.doubt or op.hlc[0] > facts.now
         kept = StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body)

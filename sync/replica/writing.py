@@ -9,20 +9,30 @@ from schemas.kinds import KindSpec
 from schemas.limits import SEEN_OPS_MAX
 from schemas.ops import Op
 from schemas.roles import Role
+from schemas.settings import DEFAULTS, Settings
 from sync import check, entitled, merge
 from sync.merge import RecordState
 from sync.policies import Cell, policy_of
+from sync.policing import rulebook
 
 
-def require_writable(op: Op, spec: KindSpec, state: RecordState | None, roles: frozenset[Role] | None = None) -> None:
-    """Refuse what the server would refuse, and what would contest a value that its author can see.
+def require_writable(
+    op: Op,
+    spec: KindSpec,
+    state: RecordState | None,
+    roles: frozenset[Role] | None = None,
+    settings: Settings = DEFAULTS,
+) -> None:
+    """Refuse what the server would refuse, what would contest a value that its author can see, and what breaks a rule.
 
     Args:
         op, spec: the change and its record's kind.
         state: the record as its author sees it; None when there is none.
         roles: what the author is; None asks for no role.
+        settings: the force's, for the rules of police work.
 
     Raises:
+        RuleError: a rule of police work is against it.
         UsageError: the text says why.
     """
     for name in op.changes:
@@ -40,6 +50,8 @@ def require_writable(op: Op, spec: KindSpec, state: RecordState | None, roles: f
                 raise UsageError(
                     f"{name} of this {spec.name} is already recorded and stands; add a log entry that says what differs"
                 )
+        if refusal is None:
+            rulebook.require(op, state, after, roles, settings)
     if refusal is not None:
         raise UsageError(
             f"this change to {spec.name} {op.record} cannot be made: {ERRORS[refusal.code].meaning} "

@@ -1,15 +1,15 @@
 """The record kinds as an older and as a newer program declare them.
 
 Version 1 is what the program of the second issue declared, less one value of three enumerations, so that a value which
-an older program does not know can come to it. Version 4 is invented: a new field of each of three policies, a new value
-in a `latest`, a `highest` and a `state` field, and a new kind.
+an older program does not know can come to it. The next version is invented: a new field of each of three policies, a
+new value in a `latest`, a `highest` and a `state` field, and a new kind.
 """
 
 from typing import Annotated, Final, Literal
 
 from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, SlugText
-from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, Medical, Resource, Suspect, Token
+from schemas.kinds import KINDS, Briefing, CustodyBooking, Incident, Kind, Token
 from schemas.kinds.common import Line, LogEntry, Note, Position
 from schemas.policies import Asks, Ending, Sees, flow, grow, highest, latest, once, rising, state
 from schemas.roles import Role
@@ -111,10 +111,10 @@ class CustodyBooking1(Kind, frozen=True, kw_only=True):
         return frozenset({scopes.suite(self.suite)})
 
 
-# --- version 4: what a newer program declares ----------------------------------------------------------------------
+# --- the next version: what a newer program declares ----------------------------------------------------------------
 
 
-class Category4(Token):
+class NewCategory(Token):
     """With one more."""
 
     TRANSPORT = "transport"
@@ -127,7 +127,7 @@ class Category4(Token):
     CYBER = "cyber"
 
 
-class Grade4(Token):
+class NewGrade(Token):
     """With one above the highest."""
 
     P0 = "p0"
@@ -137,7 +137,7 @@ class Grade4(Token):
     NO_DEPLOYMENT = "no-deployment"
 
 
-class IncidentStatus4(Token):
+class NewIncidentStatus(Token):
     """With one between."""
 
     OPEN = "open"
@@ -155,45 +155,45 @@ class Threat(Token):
     SEVERE = "severe"
 
 
-_MOVES4: Final = {one: tuple(other for other in IncidentStatus4 if other is not one) for one in IncidentStatus4}
+_NEW_MOVES: Final = {one: tuple(other for other in NewIncidentStatus if other is not one) for one in NewIncidentStatus}
 
 
-class Incident4(Incident, frozen=True, kw_only=True):
+class NewIncident(Incident, frozen=True, kw_only=True):
     """An incident with a threat, and with one more category, grade and status."""
 
-    category: Annotated[Category4, latest]  # type: ignore[assignment]  # as declared anew
+    category: Annotated[NewCategory, latest]  # type: ignore[assignment]  # as declared anew
     grade: Annotated[
-        Grade4, highest, rising(Grade4.NO_DEPLOYMENT, Grade4.SCHEDULED, Grade4.P2, Grade4.P1, Grade4.P0)
-    ] = Grade4.SCHEDULED  # type: ignore[assignment]  # as declared anew
+        NewGrade, highest, rising(NewGrade.NO_DEPLOYMENT, NewGrade.SCHEDULED, NewGrade.P2, NewGrade.P1, NewGrade.P0)
+    ] = NewGrade.SCHEDULED  # type: ignore[assignment]  # as declared anew
     status: Annotated[
-        IncidentStatus4,
+        NewIncidentStatus,
         state,
         flow(
-            _MOVES4,
+            _NEW_MOVES,
             precedence=(
-                IncidentStatus4.CLOSED,
-                IncidentStatus4.OPEN,
-                IncidentStatus4.ASSIGNED,
-                IncidentStatus4.ON_HOLD,
-                IncidentStatus4.ATTENDED,
+                NewIncidentStatus.CLOSED,
+                NewIncidentStatus.OPEN,
+                NewIncidentStatus.ASSIGNED,
+                NewIncidentStatus.ON_HOLD,
+                NewIncidentStatus.ATTENDED,
             ),
             ending=Ending(states=("closed",), unless=("arrests",), shown="attended"),
         ),
         Sees(("arrests",)),
         _ASKS,
-    ] = IncidentStatus4.OPEN  # type: ignore[assignment]  # as declared anew
+    ] = NewIncidentStatus.OPEN  # type: ignore[assignment]  # as declared anew
     threat: Annotated[Threat | None, highest, rising(Threat.LOW, Threat.MODERATE, Threat.SEVERE)] = None
     witnesses: Annotated[tuple[LogEntry, ...], grow] = ()
 
 
-class CustodyBooking4(CustodyBooking, frozen=True, kw_only=True):
+class NewCustodyBooking(CustodyBooking, frozen=True, kw_only=True):
     """A booking that says which language the detainee speaks."""
 
     language: Annotated[Line | None, latest] = None
 
 
 class Drone(Kind, frozen=True, kw_only=True):
-    """A kind of record that only version 4 has."""
+    """A kind of record that only the next version has."""
 
     name: Annotated[Line, latest]
     area: Annotated[SlugText, latest]
@@ -207,14 +207,10 @@ class Drone(Kind, frozen=True, kw_only=True):
 STRUCTS: Final[dict[Version, dict[str, type[Kind]]]] = {
     "behind": {"incident": Incident1, "custody-booking": CustodyBooking1, "briefing": Briefing},
     "ahead": {
-        "incident": Incident4,
-        "custody-booking": CustodyBooking4,
-        "briefing": Briefing,
-        "resource": Resource,
-        "suspect": Suspect,
-        "medical": Medical,
+        **{name: spec.struct for name, spec in KINDS.items()},
+        "incident": NewIncident,
+        "custody-booking": NewCustodyBooking,
         "drone": Drone,
-        "inbox-item": InboxItem,
     },
 }
 """The kinds of each version, by their names on the wire."""

@@ -2,7 +2,7 @@
 
 `N` is the oldest schema version that it still takes.
 
-It becomes version 4 before anything of the engine is imported. So does its writing process, which it starts as
+It becomes the next version before anything of the engine is imported. So does its writing process, which it starts as
 `… write …`: merging and settling happen there.
 """
 

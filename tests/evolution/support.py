@@ -34,7 +34,7 @@ class UpgradableStage(Stage):
     """A server on a data folder of its own, which can be started as a newer program too."""
 
     async def start_newer(self, oldest: int = 1) -> None:
-        """Start the server of version 4 on the same folder, and wait until it is ready.
+        """Start the server of the next version on the same folder, and wait until it is ready.
 
         Args:
             oldest: the oldest schema version that it takes.

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from schemas import wire
 from schemas.ids import RecordId
 from tests.evolution.conftest import Other, Ours
 from tests.evolution.support import BOOKING, INCIDENT, OtherHandheld, UpgradableStage, done, reach, rest
@@ -17,7 +18,7 @@ async def test_the_programs_are_altered(other: Other) -> None:
     old, new = await behind.call("self"), await ahead.call("self")
     assert (old["schema"], sorted(old["kinds"])) == (1, ["briefing", "custody-booking", "incident"])
     assert "arrests" not in old["kinds"]["incident"]
-    assert new["schema"] == 4
+    assert new["schema"] == wire.SCHEMA + 1
     assert {"drone", "inbox-item"} <= new["kinds"].keys()
     assert "threat" in new["kinds"]["incident"]
 

@@ -119,7 +119,7 @@ async def test_its_lowering_counts_for_what_its_base_held_and_no_further(ours: O
 
 
 async def test_its_base_is_no_sight_of_a_raise_that_is_kept_in_trust(ours: Ours, other: Other) -> None:
-    """Nobody below version 4 saw the raise, so neither an older program's lowering nor ours undoes it."""
+    """Nobody below the next version saw the raise, so neither an older program's lowering nor ours undoes it."""
     old, new = await other("behind", "hh-old"), await other("ahead", "hh-new")
     record = await new.create("incident", **INCIDENT, grade="p2")
     await new.done(record)

@@ -1,7 +1,7 @@
 """What a newer program makes of a record that an older server kept is what a newer server would have made of it.
 
 One history of changes is taken in twice: by a server of this version, which keeps in trust what it cannot read, and by
-one of version 4, which reads all of it. Officers with programs of both versions look at what the first server holds.
+one of the next version, which reads all of it. Officers with programs of both look at what the first server holds.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ steps = st.lists(
 
 
 class Servers:
-    """The same history, kept by a server of this version and by one of version 4."""
+    """The same history, kept by a server of this version and by one of the next version."""
 
     def __init__(self) -> None:
         """Begin with a record."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas import wire
 from tests.evolution.conftest import Other, Ours
 from tests.evolution.support import INCIDENT, UpgradableStage, reach, rest
 
@@ -10,10 +11,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
 async def test_a_handheld_that_is_too_new_keeps_its_outbox(stage: UpgradableStage, ours: Ours, other: Other) -> None:
     """Two versions ahead it is told `upgrade_required`; what it wrote waits, and goes up once the server is updated."""
-    new = await other("ahead:5", "hh-new")
+    new = await other(f"ahead:{wire.SCHEMA + 2}", "hh-new")
     record = await new.create("incident", **INCIDENT, threat="severe")
     status = await new.call("wait", until="told", text="upgrade_required")
-    assert "schema 5; this server takes 1 to 4" in status["last_error"]
+    assert f"schema {wire.SCHEMA + 2}; this server takes 1 to {wire.SCHEMA_MAX}" in status["last_error"]
     assert not status["connected"]
     assert len(await new.call("outbox")) == 1
     await new.edit(record, summary="Quiet now")
@@ -35,7 +36,7 @@ async def test_a_handheld_that_is_too_old_keeps_its_outbox(stage: UpgradableStag
     await stage.update(oldest=2)
     await old.meet()
     status = await old.call("wait", until="told", text="upgrade_required")
-    assert "schema 1; this server takes 2 to 5" in status["last_error"]
+    assert f"schema 1; this server takes 2 to {wire.SCHEMA_MAX + 1}" in status["last_error"]
     await old.edit(record, summary="Quiet now")
     assert len(await old.call("outbox")) == 1
     assert await old.call("held") == []

@@ -24,6 +24,7 @@ from tests.golden_make import FOLDERS, page, readable
 FINGERPRINTS = {
     "v1": "dadb310ba191c4f725d56e5a1000307735efb97de1c19408c39713a1d9a3f079",
     "v2": "c5181eb2137e2c5b5f5b070ecaf1178579071b0ba8972f997bf06ab645024ddb",
+    "v3": "4ab291daf951367425acf069db8b7a7c1e841b78d6844e4be03bca6119ee2e33",
 }
 """Version -> SHA-256 over the names and bytes of its files."""
 FILES = {f"{folder}/{path.stem}": path for folder in FINGERPRINTS for path in sorted((FOLDERS / folder).glob("*.bin"))}

@@ -12,6 +12,7 @@ from schemas.kinds import (
     KINDS,
     Briefing,
     CustodyBooking,
+    ForceSettings,
     InboxItem,
     Incident,
     Kind,
@@ -31,7 +32,7 @@ from schemas.roles import Role
 from sync.policies import ENGINE
 from tests.examples import BOOKING, LEAST
 
-STRUCTS: list[type[Kind]] = [Incident, Briefing, CustodyBooking, Resource, Suspect, Medical, InboxItem]
+STRUCTS: list[type[Kind]] = [Incident, Briefing, CustodyBooking, Resource, Suspect, Medical, InboxItem, ForceSettings]
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,7 @@ def registry_as_it_was() -> Iterator[None]:
 
 
 def test_the_kinds_are_those_of_the_design() -> None:
-    """Incidents, briefings, bookings and their medical part, what is scarce, who is wanted, and what waits."""
+    """Incidents, briefings, bookings and their medical part, what is scarce, who is wanted, what waits, settings."""
     assert {name: spec.struct for name, spec in KINDS.items()} == {
         "incident": Incident,
         "briefing": Briefing,
@@ -54,6 +55,7 @@ def test_the_kinds_are_those_of_the_design() -> None:
         "suspect": Suspect,
         "medical": Medical,
         "inbox-item": InboxItem,
+        "settings": ForceSettings,
     }
     assert [name for name, spec in KINDS.items() if spec.by_rule] == ["inbox-item"]
 
@@ -149,7 +151,8 @@ def test_an_unknown_kind_is_none() -> None:
 def test_a_struct_that_is_no_kind_is_refused_clearly() -> None:
     """An application that passes the wrong class is told what there is."""
     with pytest.raises(
-        TypeError, match="Kind is not a record kind; there are Briefing, CustodyBooking, InboxItem, Incident, M"
+        TypeError,
+        match="Kind is not a record kind; there are Briefing, CustodyBooking, ForceSettings, InboxItem, Inc",
     ):
         spec_of(Kind)
 
@@ -238,6 +241,7 @@ FULL: dict[str, dict[str, Any]] = {
         "markers": [{"warning": "violent"}],
         "log": [{"text": "solihull"}],
     },
+    "settings": {"body": "{}"},
     "medical": {
         "booking": "0199c8a1-7c00-7a11-8b22-0000000000a1",
         "suite": "perry-barr",
@@ -265,6 +269,7 @@ SCOPES = {
     "resource": {"area:birmingham"},
     "suspect": {"area:birmingham"},
     "medical": {"suite:perry-barr:medical"},
+    "settings": {"force"},
     "inbox-item": {"suite:perry-barr", "suite:perry-barr:inbox"},
 }
 

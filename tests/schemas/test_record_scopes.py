@@ -34,6 +34,7 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     },
     "custody-booking": {"suite": SLUGS},
     "medical": {"suite": SLUGS},
+    "settings": {},
     "briefing": {"audience": st.lists(AUDIENCES, min_size=1, max_size=6)},
     "resource": {"home": AUDIENCES, "category": st.sampled_from(["cell", "vehicle", "call-sign"])},
     "suspect": {"area": SLUGS},

@@ -8,14 +8,19 @@ import pytest
 
 from schemas.codec import decode_row, encode, reread_op
 from schemas.errors import StoreError, UsageError
-from schemas.ids import DeviceId, FieldName, OfficerId, OpId, OpNumber, RecordId
+from schemas.ids import DeviceId, FieldName, OfficerId, OpId, OpNumber, RecordId, ScopeName
 from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
+from schemas.roles import Role
 from server.commits import Submission
 from server.committer import Committer
 from server.logbook import OFFICE
 from server.office import Draft, Made, Office
+from server.own_ops import Standing
 from sync import inbox, merge
+from sync.policing import rulebook
+from sync.policing.guards import Breach
+from sync.policing.rulebook import RuleError
 from tests.server.running import NOW, Clock, GatedStore
 
 ID = "01890000-0000-7000-8000-{:012x}"
@@ -249,3 +254,16 @@ async def test_the_same_call_after_a_failure_is_safe(desk: Desk) -> None:
     desk.store.failing = None
     assert await desk.bring(draft()) == ["created"]
     assert await desk.bring(draft()) == ["same"]
+
+
+async def test_a_person_is_held_to_the_rules_and_an_import_tells_what_was(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a rule of police work is against is refused with its words; the server's own acts ask no rule."""
+    breach = Breach(rule="no-theft", why="Theft is not recorded here.", remedy="Ask.", source="invented s.1")
+    monkeypatch.setattr(rulebook, "GUARDS", {"incident": (lambda _: [breach],)})
+    standing = Standing(scopes=frozenset({ScopeName("area:birmingham")}), roles=frozenset({Role.CONTROL_ROOM}))
+    with pytest.raises(RuleError, match="Theft is not recorded here"):
+        await desk.office.bring([draft()], DESK, standing)
+    assert await desk.store.record(RecordId(ID.format(1))) is None
+    assert await desk.bring(draft()) == ["created"]

@@ -9,7 +9,7 @@ import msgspec
 
 from schemas.errors import UsageError
 from schemas.ids import SLUG_PATTERN
-from schemas.kinds import Briefing, CustodyBooking, InboxItem, Incident, Kind, Medical, Resource, Suspect
+from schemas.kinds import Briefing, CustodyBooking, ForceSettings, InboxItem, Incident, Kind, Medical, Resource, Suspect
 from schemas.kinds.incident import Category
 from sync.device.terminal.values import listed
 
@@ -21,6 +21,7 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "suspects": Suspect,
     "medical": Medical,
     "decisions": InboxItem,
+    "settings": ForceSettings,
 }
 """What the kinds are called here."""
 WAIT_S: Final = 30.0

@@ -12,6 +12,7 @@ from schemas.ids import FieldName, RecordId
 from schemas.kinds import (
     Briefing,
     CustodyBooking,
+    ForceSettings,
     InboxItem,
     Incident,
     Kind,
@@ -49,6 +50,7 @@ _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     Suspect: ("area", "claimed"),
     Medical: ("suite", "booking"),
     InboxItem: ("opened_at", "due_at", "subject_kind", "field"),
+    ForceSettings: ("body",),
 }
 """Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""
 

@@ -1,0 +1,62 @@
+"""The settings of a force: every period, grade, code and role that forces differ in, each with its default.
+
+One Struct a subject, in a module of its own. A force overrides what it wants in its TOML file; the server keeps the
+whole as a record of the kind `settings`, in everybody's scope, so that a handheld without signal goes by the same
+figures.
+"""
+
+from typing import Final
+
+import msgspec
+
+from schemas.errors import UsageError
+from schemas.ids import named_record_id
+from schemas.settings.briefings import BriefingSettings
+from schemas.settings.custody import CustodySettings
+from schemas.settings.incidents import IncidentSettings
+
+__all__ = [
+    "DEFAULTS",
+    "SETTINGS_RECORD",
+    "BriefingSettings",
+    "CustodySettings",
+    "IncidentSettings",
+    "Settings",
+    "as_text",
+    "from_text",
+]
+
+SETTINGS_RECORD: Final = named_record_id("settings", "force")
+"""The one record of the kind `settings`."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them.
+
+    Attributes:
+        custody, incidents, briefings: by subject.
+    """
+
+    custody: CustodySettings = CustodySettings()
+    incidents: IncidentSettings = IncidentSettings()
+    briefings: BriefingSettings = BriefingSettings()
+
+
+DEFAULTS: Final = Settings()
+
+
+def as_text(settings: Settings) -> str:
+    """The settings as the record keeps them: JSON, always in the same order."""
+    return msgspec.json.encode(settings, order="deterministic").decode()
+
+
+def from_text(text: str) -> Settings:
+    """The settings in a record. What only a newer program knows is passed over, what is not said has its default.
+
+    Raises:
+        UsageError: it is no such text.
+    """
+    try:
+        return msgspec.json.decode(text, type=Settings)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise UsageError(f"the force's settings cannot be read: {error}") from None

@@ -1,0 +1,61 @@
+"""Which guards stand before which record kind, and the asking of them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from schemas.errors import UsageError
+from schemas.ids import Millis
+from schemas.ops import Op
+from schemas.roles import Role
+from schemas.settings import Settings
+from sync.merge import RecordState
+from sync.policing.guards import Breach, Guard, Look, breaches, in_words
+
+GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {}
+"""Record kind -> its guards."""
+
+
+class RuleError(UsageError):
+    """A rule of police work is against a change.
+
+    Attributes:
+        breaches: which rules, each with its reason, its source and how to go on.
+    """
+
+    def __init__(self, found: tuple[Breach, ...]) -> None:
+        """Say them all at once: whoever mends one must not meet the next afterwards."""
+        super().__init__(" ".join(map(in_words, found)))
+        self.breaches = found
+
+
+def require(
+    op: Op, before: RecordState | None, after: RecordState, roles: frozenset[Role] | None, settings: Settings
+) -> None:
+    """Ask every guard of the record's kind.
+
+    Args:
+        op: the change.
+        before: the record as its author sees it; None for a new one.
+        after: the record as it would be.
+        roles: what the author is; None where nobody has roles.
+        settings: the force's.
+
+    Raises:
+        RuleError: one of them is against it, and its author has not given a reason for going on where that is allowed.
+    """
+    guards = GUARDS.get(op.kind, ())
+    if not guards:
+        return
+    look = Look(
+        before=None if before is None else before.build(),
+        after=after.build(),
+        changes=op.changes,
+        author=op.author,
+        roles=roles,
+        now=Millis(op.hlc[0]),
+        occurred_at=op.occurred_at,
+        settings=settings,
+    )
+    found = breaches(guards, look)
+    if found:
+        raise RuleError(found)
