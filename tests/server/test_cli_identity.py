@@ -9,12 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from schemas.ids import DeviceId, OfficerId, RecordId
+from schemas.roles import Role
 from server.cli import main
 from server.cli.access import ACCESS, IDENTITY, Access
 from server.cli.remote import PENDING
 from server.federation import links
 from server.office import Draft
 from tests.server.api import ID
+from tests.server.people import program
 from tests.server.running import Running, running
 from tests.server.test_http_oversight import quarantined, values
 
@@ -53,6 +55,15 @@ async def administrator(server: Running, run: Run) -> str:
     done = await run("admin", "setup", link, "--server", server.url, *who)
     assert done[0] == 0, done
     return "admin"
+
+
+async def test_other_roles_leave_the_first_link_open(server: Running) -> None:
+    """Officers may be there before anybody administers; from the first administrator on there is no link."""
+    enrolling = server.beatbook.authority.enrolling
+    await program(server, "WM1", [Role.SUPERVISOR])
+    assert await enrolling.first_link() is not None
+    await program(server, "ADM1", [Role.ADMINISTRATOR])
+    assert await enrolling.first_link() is None
 
 
 async def test_a_deployment_is_set_up_with_commands(

@@ -87,6 +87,23 @@ def test_a_log_with_a_gap_is_refused() -> None:
     assert refused(head(entries[:2]), 3, [entries[0]]) == "chain_broken"
 
 
+def test_the_missing_entries_are_named() -> None:
+    """Whoever reads the log of the server learns what to ask the device for."""
+    entries = log(6)
+    with pytest.raises(PeerError, match="lacks entries 3 to 4"):
+        intake.take_reads(SEAT, OFFICER, head(entries[:2]), 5, entries[4:])
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_a_number_out_of_turn_is_refused_though_the_link_fits(number: int) -> None:
+    """A device that lets one fall and links over it has left a gap all the same; nor may a number stand twice."""
+    entries = log(2)
+    third = msgspec.msgpack.decode(log(3)[2], type=Read)
+    assert third.link == head(entries).link
+    wrong = msgspec.msgpack.encode(msgspec.structs.replace(third, n=number))
+    assert refused(head(entries), 3, [wrong]) == "chain_broken"
+
+
 def test_a_log_that_was_written_anew_is_refused() -> None:
     """Entries of the right numbers that do not follow those that are held."""
     entries = log(2)
