@@ -22,7 +22,8 @@ from server.store import Store
 _log = logging.getLogger(__name__)
 
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Ops waiting for a commit, in bytes; beyond it sockets are not read. A second's work of the writer at its fastest."""
+"""Ops and journal entries waiting for a commit, in bytes; beyond it sockets are not read. A second's work of the writer
+at its fastest."""
 
 Done = Callable[[tuple[Result, ...]], None]
 Failed = Callable[[StoreError], None]
@@ -33,6 +34,9 @@ class _Waiting(msgspec.Struct, frozen=True):
     done: Done
     failed: Failed
     size: int
+    """Bytes of its ops and journal entries."""
+    parts: int
+    """How many of them there are."""
 
 
 def _as_it_is(submission: Submission) -> Submission:
@@ -78,8 +82,9 @@ class Committer:
             done: called once with one result per op, when they are durable.
             failed: called once instead, when the store could not say whether they are; they may be asked again.
         """
-        size = sum(map(len, submission.ops))
-        self._waiting.append(_Waiting(self._file(submission), done, failed, size))
+        size = sum(map(len, submission.ops)) + sum(len(entry.body) for entry in submission.entries)
+        parts = len(submission.ops) + len(submission.entries)
+        self._waiting.append(_Waiting(self._file(submission), done, failed, size, parts))
         self._waiting_bytes += size
         if self._waiting_bytes > WAITING_BYTES_MAX:
             self._room.clear()
@@ -127,15 +132,15 @@ class Committer:
     def _gather(self) -> list[_Waiting]:
         """What one call of the store takes; a submission is never split over two calls."""
         group = [self._waiting.popleft()]
-        ops = len(group[0].submission.ops)
+        parts = group[0].parts
         # Behind an erasure nothing more: what several take along with them might not fit in one batch.
         while (
             self._waiting
             and group[-1].submission.erasure is None
-            and ops + len(self._waiting[0].submission.ops) <= OPS_PER_COMMIT_MAX
+            and parts + self._waiting[0].parts <= OPS_PER_COMMIT_MAX
         ):
             group.append(self._waiting.popleft())
-            ops += len(group[-1].submission.ops)
+            parts += group[-1].parts
         self._waiting_bytes -= sum(waiting.size for waiting in group)
         if self._waiting_bytes <= WAITING_BYTES_MAX:
             self._room.set()

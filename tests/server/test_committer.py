@@ -14,6 +14,7 @@ from schemas.wire import Result
 from server import committer as module
 from server.commits import Settled, Submission
 from server.committer import Committer
+from server.logbook import Entry
 from tests.server.hostile import op_of
 from tests.server.running import Clock, GatedStore
 
@@ -64,6 +65,11 @@ class Desk:
     def sizes(self) -> list[list[int]]:
         """Ops of each submission in each group that the store was given."""
         return [[len(submission.ops) for submission in group] for group in self.store.groups]
+
+
+def note(number: int, size: int = 1) -> Submission:
+    """A journal entry of so many bytes, and no op."""
+    return Submission(DEVICE, frozenset(), (), entries=(Entry("reads", str(number), bytes(size)),))
 
 
 @pytest.fixture
@@ -180,6 +186,35 @@ async def test_there_is_room_until_too_much_waits(desk: Desk, monkeypatch: pytes
     assert not waiting.done()
     desk.store.commits.set()
     await waiting
+
+
+async def test_what_is_no_op_takes_room_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read logs and sealed edits come from every device at once after an outage: they wait within the same bound."""
+    monkeypatch.setattr(module, "WAITING_BYTES_MAX", 1_000)
+    desk.store.commits.clear()
+    desk.submit("first", desk.submission())
+    await desk.store.asked.wait()
+    desk.submit("reads", note(1, 1_001))
+    waiting = asyncio.create_task(desk.committer.room())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    desk.store.commits.set()
+    await waiting
+
+
+async def test_entries_count_in_a_group_like_ops(desk: Desk) -> None:
+    """One transaction holds no more of both together than it may hold ops."""
+    desk.store.commits.clear()
+    desk.submit("first", desk.submission())
+    await desk.store.asked.wait()
+    for number in range(OPS_PER_COMMIT_MAX):
+        desk.submit("entry", note(number))
+    desk.submit("op", desk.submission())
+    desk.store.commits.set()
+    await desk.until(OPS_PER_COMMIT_MAX + 3)
+    assert [sum(len(one.ops) + len(one.entries) for one in group) for group in desk.store.groups] == [
+        *(1, OPS_PER_COMMIT_MAX, 1),
+    ]
 
 
 async def test_what_was_handed_in_before_the_end_is_committed() -> None:
