@@ -87,6 +87,17 @@ def test_what_the_server_has_is_dropped_and_no_number_comes_twice(tmp_path: Path
     assert not (tmp_path / "none").exists()
 
 
+def test_what_the_server_lacks_is_counted(tmp_path: Path) -> None:
+    """Above any number, whether that is still there, was dropped, or has not come yet; as many as there are to send."""
+    assert box(tmp_path).count(0) == 0
+    for n in range(4):
+        box(tmp_path).append(draft(f"entry {n}"))
+    for dropped in (0, 2, 4):
+        box(tmp_path).drop(dropped)
+        for after in range(6):
+            assert box(tmp_path).count(after) == len(box(tmp_path).sealed(after, 10)) == max(0, 4 - max(after, dropped))
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
