@@ -16,17 +16,6 @@ from server.commits import Submission
 from server.logbook import QUARANTINE, READS, RECEIPT, Entry
 from sync.evidence.chain import ChainHead
 
-__all__ = [
-    "Alarm",
-    "KeptReceipt",
-    "ReadBatch",
-    "SealedEdit",
-    "alarm_entry",
-    "reads_chain",
-    "receipt_entry",
-    "sealed_entries",
-    "take_reads",
-]
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _READ: Final = msgspec.msgpack.Decoder(Read)
 

@@ -21,11 +21,12 @@ from schemas.errors import PeerError, StoreError, UsageError
 from schemas.ids import Millis
 from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Lease, Result, Wiped
 from server import intake
+from server.alarms import CHAIN_DIFFERS, Alarm
+from server.commits import Submission
 from server.committer import Committer
 from server.edge.middleware import DevicePace
 from server.gate import Gate, Seated
 from server.hub import Hub, batch_frame
-from server.settle import Submission
 from server.store import Store
 from sync.evidence.chain import ChainHead, genesis
 from sync.session import Admission, ServerSession
@@ -185,6 +186,8 @@ class Connection:
             if _defect(writer) is not None:
                 tasks.append(writer := asyncio.create_task(self._write()))
             if self.session.ending is not None:
+                if self.session.ending.spec.code == "chain_broken":
+                    self._raise_alarm(CHAIN_DIFFERS, f"what it pushed was refused: {self.session.ending.detail}")
                 # Let the writer send its last words; a device that does not read them is not waited for.
                 await asyncio.wait({writer}, timeout=LAST_WORDS_S)
         finally:
@@ -257,7 +260,7 @@ class Connection:
             if not seated.welcome:
                 self.part("device_revoked")
             if self.session.set_back:
-                self._raise_alarm("chain_differs", "its op chain ends before, or differs from, what the server holds")
+                self._raise_alarm(CHAIN_DIFFERS, "its op chain ends before, or differs from, what the server holds")
             if demand.body.next_read <= admission.reads_kept:
                 self._raise_alarm("reads_missing", f"it says that it has fewer than {admission.reads_kept} entries")
 
@@ -358,7 +361,7 @@ class Connection:
         device = self.session.device
         if device is not None:
             _log.warning("%s: %s", device, detail)
-            alarm = intake.Alarm(code, device, detail, self._services.now())
+            alarm = Alarm(code, device, detail, self._services.now())
             self._services.committer.submit(intake.alarm_entry(alarm), lambda _: None, lambda _: None)
 
     def _failed(self, _error: StoreError) -> None:

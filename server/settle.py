@@ -28,7 +28,6 @@ from sync.evidence.leaf import encode as encode_leaf
 from sync.history import Act
 from sync.merge import RecordState
 
-__all__ = ["Submission", "settle"]
 _CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
 """Refusals that a server set back must not give for good to an op made on a version that it has lost: the ops that led
 to that version are offered again too, by other devices, and in any order."""

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from schemas import wire
-from schemas.codec import decode_down
+from schemas.codec import decode_down, encode, reread_op
 from schemas.ids import DeviceId, Millis, OpNumber
 from schemas.roles import Role
 from server.alarms import Alarm
@@ -263,3 +263,24 @@ def test_roles_that_end_do_not_end_the_session(world: World, pocket: Pocket) -> 
     world.check()
     assert pocket.live
     assert "control" not in pocket.tables.positions()
+
+
+def test_a_push_that_breaks_the_chain_is_an_alarm(world: World, pocket: Pocket) -> None:
+    """The session ends with the fault, and the journal says of whom: the replica may be a copy."""
+    world.make(pocket, 0, 0)
+    world.check()
+    fork = msgspec.structs.replace(reread_op(pocket.made[OpNumber(1)]), n=OpNumber(2), link=bytes(32))
+    assert pocket.pipe is not None
+    pocket.pipe.send(encode(wire.Push(ops=(encode(fork),), head=bytes(64))))
+    world.rest()
+    assert pocket.ended == "chain_broken"
+    assert alarms(world) == ["chain_differs"]
+
+
+def test_a_read_log_that_breaks_its_chain_is_an_alarm(world: World, pocket: Pocket) -> None:
+    """Entries that do not follow those that are held: some were dropped, or written anew."""
+    assert pocket.pipe is not None
+    pocket.pipe.send(encode(wire.Reads(first=2, entries=(b"",))))
+    world.rest()
+    assert pocket.ended == "chain_broken"
+    assert alarms(world) == ["chain_differs"]
