@@ -174,6 +174,23 @@ async def test_ones_own_passphrase_is_changed_by_showing_it(server: Running, adm
     await signed_in(server, administrator.identity, "ADM1", ANOTHER)
 
 
+async def test_wrong_old_passphrases_are_limited_like_those_of_a_sign_in(
+    server: Running, administrator: Caller
+) -> None:
+    """Whoever found a handheld unlocked cannot guess on; a right one begins the count anew."""
+
+    async def change(old: str, new: str) -> str:
+        answer = await post(server, administrator.auth, "/v1/passphrase", {"old": old, "new": new})
+        return "" if answer.status_code == 200 else str(answer.json()["code"])
+
+    assert [await change("x" * 12, ANOTHER) for _ in range(2)] == ["sign_in_wrong"] * 2
+    assert await change(PASSPHRASE, ANOTHER) == ""
+    assert [await change("x" * 12, PASSPHRASE) for _ in range(4)] == ["sign_in_wrong"] * 4
+    assert await change(ANOTHER, PASSPHRASE) == "tries_wait"
+    server.clock.advance(5_000)
+    assert await change(ANOTHER, PASSPHRASE) == ""
+
+
 # --- nobody learns who there is --------------------------------------------------------------------------------------
 
 
