@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 
 from schemas.ids import RecordId, ScopeName, Seq
+from schemas.scopes import audience
 from schemas.wire import Plan
 from sync.outbox import SHUT
 from sync.replica.facts import Outcome
@@ -129,6 +130,11 @@ class MovedAway:
 
 
 def _sort(scope: ScopeName) -> tuple[str, ...]:
-    """A scope's name without the name of its audience: of `area:north:inbox` it is `area`, `inbox`."""
+    """What a move leaves as it is of a scope's name: of `suite:perry-barr:medical` it is `suite`, `medical`.
+
+    Briefings and decisions go from one audience to any other, from an area to the whole force: there it is the suffix.
+    """
+    if audience(scope) != scope:
+        return (scope.rpartition(":")[2],)
     family, *rest = scope.split(":")
     return (family, *rest[1:])

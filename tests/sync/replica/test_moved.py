@@ -125,6 +125,19 @@ def test_between_two_held_scopes_nothing_is_sealed(handheld: Handheld) -> None:
     assert not told_of(handheld)
 
 
+@pytest.mark.parametrize(
+    ("left", "other"),
+    [("area:north:briefing", "force:briefing"), ("area:north:inbox", "force:inbox"), ("suite:one", "suite:two")],
+)
+def test_what_goes_to_another_audience_is_waited_for(handheld: Handheld, left: str, other: str) -> None:
+    """A briefing to an area becomes one to the whole force: whichever batch comes first, it was here all the time."""
+    op = settled(handheld, ScopeName(left), ScopeName(other))
+    moves(handheld, ScopeName(left))
+    assert handheld.state(op) is OpState.SETTLED
+    handheld.replica.batch(batch(ScopeName(other), 10, 12, row(A, 12)))
+    assert handheld.state(op) is OpState.SETTLED
+
+
 def test_it_is_sealed_when_the_other_scope_comes_past_that_commit_without_it(handheld: Handheld) -> None:
     """A batch up to an earlier commit says nothing yet."""
     settled(handheld, NORTH, SOUTH)
