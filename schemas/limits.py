@@ -31,9 +31,10 @@ ARRAY_LEN_MAX: Final = 2_048
 MAP_LEN_MAX: Final = 256
 """Pairs of one map. The widest of ours is the fields of one record."""
 
-ELEMENTS_UP_MAX: Final = 4_096
+ELEMENTS_UP_MAX: Final = 16_384
 """Values in what a device sends: a message, the body of HELLO, an op. Ops travel as bytes, so its messages have few;
-the server looks at each value before it knows whom it talks to."""
+the server looks at each value before it knows whom it talks to. A booking has most growing fields, and one op may
+append to all of them."""
 
 TEXT_BYTES_MAX: Final = 32 * KIB
 """One text value. A briefing's body is the longest text there is."""

@@ -12,6 +12,7 @@ from schemas import scopes
 from schemas.ids import MillisInt, ScopeName, SlugText
 from schemas.kinds.base import Kind
 from schemas.kinds.common import Line, LogEntry, Marker, Note
+from schemas.kinds.detention import DetentionEvent
 from schemas.kinds.registry import record_kind
 from schemas.policies import (
     SAFE_NOTHING,
@@ -164,6 +165,7 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
         cell: which cell, as older programs wrote it; now the cell's own record says who is in it.
         risk: the assessed risk.
         observation: the observation level.
+        detention: the steps of the detention that its clocks, limits and reviews are computed from.
         checks: the observations made.
         property_items: what was taken into safe keeping, entry by entry.
         log: the custody log.
@@ -245,6 +247,7 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
             because=f"Constant observation {_ALARM}",
         ),
     ] = None
+    detention: Annotated[tuple[DetentionEvent, ...], grow, _SEEN_BY] = ()
     checks: Annotated[tuple[Check, ...], grow, _SEEN_BY] = ()
     property_items: Annotated[tuple[LogEntry, ...], grow, _SEEN_BY] = ()
     log: Annotated[tuple[LogEntry, ...], grow, _SEEN_BY] = ()

@@ -10,7 +10,7 @@ from schemas.codec import decode_down, decode_op, encode
 from schemas.errors import FrameError
 from schemas.ids import Seq
 from schemas.kinds import kind_named
-from schemas.limits import ELEMENTS_UP_MAX, OP_DEPTH_MAX
+from schemas.limits import OP_DEPTH_MAX, RECORD_BYTES_MAX
 from schemas.ops import Op
 from schemas.wire import Batch
 from sync import check, merge
@@ -85,5 +85,5 @@ def test_the_densest_ops_that_are_taken_make_a_batch_that_is_read() -> None:
     ops = [op(n, INCIDENT, "incident", {"log": [{"text": "x", "a": wide, "b": wide}]}) for n in range(2, 36)]
     decode_op(encode(ops[0]))
     data = batch_of(made, *ops)
-    assert len(data) > 30 * ELEMENTS_UP_MAX // 2
+    assert len(data) > RECORD_BYTES_MAX * 9 // 10
     decode_down(data)
