@@ -46,7 +46,14 @@ def verify(inspection: Inspection, pinned: Sequence[Pinned] = (), rules: Rules =
     findings = Findings()
     for text in inspection.problems():
         findings.wrong("database", inspection.where.name, text, "The file is damaged, or was edited outside SQLite.")
-    for name in inspection.foreign_schema():
+    for name in inspection.lacking:
+        findings.wrong(
+            "database",
+            name,
+            "is not there with the columns that this program gives it, and was read as empty",
+            "Somebody took the table away or made it anew: what it held is lost, or lies elsewhere.",
+        )
+    for name in sorted(set(inspection.foreign_schema()) - set(inspection.lacking)):
         findings.wrong(
             "database", name, "is not declared as this program declares it", "Somebody changed the tables themselves."
         )

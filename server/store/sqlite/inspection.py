@@ -17,7 +17,7 @@ import msgspec
 from schemas.errors import StoreError
 from schemas.ids import DeviceId, Millis, OpNumber, RecordId, ScopeName, Seq, op_id
 from server.store.masters import MasterKeys
-from server.store.sqlite import schema, sealed
+from server.store.sqlite import declared, schema, sealed
 from server.store.sqlite.sealed import SealedTables, entry_row, entry_subject
 from server.store.sqlite.trouble import store_errors
 from server.store.vault import WRAPPED_BYTES, Subject, Vault, master_of
@@ -144,7 +144,10 @@ class Inspection:
         self.masters = masters
         self._connection = connection
         self._tables = None if masters is None else SealedTables(connection, Vault(masters, where))
-        connection.execute("BEGIN")
+        with store_errors(where):
+            connection.execute("BEGIN")
+            self.lacking = declared.stand_in(connection)
+            """Tables that are not there, or not with our columns: they are read as empty."""
 
     @classmethod
     def open(cls, path: Path, masters: MasterKeys | None) -> "Inspection":
@@ -176,17 +179,12 @@ class Inspection:
 
     def foreign_schema(self) -> list[str]:
         """Names of tables, indexes, triggers and views that are not as this program makes them, or that lack."""
-        with sqlite3.connect(":memory:") as fresh:
-            for statements in schema.MIGRATIONS:
-                for statement in statements:
-                    fresh.execute(statement)
-            wanted = _declared(fresh)
-        fresh.close()
-        return sorted(name for _, name, _ in wanted ^ _declared(self._connection))
+        with store_errors(self.where):
+            return declared.foreign(self._connection)
 
     def meta(self) -> dict[str, object]:
         """What the database says of itself."""
-        return dict(self._connection.execute("SELECT key, value FROM meta"))
+        return dict(self._all("SELECT key, value FROM meta"))
 
     def leaves(self) -> Iterator[tuple[int, bytes]]:
         """(index, leaf) in order."""
@@ -195,8 +193,8 @@ class Inspection:
 
     def leaf(self, index: int) -> bytes | None:
         """One leaf."""
-        found = self._connection.execute("SELECT leaf FROM log WHERE n = ?", (index,)).fetchone()
-        return None if found is None else found[0]
+        found = self._all("SELECT leaf FROM log WHERE n = ?", index)
+        return found[0][0] if found else None
 
     def nodes(self) -> Iterator[Node]:
         """The kept subtrees."""
@@ -204,7 +202,7 @@ class Inspection:
 
     def edge(self) -> list[bytes]:
         """The tree's right edge as it is kept; there must be one."""
-        return [edge for (edge,) in self._connection.execute("SELECT edge FROM tree")]
+        return [edge for (edge,) in self._all("SELECT edge FROM tree")]
 
     def ops(self) -> Iterator[OpRow]:
         """Ops, in the order of their leaves."""
@@ -240,12 +238,13 @@ class Inspection:
 
     def chains(self) -> dict[str, ChainHead]:
         """Name -> where the chain stands."""
-        found = self._connection.execute("SELECT device, n, link FROM chain")
+        found = self._all("SELECT device, n, link FROM chain")
         return {name: ChainHead(OpNumber(n), link) for name, n, link in found}
 
     def covered(self) -> dict[tuple[DeviceId, OpNumber], bytes]:
         """(device, number) -> SHA-256 of an op that a head vouches for, and that was not here then."""
-        return {(device, n): digest for device, n, digest in self._connection.execute("SELECT * FROM covered")}
+        found = self._all("SELECT device, n, digest FROM covered")
+        return {(device, n): digest for device, n, digest in found}
 
     def wrapped_keys(self) -> Iterator[KeyRow]:
         """Wrapped keys, in the order in which they were made."""
@@ -257,19 +256,20 @@ class Inspection:
 
     def subjects(self) -> set[Subject]:
         """Everything that something sealed is about, or was until its key was destroyed: there must be a key of it."""
-        found = self._connection.execute(
+        found = self._all(
             "SELECT id FROM record"
             # What came late about a part of an erased record was never kept, and has no key.
             " UNION SELECT record FROM op WHERE body <> x'' OR record IN (SELECT record FROM erased)"
             " UNION SELECT coalesce(record, 'journal:' || what) FROM journal WHERE body IS NOT NULL"
             " UNION SELECT ? FROM secret UNION SELECT ? FROM erased",
-            (sealed.SECRETS, sealed.NOTES),
+            sealed.SECRETS,
+            sealed.NOTES,
         )
         return {Subject(subject) for (subject,) in found}
 
     def secret_names(self) -> list[str]:
         """Names of the secrets."""
-        return [name for (name,) in self._connection.execute("SELECT name FROM secret ORDER BY name")]
+        return [name for (name,) in self._all("SELECT name FROM secret ORDER BY name")]
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ class Inspection:
 
     def try_secret(self, name: str) -> Closed | None:
         """Open a secret and let it go again; None when it opens. As `op_body`."""
-        (kept,) = self._connection.execute("SELECT body FROM secret WHERE name = ?", (name,)).fetchone()
+        ((kept,),) = self._all("SELECT body FROM secret WHERE name = ?", name)
         body = self._opened((sealed.SECRET, name), sealed.SECRETS, self._wrapped(sealed.SECRETS), kept)
         return body if isinstance(body, Closed) else None
 
@@ -319,8 +319,8 @@ class Inspection:
         return body if isinstance(body, Closed) else None
 
     def _wrapped(self, subject: Subject) -> bytes | None:
-        found = self._connection.execute("SELECT wrapped FROM record_key WHERE record = ?", (subject,)).fetchone()
-        return None if found is None else found[0]
+        found = self._all("SELECT wrapped FROM record_key WHERE record = ?", subject)
+        return found[0][0] if found else None
 
     def _opened(self, place: tuple[str, str], subject: Subject, wrapped: bytes | None, kept: bytes) -> Body:
         if wrapped is None:
@@ -330,6 +330,10 @@ class Inspection:
         if self._tables is None:
             return Closed.NO_MASTERS
         return self._tables.opened(place, subject, wrapped, kept)
+
+    def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        with store_errors(self.where):
+            return self._connection.execute(sql, values).fetchall()
 
     def _rows(self, kind: type[_T], sql: str) -> Iterator[_T]:
         with store_errors(self.where):
@@ -353,8 +357,3 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
             f"{path}: the database has version {version}, this program checks version {schema.VERSION}; "
             "take the program that wrote it, or start the server on it once to bring it up to date"
         )
-
-
-def _declared(connection: sqlite3.Connection) -> set[tuple[Any, ...]]:
-    """(type, name, SQL) of everything that was declared."""
-    return set(connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%'"))

@@ -35,6 +35,8 @@ _KEYS: Final = {
     "record_key": ("n",),
     "erased": ("record",),
 }
+TABLES: Final = tuple(_KEYS)
+"""Every table."""
 _ORDERLESS: Final = {("record_key", "n")}
 _ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from server.cli import verify
 from server.evidence.findings import Report
 from sync.evidence.proof import Proof
-from tests.server.evidence import station
+from tests.server.evidence import mutations, station
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -98,6 +98,17 @@ def test_an_edit_ends_with_1_and_is_told_as_json_too(kept: Kept) -> None:
     assert "WRONG   op hh-0042/1: its time of recording is 1" in result.output
     report = msgspec.json.decode(kept(kept.folder, "--json").output, type=Report)
     assert [one.row for one in report.findings] == ["hh-0042/1"]
+
+
+@pytest.mark.parametrize("table", mutations.TABLES)
+def test_a_folder_without_one_of_its_tables_ends_with_1(kept: Kept, table: str) -> None:
+    """The file is opened for reading only, and is left as it is."""
+    edited(kept, f"DROP TABLE {table}")
+    before = (kept.folder / "beatbook.db").read_bytes()
+    result = kept(kept.folder, "--record", station.record_id("van"))
+    assert result.exit_code == 1, result.output
+    assert f"WRONG   database {table}: is not there" in result.output
+    assert (kept.folder / "beatbook.db").read_bytes() == before
 
 
 def test_of_one_record_only_what_concerns_it_is_told(kept: Kept) -> None:

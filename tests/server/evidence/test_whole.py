@@ -214,6 +214,39 @@ def test_changes_of_the_tables_themselves_are_found(made: Made, statement: str, 
     assert {one.table for one in made.verify(connection).findings} == {table}
 
 
+@pytest.mark.parametrize("table", mutations.TABLES)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DROP TABLE {table}",
+        "ALTER TABLE {table} RENAME TO elsewhere",
+        "ALTER TABLE {table} RENAME COLUMN {column} TO elsewhere",
+        "DROP TABLE {table}; CREATE VIEW {table} AS SELECT 1 AS {column}",
+        "DROP TABLE {table}; CREATE VIEW {table} AS SELECT * FROM nowhere",
+        "CREATE TABLE bare AS SELECT * FROM {table}; DROP TABLE {table}; ALTER TABLE bare RENAME TO {table}",
+    ],
+)
+@pytest.mark.parametrize("keys", [True, False])
+def test_a_table_that_was_taken_away_is_told_in_words(made: Made, table: str, statement: str, *, keys: bool) -> None:
+    """Without any one of its tables a database is checked as far as it goes, and the table is named."""
+    connection = mutations.opened(made.image)
+    (column, *_) = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+    connection.executescript(statement.format(table=table, column=column))
+    report = made.verify(connection, made.head, keys=keys)
+    told = [one for one in report.findings if one.table == "database" and one.row == table]
+    assert [one.differs for one in told] == [
+        "is not there with the columns that this program gives it, and was read as empty"
+    ]
+
+
+def test_a_table_with_one_column_more_is_read_and_the_column_told(made: Made) -> None:
+    """What was added hides nothing of what is there."""
+    connection = mutations.opened(made.image)
+    connection.execute("ALTER TABLE covered ADD COLUMN note TEXT")
+    (finding,) = made.verify(connection).findings
+    assert (finding.row, finding.differs) == ("covered", "is not declared as this program declares it")
+
+
 def test_mutations_reach_every_table(made: Made) -> None:
     """The mutations above are not all of one easy table."""
     seen: Counter[str] = Counter()
