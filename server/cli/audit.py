@@ -12,6 +12,7 @@ from server.cli.outputs import writable
 from server.cli.remote import Remote, folder_option, open_remote
 from server.evidence.section62 import Event, Kind, Page, Query, as_csv, as_json
 from server.http.evidence import CheckpointBody, LogSearch
+from sync.evidence.note import Note, VerifierKey
 
 
 @click.group("audit")
@@ -77,7 +78,14 @@ def checkpoint(out: Path | None, folder: Path) -> None:
         click.echo(told.checkpoint, nl=False)
     else:
         out.write_bytes(told.checkpoint.encode())
-        click.echo(f"{out}: {told.size} entries; the log's key is {told.log}")
+        click.echo(f"{out}: {told.size} entries; {cosigners(told)}; the log's key is {told.log}")
+
+
+def cosigners(told: CheckpointBody) -> str:
+    """Which witnesses have signed a head beside its log, in words; whether rightly is for `beatbook verify`."""
+    log = VerifierKey.parse(told.log).name
+    names = sorted({one.name for one in Note.parse(told.checkpoint.encode()).signatures} - {log})
+    return f"cosigned by {', '.join(names)}" if names else "no witness has cosigned it"
 
 
 def _query(**asked: object) -> Query:

@@ -1,6 +1,8 @@
 """`beatbook verify`: check a database, one record of it, a proof or a disclosure export, with no server."""
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -91,15 +93,26 @@ def _policy(path: Path | None, logs: tuple[str, ...]) -> Policy | None:
     if path is not None and logs:
         raise UsageError("give --policy or --log, not both")
     if path is not None:
-        return Policy.parse(path.read_text(encoding="utf-8"))
+        with _named(path):
+            return Policy.parse(path.read_text(encoding="utf-8"))
     return Policy.of([VerifierKey.parse(text) for text in logs]) if logs else None
 
 
 def _pinned(path: Path, policy: Policy | None) -> Pinned:
     raw = path.read_bytes()
-    if policy is None:
-        return Pinned(path.name, Checkpoint.parse(Note.parse(raw).text), trusted=False)
-    return Pinned(path.name, policy.open(raw).checkpoint, trusted=True)
+    with _named(path):
+        if policy is None:
+            return Pinned(path.name, Checkpoint.parse(Note.parse(raw).text), trusted=False)
+        return Pinned(path.name, policy.open(raw).checkpoint, trusted=True)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say of which of several files it is that something is wrong."""
+    try:
+        yield
+    except (UsageError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from None
 
 
 def _is_proof(target: Path) -> bool:

@@ -25,7 +25,7 @@ class CheckpointBody(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         log: the log's verifier key (vkey).
         size: its entries.
-        checkpoint: the signed note (C2SP tlog-checkpoint).
+        checkpoint: the signed note (C2SP tlog-checkpoint), with the cosignatures of the witnesses that answered.
     """
 
     log: str
@@ -74,9 +74,9 @@ class LogSearch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 async def read_checkpoint(request: Request) -> Response:
-    """The log's signed head as it is now."""
+    """The log's signed head as it is now, cosigned by the witnesses that answer."""
     checkpoints = beatbook_of(request).authority.checkpoints
-    size, checkpoint = await checkpoints.newest()
+    size, checkpoint = await checkpoints.witnessed()
     return reply(CheckpointBody(log=str(checkpoints.verifier), size=size, checkpoint=checkpoint.decode()))
 
 

@@ -26,6 +26,7 @@ from server.registry import acts as a
 from sync.evidence.note import VerifierKey
 from sync.evidence.policy import Policy
 from tests.server.api import ID, client, incident
+from tests.server.evidence.witnesses import WITNESS, witnessed
 from tests.server.people import Caller, person, program
 from tests.server.running import Running
 
@@ -209,3 +210,18 @@ async def test_a_head_is_fetched_to_be_kept(
     tree = await server.store.tree()
     log = VerifierKey.parse(done.output.rpartition(" ")[2].strip())
     assert Policy.of([log]).open(out.read_bytes()).checkpoint.root == tree.root
+    assert "no witness has cosigned it" in done.output
+
+
+async def test_a_head_is_fetched_with_its_cosignatures(
+    server: Running, http: httpx.AsyncClient, auditor: Caller, tmp_path: Path
+) -> None:
+    """Whoever's policy asks for a witness can keep a head that it takes; the command says who cosigned."""
+    out = tmp_path / "head"
+    async with witnessed(server, tmp_path):
+        done = await run(server, auditor, tmp_path / "access", "audit", "checkpoint", "--out", out)
+    assert f"cosigned by {WITNESS.key.name}" in done.output
+    log = VerifierKey.parse(done.output.rpartition(" ")[2].strip())
+    tree = await server.store.tree()
+    head = Policy.of([log], [WITNESS.key], 1).open(out.read_bytes())
+    assert (head.checkpoint.size, head.checkpoint.root) == (tree.size, tree.root)

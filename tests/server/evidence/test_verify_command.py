@@ -13,6 +13,7 @@ from server.cli import verify
 from server.evidence.findings import Report
 from sync.evidence.proof import Proof
 from tests.server.evidence import mutations, station
+from tests.sync.evidence.parties import WITNESSES
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Kept:
         (beside / "first.leaf").write_bytes(leaf)
         (beside / "first.tlog-proof").write_bytes(Proof(first.leaf, tuple(path), head).encode())
         (beside / "policy").write_text(f"log {one.verifier}\nquorum none\n", encoding="utf-8")
+        witness = f"witness hmi {WITNESSES[0].key}\nquorum hmi\n"
+        (beside / "strict").write_text(f"log {one.verifier}\n{witness}", encoding="utf-8")
         return str(one.verifier)
 
     return Kept(folder, asyncio.run(make()))
@@ -148,7 +151,10 @@ def test_a_proof_is_checked_with_its_entry(kept: Kept) -> None:
         (["first.tlog-proof", "--entry", "first.leaf"], "say whose signatures count"),
         (["data", "--log", "not a key"], "key"),
         (["data", "--policy", "policy", "--log", "x"], "not both"),
-        (["data", "--checkpoint", "first.leaf"], "note"),
+        (["data", "--checkpoint", "first.leaf"], "first.leaf: "),
+        (["data", "--checkpoint", "half", "--policy", "strict"], "half: the policy's quorum 'hmi' is not reached"),
+        (["data", "--policy", "half"], "half: line 1 of the policy"),
+        (["data", "--policy", "first.leaf"], "first.leaf: "),
         (["data", "--record", "42"], "is no record id"),
         (["data", "--record", "01890000-0000-7000-8000-000000000001"], "there is nothing of a record"),
         (["data", "--master-keys", "half"], "can be used by others"),
