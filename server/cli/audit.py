@@ -1,18 +1,22 @@
 """`beatbook audit`: who did what with whose data, for an auditor; and the log's signed head, for whoever keeps one."""
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 
 from schemas.errors import UsageError
 from schemas.ids import Millis
-from server.cli.outputs import writable
+from server.cli.newfile import new_file
 from server.cli.remote import Remote, folder_option, open_remote
 from server.evidence.section62 import Event, Kind, Page, Query, as_csv, as_json
 from server.http.evidence import CheckpointBody, LogSearch
 from sync.evidence.note import Note, VerifierKey
+
+_OUT: Final = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.group("audit")
@@ -31,9 +35,7 @@ def command() -> None:
     help="Only this kind of doing. Repeat it for more.",
 )  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True, help="Form.")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), callback=writable, help="File to write.  [default: shown]"
-)
+@click.option("--out", type=_OUT, help="New file to write, for you alone to read.  [default: shown]")
 @folder_option
 def search(  # noqa: PLR0913, PLR0917  click passes one for each option, by name
     why: str,
@@ -52,32 +54,31 @@ def search(  # noqa: PLR0913, PLR0917  click passes one for each option, by name
     formula get an apostrophe before them.
     """
     query = _query(officer=officer, record=record, since=since, until=until, kinds=kinds)
-    with open_remote(folder) as remote:
-        events = _found(remote, why, query)
-    text = as_csv(events) if form == "csv" else as_json(events).decode()
-    if out is None:
-        click.echo(text, nl=False)
-    else:
-        out.write_bytes(text.encode())
-        click.echo(f"{out}: {len(events)} findings")
+    with contextlib.ExitStack() as stack:
+        file = None if out is None else stack.enter_context(new_file(out))
+        events = _found(stack.enter_context(open_remote(folder)), why, query)
+        text = as_csv(events) if form == "csv" else as_json(events).decode()
+        if file is not None:
+            file.write(text.encode())
+    click.echo(text if out is None else f"{out}: {len(events)} findings", nl=out is not None)
 
 
 @command.command("checkpoint")
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), callback=writable, help="File to write.  [default: shown]"
-)
+@click.option("--out", type=_OUT, help="New file to write, for you alone to read.  [default: shown]")
 @folder_option
 def checkpoint(out: Path | None, folder: Path) -> None:
     """Fetch the log's signed head. Keep it where the server's keepers cannot reach it.
 
     `beatbook verify --checkpoint` finds out with it whether the log was cut, rewritten or restored since.
     """
-    with open_remote(folder) as remote:
-        told = remote.get("/v1/log/checkpoint", CheckpointBody)
+    with contextlib.ExitStack() as stack:
+        file = None if out is None else stack.enter_context(new_file(out))
+        told = stack.enter_context(open_remote(folder)).get("/v1/log/checkpoint", CheckpointBody)
+        if file is not None:
+            file.write(told.checkpoint.encode())
     if out is None:
         click.echo(told.checkpoint, nl=False)
     else:
-        out.write_bytes(told.checkpoint.encode())
         click.echo(f"{out}: {told.size} entries; {cosigners(told)}; the log's key is {told.log}")
 
 

@@ -1,12 +1,11 @@
 """`beatbook disclose`: give a record out with what proves it."""
 
-import os
 from pathlib import Path
 
 import click
 
-from schemas.errors import StoreError
 from server.cli.forms import record_named
+from server.cli.newfile import new_file
 from server.cli.remote import folder_option, open_remote
 from server.http.evidence import DisclosureDone, NewDisclosure
 
@@ -24,17 +23,8 @@ def command(record: str, recipients: tuple[str, ...], why: str, out: Path, folde
     database. To whom it was given and why is in the log before the file is written.
     """
     named = record_named(record)
-    try:
-        # Opened first: a disclosure must not be recorded that then finds no place. Never over a file that is there.
-        file = os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-    except OSError as error:
-        raise StoreError(f"{out}: cannot be made ({error.strerror}); name another file") from None
-    try:
-        with file, open_remote(folder) as remote:
-            body = NewDisclosure(recipients=recipients, why=why)
-            done = remote.post(f"/v1/records/{named}/disclosures", body, DisclosureDone)
-            file.write(done.export)
-    except BaseException:
-        out.unlink(missing_ok=True)
-        raise
+    with new_file(out) as file, open_remote(folder) as remote:
+        body = NewDisclosure(recipients=recipients, why=why)
+        done = remote.post(f"/v1/records/{named}/disclosures", body, DisclosureDone)
+        file.write(done.export)
     click.echo(f"{out}: {len(done.export)} bytes, SHA-256 {done.sha256}")

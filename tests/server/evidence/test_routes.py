@@ -4,6 +4,7 @@ import asyncio
 import base64
 import csv
 import io
+import stat
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -195,9 +196,32 @@ async def test_searched_by_command(server: Running, http: httpx.AsyncClient, aud
     written = await run(server, auditor, access, *words, "--format", "json", "--out", out)
     assert written.output == f"{out}: 1 findings\n"
     assert msgspec.json.decode(out.read_bytes())[0]["source"] == row["source"]
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
     for wrong in (("--since", "yesterday"), ("--officer", "!")):
         refused = await run(server, auditor, access, "audit", "search", "--why", "audit", *wrong)
         assert refused.exit_code == 1, refused.output
+
+
+@pytest.mark.parametrize("words", [("search", "--why", "audit"), ("checkpoint",)])
+async def test_what_an_auditor_has_kept_is_not_written_over(
+    server: Running, auditor: Caller, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """A file that is there stays as it is, and no search is made that would find no place; a failure leaves none."""
+    out = tmp_path / "kept"
+    out.write_bytes(b"last year's")
+    refused = await run(server, auditor, tmp_path / "access", "audit", *words, "--out", out)
+    assert (refused.exit_code, out.read_bytes()) == (1, b"last year's")
+    assert "name another file" in refused.output
+    assert await server.store.journal(SEARCHED, 0, 10) == []
+    server.store.failing = StoreError("disk is full")
+    other = tmp_path / "other"
+    if words[0] == "search":
+        assert (await run(server, auditor, tmp_path / "access", "audit", *words, "--out", other)).exit_code == 1
+        assert not other.exists()
+    server.store.failing = None
+    done = await run(server, auditor, tmp_path / "access", "audit", *words, "--out", other)
+    assert done.exit_code == 0, done.output
+    assert stat.S_IMODE(other.stat().st_mode) == 0o600
 
 
 async def test_a_head_is_fetched_to_be_kept(
