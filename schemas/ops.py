@@ -94,6 +94,8 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         replaces: number of this device's refused op that its author mended with this one; 0 for none.
         link: where the device's chain stands before this op (`sync.evidence.chain`).
         salt: 16 random bytes: once what the op says has been erased, its hash tells nothing of it.
+        via: the seat at which its author was, of an op that the server made for a caller of its HTTP side: `device` is
+            then the server's own, whose numbers order the op. None of every other.
     """
 
     device: DeviceText
@@ -119,11 +121,17 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replaces: Annotated[OpNumber, msgspec.Meta(ge=0, le=INT_MAX)] = OpNumber(0)
     link: Annotated[bytes, msgspec.Meta(max_length=LINK_BYTES)] = b""
     salt: Annotated[bytes, msgspec.Meta(max_length=SALT_BYTES)] = b""
+    via: DeviceText | None = None
 
     @property
     def id(self) -> OpId:
         """Its name as text."""
         return op_id(self.device, self.n)
+
+    @property
+    def seat(self) -> DeviceId:
+        """Where its author wrote it."""
+        return self.device if self.via is None else self.via
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.codec import decode_row
 from schemas.errors import UsageError
-from schemas.ids import FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
 from schemas.kinds import KINDS, Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
 from schemas.limits import OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
@@ -71,6 +71,7 @@ class Adoption(msgspec.Struct, frozen=True, kw_only=True):
         changes: field -> change, as in an op.
         author, occurred_at: as they said (ms since 1970).
         why: their reason, and that of whoever adopts it.
+        seat: where they wrote it.
     """
 
     record: RecordId | None
@@ -79,6 +80,7 @@ class Adoption(msgspec.Struct, frozen=True, kw_only=True):
     author: OfficerId
     occurred_at: Millis
     why: str
+    seat: DeviceId
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -172,7 +174,7 @@ class Office:
         for draft in drafts:
             row = known.get(draft.record)
             _check_seen(draft, row, standing)
-            op = self._op_for(draft, row, author)
+            op = self._op_for(draft, row, author, _seat(standing))
             if op is not None and standing is not None:
                 _check_rules(op, row, standing, self.settings)
             if op is None:
@@ -218,7 +220,7 @@ class Office:
                 if strange:
                     raise UsageError(f"inbox item {item}: {', '.join(sorted(strange))} is none of its candidates")
                 saw[inbox.CANDIDATES] = tuple(sorted(choice.seen))
-            ops = [self._ops.make(item, state.spec, state, changes, choice.author, saw)]
+            ops = [self._ops.make(item, state.spec, state, changes, choice.author, saw, _seat(standing))]
             ops += await self._instead(item, about, choice, standing)
             results = await self._ops.commit(ops, standing)
         for op, result in zip(ops, results, strict=True):
@@ -248,7 +250,7 @@ class Office:
         row = None if edit.record is None else await self._store.record(edit.record)
         state = None if row is None else merge.from_row(decode_row(row))
         name = edit.record or new_record_id(self._now(), os.urandom(_RECORD_NOISE_BYTES))
-        made = self._ops.make(name, spec, state, edit.changes, edit.author)
+        made = self._ops.make(name, spec, state, edit.changes, edit.author, via=edit.seat)
         op = msgspec.structs.replace(made, occurred_at=edit.occurred_at, why=edit.why[:REASON_CHARS_MAX])
         (result,) = await self._ops.commit([op], standing)
         _check_durable(op, result)
@@ -315,24 +317,28 @@ class Office:
             if wrong is not None:
                 raise UsageError(f"instead: {resource} cannot be had: {wrong}")
             changes = {alternatives.HOLD: msgspec.to_builtins(Hold(holder=holder))}
-            ops.append(self._ops.make(resource, state.spec, state, changes, choice.author))
+            ops.append(self._ops.make(resource, state.spec, state, changes, choice.author, via=_seat(standing)))
         if len(set(choice.instead.values())) != len(choice.instead):
             raise UsageError("instead: one resource cannot be given to two")
         return ops
 
-    def _op_for(self, draft: Draft, row: bytes | None, author: OfficerId) -> Op | None:
+    def _op_for(self, draft: Draft, row: bytes | None, author: OfficerId, seat: DeviceId | None) -> Op | None:
         spec = kind_named(draft.kind)
         if spec is None:
             raise UsageError(f"there is no record kind {draft.kind!r}")
         if row is None:
-            return self._ops.make(draft.record, spec, None, _as_said(spec, draft.values), author)
+            return self._ops.make(draft.record, spec, None, _as_said(spec, draft.values), author, via=seat)
         state = merge.from_row(decode_row(row))
         changes = _differing(state, spec, draft.values, author)
         if not changes:
             return None
         if state.spec is not spec:
             raise UsageError(f"{draft.kind} {draft.record}: op_kind_differs: the record is of kind {state.spec.name}")
-        return self._ops.make(draft.record, spec, state, changes, author)
+        return self._ops.make(draft.record, spec, state, changes, author, via=seat)
+
+
+def _seat(standing: Standing | None) -> DeviceId | None:
+    return None if standing is None else standing.seat
 
 
 def _no_item(item: RecordId) -> NotFoundError:

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.codec import decode_op, encode
 from schemas.errors import FrameError, UsageError
-from schemas.ids import FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
 from schemas.limits import INT_MAX, SALT_BYTES
 from schemas.ops import Op
@@ -38,10 +38,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         scopes: what they may see: they write to no other record.
         roles: what they are.
+        seat: where they are; None where that is not known.
     """
 
     scopes: frozenset[ScopeName]
     roles: frozenset[Role]
+    seat: DeviceId | None = None
 
 
 class OwnOps:
@@ -68,6 +70,7 @@ class OwnOps:
         changes: Mapping[FieldName, Any],
         author: OfficerId,
         saw: Mapping[FieldName, tuple[OpId, ...]] | None = None,
+        via: DeviceId | None = None,
     ) -> Op:
         """The next op, checked: what a device could not read would end every session that has to carry it.
 
@@ -77,6 +80,7 @@ class OwnOps:
             changes: field -> change.
             author: on whose behalf.
             saw: what they had seen, field by field; by default all that stands there.
+            via: the seat at which they are; None for nobody's.
 
         Raises:
             UsageError: it cannot be.
@@ -96,6 +100,7 @@ class OwnOps:
             changes=dict(changes),
             saw=dict(sight(spec, state, changes) if saw is None else saw),
             salt=secrets.token_bytes(SALT_BYTES),
+            via=via,
         )
         found = check.op_alone(op, by_rule=spec.by_rule)
         refusal = found if isinstance(found, check.Refusal) else check.op_on(state, op, spec)

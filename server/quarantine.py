@@ -65,22 +65,24 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """That somebody has looked into an edit: who, when (ms since 1970), what for."""
+    """That somebody has looked into an edit: who, when (ms since 1970), what for; where, if that was kept."""
 
     key: str
     by: OfficerId
     at: Millis
     why: str
+    seat: DeviceId = OFFICE
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What was decided about an edit: who, when (ms since 1970), why; the op that it became, "" for none."""
+    """What was decided about an edit: who, when (ms since 1970), why; the op that it became, "" for none; where."""
 
     key: str
     by: OfficerId
     at: Millis
     why: str
     op: str
+    seat: DeviceId = OFFICE
 
 
 class Quarantine:
@@ -109,16 +111,17 @@ class Quarantine:
                 if not seen.isdisjoint(await self._scopes(edit)):
                     yield edit
 
-    async def look(self, key: str, by: OfficerId, why: str, seen: frozenset[ScopeName]) -> Edit:
+    async def look(self, key: str, by: OfficerId, why: str, standing: Standing) -> Edit:
         """An edit, for a person who looks into it; that is in the log before it is told.
 
         Raises:
-            NotFoundError: there is none of that name, or it is in none of these scopes.
+            NotFoundError: there is none of that name, or they may not see it.
             StoreError: the log could not be kept; nothing is told.
         """
-        edit = await self._found(key, seen)
+        edit = await self._found(key, standing.scopes)
         now = self._authority.now()
-        entry = Entry(OPENED, f"{key}:{by}:{now}", _ENCODER.encode(Opened(key, by, now, why)), edit.record)
+        opened = Opened(key, by, now, why, standing.seat or OFFICE)
+        entry = Entry(OPENED, f"{key}:{by}:{now}", _ENCODER.encode(opened), edit.record)
         await self._keep(entry)
         return edit
 
@@ -136,7 +139,7 @@ class Quarantine:
             if not edit.author:
                 raise UsageError("this edit cannot be read by this program: leave it, or discard it")
             then = roles_of(self._authority.ledger.registry, edit.author, edit.occurred_at)
-            right = Standing(scopes=standing.scopes, roles=standing.roles | then)
+            right = msgspec.structs.replace(standing, roles=standing.roles | then)
             adoption = Adoption(
                 record=edit.record,
                 kind=edit.kind,
@@ -144,19 +147,20 @@ class Quarantine:
                 author=edit.author,
                 occurred_at=edit.occurred_at,
                 why=f"{edit.why} {why}".strip(),
+                seat=edit.seat,
             )
             op = await self._office.adopt(adoption, right)
-            await self._settle(edit, by, why, op)
+            await self._settle(edit, by, why, op, standing)
         return op
 
-    async def discard(self, key: str, by: OfficerId, why: str, seen: frozenset[ScopeName]) -> None:
+    async def discard(self, key: str, by: OfficerId, why: str, standing: Standing) -> None:
         """Decide that an edit is not written into its record. It stays in the journal.
 
         Raises:
             NotFoundError, SettledError: there is none, or it is decided.
         """
         async with self._one_at_a_time:
-            await self._settle(await self._open_question(key, seen), by, why, "")
+            await self._settle(await self._open_question(key, standing.scopes), by, why, "", standing)
 
     async def _open_question(self, key: str, seen: frozenset[ScopeName]) -> Edit:
         edit = await self._found(key, seen)
@@ -172,8 +176,8 @@ class Quarantine:
             raise NotFoundError(f"there is no edit {key!r} in quarantine")
         return edit
 
-    async def _settle(self, edit: Edit, by: OfficerId, why: str, op: str) -> None:
-        settled = Settled(edit.key, by, self._authority.now(), why, op)
+    async def _settle(self, edit: Edit, by: OfficerId, why: str, op: str, standing: Standing) -> None:
+        settled = Settled(edit.key, by, self._authority.now(), why, op, standing.seat or OFFICE)
         await self._keep(Entry(SETTLED, edit.key, _ENCODER.encode(settled), edit.record))
 
     async def _keep(self, entry: Entry) -> None:

@@ -7,20 +7,36 @@ are brought together, in one commit: there is no erasure without its act, and no
 from collections.abc import Callable
 from typing import Final, Literal
 
+import msgspec
+
 from schemas.codec import decode_row
 from schemas.errors import UsageError
-from schemas.ids import Millis, OfficerId, RecordId, Seq
+from schemas.ids import DeviceId, Millis, OfficerId, RecordId, Seq
 from schemas.roles import Role
 from server import retention
 from server.authority.ledger import Ledger
 from server.logbook import ACT, Erasure
 from server.registry import roles_of
-from server.registry.acts import RecordErased, RetentionReviewed, checked, decode
+from server.registry.acts import (
+    RecordErased,
+    RecordErasedAt,
+    RetentionReviewed,
+    RetentionReviewedAt,
+    checked,
+    decode,
+)
 from server.retention import Due, Held, ReviewAct, Reviews, Schedule
 from server.store import Store
 from sync import merge
 
 _PAGE: Final = 500
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who does something, and at which seat."""
+
+    officer: OfficerId
+    seat: DeviceId
 
 
 class Reviewing:
@@ -55,12 +71,17 @@ class Reviewing:
         return retention.due(found, self._now(), self.schedule, self._reviews)
 
     async def review(
-        self, by: OfficerId, record: RecordId, outcome: Literal["keep", "erase"], why: str, until: Millis | None = None
+        self,
+        by: Actor,
+        record: RecordId,
+        outcome: Literal["keep", "erase"],
+        why: str,
+        until: Millis | None = None,
     ) -> None:
         """Keep a record until a date, or propose that somebody else erase it.
 
         Args:
-            by: who has reviewed it.
+            by: who has reviewed it, and where.
             record: which.
             outcome: `keep`, or `erase`.
             why: in words.
@@ -70,15 +91,17 @@ class Reviewing:
             UsageError: it may not be; the text says why and what to do.
             StoreError: it could not be made durable.
         """
-        act = RetentionReviewed(record=record, outcome=outcome, until=until, why=why, by=by, at=self._now())
+        act = RetentionReviewedAt(
+            record=record, outcome=outcome, until=until, why=why, by=by.officer, seat=by.seat, at=self._now()
+        )
         await self._check(act)
         await self._ledger.perform(act)
 
-    async def erase(self, by: OfficerId, record: RecordId, why: str) -> None:
+    async def erase(self, by: Actor, record: RecordId, why: str) -> None:
         """Carry out the erasure that another officer has proposed. When this returns, it is done and on disk.
 
         Args:
-            by: who carries it out.
+            by: who carries it out, and where.
             record: which.
             why: under which rule, in words.
 
@@ -86,7 +109,7 @@ class Reviewing:
             UsageError: it may not be, or somebody has written into the record since; nothing was erased.
             StoreError: whether it was made durable is not known; ask again.
         """
-        act = RecordErased(record=record, why=why, by=by, at=self._now())
+        act = RecordErasedAt(record=record, why=why, by=by.officer, seat=by.seat, at=self._now())
         await self._check(act)
         erasure = Erasure(record, self._seen[record], retention.erased_text(act))
         await self._ledger.perform(act, erasure=erasure)

@@ -131,6 +131,9 @@ class _Commit:
             if newer and spec.code in _OF_NEWER:
                 return _waits(op, spec.code, f"{spec.detail}: this server is older than the device")
             return _refused(op, spec), ()
+        if op.via is not None and submission.device != OFFICE:
+            # Evidence says where its author was: what a device writes, it was written on.
+            return _refused(op, check.Refusal("op_value_wrong", "via: only the server says for whom it wrote")), ()
         version = Seq(0) if before is None else before.version
         stamp = self._stamp(op, before, submission)
         unread = check.unread(op, spec) if newer else merge.NO_FIELDS

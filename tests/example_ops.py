@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from schemas.ids import OpNumber, Seq
+import msgspec
+
+from schemas.ids import DeviceId, OpNumber, Seq
 from schemas.ops import Doubt, Op
 from schemas.settings import SETTINGS_RECORD
 from tests.examples import BOOKING, BRIEFING, CELL, INCIDENT, ITEM, MEDICAL, SUSPECT, T0, noise, op
@@ -214,6 +216,11 @@ OPS: Final[dict[str, Op]] = {
         saw={"teams": (), "missions": ("hh-0117/9",), "named": ()},
         link=noise("third link", 32),
         salt=noise("third salt", 16),
+    ),
+    "op-resource-elsewhere": msgspec.structs.replace(
+        op(21, CELL, "resource", {"note": "The light is mended"}, base=Seq(60), salt=noise("fourth salt", 16)),
+        device=DeviceId("control-room"),
+        via=DeviceId("desk-1"),
     ),
 }
 """An op of each kind that makes a record (the rules make inbox items), and ones that change it."""

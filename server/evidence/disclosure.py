@@ -6,10 +6,10 @@ from typing import Protocol
 import msgspec
 
 from schemas.errors import UsageError
-from schemas.ids import Millis, OfficerId, RecordId
+from schemas.ids import DeviceId, Millis, OfficerId, RecordId
 from server.evidence import page
 from server.evidence.gathering import Gathering, Head, Request
-from server.registry.acts import Act, Disclosed, checked
+from server.registry.acts import Act, DisclosedAt, checked
 from server.store import Store
 
 
@@ -53,13 +53,13 @@ class Disclosures:
         self._checkpoints = checkpoints
 
     async def make(
-        self, record: RecordId, *, by: OfficerId, recipients: tuple[str, ...], why: str, at: Millis
+        self, record: RecordId, *, by: OfficerId, seat: DeviceId, recipients: tuple[str, ...], why: str, at: Millis
     ) -> Export:
         """The export of one record; when this returns, that it was disclosed is durable.
 
         Args:
             record: which.
-            by: who gives it out; whoever calls has seen to it that they may.
+            by, seat: who gives it out, and where; whoever calls has seen to it that they may.
             recipients: to whom, at least one.
             why: what for.
             at: now (ms since 1970).
@@ -71,13 +71,12 @@ class Disclosures:
         if not recipients or not why.strip():
             raise UsageError("say to whom the record is disclosed, and what for: both are kept in the log")
         # Its form is checked before all is read: the reason or a name may be too long.
-        checked(Disclosed(by=by, at=at, record=record, recipients=recipients, export=bytes(32), why=why))
+        act = DisclosedAt(by=by, seat=seat, at=at, record=record, recipients=recipients, export=bytes(32), why=why)
+        checked(act)
         gathering = Gathering(self._store, Request(record=record, by=by, recipients=recipients, why=why, at=at))
         await gathering.read()
         size, checkpoint = await self._checkpoints.witnessed()
         content = page.export(await gathering.evidence(Head(size, str(self._checkpoints.verifier), checkpoint)))
         digest = hashlib.sha256(content).digest()
-        await self._ledger.perform(
-            Disclosed(by=by, at=at, record=record, recipients=recipients, export=digest, why=why)
-        )
+        await self._ledger.perform(msgspec.structs.replace(act, export=digest))
         return Export(content, digest)

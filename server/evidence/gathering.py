@@ -153,7 +153,7 @@ class Gathering:
         """Who the devices and people are, and what was decided about the record."""
         ops = [dossier.logged(kept).op for kept in self._ops]
         people = {op.author for op in ops} | {self._request.by}
-        seats = {op.device for op in ops}
+        seats = {seat for op in ops for seat in (op.device, op.seat)}
         found: list[tuple[KeptEntry, Act]] = []
         devices: set[DeviceId] = set()
         async for kept in _journal(self._store, ACT):

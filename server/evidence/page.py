@@ -14,7 +14,7 @@ import msgspec
 from schemas.ids import DeviceId, Millis, OfficerId, OpId
 from server.evidence.exported import EVIDENCE, PAGE, STORY, Evidence, write
 from server.logbook import OFFICE
-from server.registry.acts import Disclosed, OfficerAdded, RetentionReviewed, decode, tag_of
+from server.registry.acts import Disclosed, OfficerAdded, RecordAct, RetentionReviewed, decode, seat_of, tag_of
 from sync.explain import Account, History, Logged, history, tell
 from sync.explain.values import doubts, moment, value
 
@@ -31,6 +31,7 @@ class StoryOp(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         op, record, author, device: which, on what, who, on which device.
+        seat: where its author was: the device, or of an op that the server made for a caller, the caller's.
         occurred_at, recorded_at, wall: when it happened, was recorded, and what its device's clock said (ms).
         doubts: what is doubtful about its time, in words.
         said: field -> what it said.
@@ -44,6 +45,7 @@ class StoryOp(msgspec.Struct, frozen=True, kw_only=True):
     record: str
     author: OfficerId
     device: DeviceId
+    seat: DeviceId
     occurred_at: Millis
     recorded_at: Millis
     wall: Millis
@@ -119,6 +121,7 @@ def _op(one: Logged, entry: int) -> StoryOp:
         record=op.record,
         author=op.author,
         device=op.device,
+        seat=op.seat,
         occurred_at=op.occurred_at,
         recorded_at=one.recorded_at,
         wall=op.wall,
@@ -185,7 +188,7 @@ def _row(one: StoryOp, account: Account, names: dict[str, str]) -> Sequence[str]
         str(one.entry),
         moment(one.recorded_at),
         f"{moment(one.occurred_at)}; the device's clock said {moment(one.wall)}{clock}",
-        f"{_person(names, one.author)} on {_device(one.device)} ({one.op})",
+        f"{_person(names, one.author)} on {_device(one)} ({one.op})",
         f"{about}{'correction: ' if one.correct else ''}{said}",
         one.why,
         became,
@@ -202,9 +205,14 @@ def _acts(evidence: Evidence, names: dict[str, str]) -> Iterable[Sequence[str]]:
     for one in evidence.acts:
         act = decode(one.body)
         if isinstance(act, Disclosed):
-            yield moment(act.at), "disclosure", _person(names, act.by), act.why, "; ".join(act.recipients)
+            yield moment(act.at), "disclosure", _doer(names, act), act.why, "; ".join(act.recipients)
         elif isinstance(act, RetentionReviewed):
-            yield moment(act.at), f"review of keeping: {act.outcome}", _person(names, act.by), act.why, ""
+            yield moment(act.at), f"review of keeping: {act.outcome}", _doer(names, act), act.why, ""
+
+
+def _doer(names: dict[str, str], act: RecordAct) -> str:
+    seat = seat_of(act)
+    return _person(names, act.by) if seat is None else f"{_person(names, act.by)} at {seat}"
 
 
 def _proof(evidence: Evidence, story: Story) -> Iterable[str]:
@@ -238,8 +246,10 @@ def _person(names: dict[str, str], officer: str) -> str:
     return f"{officer} ({names[officer]})" if officer in names else officer
 
 
-def _device(device: DeviceId) -> str:
-    return "the server itself" if device == OFFICE else f"device {device}"
+def _device(one: StoryOp) -> str:
+    if one.device != OFFICE:
+        return f"device {one.device}"
+    return "the server itself" if one.seat == OFFICE else f"device {one.seat}, through the server"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

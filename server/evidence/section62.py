@@ -25,7 +25,7 @@ from server.evidence.consulted import CONSULTED, KEY_BYTES, Commits, consultatio
 from server.intake import ReadBatch
 from server.logbook import ACT, OFFICE, READS, Entry, KeptEntry
 from server.quarantine import OPENED, Opened
-from server.registry.acts import Disclosed, RecordErased, decode
+from server.registry.acts import Disclosed, RecordErased, decode, seat_of
 from server.store import Store
 from server.store.port import KeptOp
 from sync.explain.values import moment
@@ -244,6 +244,7 @@ class Section62:
             author, why, kind = self._officer_of(seat) or OfficerId(""), "(erased)", Kind.ALTERATION
         else:
             op = reread_op(kept.body)
+            seat = op.seat
             author, why, kind = op.author, op.why, Kind.COLLECTION if op.create else Kind.ALTERATION
         also = dict.fromkeys(act.record for act in kept.acts if act.record != kept.record)
         return [
@@ -313,7 +314,7 @@ def _of_entry(kept: KeptEntry) -> Iterator[Event]:
                 at=opened.at,
                 kind=Kind.CONSULTATION,
                 officer=opened.by,
-                seat=OFFICE,
+                seat=opened.seat,
                 record=kept.record or "",
                 why=opened.why,
                 source=source,
@@ -331,7 +332,7 @@ def _of_act(body: bytes, source: str, entry: int) -> Iterator[Event]:
             at=act.at,
             kind=Kind.DISCLOSURE if disclosed else Kind.ERASURE,
             officer=act.by,
-            seat=OFFICE,
+            seat=seat_of(act) or OFFICE,
             record=act.record,
             why=act.why,
             recipients=act.recipients if isinstance(act, Disclosed) else (),

@@ -20,6 +20,7 @@ class OpBody(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         place: its place in the order in which ops were decided.
         op, device, author: which, whose.
+        seat: where its author was: `device`, or of an op that the server made for a caller, the caller's.
         record, kind, create, changes, base, saw, why, correct: what it says, as in the protocol.
         replaces: number of this device's refused op that it mends; 0 for none.
         doubts: what is doubtful about its time, in words.
@@ -37,6 +38,7 @@ class OpBody(msgspec.Struct, frozen=True, kw_only=True):
     place: int
     op: OpText
     device: DeviceText
+    seat: DeviceText
     author: OfficerText
     record: RecordText
     kind: SlugText

@@ -168,8 +168,8 @@ def sees(admitted: Admitted, scopes: Iterable[ScopeName]) -> bool:
 
 
 def standing_of(admitted: Admitted) -> Standing:
-    """By what right a caller writes: what they are, to what they may see."""
-    return Standing(scopes=admitted.scopes, roles=admitted.roles)
+    """By what right a caller writes: what they are, to what they may see; and where they are."""
+    return Standing(scopes=admitted.scopes, roles=admitted.roles, seat=admitted.seat)
 
 
 def _token(request: Request) -> str:

@@ -84,9 +84,14 @@ async def disclose_record(request: Request) -> Response:
     """Give a record out with what proves it; that it was given out is in the log first."""
     body = await read_body(request, NewDisclosure)
     record = (await seen_record(request)).id
-    beatbook = beatbook_of(request)
+    caller, beatbook = caller_of(request), beatbook_of(request)
     export = await beatbook.disclosures.make(
-        record, by=caller_of(request).officer, recipients=body.recipients, why=body.why, at=beatbook.now()
+        record,
+        by=caller.officer,
+        seat=caller.seat,
+        recipients=body.recipients,
+        why=body.why,
+        at=beatbook.now(),
     )
     return reply(DisclosureDone(sha256=export.digest.hex(), export=export.content))
 

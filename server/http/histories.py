@@ -62,6 +62,7 @@ def _op(kept: KeptOp) -> OpBody:
         place=kept.place,
         op=op.id,
         device=op.device,
+        seat=op.seat,
         author=op.author,
         record=op.record,
         kind=op.kind,

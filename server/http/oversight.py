@@ -206,7 +206,7 @@ async def open_quarantined(request: Request) -> Response:
     """Look into an edit in quarantine: a consultation, with its reason in the log before it is told."""
     body = await read_body(request, Look)
     caller = caller_of(request)
-    edit = await beatbook_of(request).quarantine.look(body.key, caller.officer, body.why, caller.scopes)
+    edit = await beatbook_of(request).quarantine.look(body.key, caller.officer, body.why, standing_of(caller))
     changes = {str(name): change for name, change in edit.changes.items()}
     return reply(QuarantineBody(line=_line(edit), why=edit.why, changes=changes))
 
@@ -218,7 +218,7 @@ async def settle_quarantined(request: Request) -> Response:
     if body.adopt:
         await quarantine.adopt(body.key, caller.officer, body.why, standing_of(caller))
     else:
-        await quarantine.discard(body.key, caller.officer, body.why, caller.scopes)
+        await quarantine.discard(body.key, caller.officer, body.why, standing_of(caller))
     return reply(Done())
 
 

@@ -20,6 +20,7 @@ from server.http.operations import LIMIT_MEANING, Operation, limit_of, read_body
 from server.http.problems import beatbook_of, reply
 from server.http.sight import seen_record
 from server.retention import Due, Schedule
+from server.reviewing import Actor
 from sync import merge
 
 KEEPERS: Final = tuple(role for role in Role if role in Schedule.of().reviewers | Schedule.of().erasers)
@@ -93,8 +94,7 @@ async def review_record(request: Request) -> Response:
     """Keep a record until a date, or propose that somebody else erase it."""
     body = await read_body(request, NewReview)
     state = await seen_record(request)
-    by = caller_of(request).officer
-    await beatbook_of(request).reviewing.review(by, state.id, body.outcome, body.why, body.until)
+    await beatbook_of(request).reviewing.review(_actor(request), state.id, body.outcome, body.why, body.until)
     return reply(Done())
 
 
@@ -102,8 +102,13 @@ async def erase_record(request: Request) -> Response:
     """Carry out the erasure that another officer has proposed. Nothing brings the record back."""
     body = await read_body(request, NewErasure)
     state = await seen_record(request)
-    await beatbook_of(request).reviewing.erase(caller_of(request).officer, state.id, body.why)
+    await beatbook_of(request).reviewing.erase(_actor(request), state.id, body.why)
     return reply(Done())
+
+
+def _actor(request: Request) -> Actor:
+    caller = caller_of(request)
+    return Actor(caller.officer, caller.seat)
 
 
 def _told(one: Due) -> DueBody:

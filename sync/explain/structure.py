@@ -54,7 +54,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         fate: what became of it: `shown`; `beside` (kept beside what is shown); `waits` (a person decides);
             `superseded`; `passed-over` (something else stood at once); `confirmed` (it said what stood already); `kept`
             (for a newer program that can read it); `done` (it took something away, or asked); `refused`.
-        op, author, device: who.
+        op, author, device: who, where; of what somebody wrote over HTTP, the seat at which they were.
         occurred_at: when it happened, as the author says (ms since 1970).
         recorded_at: when the server made it durable (ms since 1970).
         wall: its device's uncorrected clock (ms since 1970).

@@ -132,7 +132,7 @@ class _Field:
             fate=self._fate(logged, way, given, act),
             op=op.id,
             author=op.author,
-            device=op.device,
+            device=op.seat,
             occurred_at=op.occurred_at,
             recorded_at=logged.recorded_at,
             wall=op.wall,

@@ -5,19 +5,28 @@ from typing import Final
 import pytest
 
 from schemas.errors import UsageError
-from schemas.ids import Millis, OfficerId
+from schemas.ids import DeviceId, Millis, OfficerId
 from schemas.roles import Role
 from server.authority.ledger import Ledger
 from server.commits import Submission
 from server.logbook import ACT
-from server.registry.acts import OfficerAdded, RecordErased, RetentionReviewed, RoleGiven, decode
+from server.registry.acts import (
+    OfficerAdded,
+    RecordErased,
+    RecordErasedAt,
+    RetentionReviewed,
+    RetentionReviewedAt,
+    RoleGiven,
+    decode,
+    seat_of,
+)
 from server.retention import DAY_MS, Schedule
-from server.reviewing import Reviewing
+from server.reviewing import Actor, Reviewing
 from server.store.memory import MemoryStore
 from tests.server.store.support import HANDSET, NOW, Device, commit, record_id
 
 ONE, TWO = record_id("one"), record_id("two")
-ANN, BOB, EVE = OfficerId("WM40001"), OfficerId("WM40002"), OfficerId("WM40003")
+ANN, BOB, EVE = (Actor(OfficerId(f"WM4000{n}"), DeviceId(f"desk-{n}")) for n in (1, 2, 3))
 LATER: Final = Millis(NOW + 40 * DAY_MS)
 
 
@@ -43,7 +52,8 @@ class Force:
     async def begin(self) -> None:
         """Everybody joins; two incidents are made."""
         await self.ledger.start()
-        for officer, role in ((ANN, Role.REGISTRAR), (BOB, Role.REGISTRAR), (EVE, Role.OFFICER)):
+        for actor, role in ((ANN, Role.REGISTRAR), (BOB, Role.REGISTRAR), (EVE, Role.OFFICER)):
+            officer = actor.officer
             start, span = Millis(NOW - DAY_MS), f"role-{officer.lower()}"
             await self.ledger.perform(
                 OfficerAdded(officer=officer, name=f"Officer {officer}", start=start, by="server", at=start),
@@ -52,7 +62,7 @@ class Force:
         await commit(self.store, self.device.push(self.device.incident(ONE), self.device.incident(TWO)))
         self.now = LATER
 
-    async def acts(self) -> list[object]:
+    async def acts(self) -> list[RetentionReviewed | RecordErased]:
         """What the journal holds about retention."""
         kept = [decode(one.body) for one in await self.store.journal(ACT, 0, 100) if one.body is not None]
         return [act for act in kept if isinstance(act, RetentionReviewed | RecordErased)]
@@ -71,13 +81,14 @@ async def test_what_is_due_is_reviewed_and_erased_by_two(force: Force) -> None:
     assert {one.record for one in await force.reviewing.due()} == {ONE, TWO}
     await force.reviewing.review(ANN, ONE, "erase", "no longer needed")
     (proposed,) = [one for one in await force.reviewing.due() if one.proposed_by]
-    assert (proposed.record, proposed.proposed_by) == (ONE, ANN)
+    assert (proposed.record, proposed.proposed_by) == (ONE, ANN.officer)
     await force.reviewing.erase(BOB, ONE, "MoPI group 3")
     assert await force.store.record(ONE) is None
     told = await force.store.erased(ONE)
     assert told is not None
     assert told.note == "erased on 2025-07-25T15:06:40Z by WM40002 under: MoPI group 3"
-    assert [type(act) for act in await force.acts()] == [RetentionReviewed, RecordErased]
+    assert [type(act) for act in await force.acts()] == [RetentionReviewedAt, RecordErasedAt]
+    assert [seat_of(act) for act in await force.acts()] == [ANN.seat, BOB.seat]
     assert [one.record for one in await force.reviewing.due()] == [TWO]
 
 

@@ -63,9 +63,13 @@ from server.registry.acts.people import (
 )
 from server.registry.acts.records import (
     Disclosed,
+    DisclosedAt,
     RecordAct,
     RecordErased,
+    RecordErasedAt,
     RetentionReviewed,
+    RetentionReviewedAt,
+    seat_of,
 )
 
 __all__ = [
@@ -85,6 +89,7 @@ __all__ = [
     "DeviceEnrolled",
     "DeviceRevoked",
     "Disclosed",
+    "DisclosedAt",
     "Ended",
     "KeyRenewed",
     "LeaseSet",
@@ -102,7 +107,9 @@ __all__ = [
     "Posted",
     "RecordAct",
     "RecordErased",
+    "RecordErasedAt",
     "RetentionReviewed",
+    "RetentionReviewedAt",
     "RoleGiven",
     "ScopeGranted",
     "SeatAct",
@@ -126,6 +133,7 @@ __all__ = [
     "checked",
     "decode",
     "encode",
+    "seat_of",
     "tag_of",
     "within",
 ]

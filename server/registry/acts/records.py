@@ -4,7 +4,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from schemas.ids import MillisInt, RecordText
+from schemas.ids import DeviceId, DeviceText, MillisInt, RecordText
 from server.registry.acts.base import BaseAct, Hash, Title, Why
 
 
@@ -52,4 +52,27 @@ class Disclosed(BaseAct, frozen=True, kw_only=True, tag="disclosed-1"):
     why: Why
 
 
-RecordAct: TypeAlias = RetentionReviewed | RecordErased | Disclosed
+class RetentionReviewedAt(RetentionReviewed, frozen=True, kw_only=True, tag="retention-reviewed-2"):
+    """A review that also says at which seat it was made: `by` was there."""
+
+    seat: DeviceText
+
+
+class RecordErasedAt(RecordErased, frozen=True, kw_only=True, tag="record-erased-2"):
+    """An erasure that also says at which seat it was carried out: `by` was there."""
+
+    seat: DeviceText
+
+
+class DisclosedAt(Disclosed, frozen=True, kw_only=True, tag="disclosed-2"):
+    """A disclosure that also says at which seat it was made: `by` was there."""
+
+    seat: DeviceText
+
+
+RecordAct: TypeAlias = RetentionReviewed | RetentionReviewedAt | RecordErased | RecordErasedAt | Disclosed | DisclosedAt
+
+
+def seat_of(act: RecordAct) -> DeviceId | None:
+    """Where an act was done; None of one that does not say it."""
+    return act.seat if isinstance(act, RetentionReviewedAt | RecordErasedAt | DisclosedAt) else None

@@ -52,7 +52,12 @@ async def disclose(one: Station) -> Export:
     """Have the van's record disclosed."""
     giver = Disclosures(one.store, one.ledger, Heads(one))
     return await giver.make(
-        VAN, by=station.BOSS, recipients=("Aston Law Chambers",), why="defence <b>request</b>", at=one.clock()
+        VAN,
+        by=station.BOSS,
+        seat=DESK,
+        recipients=("Aston Law Chambers",),
+        why="defence <b>request</b>",
+        at=one.clock(),
     )
 
 
@@ -207,7 +212,7 @@ async def test_the_newest_head_proves_what_was_read_before_it(tmp_path: Path) ->
     [
         ("van", (), "asked", "to whom"),
         ("van", ("Aston Law Chambers",), " ", "what for"),
-        ("van", ("x" * 1000,), "asked", "disclosed-1"),
+        ("van", ("x" * 1000,), "asked", "disclosed-2"),
         ("nobody", ("Aston Law Chambers",), "asked", "there is no record"),
         ("gone", ("Aston Law Chambers",), "asked", "nothing is left of it"),
     ],
@@ -220,7 +225,7 @@ async def test_what_cannot_be_disclosed_is_said_and_not_logged(
     before = len(await one.store.journal(ACT, 0, 500))
     giver = Disclosures(one.store, one.ledger, Heads(one))
     with pytest.raises(UsageError, match=words):
-        await giver.make(record_id(name), by=station.BOSS, recipients=recipients, why=why, at=one.clock())
+        await giver.make(record_id(name), by=station.BOSS, seat=DESK, recipients=recipients, why=why, at=one.clock())
     assert len(await one.store.journal(ACT, 0, 500)) == before
     await one.store.close()
 
@@ -235,7 +240,7 @@ async def test_nothing_is_handed_over_when_the_log_cannot_be_written(tmp_path: P
 
     with pytest.raises(StoreError, match="disk is full"):
         await Disclosures(one.store, Broken(), Heads(one)).make(
-            VAN, by=station.BOSS, recipients=("Aston Law Chambers",), why="asked", at=one.clock()
+            VAN, by=station.BOSS, seat=DESK, recipients=("Aston Law Chambers",), why="asked", at=one.clock()
         )
     await one.store.close()
 

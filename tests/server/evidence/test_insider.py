@@ -25,7 +25,7 @@ from server.store.sqlite.inspection import Inspection
 from server.store.sqlite.sealed import SealedTables
 from server.store.vault import Subject, Vault
 from tests.server.evidence import mutations, station
-from tests.server.evidence.station import HANDSET, Station, record_id
+from tests.server.evidence.station import DESK, HANDSET, Station, record_id
 from tests.server.evidence.test_disclosure import Heads
 
 VAN = record_id("van")
@@ -58,7 +58,9 @@ async def test_a_head_by_another_key_is_found_in_the_database_and_in_an_export(o
     (finding,) = findings(one)
     assert finding.differs == "the signature is not by the key that the device had then"
     giver = Disclosures(one.store, one.ledger, Heads(one))
-    export = await giver.make(VAN, by=station.BOSS, recipients=("Aston Law Chambers",), why="asked", at=one.clock())
+    export = await giver.make(
+        VAN, by=station.BOSS, seat=DESK, recipients=("Aston Law Chambers",), why="asked", at=one.clock()
+    )
     (tmp_path / "van.zip").write_bytes(export.content)
     report = checking.check(exported.read(tmp_path / "van.zip"), one.policy)
     assert any("not by the device's key" in each.differs for each in report.findings)

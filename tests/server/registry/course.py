@@ -6,6 +6,7 @@ from server.registry import acts as a
 from tests.server.registry.force import DAY, HOUR, T0, Force, digest
 
 RECORD = "0190163d-8694-739b-aea5-966c26f8ad91"
+OTHER = "0190163d-8694-739b-aea5-966c26f8ad92"
 
 
 def course() -> Force:
@@ -26,7 +27,16 @@ def course() -> Force:
     force.do(a.Disclosed, record=RECORD, recipients=("Birmingham Crown Court",), export=digest("file"), why="trial")
     force.do(a.RetentionReviewed, record=RECORD, outcome="erase", why="retention group 3 is over")
     force.do(a.RecordErased, by="WM8", record=RECORD, why="retention group 3 is over")
+    _at_seats(force)
     return force
+
+
+def _at_seats(force: Force) -> None:
+    """What is done to a record, as it is written since acts say where it was."""
+    where, why = {"record": OTHER, "seat": "desk-1"}, {"why": "retention group 3 is over"}
+    force.do(a.DisclosedAt, recipients=("Birmingham Crown Court",), export=digest("file"), why="trial", **where)
+    force.do(a.RetentionReviewedAt, outcome="erase", **where, **why)
+    force.do(a.RecordErasedAt, by="WM8", **where, **why)
 
 
 def _people(force: Force) -> None:

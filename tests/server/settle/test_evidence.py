@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 import pytest
 
-from schemas.ids import OfficerId, Seq
+from schemas.ids import DeviceId, OfficerId, Seq
 from schemas.roles import Role
 from schemas.wire import Result
 from server.commits import Submission
@@ -14,7 +14,7 @@ from server.store.memory import MemoryStore
 from sync.evidence import leaf
 from sync.evidence.chain import behind, genesis
 from sync.evidence.leaf import EntryLeaf, OpLeaf, RowsLeaf
-from tests.server.settle.desk import BOTH, NOW, name, op, record
+from tests.server.settle.desk import BOTH, NOW, Desk, name, op, record
 from tests.server.settle.seats import OTHER, PAGE, SEAT, commit, head, pushed, results, told
 from tests.sync.replica.outposts import at_once
 
@@ -164,3 +164,12 @@ def test_write_rights_are_asked_of_the_roles_that_come_with_the_push(store: Memo
     assert moved(2, frozenset({Role.OFFICER})).status == "refused"
     assert moved(3, frozenset({Role.SUPERVISOR})).status == "durable"
     assert moved(4, None).status == "durable"
+
+
+def test_a_device_does_not_say_that_its_op_was_written_elsewhere() -> None:
+    """What it signs was written on it; only the server writes for somebody at another seat."""
+    desk = Desk()
+    result = desk.one(op(1, 1, via=DeviceId("desk-9")))
+    assert (result.status, result.code) == ("refused", "op_value_wrong")
+    assert "only the server says for whom it wrote" in result.detail
+    assert desk.row(1) is None
