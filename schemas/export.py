@@ -171,9 +171,12 @@ def _tuple(*items: Schema) -> Schema:
 
 
 def described(struct: type) -> tuple[str, dict[str, str]]:
-    """A class's docstring as (text before `Attributes:`, attribute -> text), each on one line."""
+    """A class's docstring as (text before `Attributes:`, attribute -> text), each on one line.
+
+    What it inherits is told where it is declared.
+    """
     text, _, attributes = inspect.cleandoc(struct.__doc__ or "").partition("\nAttributes:\n")
-    found: dict[str, str] = {}
+    found = {name: told for base in reversed(struct.__mro__[1:-1]) for name, told in described(base)[1].items()}
     names: list[str] = []
     for line in attributes.splitlines():
         start = _ATTRIBUTE.match(line)

@@ -14,6 +14,7 @@ from schemas.declared import Declared, declared
 from schemas.errors import ERRORS, RECOVERY_MEANING, ErrorSpec
 from schemas.export import Schema, record_schema
 from schemas.kinds import KINDS, FieldSpec, KindSpec
+from schemas.kinds.common import DATE_PATTERN
 from schemas.policies import POLICIES
 from schemas.retention import DAYS_A_YEAR, RETENTION, Retention, RetentionGroup
 
@@ -23,6 +24,7 @@ _PATTERN_WORDS: Final = {
     ids.SCOPE_PATTERN: "scope name",
     ids.SLUG_PATTERN: "slug (`a-z`, `0-9`, `-`; up to 40 characters)",
     ids.OP_PATTERN: "op id (`device/number`)",
+    DATE_PATTERN: "day (`1984-05-17`)",
 }
 _RECORDS_INTRO: Final = (
     "How a record travels and is stored is in the JSON Schemas (`schemas/json/record-*.json`): `Changes` there is what "

@@ -1,6 +1,8 @@
-"""What follows from one op by rule: the inbox items about what it changed, and what a decision settles. Pure."""
+"""What follows from one op by rule: the inbox items about it, what a decision settles, what goes along. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
 
 from schemas.ids import FieldName, RecordId, Seq
 from schemas.ops import Op, Stamp
@@ -8,10 +10,13 @@ from sync import history, inbox, merge
 from sync.history import Act
 from sync.merge import RecordState
 from sync.policies import Change, policy_of
+from sync.policing.custody.transfers import SUITE, alongside
 
 
 class Plan:
     """What one op changes: its record, the inbox items that follow, and what a decision settles.
+
+    And what goes along with a person who is taken to another suite.
 
     Attributes:
         states: the changed records, by id.
@@ -46,14 +51,17 @@ class Plan:
         stamp: Stamp,
     ) -> None:
         """Take in a changed record, then what follows from that."""
+        about = after.build().about()
+        after = alongside(after, None if about is None else self._state(about))
         self.states[after.id] = after
         asked = self._ask(before, after, stamp)
         if before is not None and before.scopes() != after.scopes():
-            self._move_items(after, stamp)
-        # In a new record nothing was before and nobody was against it: such acts are not kept.
-        for name, change in changes.items() if before is not None else ():
+            self._move_parts(after, op, stamp)
+        for name, change in changes.items():
             act = history.act(before, after, name, change, asked.get(name))
-            if after.id != op.record or not act.plain:
+            # In a new record nothing was before and nobody was against it: what is kept is that a rule took something
+            # along to where its subject is.
+            if act.stands if before is None else after.id != op.record or not act.plain:
                 self.acts.append(act)
         follows = inbox.consequence(before, after, op, stamp)
         if follows is None:
@@ -83,16 +91,26 @@ class Plan:
                 asked[field.name] = item
         return asked
 
-    def _move_items(self, subject: RecordState, stamp: Stamp) -> None:
-        """Take what was and is asked about a record, and about those questions, to where the record is now."""
+    def _move_parts(self, subject: RecordState, op: Op, stamp: Stamp) -> None:
+        """Take what was and is asked about a record, and what belongs to it, to where the record is now."""
         for part in self._parts_of(subject.id):
-            item = self._state(part)
-            if item is None or item.spec.name != inbox.SPEC.name:
+            state = self._state(part)
+            if state is None:
                 continue
-            there = inbox.moved(item, subject, stamp)
+            if state.spec.name != inbox.SPEC.name:
+                self._take_along(state, subject, op, stamp)
+                continue
+            there = inbox.moved(state, subject, stamp)
             if there is not None:
                 self.states[part] = there
-                self._move_items(there, stamp)
+                self._move_parts(there, op, stamp)
+
+    def _take_along(self, part: RecordState, subject: RecordState, op: Op, stamp: Stamp) -> None:
+        there = alongside(part, subject)
+        said = None if there is part else there.cells[SUITE].said
+        if said is not None:
+            there = msgspec.structs.replace(there, version=Seq(stamp.seq))
+            self.change(part, there, {SUITE: Change(value=said.value, stamp=said.stamp)}, op, stamp)
 
     def _end(self, item: RecordId, stamp: Stamp) -> None:
         state = self._state(item)

@@ -195,7 +195,7 @@ class _Commit:
         self, op: Op, before: RecordState | None, after: RecordState, stamp: Stamp, unread: frozenset[FieldName]
     ) -> tuple[check.Refusal | None, tuple[Act, ...]]:
         """Take in a changed record and what follows from it by rule; or nothing of it, with the reason."""
-        plan = Plan(self._state, self._loaded.archive.parts, lambda name: op if name == op.id else self._op(name))
+        plan = Plan(self._state, self._parts, lambda name: op if name == op.id else self._op(name))
         changes = {
             name: merge.change_of(op, name, stamp, after.spec.fields[name]) for name in op.changes if name not in unread
         }
@@ -228,6 +228,11 @@ class _Commit:
         if record not in self._before:
             self._before[record] = self._loaded.archive.state(record)
         return self._before[record]
+
+    def _parts(self, record: RecordId) -> list[RecordId]:
+        """The records that are directly a part of one, those included that this commit makes."""
+        made = {one for one in self._bodies if self._states[one].build().about() == record}
+        return sorted(made.union(self._loaded.archive.parts(record)))
 
     def _body(self, op: OpId) -> bytes | None:
         device, n = split_op_id(op)

@@ -6,13 +6,24 @@ Two clocks run in custody and confusing them is the classic error, so both start
 
 from typing import Annotated, Final
 
-import msgspec
-
 from schemas import scopes
-from schemas.ids import MillisInt, ScopeName, SlugText
+from schemas.ids import MillisInt, RecordText, ScopeName, SlugText
+from schemas.kinds.admission import (
+    Adult,
+    Basis,
+    InterpreterNeed,
+    Interpreting,
+    Juvenile,
+    Need,
+    RightEntry,
+    Risk,
+    RiskAssessment,
+)
 from schemas.kinds.base import Kind
-from schemas.kinds.common import Line, LogEntry, Marker, Note
+from schemas.kinds.care import Belonging, Care, Check, ObservationLevel, Response, Safety, Search
+from schemas.kinds.common import DateText, Line, LogEntry, Marker
 from schemas.kinds.detention import DetentionEvent
+from schemas.kinds.leaving import Placement, PreRelease
 from schemas.kinds.registry import record_kind
 from schemas.policies import (
     SAFE_NOTHING,
@@ -35,7 +46,18 @@ from schemas.rights import IN_CUSTODY, Rights, writes
 from schemas.roles import Role
 from schemas.tokens import Token
 
-MINUTE_MS = 60_000
+__all__ = [
+    "AppropriateAdult",
+    "BookingStatus",
+    "Check",
+    "CustodyBooking",
+    "Disposal",
+    "ObservationLevel",
+    "Response",
+    "Risk",
+]
+
+MINUTE_MS: Final = 60_000
 
 
 class BookingStatus(Token):
@@ -46,23 +68,6 @@ class BookingStatus(Token):
     HOSPITAL = "hospital"
     COURT = "court"
     RELEASED = "released"
-
-
-class Risk(Token):
-    """The detainee's assessed risk."""
-
-    STANDARD = "standard"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
-class ObservationLevel(Token):
-    """Observation levels 1 to 4: general, intermittent, constant, close proximity."""
-
-    L1 = "l1"
-    L2 = "l2"
-    L3 = "l3"
-    L4 = "l4"
 
 
 class AppropriateAdult(Token):
@@ -92,31 +97,6 @@ class Disposal(Token):
     DEATH = "death"
 
 
-class Response(Token):
-    """What the officer met at a check."""
-
-    AWAKE = "awake"
-    ROUSED = "roused"
-    ASLEEP = "asleep"
-    NO_RESPONSE = "no-response"
-
-
-class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One observation of a detainee, made by one person at one time. There is no bulk entry (IOPC 2020, 2021).
-
-    Attributes:
-        checked_at: when the officer looked (ms since 1970); when it was recorded is its stamp's.
-        where: cell, hospital, court: where the detainee was seen.
-        response: what the officer met.
-        note: anything else.
-    """
-
-    checked_at: MillisInt
-    where: Line
-    response: Response
-    note: Note | None = None
-
-
 _TIME = Asks(
     roles=(Role.CUSTODY_OFFICER,),
     within_ms=30 * MINUTE_MS,
@@ -128,6 +108,32 @@ _CARE = Asks(
     within_ms=15 * MINUTE_MS,
     then=(Role.REVIEWING_OFFICER,),
     safe_because="Everything that anybody said is shown: care is given as if all of it were true.",
+)
+
+
+_LINK: Final = Asks(
+    roles=(Role.CUSTODY_OFFICER,),
+    within_ms=60 * MINUTE_MS,
+    then=(Role.REVIEWING_OFFICER,),
+    safe_because="The incident from which the person was booked in stays linked, so that the arrest can be found.",
+)
+_BORN: Final = Asks(
+    roles=(Role.CUSTODY_OFFICER,),
+    within_ms=30 * MINUTE_MS,
+    then=(Role.REVIEWING_OFFICER,),
+    safe_because="The day that was recorded first stands; who may be under 18 is treated so all the same.",
+)
+_CHILD: Final = Asks(
+    roles=(Role.CUSTODY_OFFICER,),
+    within_ms=30 * MINUTE_MS,
+    then=(Role.REVIEWING_OFFICER,),
+    safe_because="Whoever appears to be under 18 is treated so until there is clear evidence (PACE Code C 1.5).",
+)
+_UNDERSTOOD: Final = Asks(
+    roles=(Role.CUSTODY_OFFICER,),
+    within_ms=30 * MINUTE_MS,
+    then=(Role.REVIEWING_OFFICER,),
+    safe_because="An interpreter called in vain does less harm than rights that were not understood.",
 )
 
 
@@ -167,13 +173,31 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
         observation: the observation level.
         detention: the steps of the detention that its clocks, limits and reviews are computed from.
         checks: the observations made.
-        property_items: what was taken into safe keeping, entry by entry.
+        property_items: what was taken into safe keeping, as older programs wrote it; now `belongings` says it.
         log: the custody log.
         appropriate_adult: whether one is needed.
         medication: what the detainee takes, as older programs wrote it; now the medical record says it.
         allergies: what the detainee must not be given, as older programs wrote it; now the medical record says it.
         disposal: how the detention ends.
         markers: warnings about the detainee.
+        basis: by what power the person is held.
+        incident: the incident at which they were arrested.
+        suspect: the wanted person's record, of one who was sought.
+        born: the day of birth, as far as it is known.
+        juvenile: whether they are treated as under 18.
+        needs: what their care must go by.
+        interpreter: whether they need an interpreter.
+        language: the language they understand best.
+        interpreting: what was done about an interpreter.
+        rights: what was done about their rights.
+        adults: what was done about an appropriate adult.
+        risk_assessments: the risk assessments.
+        care: meals, rest and what else was seen to.
+        belongings: what became of their things.
+        searches: the searches of their person.
+        place_of_safety: what happened to a person held under section 136.
+        release_assessments: the pre-release risk assessments.
+        placements: what came of seeking accommodation for a charged child.
         retention: why it is kept, when a reviewer has said so.
     """
 
@@ -249,7 +273,12 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
     ] = None
     detention: Annotated[tuple[DetentionEvent, ...], grow, _SEEN_BY] = ()
     checks: Annotated[tuple[Check, ...], grow, _SEEN_BY] = ()
-    property_items: Annotated[tuple[LogEntry, ...], grow, _SEEN_BY] = ()
+    property_items: Annotated[
+        tuple[LogEntry, ...],
+        grow,
+        _SEEN_BY,
+        Retired(4, "append to `belongings`: what was taken, with the bag and the signature, and what became of it"),
+    ] = ()
     log: Annotated[tuple[LogEntry, ...], grow, _SEEN_BY] = ()
     appropriate_adult: Annotated[
         AppropriateAdult | None,
@@ -282,6 +311,46 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
         ),
     ] = None
     markers: Annotated[tuple[Marker, ...], tags, _SEEN_BY] = ()
+    basis: Annotated[Basis | None, latest] = None
+    incident: Annotated[RecordText | None, once, _LINK] = None
+    suspect: Annotated[RecordText | None, latest] = None
+    born: Annotated[DateText | None, once, _BORN] = None
+    juvenile: Annotated[
+        Juvenile | None,
+        judged,
+        safest_first(Juvenile.UNDER_18, None, Juvenile.ADULT),
+        _CHILD,
+        writes(
+            Role.CUSTODY_OFFICER,
+            to={Juvenile.UNDER_18: IN_CUSTODY},
+            because="Any officer may say that a person appears to be under 18 (PACE Code C 1.5); that there is clear "
+            "evidence otherwise is the custody officer's to say.",
+        ),
+    ] = None
+    needs: Annotated[tuple[Need, ...], tags, _SEEN_BY] = ()
+    interpreter: Annotated[
+        InterpreterNeed | None,
+        judged,
+        safest_first(InterpreterNeed.NEEDED, None, InterpreterNeed.NOT_NEEDED),
+        _UNDERSTOOD,
+        writes(
+            Role.CUSTODY_OFFICER,
+            to={InterpreterNeed.NEEDED: IN_CUSTODY},
+            because="Whoever cannot make themselves understood says so; that no interpreter is needed is the custody "
+            "officer's to determine (PACE Code C 3.5).",
+        ),
+    ] = None
+    language: Annotated[Line | None, latest, _SEEN_BY] = None
+    interpreting: Annotated[tuple[Interpreting, ...], grow, _SEEN_BY] = ()
+    rights: Annotated[tuple[RightEntry, ...], grow, _SEEN_BY] = ()
+    adults: Annotated[tuple[Adult, ...], grow, _SEEN_BY] = ()
+    risk_assessments: Annotated[tuple[RiskAssessment, ...], grow, _SEEN_BY] = ()
+    care: Annotated[tuple[Care, ...], grow, _SEEN_BY] = ()
+    belongings: Annotated[tuple[Belonging, ...], grow, _SEEN_BY] = ()
+    searches: Annotated[tuple[Search, ...], grow, _SEEN_BY] = ()
+    place_of_safety: Annotated[tuple[Safety, ...], grow, _SEEN_BY] = ()
+    release_assessments: Annotated[tuple[PreRelease, ...], grow, _SEEN_BY] = ()
+    placements: Annotated[tuple[Placement, ...], grow, _SEEN_BY] = ()
 
     retention: Annotated[
         RetentionGroup | None,

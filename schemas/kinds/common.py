@@ -1,6 +1,6 @@
 """Types that several kinds share."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -13,6 +13,9 @@ Note = Annotated[str, msgspec.Meta(min_length=1, max_length=4_000)]
 """What an officer writes at once."""
 Body = Annotated[str, msgspec.Meta(min_length=1, max_length=OP_TEXT_CHARS_MAX)]
 """A whole document: a briefing."""
+DATE_PATTERN: Final = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
+DateText = Annotated[str, msgspec.Meta(pattern=DATE_PATTERN)]
+"""A day of the calendar: `1984-05-17`."""
 
 
 class Position(msgspec.Struct, frozen=True):

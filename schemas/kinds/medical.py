@@ -14,10 +14,12 @@ from schemas.ids import MillisInt, RecordId, RecordText, ScopeName, SlugText
 from schemas.kinds.base import Kind
 from schemas.kinds.common import Line, LogEntry, Note
 from schemas.kinds.registry import record_kind
+from schemas.kinds.timed import Timed
 from schemas.policies import SAFE_TOGETHER, Asks, grow, judged, latest, once
 from schemas.retention import RetentionGroup
 from schemas.rights import Rights, writes
 from schemas.roles import Role
+from schemas.tokens import Token
 
 MINUTE_MS: Final = 60_000
 
@@ -33,6 +35,32 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     seen_at: MillisInt
     by: Line
+    note: Note | None = None
+
+
+class TriageOutcome(Token):
+    """What a mental health triage led to."""
+
+    NO_FURTHER_NEED = "no-further-need"
+    COMMUNITY = "community"
+    """To be seen by services outside."""
+    ASSESSMENT = "assessment"
+    """A Mental Health Act assessment was asked for."""
+    ADMISSION = "admission"
+    """To hospital."""
+
+
+class Triage(Timed, frozen=True, kw_only=True, omit_defaults=True):
+    """A mental health triage: what a clinician or liaison practitioner made of the person.
+
+    Attributes:
+        by: who they are, by name or registration.
+        outcome: what it led to; None while it is open.
+        note: what they found and asked for.
+    """
+
+    by: Line
+    outcome: TriageOutcome | None = None
     note: Note | None = None
 
 
@@ -58,13 +86,14 @@ class Medical(Kind, frozen=True, kw_only=True):
 
     Attributes:
         booking: the custody booking that it belongs to.
-        suite: slug of the custody suite; it goes along when the booking moves to another.
+        suite: slug of the custody suite; the server sets it along when the booking moves to another.
         medication: what the person takes.
         allergies: what the person must not be given.
         conditions: illnesses and disabilities that care must know of.
         injuries: what was seen or said of injuries, entry by entry.
         visits: the health care professionals who have seen the person.
         given: medication given, entry by entry.
+        triage: the mental health triages.
         log: anything else.
     """
 
@@ -91,6 +120,7 @@ class Medical(Kind, frozen=True, kw_only=True):
     injuries: Annotated[tuple[LogEntry, ...], grow] = ()
     visits: Annotated[tuple[Visit, ...], grow] = ()
     given: Annotated[tuple[LogEntry, ...], grow] = ()
+    triage: Annotated[tuple[Triage, ...], grow] = ()
     log: Annotated[tuple[LogEntry, ...], grow] = ()
 
     def scopes(self) -> frozenset[ScopeName]:

@@ -12,6 +12,7 @@ import msgspec
 from schemas.errors import UsageError
 from schemas.ids import named_record_id
 from schemas.settings.briefings import BriefingSettings
+from schemas.settings.care import CareSettings
 from schemas.settings.custody import CustodySettings
 from schemas.settings.incidents import IncidentSettings
 
@@ -19,6 +20,7 @@ __all__ = [
     "DEFAULTS",
     "SETTINGS_RECORD",
     "BriefingSettings",
+    "CareSettings",
     "CustodySettings",
     "IncidentSettings",
     "Settings",
@@ -34,10 +36,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of them.
 
     Attributes:
-        custody, incidents, briefings: by subject.
+        custody, care, incidents, briefings: by subject.
     """
 
     custody: CustodySettings = CustodySettings()
+    care: CareSettings = CareSettings()
     incidents: IncidentSettings = IncidentSettings()
     briefings: BriefingSettings = BriefingSettings()
 

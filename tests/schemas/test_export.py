@@ -280,7 +280,8 @@ def test_the_words_of_an_enumeration_are_told() -> None:
     assert words(kinds["custody-booking"][FieldName("risk")].type) == {"values": ["standard", "medium", "high"]}
     assert "custody-officer" in words(kinds["inbox-item"][FieldName("roles")].type)["values"]
     checks = words(kinds["custody-booking"][FieldName("checks")].type)
-    assert checks == {"parts": {"response": ["awake", "roused", "asleep", "no-response"]}}
+    places = ["cell", "suite", "hospital", "court", "vehicle"]
+    assert checks == {"parts": {"response": ["awake", "roused", "asleep", "no-response"], "place": places}}
     assert words(kinds["incident"][FieldName("position")].type) == {}
 
 

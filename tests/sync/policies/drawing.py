@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from schemas.ids import OP_PATTERN, RECORD_PATTERN, SCOPE_PATTERN, SLUG_PATTERN, FieldName
 from schemas.kinds import KINDS, FieldSpec, KindSpec
+from schemas.kinds.common import DATE_PATTERN
 from schemas.policies import POLICIES
 from tests.sync.policies.world import (
     AREAS,
@@ -53,6 +54,7 @@ _TEXTS: Final = {
     SCOPE_PATTERN: AUDIENCES,
     OP_PATTERN: ("hh-0042/1", "desk-1/2"),
     RECORD_PATTERN: (RECORD,),
+    DATE_PATTERN: ("1984-05-17", "2010-12-01"),
 }
 _WORDS: Final = ("ash", "birch", "cedar")
 _NUMBERS: Final = (T0 - HOUR_MS, T0, T0 + HOUR_MS)

@@ -93,6 +93,8 @@ HUNTS: Final[dict[Callable[[], mutants.Planted], tuple[Hunt, str]]] = {
 """Mutant -> the hunt that notices it, and the policy whose fields are hunted in."""
 
 
+# What is drawn for a field whose entries have many parts is long to print, and it is printed when a mutant is caught.
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize("planted", HUNTS, ids=lambda planted: planted.__name__)
 def test_a_wrong_policy_is_noticed(planted: Callable[[], mutants.Planted]) -> None:
     """The hunt breaks on a promise, and not on a mere fault of the mutant."""
