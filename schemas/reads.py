@@ -15,6 +15,10 @@ from schemas.limits import INT_MAX, LINK_BYTES, REASON_CHARS_MAX
 READ_RECORDS_MAX = 64
 """Records of one entry: those on one screen."""
 RECIPIENTS_MAX = 16
+READ_WHY_BYTES_MAX = 2_800
+"""A reason in UTF-8: with the words of a search and one record it fits into READ_BYTES_MAX."""
+READ_WORDS_CHARS_MAX = 160
+"""What was searched for: a line."""
 
 Recipient = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -35,6 +39,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         matter: the incident or booking for whose sake; the reason is asked once for each.
         why: the justification.
         recipients: of a disclosure: to whom.
+        words: of a combination: what was searched for, in words.
     """
 
     n: Annotated[int, msgspec.Meta(ge=1, le=INT_MAX)]
@@ -47,6 +52,7 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     matter: RecordText | None = None
     why: Annotated[str, msgspec.Meta(max_length=REASON_CHARS_MAX)] = ""
     recipients: Annotated[tuple[Recipient, ...], msgspec.Meta(max_length=RECIPIENTS_MAX)] = ()
+    words: Annotated[str, msgspec.Meta(max_length=READ_WORDS_CHARS_MAX)] = ""
 
 
 NO_LINK = bytes(LINK_BYTES)

@@ -38,7 +38,7 @@ LOOKED_AT_MAX: Final = 50_000
 """Ops and entries that one page looks at: a search that finds nothing must not hold a request for minutes."""
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What spreadsheets take for the beginning of a formula (OWASP, CSV injection)."""
-_COLUMNS: Final = ("at", "kind", "officer", "seat", "record", "why", "recipients", "matter", "source", "entry")
+_COLUMNS: Final = ("at", "kind", "officer", "seat", "record", "why", "recipients", "matter", "words", "source", "entry")
 
 
 class Kind(enum.Enum):
@@ -64,6 +64,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         why: the justification, where one is asked for.
         recipients: of a disclosure.
         matter: for the sake of which incident or booking.
+        words: of a search on a handheld: what was searched for.
         source: the op, act or journal entry that says so.
         entry: its place in the log.
     """
@@ -76,6 +77,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
     recipients: tuple[str, ...] = ()
     matter: str = ""
+    words: str = ""
     source: str
     entry: int
 
@@ -279,6 +281,7 @@ def _of_entry(kept: KeptEntry) -> Iterator[Event]:
                         why=read.why,
                         recipients=read.recipients,
                         matter=read.matter or "",
+                        words=read.words,
                         source=f"{source} entry {read.n}",
                         entry=kept.leaf,
                     )
@@ -359,7 +362,7 @@ def as_csv(events: Iterable[Event]) -> str:
     for one in events:
         cells: Sequence[object] = (
             *(moment(one.at), one.kind.value, one.officer, one.seat, one.record, one.why),
-            *("; ".join(one.recipients), one.matter, one.source, one.entry),
+            *("; ".join(one.recipients), one.matter, one.words, one.source, one.entry),
         )
         writer.writerow([_harmless(str(cell)) for cell in cells])
     return buffer.getvalue()

@@ -1,13 +1,14 @@
 """Reading, and the log of it: what an officer looks at is written down as they look (Data Protection Act 2018 s. 62).
 
-At an officer's seat, what `get`, `find`, `inspect` and `explain` hand over is a consultation: who, when, which records,
-for the sake of which incident, and why. The entry is on this device's disk before the caller has the record; the
-reason is asked for once per incident, and remembered with the replica. What a program reads for itself, to draw a list
-anew or to look a name up, is none: it says so with `for_itself`. A program's own seat keeps no such log.
+At an officer's seat, what `get`, `inspect` and `explain` hand over is a consultation: who, when, which records, for the
+sake of which incident, and why. What `find` hands over is a combination: these, and what was searched for. The entry is
+on this device's disk before the caller has the record; the reason is asked for once per incident, and remembered with
+the replica. What a program reads for itself, to draw a list anew or to look a name up, is none: it says so with
+`for_itself`. A program's own seat keeps no such log.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TypeVar
 
@@ -16,9 +17,10 @@ import msgspec
 from schemas.errors import UsageError
 from schemas.ids import Millis, RecordId
 from schemas.limits import REASON_CHARS_MAX
+from schemas.reads import READ_WHY_BYTES_MAX
 from sync.device.store import Committed, Held
 from sync.device.writing import Writer
-from sync.replica.reads import ReadNote
+from sync.replica.reads import ReadNote, What
 
 _T = TypeVar("_T")
 
@@ -44,11 +46,13 @@ class Matter(msgspec.Struct, frozen=True):
         record: for the sake of which incident or booking; None when it is for none.
         why: the reason; "" where it was given before.
         logged: whether it is read for a person.
+        words: what is searched for.
     """
 
     record: RecordId | None = None
     why: str = ""
     logged: bool = True
+    words: str = ""
 
 
 _NONE = Matter()
@@ -61,19 +65,23 @@ class Consulting(Writer):
     _justify: bool = True
 
     @contextlib.contextmanager
-    def matter(self, record: RecordId | None = None, *, why: str = "") -> Iterator[None]:
+    def matter(self, record: RecordId | None = None, *, why: str = "", words: str = "") -> Iterator[None]:
         """Inside it everything is read for the sake of one incident or booking, by this task and those that it starts.
 
         Args:
             record: which; None for work that is for none, such as reading the day's briefings.
             why: the reason. It is needed once for each incident, and remembered.
+            words: what is searched for inside, where `find` is given a function: it is logged with what was found.
 
         Raises:
             UsageError: the reason is too long.
         """
-        if len(why) > REASON_CHARS_MAX:
-            raise UsageError(f"a reason has at most {REASON_CHARS_MAX} characters, this one has {len(why)}")
-        with _reading(Matter(record, why.strip())):
+        if len(why) > REASON_CHARS_MAX or len(why.encode(errors="replace")) > READ_WHY_BYTES_MAX:
+            raise UsageError(
+                f"a reason has at most {REASON_CHARS_MAX} characters and {READ_WHY_BYTES_MAX} bytes, this one has "
+                f"{len(why)} characters"
+            )
+        with _reading(Matter(record, why.strip(), words=words.strip())):
             yield
 
     @contextlib.contextmanager
@@ -93,16 +101,19 @@ class Consulting(Writer):
         def logged(held: Held) -> _T | None:
             found = work(held)
             if found is not None:
-                self._note(held, [record], msgspec.structs.replace(matter, record=matter.record or record))
+                about = msgspec.structs.replace(matter, record=matter.record or record, words="")
+                self._note(held, "consultation", [record], about)
             return found
 
         return await self._store.change(logged, self._logged)
 
-    async def _consulted(self, records: Sequence[RecordId]) -> None:
-        """Log records that were found, before they are handed over."""
+    async def _combined(self, records: Sequence[RecordId], equals: Mapping[str, object]) -> None:
+        """Log records that a search has found, and what it was for, before they are handed over."""
         matter = self._logged_matter()
         if matter is not None and records:
-            await self._store.change(lambda held: self._note(held, records, matter), self._logged)
+            asked = [f"{name} {msgspec.to_builtins(value)}" for name, value in equals.items()]
+            search = msgspec.structs.replace(matter, words=", ".join(filter(None, [matter.words, *asked])))
+            await self._store.change(lambda held: self._note(held, "combination", records, search), self._logged)
 
     async def _require_reason(self) -> None:
         """See that a search has a reason, before it is made.
@@ -126,15 +137,16 @@ class Consulting(Writer):
             raise ReasonNeededError(matter.record)
         return why
 
-    def _note(self, held: Held, records: Sequence[RecordId], matter: Matter) -> None:
+    def _note(self, held: Held, what: What, records: Sequence[RecordId], matter: Matter) -> None:
         note = ReadNote(
-            what="consultation",
+            what=what,
             author=self._author,
             records=records,
             at=self._time.now(),
             wall=Millis(self._time.clock.wall_ms()),
             matter=matter.record,
             why=self._reason(held, matter),
+            words=matter.words,
         )
         held.replica.reads.note(note)
 

@@ -321,7 +321,7 @@ class Handheld(Claiming, Deciding, Holding, Drafting, Consulting, Keeping):
                     where is None or where(value)
                 ):
                     found.append((record, value))
-        await self._consulted([record for record, _ in found])
+        await self._combined([record for record, _ in found], equals)
         return found
 
     # --- what happens ------------------------------------------------------------------------------------------------

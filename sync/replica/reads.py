@@ -11,7 +11,8 @@ from typing import Final, Literal
 import msgspec
 
 from schemas.ids import Millis, OfficerId, RecordId
-from schemas.reads import NO_LINK, READ_RECORDS_MAX, Read
+from schemas.limits import READ_BYTES_MAX
+from schemas.reads import NO_LINK, READ_RECORDS_MAX, READ_WORDS_CHARS_MAX, Read
 from sync.replica.tables import Tables
 
 _NEXT: Final = "next_read"
@@ -27,6 +28,7 @@ class ReadNote(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         what, author, at, wall, matter, why, recipients: as in `schemas.reads.Read`.
+        words: of a search, of any length.
         records: which, any number.
     """
 
@@ -38,6 +40,7 @@ class ReadNote(msgspec.Struct, frozen=True, kw_only=True):
     matter: RecordId | None = None
     why: str = ""
     recipients: tuple[str, ...] = ()
+    words: str = ""
 
 
 class ReadLog:
@@ -54,29 +57,43 @@ class ReadLog:
         return 1 if raw is None else int(raw)
 
     def note(self, note: ReadNote) -> None:
-        """Write what was looked at; many records become several entries."""
+        """Write what was looked at; many records become several entries.
+
+        Each is of READ_BYTES_MAX at most, or the server would take neither it nor anything behind it: beside a long
+        reason fewer records stand in one.
+        """
         records = list(dict.fromkeys(note.records))
-        for start in range(0, len(records), READ_RECORDS_MAX):
+        most = READ_RECORDS_MAX
+        while records:
             n = self.next
-            link = self._tables.meta(_LINK) or NO_LINK
-            entry = Read(
-                n=n,
-                link=link,
-                what=note.what,
-                author=note.author,
-                records=tuple(records[start : start + READ_RECORDS_MAX]),
-                at=note.at,
-                wall=note.wall,
-                matter=note.matter,
-                why=note.why,
-                recipients=note.recipients,
-            )
-            body = _ENCODER.encode(entry)
+            body = _ENCODER.encode(self._entry(note, n, records[:most]))
+            if len(body) > READ_BYTES_MAX and most > 1:
+                most //= 2
+                continue
+            del records[:most]
             self._tables.put_reading(n, body)
             self._tables.set_meta(_NEXT, str(n + 1).encode())
             self._tables.set_meta(_LINK, hashlib.sha256(body).digest())
         if note.matter is not None and note.why:
             self._tables.set_meta(_JUSTIFIED.format(matter=note.matter), note.why.encode())
+
+    def _entry(self, note: ReadNote, n: int, records: Sequence[RecordId]) -> Read:
+        words = note.words
+        if len(words) > READ_WORDS_CHARS_MAX:
+            words = f"{words[: READ_WORDS_CHARS_MAX - 1]}…"
+        return Read(
+            n=n,
+            link=self._tables.meta(_LINK) or NO_LINK,
+            what=note.what,
+            author=note.author,
+            records=tuple(records),
+            at=note.at,
+            wall=note.wall,
+            matter=note.matter,
+            why=note.why,
+            recipients=note.recipients,
+            words=words,
+        )
 
     def justified(self, matter: RecordId) -> str | None:
         """The reason that was given for the sake of this incident or booking before; None when none was."""

@@ -272,7 +272,7 @@ class Terminal:
         for word, kind in KIND_WORDS.items():
             if command.kind not in (None, kind):
                 continue
-            with self._handheld.matter(why=self._why_lists):
+            with self._handheld.matter(why=self._why_lists, words=" ".join(command.words)):
                 found = await self._handheld.find(kind, lambda value: rendering.holds(value, command.words))
             newest = rendering.ordered(kind, found)
             views = [view for record in newest[:ROWS_MAX] if (view := await self._handheld.inspect(record)) is not None]

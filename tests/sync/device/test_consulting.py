@@ -9,6 +9,7 @@ import pytest
 from schemas.errors import UsageError
 from schemas.ids import RecordId
 from schemas.kinds import Incident
+from schemas.kinds.incident import Category
 from schemas.limits import REASON_CHARS_MAX
 from schemas.reads import NO_LINK, Read
 from server.intake import ReadBatch
@@ -72,21 +73,62 @@ async def test_other_records_are_read_for_the_sake_of_the_matter(handheld: Handh
     with handheld.matter(first, why="Same van?"):
         await handheld.get(Incident, second)
         assert len(await handheld.find(Incident)) == 2
-    told = [(read.records, read.matter, read.why) for read in await log_of(handheld)]
-    assert told == [((second,), first, "Same van?"), (tuple(sorted((first, second))), first, "Same van?")]
+    told = [(read.what, read.records, read.matter, read.why) for read in await log_of(handheld)]
+    assert told == [
+        ("consultation", (second,), first, "Same van?"),
+        ("combination", tuple(sorted((first, second))), first, "Same van?"),
+    ]
 
 
-async def test_a_search_needs_a_reason_before_it_is_made(handheld: Handheld) -> None:
-    """It is asked for whether or not anything would be found; a reason for no incident will do."""
+@pytest.mark.parametrize("summary", ["First", "None such"])
+async def test_a_search_needs_a_reason_before_it_is_made(handheld: Handheld, summary: str) -> None:
+    """It is asked for whether or not anything would be found, and before any record is looked at."""
     await two(handheld)
+    looked_at: list[Incident] = []
+
+    def look(value: Incident) -> bool:
+        looked_at.append(value)
+        return True
+
     with pytest.raises(ReasonNeededError) as caught:
-        await handheld.find(Incident, summary="First")
+        await handheld.find(Incident, look, summary=summary)
     assert caught.value.matter is None
-    with handheld.matter(why="Start of shift"):
-        assert len(await handheld.find(Incident, summary="First")) == 1
+    assert looked_at == []
+
+
+async def test_a_search_is_a_combination_with_what_was_searched_for(handheld: Handheld) -> None:
+    """The log says in which words somebody searched, and what that gave them; a reason for no incident will do.
+
+    What they look at afterwards is a consultation, without the words.
+    """
+    first, second = await two(handheld)
+    with handheld.matter(why="Start of shift", words="glass breaking"):
+        assert len(await handheld.find(Incident, lambda value: bool(value.summary), summary="First")) == 1
+        assert len(await handheld.find(Incident)) == 2
         assert await handheld.find(Incident, summary="None such") == []
+        assert await handheld.get(Incident, first) is not None
+    with handheld.matter(first, why="Same van?"):
+        await handheld.find(Incident, category=Category.PUBLIC_SAFETY, summary="x" * 500)
+        await handheld.find(Incident, summary="Second")
+    both = tuple(sorted((first, second)))
+    told = [(read.what, read.records, read.why, read.words) for read in await log_of(handheld)]
+    assert told == [
+        ("combination", (first,), "Start of shift", "glass breaking, summary First"),
+        ("combination", both, "Start of shift", "glass breaking"),
+        ("consultation", (first,), "Start of shift", ""),
+        ("combination", (second,), "Same van?", "summary Second"),
+    ]
+
+
+async def test_a_reason_that_would_not_fit_into_an_entry_is_refused(handheld: Handheld) -> None:
+    """In an alphabet of three bytes a letter, fewer letters; what was not taken is not remembered either."""
+    first, _ = await two(handheld)
+    with pytest.raises(UsageError, match="2800 bytes"), handheld.matter(first, why="語" * 934):
+        pass
+    with handheld.matter(first, why="語" * 933):
+        assert await handheld.get(Incident, first) is not None
     (read,) = await log_of(handheld)
-    assert (read.matter, read.why, len(read.records)) == (None, "Start of shift", 1)
+    assert read.why == "語" * 933
 
 
 async def test_what_a_program_reads_for_itself_or_does_not_find_is_no_consultation(handheld: Handheld) -> None:
@@ -153,6 +195,12 @@ async def test_reads_made_offline_reach_the_server_and_leave_the_device(
         with handheld.matter(second, why="Again"):
             await handheld.get(Incident, second)
         await kept_by(house, 3)
+        await handheld.go_offline()
+        with handheld.matter(why="Out of signal", words="First"):
+            await handheld.find(Incident)
+        await handheld.go_online()
+        search = (await kept_by(house, 4))[-1]
+        assert (search.what, search.words, search.why) == ("combination", "First", "Out of signal")
         await handheld.go_offline()
         await handheld.go_online()
         await handheld.wait_until(caught_up)

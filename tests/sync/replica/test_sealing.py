@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import wire
+from schemas.codec import decode_up, encode
 from schemas.ids import FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq, named_record_id
-from schemas.reads import NO_LINK, READ_RECORDS_MAX, Read
+from schemas.limits import READ_BYTES_MAX, REASON_CHARS_MAX
+from schemas.reads import NO_LINK, READ_RECORDS_MAX, READ_WHY_BYTES_MAX, READ_WORDS_CHARS_MAX, Read
 from sync.outbox import ENDED, PENDING, SHUT, OpState
 from sync.replica import MemoryTables, Outcome, Replica
 from sync.replica.reads import ReadNote
@@ -293,6 +295,23 @@ def test_reads_are_numbered_without_gaps_and_each_bears_the_hash_of_the_one_befo
         replica.reads.kept(min(kept, n - 1))
         assert all(number > kept for number, _ in replica.reads.waiting(0, 1_000))
     assert len(seen) == sum(looks)
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "語", "😀"])
+def test_every_entry_is_one_that_the_server_takes(letter: str) -> None:
+    """However long the reason and the words, in whatever alphabet: one that is too long would stop all behind it."""
+    replica = Post(Server()).replica
+    records = [named_record_id("read", str(each)) for each in range(130)]
+    why = letter * min(REASON_CHARS_MAX, READ_WHY_BYTES_MAX // len(letter.encode()))
+    about = msgspec.structs.replace(note(records, why, A), author=OfficerId("W" * 40), what="combination")
+    replica.reads.note(msgspec.structs.replace(about, words=letter * 1_000))
+    bodies = [body for _, body in replica.reads.waiting(0, 1_000)]
+    message = wire.Reads(first=1, entries=tuple(bodies[:16]))
+    assert decode_up(encode(message)) == message
+    reads = [msgspec.msgpack.decode(body, type=Read) for body in bodies]
+    assert [record for read in reads for record in read.records] == records
+    assert {(read.why, read.words) for read in reads} == {(why, letter * (READ_WORDS_CHARS_MAX - 1) + "…")}
+    assert all(len(body) <= READ_BYTES_MAX for body in bodies)
 
 
 def test_a_reason_is_remembered_for_its_matter() -> None:

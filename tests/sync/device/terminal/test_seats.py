@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from schemas.errors import ReplicaError, UsageError
 from schemas.ids import DeviceId
+from schemas.reads import Read
 from sync.device import AlarmRaised, EditsSealed, Handheld, LeaseEnded, SignedIn, Wiped
 from sync.device import installation as installations
 from sync.device.account import UnreachableError
@@ -50,6 +52,21 @@ async def test_the_reason_is_asked_for_once_and_remembered(desk: Desk, handheld:
     assert await desk.type("log 1 On scene") != ""
     log = await handheld._replica.read(lambda held: held.replica.reads.waiting(0, 10))
     assert len(log) == 3, "the list and the two pages; writing and news are none"
+
+
+async def test_what_was_searched_for_is_logged_with_what_it_found(desk: Desk, handheld: Handheld) -> None:
+    """Whoever types words into a list has combined records by them; looking through what there is has none."""
+    made = await handheld.create(incident("Red van at the canal"))
+    await desk.type("why list Start of shift")
+    await desk.type("list incidents red VAN")
+    await desk.type("list incidents")
+    await desk.type("list incidents lorry")
+    log = await handheld._replica.read(lambda held: held.replica.reads.waiting(0, 10))
+    told = [msgspec.msgpack.decode(body, type=Read) for _, body in log]
+    assert [(read.what, read.words, read.records) for read in told] == [
+        ("combination", "red VAN", (made.record,)),
+        ("combination", "", (made.record,)),
+    ]
 
 
 async def test_when_the_lease_has_ended_the_screen_says_so_and_keeps_drafts(
