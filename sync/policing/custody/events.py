@@ -1,0 +1,114 @@
+"""Which entries of a detention hold: duplicates taken once, corrections and withdrawals followed, the order settled.
+
+Entries come in any order and more than once, from devices that did not see each other. What holds depends on the set
+of them alone. An entry that a later one corrects or withdraws stays in the record and is left out here; when the
+correction itself is withdrawn, what it had replaced holds again (PACE Code C 2: nothing is overwritten).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from schemas.ids import Millis
+from schemas.kinds.detention import DetentionEvent, Step, ref
+
+_PLACE = {step: at for at, step in enumerate(Step)}
+"""Of steps at one moment, the one that comes first in a detention comes first."""
+
+
+class Contradiction(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries that cannot all be true, or lack what the law asks for. A person must look at them.
+
+    Attributes:
+        rule: its id, as in docs/policing.md.
+        words: what is wrong and what was taken meanwhile, for the custody officer.
+        refs: the names of the entries.
+    """
+
+    rule: str
+    words: str
+    refs: tuple[str, ...] = ()
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """The entries that hold.
+
+    Attributes:
+        events: in order.
+        contradictions: what is wrong with them as entries.
+    """
+
+    events: tuple[DetentionEvent, ...]
+    contradictions: tuple[Contradiction, ...]
+
+    def of(self, *steps: Step) -> list[DetentionEvent]:
+        """Those of some steps, in order."""
+        return [event for event in self.events if event.what in steps]
+
+
+def order(event: DetentionEvent) -> tuple[int, int, str, bytes]:
+    """Sorts entries: by when it happened, then by the course of a detention, then by what they say."""
+    return (event.at, _PLACE.get(event.what, len(_PLACE)), ref(event), msgspec.msgpack.encode(event))
+
+
+def held(entries: Iterable[DetentionEvent], now: Millis) -> Held:
+    """The entries that hold at a moment.
+
+    Args:
+        entries: all of the booking's, in any order, each any number of times.
+        now: the moment (ms since 1970); what is said to happen later has not happened.
+    """
+    distinct = sorted(set(entries), key=order)
+    standing = _standing(distinct)
+    events = tuple(one for one in standing if one.at <= now and one.what.known)
+    found = [
+        Contradiction(
+            rule="custody-time-to-come",
+            words=f"An entry ({one.what.value}) bears a time that is still to come. It counts from then.",
+            refs=(ref(one),),
+        )
+        for one in standing
+        if one.at > now
+    ]
+    found += [
+        Contradiction(
+            rule="custody-step-unknown",
+            words=f"This program does not know the step {one.what.value!r}, which a newer one recorded. It counts for "
+            "nothing here: update, or work the clocks out by hand.",
+            refs=(ref(one),),
+        )
+        for one in standing
+        if not one.what.known
+    ]
+    return Held(events=events, contradictions=tuple(found))
+
+
+def _standing(entries: Sequence[DetentionEvent]) -> list[DetentionEvent]:
+    """The entries that nothing in force corrects or withdraws.
+
+    An entry's name covers what it corrects, so corrections form no ring: those that nobody corrects are settled first.
+    """
+    by_ref = defaultdict(list)
+    for event in entries:
+        by_ref[ref(event)].append(event)
+    against = defaultdict(list)
+    for event in entries:
+        if event.corrects in by_ref:
+            against[event.corrects].append(event)
+    waiting = {name: len(against[name]) for name in by_ref}
+    void: set[str] = set()
+    replaced: set[str] = set()
+    ready = [name for name, left in waiting.items() if left == 0]
+    while ready:
+        name = ready.pop()
+        for event in by_ref[name]:
+            target = event.corrects
+            if target not in by_ref or target is None:
+                continue
+            if name not in void and not (event.what is Step.WITHDRAWN and name in replaced):
+                (void if event.what is Step.WITHDRAWN else replaced).add(target)
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    return [one for one in entries if one.what is not Step.WITHDRAWN and ref(one) not in void | replaced]
