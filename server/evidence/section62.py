@@ -8,6 +8,7 @@ much about people, so every search is itself in the journal, with who and why, b
 
 import csv
 import enum
+import heapq
 import io
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -36,6 +37,8 @@ EVENTS_MAX: Final = 1_000
 """Findings of one page; a read log's entry that goes over is still told whole."""
 LOOKED_AT_MAX: Final = 50_000
 """Ops and entries that one page looks at: a search that finds nothing must not hold a request for minutes."""
+TOLD: Final = (READS, ACT, CONSULTED, SEARCHED, OPENED)
+"""The sorts of journal entries that tell of it. Others are never read: there is a signed head for each push."""
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What spreadsheets take for the beginning of a formula (OWASP, CSV injection)."""
 _COLUMNS: Final = ("at", "kind", "officer", "seat", "record", "why", "recipients", "matter", "words", "source", "entry")
@@ -194,18 +197,22 @@ class Section62:
         self, query: Query, op_place: int, journal_place: int, size: int
     ) -> AsyncIterator[KeptOp | KeptEntry]:
         """Ops and entries behind these places, in the order of the log as it stood when it was asked about."""
-        ops, entries = self._ops(query, op_place), self._entries(journal_place)
-        op, entry = await anext(ops, None), await anext(entries, None)
-        while op is not None or entry is not None:
-            if entry is None or (op is not None and op.leaf < entry.leaf):
-                assert op is not None
-                one, op = op, await anext(ops, None)
-                if one.leaf < size:
-                    yield one
+        streams: list[AsyncIterator[KeptOp | KeptEntry]] = [
+            self._ops(query, op_place),
+            *(self._entries(what, journal_place) for what in TOLD),
+        ]
+        ahead: list[tuple[int, int, KeptOp | KeptEntry]] = []
+        for number, stream in enumerate(streams):
+            if (one := await anext(stream, None)) is not None:
+                heapq.heappush(ahead, (one.leaf, number, one))
+        while ahead and ahead[0][0] < size:
+            _, number, one = ahead[0]
+            yield one
+            behind = await anext(streams[number], None)
+            if behind is None:
+                heapq.heappop(ahead)
             else:
-                other, entry = entry, await anext(entries, None)
-                if other.leaf < size:
-                    yield other
+                heapq.heapreplace(ahead, (behind.leaf, number, behind))
 
     async def _ops(self, query: Query, place: int) -> AsyncIterator[KeptOp]:
         if query.record is not None:
@@ -229,10 +236,10 @@ class Section62:
                 place = page[-1].place
         return sorted(found, key=lambda kept: kept.place)
 
-    async def _entries(self, place: int) -> AsyncIterator[KeptEntry]:
-        while page := await self._store.journal(None, place, PAGE_ROWS_MAX):
+    async def _entries(self, what: str, place: int) -> AsyncIterator[KeptEntry]:
+        while page := await self._store.journal(what, place, PAGE_ROWS_MAX):
             for kept in page:
-                if kept.what in {READS, ACT, CONSULTED, SEARCHED, OPENED} and kept.body is not None:
+                if kept.body is not None:
                     yield kept
             place = page[-1].place
 

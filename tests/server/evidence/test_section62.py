@@ -2,15 +2,18 @@
 
 import csv
 import io
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from schemas.errors import StoreError, UsageError
-from schemas.ids import DeviceId, Millis, OfficerId
+from schemas.ids import DeviceId, Millis, OfficerId, RecordId
 from server.commits import Submission
+from server.evidence import section62
 from server.evidence.consulted import Consultations, Consulted
 from server.evidence.findings import Report
 from server.evidence.section62 import (
@@ -25,9 +28,10 @@ from server.evidence.section62 import (
     as_json,
 )
 from server.evidence.whole import verify
-from server.logbook import OFFICE, Entry
+from server.logbook import OFFICE, Entry, KeptEntry
 from server.quarantine import OPENED, Opened
 from server.registry import acts as a
+from server.store.port import KeptOp
 from server.store.sqlite.inspection import Inspection
 from tests.server.evidence import mutations, station
 from tests.server.evidence.station import BOSS, DESK, HANDSET, WHO, Station, record_id
@@ -88,6 +92,90 @@ async def test_findings_come_in_the_order_of_the_log_and_each_once(one: Station)
     assert paged == whole
     assert [event.entry for event in whole] == sorted(event.entry for event in whole)
     assert len({(event.entry, event.source, event.record) for event in whole}) == len(whole)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4])
+async def test_a_page_has_as_many_findings_as_were_asked_for(one: Station, most: int) -> None:
+    """Neither one more nor one less, but on the last page; nothing is told that was not asked for."""
+    asked = Query(kinds=(Kind.COLLECTION,))
+    whole = await found(one, kinds=("collection",))
+    assert len(whole) == 3
+    sizes: list[int] = []
+    events: list[Event] = []
+    after: str | None = ""
+    while after is not None:
+        search = Searched(officer=AUDITOR, seat=DESK, at=one.clock(), query=asked, after=after, why="yearly audit")
+        page = await log_of(one).search(search, most)
+        sizes.append(len(page.events))
+        events += page.events
+        after = page.next
+    assert events == whole
+    assert set(sizes[:-1]) <= {most}
+    assert 0 <= sizes[-1] <= most
+
+
+@pytest.mark.parametrize("asked", [Query(officer=OfficerId("WM0000")), Query(record=VAN, officer=OfficerId("WM0000"))])
+async def test_a_page_that_finds_nothing_ends_where_enough_was_looked_at(
+    one: Station, asked: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search for what is not there is many short requests, none of them twice over the same, and not one long one."""
+    looked_at: list[list[str]] = []
+
+    class Counting(Section62):
+        async def _walk(self, *places: Any) -> AsyncIterator[KeptOp | KeptEntry]:  # noqa: ANN401  as it is called
+            async for kept in super()._walk(*places):
+                # The last one of a page is only seen to be there: the next page begins with it.
+                looked_at[-1].append(f"{type(kept).__name__} {kept.place}")
+                yield kept
+
+    monkeypatch.setattr(section62, "LOOKED_AT_MAX", 7)
+    counting = Counting(one.store, one, WHO.get)
+    after: str | None = ""
+    while after is not None:
+        looked_at.append([])
+        search = Searched(officer=AUDITOR, seat=DESK, at=one.clock(), query=asked, after=after, why="yearly audit")
+        page = await counting.search(search)
+        assert page.events == ()
+        assert (len(looked_at[-1]) == 8) == (page.next is not None)
+        after = page.next
+    assert len(looked_at) > 3
+    for names, further in itertools.pairwise(looked_at):
+        assert names[-1] == further[0]
+    counted = [name for names in looked_at for name in names[:7]]
+    assert len(set(counted)) == len(counted)
+
+
+async def test_a_page_tells_the_log_as_it_stood(one: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done while a page is being made is in no page of this search's beginning; a later search finds it."""
+    ops = one.store.ops
+
+    async def busy(record: RecordId | None, after: int, limit: int) -> list[KeptOp]:
+        await one.commit(one.seats[HANDSET].push(one.note(HANDSET, "van", "in between")))
+        return await ops(record, after, limit)
+
+    before = [event.source for event in await found(one, kinds=("alteration",))]
+    monkeypatch.setattr(one.store, "ops", busy)
+    search = Searched(
+        officer=AUDITOR, seat=DESK, at=one.clock(), query=Query(kinds=(Kind.ALTERATION,)), after="", why="audit"
+    )
+    page = await log_of(one).search(search)
+    assert [event.source for event in page.events] == before
+    monkeypatch.setattr(one.store, "ops", ops)
+    assert len(await found(one, kinds=("alteration",))) > len(before)
+
+
+async def test_entries_that_tell_of_nobodys_data_are_not_read(one: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are as many signed heads as pushes: who asks about one record must not wait until all are read."""
+    asked: set[str | None] = set()
+    journal = one.store.journal
+
+    async def watched(what: str | None, after: int, limit: int) -> list[KeptEntry]:
+        asked.add(what)
+        return await journal(what, after, limit)
+
+    monkeypatch.setattr(one.store, "journal", watched)
+    await found(one, record=VAN)
+    assert asked == {"reads", "act", "consultation", "search", "quarantine-opened"}
 
 
 async def test_who_which_when_and_what_narrow_it(one: Station) -> None:
