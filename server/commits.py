@@ -13,10 +13,10 @@ import msgspec
 from schemas.codec import reread_op
 from schemas.ids import DeviceId, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import OPS_PER_COMMIT_MAX
-from schemas.roles import Role
 from schemas.wire import SCHEMA, Result
 from server import erasure, logbook
 from server.logbook import NOTHING, Entry, EntryKey, Erased, Erasure, Extras, OpKey, Written
+from server.roles import Roles
 from sync.evidence.chain import ChainHead, SignedHead
 from sync.evidence.merkle import EMPTY, Frontier
 from sync.history import Act
@@ -33,7 +33,7 @@ class Submission(msgspec.Struct, frozen=True):
         ops: their bytes, in order. They have been decoded and checked to be this device's.
         schema: the schema version that the device knows.
         times: number of an op -> a better reading of when it was made than the op itself has (ms since 1970).
-        roles: what its officer is, or was when they made the ops; None asks for no role.
+        roles: what its officer is, or was when they made the ops, and for which records; None asks for no role.
         head: what the device signed for them; the session has checked it.
         entries: for the journal (`server.logbook`).
         secrets: name -> what to keep under it; None forgets it.
@@ -46,7 +46,7 @@ class Submission(msgspec.Struct, frozen=True):
     ops: tuple[bytes, ...]
     schema: int = SCHEMA
     times: Mapping[OpNumber, Millis] = {}
-    roles: frozenset[Role] | None = None
+    roles: Roles | None = None
     head: SignedHead | None = None
     entries: tuple[Entry, ...] = ()
     secrets: Mapping[str, bytes | None] = {}

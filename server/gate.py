@@ -9,8 +9,8 @@ from typing import Protocol
 import msgspec
 
 from schemas.ids import DeviceId, Generation, Millis, OfficerId, ScopeName
-from schemas.roles import Role
 from schemas.wire import HelloBody, Lease
+from server.roles import Roles
 
 
 class Seated(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class Gate(Protocol):
     def grants(self, device: DeviceId) -> Mapping[ScopeName, Generation]:
         """The scopes that a seat holds at this moment."""
 
-    def roles(self, device: DeviceId, since: Millis) -> frozenset[Role] | None:
+    def roles(self, device: DeviceId, since: Millis) -> Roles | None:
         """What the seat's officer is now, or was at `since` (ms since 1970); None where nobody asks for roles."""
 
     async def wiped(self, device: DeviceId, receipt: bytes) -> None:

@@ -362,7 +362,8 @@ def _check_rules(op: Op, row: bytes | None, standing: Standing, settings: Settin
     spec = KINDS[op.kind]
     before = None if row is None else merge.from_row(decode_row(row))
     after = merge.apply(merge.new_state(op, spec) if before is None else before, op)
-    rulebook.require(op, before, after, standing.roles, settings)
+    roles = standing.roles.among((after if before is None else before).scopes())
+    rulebook.require(op, before, after, roles, settings)
 
 
 def _check_durable(op: Op, result: Result) -> None:

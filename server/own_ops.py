@@ -15,11 +15,11 @@ from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, OpNumber, 
 from schemas.kinds import KindSpec
 from schemas.limits import INT_MAX, SALT_BYTES
 from schemas.ops import Op
-from schemas.roles import Role
 from schemas.wire import Result
 from server.commits import Submission
 from server.committer import Committer
 from server.logbook import OFFICE
+from server.roles import Roles
 from server.store import Store
 from sync import check, clock
 from sync.merge import RecordState
@@ -37,12 +37,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         scopes: what they may see: they write to no other record.
-        roles: what they are.
+        roles: what they are, and for which records.
         seat: where they are; None where that is not known.
     """
 
     scopes: frozenset[ScopeName]
-    roles: frozenset[Role]
+    roles: Roles
     seat: DeviceId | None = None
 
 

@@ -25,7 +25,7 @@ from server.intake import SealedEdit
 from server.logbook import OFFICE, QUARANTINE, Entry, KeptEntry
 from server.office import Adoption, NotFoundError, Office, SettledError
 from server.own_ops import Standing
-from server.registry import roles_of
+from server.registry import held_roles
 from server.store import Store
 from sync import merge
 from sync.device.drafts import Draft
@@ -138,8 +138,8 @@ class Quarantine:
             edit = await self._open_question(key, standing.scopes)
             if not edit.author:
                 raise UsageError("this edit cannot be read by this program: leave it, or discard it")
-            then = roles_of(self._authority.ledger.registry, edit.author, edit.occurred_at)
-            right = msgspec.structs.replace(standing, roles=standing.roles | then)
+            then = held_roles(self._authority.ledger.registry, edit.author, edit.occurred_at)
+            right = msgspec.structs.replace(standing, roles=standing.roles.joined(then))
             adoption = Adoption(
                 record=edit.record,
                 kind=edit.kind,

@@ -16,7 +16,7 @@ from schemas.roles import Role
 from server import retention
 from server.authority.ledger import Ledger
 from server.logbook import ACT, Erasure
-from server.registry import roles_of
+from server.registry import held_roles
 from server.registry.acts import (
     RecordErased,
     RecordErasedAt,
@@ -123,7 +123,7 @@ class Reviewing:
         if row is not None:
             state = merge.from_row(decode_row(row))
             held = retention.held(state)
-            roles = roles_of(self._ledger.registry, OfficerId(act.by), act.at, state.scopes())
+            roles = held_roles(self._ledger.registry, OfficerId(act.by), act.at).among(state.scopes())
         self._reviews.check(act, roles, held, self.schedule)
         if isinstance(act, RecordErased) and act.record not in self._seen:
             raise UsageError(f"record {act.record}: nobody has proposed that it be erased; review it first")

@@ -5,7 +5,7 @@ reach COMMIT_BYTES_SOFT_MAX, so that a scope's batch always fits in a message; t
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -21,6 +21,7 @@ from server.commits import KnownOp, Loaded, NewOp, NewRow, Settled, Submission
 from server.consequences import Plan
 from server.forks import Forks
 from server.logbook import ERASED_DIGEST, NOTHING, OFFICE, Erased, Extras, OpKey, Written
+from server.roles import Roles
 from server.scope_changes import scope_changes
 from sync import check, entitled, merge
 from sync.evidence.leaf import OpLeaf, RowsLeaf
@@ -70,6 +71,8 @@ class _Commit:
         self._before: dict[RecordId, RecordState | None] = dict(loaded.states)
         self._states: dict[RecordId, RecordState] = dict(loaded.states)
         self._bodies: dict[RecordId, bytes] = {}
+        self._been: dict[RecordId, frozenset[ScopeName]] = {}
+        """The scopes that records came to be in by the ops so far."""
         self._forks = Forks(loaded)
         self._results: list[tuple[RecordId, Result]] = []
         self._new_ops: dict[OpKey, NewOp] = {}
@@ -131,9 +134,6 @@ class _Commit:
             if newer and spec.code in _OF_NEWER:
                 return _waits(op, spec.code, f"{spec.detail}: this server is older than the device")
             return _refused(op, spec), ()
-        if op.via is not None and submission.device != OFFICE:
-            # Evidence says where its author was: what a device writes, it was written on.
-            return _refused(op, check.Refusal("op_value_wrong", "via: only the server says for whom it wrote")), ()
         version = Seq(0) if before is None else before.version
         stamp = self._stamp(op, before, submission)
         unread = check.unread(op, spec) if newer else merge.NO_FIELDS
@@ -142,7 +142,8 @@ class _Commit:
         if missing is not None:
             # Judged by the record as it is without that op, this one might be refused for good.
             return _waits(op, "op_saw_unknown", f"its author saw {missing}, which has not come")
-        refusal = refusal or entitled.refusal(op, spec, before, submission.roles)
+        roles = submission.roles
+        refusal = refusal or entitled.refusal(op, spec, before, None if roles is None else roles.every)
         refusal = refusal or check.op_on(before, op, spec, stamp, unread, newer=newer)
         if refusal is not None and refusal.code in _CURABLE and op.base > version:
             return _waits(op, refusal.code, f"made on version {op.base}")
@@ -150,7 +151,11 @@ class _Commit:
         if refusal is None:
             start = merge.new_state(op, spec) if before is None else before
             after = merge.apply(start, op, self._now, self._seq, stamp=stamp, unread=unread)
-            refusal, acts = self._adopt(op, before, after, stamp, unread)
+            refusal = self._elsewhere(op, before, after, roles)
+            if refusal is not None and op.base > version:
+                return _waits(op, refusal.code, f"made on version {op.base}")
+            if refusal is None:
+                refusal, acts = self._adopt(op, before, after, stamp, unread)
         if refusal is not None:
             return _refused(op, refusal), ()
         # In a new record nothing can stand in the place of what it says.
@@ -159,6 +164,9 @@ class _Commit:
         return Result(n=op.n, status="durable", seq=self._seq, stands=stands), acts
 
     def _without_right(self, submission: Submission, op: Op, before: RecordState | None) -> check.Refusal | None:
+        if op.via is not None and submission.device != OFFICE:
+            # Evidence says where its author was: what a device writes, it was written on.
+            return check.Refusal("op_value_wrong", "via: only the server says for whom it wrote")
         if before is None or submission.scopes is None or before.spec.name != op.kind:
             return None
         if submission.scopes.isdisjoint(before.build().writing_scopes()):
@@ -168,6 +176,25 @@ class _Commit:
             if submission.scopes.isdisjoint(inboxes):
                 return check.Refusal("op_not_entitled", "a correction is made by those who decide")
         return None
+
+    def _elsewhere(
+        self, op: Op, before: RecordState | None, after: RecordState, roles: Roles | None
+    ) -> check.Refusal | None:
+        """That what the author is counts for the records of another unit, if it does."""
+        if roles is None or not roles.bound:
+            return None
+        found: check.Refusal | None = None
+        # Where it was is asked last: it takes looking up.
+        for places in self._places(op.record, after if before is None else before):
+            found = entitled.refusal(op, after.spec, before, roles.among(places))
+            if found is None:
+                return None
+        return found and check.Refusal(found.code, f"{found.detail} What the author is counts for another unit.")
+
+    def _places(self, record: RecordId, state: RecordState) -> Iterator[frozenset[ScopeName]]:
+        """Where a record is; then, where it is or ever was."""
+        yield state.scopes()
+        yield state.scopes() | self._been.get(record, frozenset()) | self._loaded.archive.scopes_ever(record)
 
     def _not_here(self, op: Op, before: RecordState | None) -> OpId | None:
         """An op that the author saw and that this server does not hold: it was set back, or the op is invented."""
@@ -214,6 +241,7 @@ class _Commit:
             self.size += len(body) - len(self._bodies.get(record, b""))
             self._bodies[record] = body
             self._states[record] = plan.states[record]
+            self._been[record] = self._been.get(record, frozenset()) | plan.states[record].scopes()
         return None, tuple(plan.acts)
 
     def _part_of_erased(self, state: RecordState) -> check.Refusal | None:

@@ -14,8 +14,9 @@ from schemas.roles import Role
 from server.authority.ledger import Ledger
 from server.federation.refusals import RefusedError
 from server.federation.tokens import AccessToken, TokenIssuer
-from server.registry import live_sign_in, rights_of, roles_of
+from server.registry import held_roles, live_sign_in, rights_of
 from server.registry.state import Seat
+from server.roles import Roles
 from sync.device.dpop import thumbprint
 
 UNATTENDED: Final = "unattended"
@@ -30,7 +31,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
         seat, device: where.
         jkt: RFC 7638 thumbprint of the device's key; the call must bear its proof.
         sign_in: by which sign-in; None for a program's seat.
-        roles: what the officer is now.
+        held: what the officer is now, and for which records.
         scopes: what they are entitled to see now.
     """
 
@@ -39,8 +40,13 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     device: DeviceId
     jkt: str
     sign_in: str | None
-    roles: frozenset[Role]
+    held: Roles
     scopes: frozenset[ScopeName]
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        """All that the officer is now, wherever it counts."""
+        return self.held.every
 
 
 class Renewed(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +91,7 @@ class Admission:
             device=seat.device.device,
             jkt=said.jkt,
             sign_in=None if seat.unattended else said.sign_in,
-            roles=roles_of(registry, said.officer, now),
+            held=held_roles(registry, said.officer, now),
             scopes=frozenset(rights_of(registry, seat.seat, now)),
         )
 

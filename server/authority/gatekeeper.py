@@ -11,17 +11,17 @@ import msgspec
 
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, ScopeName
-from schemas.roles import Role
 from schemas.wire import SHARE_BYTES, HelloBody, Lease
 from server.authority.checkpoints import Checkpoints
 from server.authority.ledger import Ledger
 from server.federation.refusals import RefusedError
 from server.federation.tokens import TokenIssuer
 from server.gate import Seated
-from server.registry import live_sign_in, roles_of
+from server.registry import held_roles, live_sign_in, roles_of
 from server.registry.acts import Wiped
 from server.registry.rights import lease_ms
 from server.registry.state import Seat, SignIn
+from server.roles import Roles
 from server.store import Store
 from sync.device.dpop import thumbprint
 
@@ -114,7 +114,7 @@ class Gatekeeper:
         seat = self._ledger.registry.seats.get(device)
         return {} if seat is None else seat.grants()
 
-    def roles(self, device: DeviceId, since: Millis) -> frozenset[Role] | None:
+    def roles(self, device: DeviceId, since: Millis) -> Roles | None:
         """See `Gate`.
 
         What an officer was when they wrote something with no signal counts as well: the end of a shift takes nothing
@@ -122,9 +122,9 @@ class Gatekeeper:
         """
         seat = self._ledger.registry.seats.get(device)
         if seat is None or seat.device.revoked is not None or seat.device.wipe is not None:
-            return frozenset()
-        registry, officer, now = self._ledger.registry, seat.officer.officer, self._now()
-        return roles_of(registry, officer, now) | roles_of(registry, officer, min(since, now))
+            return Roles()
+        now = self._now()
+        return held_roles(self._ledger.registry, seat.officer.officer, now, min(since, now))
 
     async def wiped(self, device: DeviceId, receipt: bytes) -> None:
         """See `Gate`.

@@ -152,14 +152,21 @@ def address_of(request: Request) -> str | None:
     return None if request.client is None else request.client.host
 
 
-def check_roles(admitted: Admitted, roles: tuple[Role, ...]) -> None:
+def check_roles(admitted: Admitted, roles: tuple[Role, ...], held_in: Iterable[ScopeName] | None = None) -> None:
     """Let only those pass who have one of these roles.
 
+    Args:
+        admitted: who calls.
+        roles: any of them.
+        held_in: where the record is that it is about; None where it is about none.
+
     Raises:
-        NotEntitledError: they have none; the text says who could.
+        NotEntitledError: they have none, or none that counts there; the text says who could.
     """
     if admitted.roles.isdisjoint(roles):
         raise NotEntitledError(f"this is for whoever is {in_words(roles)}")
+    if held_in is not None and admitted.held.among(held_in).isdisjoint(roles):
+        raise NotEntitledError(f"this is for whoever is {in_words(roles)} where the record is; you are so elsewhere")
 
 
 def sees(admitted: Admitted, scopes: Iterable[ScopeName]) -> bool:
@@ -169,7 +176,7 @@ def sees(admitted: Admitted, scopes: Iterable[ScopeName]) -> bool:
 
 def standing_of(admitted: Admitted) -> Standing:
     """By what right a caller writes: what they are, to what they may see; and where they are."""
-    return Standing(scopes=admitted.scopes, roles=admitted.roles, seat=admitted.seat)
+    return Standing(scopes=admitted.scopes, roles=admitted.held, seat=admitted.seat)
 
 
 def _token(request: Request) -> str:

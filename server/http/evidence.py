@@ -9,7 +9,7 @@ from starlette.responses import Response
 from schemas.limits import REASON_CHARS_MAX
 from schemas.roles import Role
 from server.evidence.section62 import EVENTS_MAX, Page, Query, Searched
-from server.http.callers import caller_of
+from server.http.callers import caller_of, check_roles
 from server.http.operations import SIGNED_IN, Operation, read_body
 from server.http.problems import beatbook_of, reply
 from server.http.sight import seen_record
@@ -83,10 +83,11 @@ async def read_checkpoint(request: Request) -> Response:
 async def disclose_record(request: Request) -> Response:
     """Give a record out with what proves it; that it was given out is in the log first."""
     body = await read_body(request, NewDisclosure)
-    record = (await seen_record(request)).id
+    state = await seen_record(request)
     caller, beatbook = caller_of(request), beatbook_of(request)
+    check_roles(caller, DISCLOSERS, state.scopes())
     export = await beatbook.disclosures.make(
-        record,
+        state.id,
         by=caller.officer,
         seat=caller.seat,
         recipients=body.recipients,

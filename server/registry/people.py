@@ -127,6 +127,8 @@ def _begin(state: State, act: PersonSpan) -> None:
         case MissionJoined():
             state.missions[act.mission].officers.add(act.officer)
         case RoleGiven() | Posted() | ShiftSet():
+            if isinstance(act, RoleGiven):
+                officer.roles.append(span)
             if act.unit is not None:
                 state.units[act.unit].officers.add(act.officer)
             if isinstance(act, RoleGiven) and act.role in state.rules.reaching:

@@ -1,8 +1,5 @@
 """Who may see what, be what, and sign in where, at a moment: pure functions of the registry."""
 
-from collections.abc import Iterable
-
-from schemas import scopes
 from schemas.ids import DeviceId, Millis, OfficerId, RecordId, ScopeName
 from schemas.roles import Role
 from server.registry import grounds, lookups
@@ -10,6 +7,7 @@ from server.registry.acts import NamedGrant, RoleGiven
 from server.registry.grounds import Grounds
 from server.registry.reasons import Reason, reason
 from server.registry.state import SignIn, State
+from server.roles import Roles
 
 
 def rights_of(state: State, seat: DeviceId, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:
@@ -40,24 +38,36 @@ def entitlement_of(state: State, officer: OfficerId, at: Millis) -> dict[ScopeNa
     )
 
 
-def roles_of(state: State, officer: OfficerId, at: Millis, among: Iterable[ScopeName] | None = None) -> frozenset[Role]:
-    """The roles that an officer has at a moment; none for somebody who has left or was never there.
+def roles_of(state: State, officer: OfficerId, at: Millis) -> frozenset[Role]:
+    """The roles that an officer has at a moment, wherever they count; none for who has left or was never there."""
+    return held_roles(state, officer, at).every
+
+
+def held_roles(state: State, officer: OfficerId, *moments: Millis) -> Roles:
+    """The roles that an officer has at any of some moments, and for which records each counts.
 
     Args:
         state: the registry.
         officer: collar number.
-        at: the moment (ms since 1970).
-        among: the scopes of the record that they want to write to. A role that covers one unit counts only where one
-            of them belongs to a place of that unit. None for every role, wherever it counts.
+        moments: when (ms since 1970).
     """
     known = state.officers.get(officer)
-    if known is None or not known.serves(at):
-        return frozenset()
-    audiences = None if among is None else {_place(scope) for scope in among}
-    return frozenset(
-        span.act.role
-        for span in known.spans
-        if isinstance(span.act, RoleGiven) and span.holds(at) and _counts(state, span.act.unit, at, audiences)
+    served = () if known is None else tuple(at for at in moments if known.serves(at))
+    if known is None or not served:
+        return Roles()
+    everywhere: set[Role] = set()
+    bound: dict[Role, set[ScopeName]] = {}
+    for span in known.roles:
+        held = [at for at in served if span.holds(at)]
+        if not held or not isinstance(span.act, RoleGiven):
+            continue
+        if span.act.unit is None:
+            everywhere.add(span.act.role)
+        else:
+            covered = bound.setdefault(span.act.role, set())
+            covered.update(place for at in held for place in _places(state, span.act.unit, at))
+    return Roles(
+        frozenset(everywhere), {role: frozenset(places) for role, places in bound.items() if role not in everywhere}
     )
 
 
@@ -112,13 +122,7 @@ def _told(state: State, found: Grounds, at: Millis) -> dict[ScopeName, tuple[Rea
     return {scope: tuple(dict.fromkeys(reason(state, one, at) for one in found[scope])) for scope in sorted(found)}
 
 
-def _counts(state: State, unit: str | None, at: Millis, audiences: set[ScopeName] | None) -> bool:
-    if unit is None or audiences is None:
-        return True
+def _places(state: State, unit: str, at: Millis) -> set[ScopeName]:
+    """The places of a unit and of every one that has gone up in it."""
     station = state.units[unit].at(at)
-    return station is not None and any(audiences.intersection(one.act.places) for one in station.whole(at))
-
-
-def _place(scope: ScopeName) -> ScopeName:
-    """The place that a scope belongs to: `suite:perry-barr` for its inbox and for its medical part."""
-    return ScopeName(":".join(scopes.audience(scope).split(":")[:2]))
+    return set() if station is None else {place for one in station.whole(at) for place in one.act.places}

@@ -71,6 +71,8 @@ class Officer(msgspec.Struct, eq=False):
     start: Millis
     until: Millis | None = None
     spans: list[Span] = []
+    roles: list[Span] = []
+    """Those of the spans that give a role: every push asks for them, and shifts are many."""
     seats: list["Seat"] = []
     locked: bool = False
     locked_until: Millis | None = None

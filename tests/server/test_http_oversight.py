@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.codec import encode
-from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName
 from schemas.kinds import Incident, spec_of
 from schemas.ops import Op
 from schemas.roles import Role
@@ -15,12 +15,13 @@ from server.intake import alarm_entry, sealed_entries
 from server.logbook import QUARANTINE
 from server.office import Draft
 from server.quarantine import OPENED, SETTLED
-from server.registry.acts import SERVER, Cleared, CompartmentMade
+from server.registry.acts import SERVER, Cleared, CompartmentMade, RoleGiven, UnitAdded
 from sync import sealing
 from tests.server.api import ID, client
 from tests.server.people import person, program
 from tests.server.running import NOW, Running, running
 
+PERRY_BARR = ScopeName("suite:perry-barr")
 BIRMINGHAM = ("area:birmingham", "area:birmingham:inbox")
 
 
@@ -206,3 +207,26 @@ async def test_alarms_are_told_page_by_page(server: Running) -> None:
         rest = (await http.get(f"/v1/alarms?after={first['next']}")).json()
     assert [one["detail"] for one in (*first["alarms"], *rest["alarms"])] == ["op 0", "op 1", "op 2"]
     assert rest["next"] is None
+
+
+async def test_a_role_of_one_unit_writes_and_gives_out_nothing_of_anothers(server: Running) -> None:
+    """Whatever else they see: a custody officer of one suite books nobody into another, and discloses none of it."""
+    suites = (PERRY_BARR, "suite:oldbury")
+    caller = await program(server, "WM1", [Role.OFFICER], suites)
+    unit = UnitAdded(by=SERVER, at=NOW, unit="perry-barr", title="Perry Barr", places=(PERRY_BARR,), start=NOW)
+    roles = [
+        RoleGiven(by=SERVER, at=NOW, span=role.value, start=NOW, officer=caller.officer, role=role, unit=unit.unit)
+        for role in (Role.CUSTODY_OFFICER, Role.SUPERINTENDENT)
+    ]
+    await server.beatbook.authority.ledger.perform(unit, *roles)
+    other = await program(server, "WM2", [Role.CUSTODY_OFFICER], suites)
+    giving = {"recipients": ["Aston Law Chambers"], "why": "asked for"}
+    async with client(server, caller) as http, client(server, other) as elsewhere:
+        for n, suite, status in ((4, "perry-barr", 200), (5, "oldbury", 403)):
+            booking = {"suite": suite, "detainee": "Ann Example", "arrested_at": NOW}
+            draft = {"records": [{"id": ID.format(n), "kind": "custody-booking", "values": booking}]}
+            assert (await http.post("/v1/records", json=draft)).status_code == status
+            await elsewhere.post("/v1/records", json=draft)
+            given = await http.post(f"/v1/records/{ID.format(n)}/disclosures", json=giving)
+            assert given.status_code == status, given.text
+            assert ("you are so elsewhere" in given.text) == (status == 403)

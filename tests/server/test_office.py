@@ -17,6 +17,7 @@ from server.committer import Committer
 from server.logbook import OFFICE
 from server.office import Draft, Made, Office
 from server.own_ops import Standing
+from server.roles import Roles
 from sync import inbox, merge
 from sync.policing import rulebook
 from sync.policing.guards import Breach
@@ -262,7 +263,7 @@ async def test_a_person_is_held_to_the_rules_and_an_import_tells_what_was(
     """What a rule of police work is against is refused with its words; the server's own acts ask no rule."""
     breach = Breach(rule="no-theft", why="Theft is not recorded here.", remedy="Ask.", source="invented s.1")
     monkeypatch.setattr(rulebook, "GUARDS", {"incident": (lambda _: [breach],)})
-    standing = Standing(scopes=frozenset({ScopeName("area:birmingham")}), roles=frozenset({Role.CONTROL_ROOM}))
+    standing = Standing(scopes=frozenset({ScopeName("area:birmingham")}), roles=Roles(frozenset({Role.CONTROL_ROOM})))
     with pytest.raises(RuleError, match="Theft is not recorded here"):
         await desk.office.bring([draft()], DESK, standing)
     assert await desk.store.record(RecordId(ID.format(1))) is None

@@ -16,6 +16,7 @@ from schemas.roles import Role
 from server.committer import Committer
 from server.logbook import OFFICE
 from server.own_ops import NUMBERS_PER_MS, OwnOps, Standing
+from server.roles import Roles
 from tests.server.running import NOW, Clock, GatedStore
 
 AUTHOR = OfficerId("WM1")
@@ -131,7 +132,7 @@ async def test_a_clock_beyond_every_calendar_leaves_room_for_numbers() -> None:
 async def test_what_is_committed_is_held_to_a_standing() -> None:
     """With none it is the server's own, and may be anywhere; with one, its scopes and roles go with it."""
     async with run(GatedStore()) as one:
-        standing = Standing(scopes=frozenset({ScopeName("area:birmingham")}), roles=frozenset({Role.OFFICER}))
+        standing = Standing(scopes=frozenset({ScopeName("area:birmingham")}), roles=Roles(frozenset({Role.OFFICER})))
         (free,) = await one.ops.commit([one.made(1)])
         (held,) = await one.ops.commit([one.made(2)], standing)
     assert (free.status, held.status) == ("durable", "durable")

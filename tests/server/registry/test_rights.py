@@ -11,6 +11,7 @@ from server.registry import (
     DEFAULT_RULES,
     Rules,
     entitlement_of,
+    held_roles,
     lease_ms,
     may_sign_in,
     named_for,
@@ -201,7 +202,7 @@ def test_a_role_that_covers_a_unit_needs_no_posting_and_counts_only_there(force:
     seat = force.handheld("WM1", "hh-1")
     assert force.scopes(seat) == {"force", "officer:wm1", "suite:perry-barr", "suite:perry-barr:inbox"}
     covering = {
-        scope: roles_of(force.registry, OfficerId("WM1"), T0, [ScopeName(scope)])
+        scope: held_roles(force.registry, OfficerId("WM1"), T0).among([ScopeName(scope)])
         for scope in ("suite:perry-barr:medical:inbox", "suite:perry-barr", "area:birmingham")
     }
     assert covering == {
@@ -209,6 +210,25 @@ def test_a_role_that_covers_a_unit_needs_no_posting_and_counts_only_there(force:
         "suite:perry-barr": {Role.SUPERINTENDENT},
         "area:birmingham": frozenset(),
     }
+    assert roles_of(force.registry, OfficerId("WM1"), T0) == {Role.SUPERINTENDENT}
+
+
+def test_what_an_officer_was_at_any_of_some_moments_is_told_with_its_places(force: Force) -> None:
+    """A role here now and there then counts in both; one that counts everywhere is bound to nothing."""
+    force.unit("oldbury", "suite:oldbury")
+    force.officer("WM1", Role.OFFICER)
+    custody = {"officer": "WM1", "role": Role.CUSTODY_OFFICER}
+    force.span(a.RoleGiven, unit="perry-barr", until=T0 + HOUR, **custody)
+    force.span(a.RoleGiven, unit="oldbury", start=T0 + DAY, **custody)
+    force.span(a.RoleGiven, unit="oldbury", officer="WM1", role=Role.OFFICER)
+    then, now = T0, Millis(T0 + DAY)
+    told = [held_roles(force.registry, OfficerId("WM1"), *moments) for moments in ((then,), (now,), (then, now))]
+    suites = [{"suite:perry-barr"}, {"suite:oldbury"}, {"suite:perry-barr", "suite:oldbury"}]
+    assert [one.bound for one in told] == [{Role.CUSTODY_OFFICER: places} for places in suites]
+    assert {one.everywhere for one in told} == {frozenset({Role.OFFICER})}
+    force.do(a.OfficerEnded, officer="WM1", until=now, why="left")
+    assert held_roles(force.registry, OfficerId("WM1"), now).every == frozenset()
+    assert held_roles(force.registry, OfficerId("WM1"), then, now) == told[0]
 
 
 # --- units with their history ------------------------------------------------------------------------------------

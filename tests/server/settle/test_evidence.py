@@ -10,6 +10,7 @@ from schemas.roles import Role
 from schemas.wire import Result
 from server.commits import Submission
 from server.logbook import HEAD, Entry, outcome_digest
+from server.roles import Roles
 from server.store.memory import MemoryStore
 from sync.evidence import leaf
 from sync.evidence.chain import behind, genesis
@@ -155,14 +156,14 @@ def test_a_head_of_another_seat_moves_no_chain_but_its_own(store: MemoryStore) -
 def test_write_rights_are_asked_of_the_roles_that_come_with_the_push(store: MemoryStore) -> None:
     """Who moves an incident to another area decides for others: an officer does not; with no roles none is asked."""
 
-    def moved(n: int, roles: frozenset[Role] | None) -> Result:
+    def moved(n: int, roles: Roles | None) -> Result:
         raw = op(n, 1, {"area": "south"}, saw={}, author=OfficerId("WM1"))
         submission = Submission(SEAT, BOTH, (raw,), roles=roles)
         return commit(store, submission)[0].results[0]
 
     commit(store, pushed(op(1, 1)))
-    assert moved(2, frozenset({Role.OFFICER})).status == "refused"
-    assert moved(3, frozenset({Role.SUPERVISOR})).status == "durable"
+    assert moved(2, Roles(frozenset({Role.OFFICER}))).status == "refused"
+    assert moved(3, Roles(frozenset({Role.SUPERVISOR}))).status == "durable"
     assert moved(4, None).status == "durable"
 
 
