@@ -120,12 +120,15 @@ class _Walk:
         for span in held:
             if not isinstance(span.act, RoleGiven):
                 continue
-            rule = rules.roles.get(span.act.role)
+            # A role that gives no place is an audience all the same.
+            rule = rules.roles.get(span.act.role, RoleRule())
             bound = span.act.role in rules.on_shift
-            if rule is None or (bound and duty is None):
+            if bound and duty is None:
                 continue
             ground = Ground(self._officer, (span,), shift=duty if bound else None)
-            for scope in rule.always:
+            audience = scopes.role(span.act.role)
+            addressed = (scopes.briefing(audience), scopes.safety(audience)) if span.act.role.known else ()
+            for scope in (*addressed, *rule.always):
                 _add(self.found, scope, ground)
             self._everywhere(ground, rule)
             self._here(ground, rule, posts if span.act.unit is None else self._covered(span.act.unit))
@@ -196,6 +199,11 @@ def _longest(spans: list[Span]) -> Span | None:
 def _add(found: Grounds, scope: ScopeName, ground: Ground) -> None:
     for given in _given(scope):
         found.setdefault(given, []).append(ground)
+    if scopes.closed(scope) and scopes.audience(scope) == scope:
+        # What the officer says of what is closed goes with the right to it.
+        own = scopes.personal(ground.officer.officer, scope)
+        if own is not None:
+            found.setdefault(own, []).append(ground)
 
 
 @lru_cache(maxsize=4_096)

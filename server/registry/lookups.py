@@ -72,7 +72,7 @@ def grantable(scope: ScopeName) -> None:
     if scope.partition(":")[0] in BY_NAME_ONLY:
         raise UsageError(
             f"{scope!r} cannot be granted: clear the officer for a compartment, make them a member of a mission; what "
-            "names an officer reaches that officer alone"
+            "names an officer reaches that officer alone, and what names a role whoever is given the role"
         )
     wrong = scopes.grant_problem(scope)
     if wrong is not None:

@@ -18,8 +18,9 @@ from schemas.roles import Role
 
 PLACE_FAMILIES: Final = ("area", "suite", "team")
 """The families of scopes that a unit or a mission may serve."""
-BY_NAME_ONLY: Final = ("compartment", "officer")
-"""The families that no role, unit, assignment or direct grant can give: only clearance does, and being that officer."""
+BY_NAME_ONLY: Final = ("compartment", "officer", "role")
+"""The families that no unit, assignment or direct grant can give: only clearance does, being that officer, and having
+that role."""
 _FORM: Final = re.compile(r"^(area|suite|team):\*((?::[a-z]+)*)$")
 HOUR_MS: Final = 60 * 60_000
 SHIFT_MS: Final = Millis(12 * HOUR_MS)

@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 
 from schemas.ids import RecordId, ScopeName, Seq
-from schemas.scopes import audience
+from schemas.scopes import BRIEFING, SAFETY, audience
 from schemas.wire import Plan
 from sync.outbox import SHUT
 from sync.replica.facts import Outcome
@@ -133,8 +133,10 @@ def _sort(scope: ScopeName) -> tuple[str, ...]:
     """What a move leaves as it is of a scope's name: of `suite:perry-barr:medical` it is `suite`, `medical`.
 
     Briefings and decisions go from one audience to any other, from an area to the whole force: there it is the suffix.
+    A briefing on which officer safety hangs, or no longer does, goes from one lane's scope to the other's.
     """
     if audience(scope) != scope:
-        return (scope.rpartition(":")[2],)
+        last = scope.rpartition(":")[2]
+        return (BRIEFING if last == SAFETY else last,)
     family, *rest = scope.split(":")
     return (family, *rest[1:])

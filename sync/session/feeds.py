@@ -7,6 +7,7 @@ and becomes a frame, or nothing when the feed has moved on meanwhile.
 import enum
 from collections import deque
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,9 @@ from schemas.errors import PeerError
 from schemas.ids import Generation, RecordId, ScopeName, Seq
 from schemas.scopes import Lane
 from sync.session.steps import Grant, Want, WantChanges, WantPage, WantRanges
+
+_LANES: Final = (Lane.SAFETY, Lane.BRIEFING, Lane.NORMAL, Lane.BULK)
+"""In the order of their turns. Removals and leases are no feed's: the session sends them first."""
 
 
 class _Mode(enum.Enum):
@@ -51,7 +55,7 @@ class Feeds:
     def __init__(self) -> None:
         """Start with none."""
         self._feeds: dict[ScopeName, _Feed] = {}
-        self._ready: dict[Lane, dict[ScopeName, None]] = {Lane.BRIEFING: {}, Lane.NORMAL: {}, Lane.BULK: {}}
+        self._ready: dict[Lane, dict[ScopeName, None]] = {lane: {} for lane in _LANES}
 
     @property
     def generations(self) -> Mapping[ScopeName, Generation]:
@@ -123,7 +127,7 @@ class Feeds:
 
     def next_want(self) -> Want | None:
         """What to read next, by lane; None when no feed has anything to send."""
-        for lane in (Lane.BRIEFING, Lane.NORMAL, Lane.BULK):
+        for lane in _LANES:
             waiting = self._ready[lane]
             if waiting:
                 scope = next(iter(waiting))
@@ -212,7 +216,7 @@ class Feeds:
         for waiting in self._ready.values():
             waiting.pop(scope, None)
         if feed.mode is _Mode.SNAPSHOT:
-            self._ready[Lane.BULK if scopes.lane(scope) is Lane.NORMAL else Lane.BRIEFING][scope] = None
+            self._ready[scopes.snapshot_lane(scope)][scope] = None
         elif feed.sent < feed.head or feed.confirm:
             self._ready[scopes.lane(scope)][scope] = None
         elif feed.asked or feed.repairs:

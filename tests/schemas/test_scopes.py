@@ -6,6 +6,7 @@ import pytest
 
 from schemas import scopes
 from schemas.ids import SCOPE_PATTERN, ScopeName
+from schemas.roles import Role
 from schemas.scopes import FAMILIES, Lane
 
 AUDIENCES = [
@@ -15,6 +16,7 @@ AUDIENCES = [
     scopes.team("operations"),
     scopes.mission("castle"),
     scopes.officer("WM21877"),
+    scopes.role(Role.CUSTODY_OFFICER),
     scopes.compartment("larch"),
     scopes.FORCE,
     scopes.CUSTODY,
@@ -46,7 +48,7 @@ def test_every_family_has_an_audience_here() -> None:
         ("", "no such family"),
         (
             "moon:base",
-            "there are area, compartment, control, custody, force, mission, officer, suite, team",
+            "there are area, compartment, control, custody, force, mission, officer, role, suite, team",
         ),
         ("Area:x", "no such family"),
         ("area", "needs a name behind it"),
@@ -68,6 +70,9 @@ def test_every_family_has_an_audience_here() -> None:
         ("compartment", "needs a name behind it"),
         ("compartment:larch:medical", "an audience has one name"),
         ("control:inbox", "stand alone"),
+        ("area:safety", "no audience is named safety"),
+        ("role:dog-handler", "no such role; there are administrator, auditor"),
+        ("role", "needs a name behind it"),
         ("officer:wm.21877", "lower-case letters, digits and hyphens"),
     ],
 )
@@ -85,7 +90,10 @@ def test_what_people_must_read_or_decide_travels_in_a_lane_of_its_own(scope: Sco
     assert scopes.lane(scope) is Lane.NORMAL
     assert scopes.lane(scopes.briefing(scope)) is Lane.BRIEFING
     assert scopes.lane(scopes.inbox(scope)) is Lane.BRIEFING
-    assert Lane.CONTROL < scopes.lane(scopes.briefing(scope)) < scopes.lane(scope) < Lane.BULK
+    assert scopes.lane(scopes.safety(scope)) is scopes.snapshot_lane(scopes.safety(scope)) is Lane.SAFETY
+    assert scopes.lane(scopes.receipts(scope)) is Lane.NORMAL
+    assert scopes.snapshot_lane(scope) is Lane.BULK
+    assert Lane.CONTROL < Lane.SAFETY < scopes.lane(scopes.briefing(scope)) < scopes.lane(scope) < Lane.BULK
 
 
 def test_a_place_named_briefing_is_no_briefing() -> None:
@@ -99,6 +107,7 @@ def test_a_place_named_briefing_is_no_briefing() -> None:
 def test_a_scope_belongs_to_its_audience(scope: ScopeName) -> None:
     """The audience of a briefing or inbox scope is found again, and an audience is its own."""
     assert scopes.audience(scopes.briefing(scope)) == scopes.audience(scopes.inbox(scope)) == scope
+    assert scopes.audience(scopes.safety(scope)) == scopes.audience(scopes.receipts(scope)) == scope
     assert scopes.audience(scope) == scope
 
 
@@ -113,7 +122,8 @@ def test_an_audience_and_its_inbox_can_be_granted(scope: ScopeName) -> None:
     """The right to decide is granted by name; briefings come along with the audience and are not."""
     assert scopes.grant_problem(scope) is None
     assert scopes.grant_problem(scopes.inbox(scope)) is None
-    assert scopes.grant_problem(scopes.briefing(scope)) is not None
+    for part in (scopes.briefing(scope), scopes.safety(scope), scopes.receipts(scope)):
+        assert scopes.grant_problem(part) is not None
 
 
 @pytest.mark.parametrize("scope", ["inbox", "moon:base:inbox", "area:inbox", "force:inbox:inbox", "area:x:inbox:inbox"])
@@ -123,12 +133,14 @@ def test_an_inbox_of_no_audience_cannot_be_granted(scope: str) -> None:
 
 
 def test_a_right_to_an_audience_is_a_right_to_its_briefings() -> None:
-    """Each audience brings one more scope, and nothing else: least of all the right to decide."""
+    """Each audience brings the scopes of its two lanes, and nothing else: least of all the right to decide."""
     assert scopes.with_briefings(frozenset({AUDIENCES[0], ScopeName("force")})) == {
         "area:birmingham",
         "area:birmingham:briefing",
+        "area:birmingham:safety",
         "force",
         "force:briefing",
+        "force:safety",
     }
     assert scopes.with_briefings(frozenset({scopes.inbox(AUDIENCES[0])})) == {"area:birmingham:inbox"}
     assert scopes.with_briefings(frozenset()) == frozenset()
@@ -139,10 +151,12 @@ def test_the_medical_part_of_a_suite_never_comes_along_with_it() -> None:
     assert scopes.with_briefings(frozenset({scopes.suite("perry-barr")})) == {
         "suite:perry-barr",
         "suite:perry-barr:briefing",
+        "suite:perry-barr:safety",
     }
     assert scopes.with_briefings(frozenset({scopes.medical("perry-barr")})) == {
         "suite:perry-barr:medical",
         "suite:perry-barr:medical:briefing",
+        "suite:perry-barr:medical:safety",
     }
     assert scopes.audience(scopes.inbox(scopes.medical("perry-barr"))) == "suite:perry-barr:medical"
 
@@ -175,3 +189,17 @@ def test_a_closed_scope_leaves_no_open_one_beside_it() -> None:
 def test_an_officer_is_one_whatever_the_case_of_the_collar_number() -> None:
     """Two ways to write the same number are one scope."""
     assert scopes.officer("WM21877") == scopes.officer("wm21877") == "officer:wm21877"
+
+
+def test_an_officers_own_part_of_what_is_closed_is_closed_with_it() -> None:
+    """It belongs to the closed audience; a collar number that no scope can hold has none, and an area is never cut."""
+    larch = scopes.compartment("larch")
+    for audience in (larch, scopes.medical("perry-barr")):
+        own = scopes.personal("WM21877", audience)
+        assert own == f"{audience}:of-wm21877"
+        assert scopes.audience(own) == audience
+        assert scopes.closed(own)
+        assert scopes.grant_problem(own) is not None
+    assert scopes.personal("WM21877") == "officer:wm21877"
+    assert scopes.personal("WM.21877") is scopes.personal("x" * 38, larch) is None
+    assert scopes.audience(ScopeName("area:of-wm1")) == "area:of-wm1"

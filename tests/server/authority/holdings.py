@@ -25,7 +25,8 @@ def concerns(row: bytes) -> set[str]:
         case "incident":
             return _incident(held)
         case "briefing":
-            return {f"{audience}:briefing" for audience in _inner(held["audience"])}
+            lane = "safety" if held.get("priority") == "officer-safety" or held.get("urgent") else "briefing"
+            return {f"{audience}:{lane}" for audience in _inner(held["audience"])}
         case "medical":
             return {f"suite:{held['suite']}:medical"}
         case "inbox-item":

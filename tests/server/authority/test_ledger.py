@@ -1,7 +1,7 @@
 """The ledger: acts are committed whole or not at all, and rights follow them and the clock to the millisecond."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -46,8 +46,12 @@ def grant(at: Millis, start: int = 0, until: int | None = None, span: str = "g-1
 
 def held(house: House) -> set[str]:
     """The scopes that are recorded for the seat, briefings left out."""
-    grants = house.authority.ledger.registry.seats[SEAT].grants()
-    return {scope for scope in grants if not scope.endswith(":briefing")}
+    return without_briefings(house.authority.ledger.registry.seats[SEAT].grants())
+
+
+def without_briefings(grants: Iterable[ScopeName]) -> set[ScopeName]:
+    """The scopes but for those of briefings."""
+    return {scope for scope in grants if not scope.endswith((":briefing", ":safety"))}
 
 
 def kept(loop: VirtualLoop, house: House) -> list[a.Act]:
@@ -162,7 +166,7 @@ def test_a_clock_that_is_set_back_brings_no_right_back(loop: VirtualLoop) -> Non
     told: list[set[ScopeName]] = []
 
     def regranted(_seat: DeviceId, grants: dict[ScopeName, Generation]) -> None:
-        told.append({scope for scope in grants if not scope.endswith(":briefing")})
+        told.append(without_briefings(grants))
 
     store = MemoryStore()
 

@@ -90,7 +90,11 @@ def test_what_leaves_a_replica_leaves_with_its_share(world: World, pocket: Pocke
     assert before is not None
     world.loop.wait(5)
     world.check()
-    assert {(one.scope, one.gen) for one in receipts(world)} == {("area:b", 1), ("area:b:briefing", 1)}
+    assert {(one.scope, one.gen) for one in receipts(world)} == {
+        ("area:b", 1),
+        ("area:b:briefing", 1),
+        ("area:b:safety", 1),
+    }
     assert all(one.signature for one in receipts(world))
     after = pocket.lease
     assert after is not None

@@ -90,9 +90,9 @@ class Force:
         return seat
 
     def scopes(self, seat: str, at: int | None = None) -> set[ScopeName]:
-        """What the seat may hold, briefings left out."""
+        """What the seat may hold, without what comes along: briefings, and its officer's part of what is closed."""
         found = rights_of(self.registry, DeviceId(seat), Millis(self.now if at is None else at))
-        return {scope for scope in found if not scope.endswith(":briefing")}
+        return {scope for scope in found if not scope.endswith((":briefing", ":safety")) and ":of-" not in scope}
 
     def words(self, seat: str, scope: str, at: int | None = None) -> list[str]:
         """Why the seat may hold the scope."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from schemas.roles import Role
 from server.registry import Rules
 from server.registry import acts as a
+from server.registry.rules import RoleRule
 
 FOREVER = 10**15
 
@@ -24,7 +25,7 @@ def rights(acts: Sequence[a.Act], rules: Rules, seat: str, at: int) -> set[str]:
     for act in spans(acts, at):
         if isinstance(act, a.ScopeGranted) and act.seat == seat:
             found.add(act.scope)
-    return _with_briefings(found)
+    return _with_briefings(found | _own_parts(found, officer))
 
 
 def serves(acts: Sequence[a.Act], officer: str, at: int) -> bool:
@@ -97,10 +98,10 @@ def _officers(acts: Sequence[a.Act], rules: Rules, officer: str, at: int) -> set
     posted = {act.unit for act in mine if isinstance(act, a.Posted | a.ShiftSet) and act.unit is not None}
     on_shift = any(isinstance(act, a.ShiftSet) for act in mine)
     for role, covers in _roles(acts, officer, at):
-        rule = rules.roles.get(role)
-        if rule is None or (role in rules.on_shift and not on_shift):
+        if role in rules.on_shift and not on_shift:
             continue
-        found |= set(rule.always)
+        rule = rules.roles.get(role, RoleRule())
+        found |= _addressed(role) | set(rule.always)
         for unit in _units(acts, at):
             found |= _shaped(rule.everywhere, unit.places)
         stations = {_station(acts, unit, at) for unit in (posted if covers is None else {covers})} - {None}
@@ -160,5 +161,16 @@ def _shaped(forms: tuple[str, ...], places: tuple[str, ...]) -> set[str]:
     }
 
 
+def _addressed(role: Role) -> set[str]:
+    return {f"role:{role.value}:briefing", f"role:{role.value}:safety"} if role.known else set()
+
+
+def _own_parts(found: set[str], officer: str) -> set[str]:
+    closed = {scope for scope in found if scope.startswith("compartment:") or scope.endswith(":medical")}
+    return {f"{scope}:of-{officer.lower()}" for scope in closed if not scope.endswith(":inbox")}
+
+
 def _with_briefings(found: set[str]) -> set[str]:
-    return found | {f"{scope}:briefing" for scope in found if not scope.endswith(":inbox")}
+    parts = (":inbox", ":briefing", ":safety")
+    whole = {scope for scope in found if not scope.endswith(parts) and ":of-" not in scope}
+    return found | {f"{scope}:{lane}" for scope in whole for lane in ("briefing", "safety")}

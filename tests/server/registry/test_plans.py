@@ -25,7 +25,11 @@ def test_the_difference_is_told_with_its_reasons_and_once() -> None:
     force.span(a.Posted, officer="WM1", unit="walsall", until=T0 + DAY)
     act = force.record(seat)
     assert act is not None
-    assert [(one.scope, one.gen) for one in act.began] == [("area:walsall", 1), ("area:walsall:briefing", 1)]
+    assert [(one.scope, one.gen) for one in act.began] == [
+        ("area:walsall", 1),
+        ("area:walsall:briefing", 1),
+        ("area:walsall:safety", 1),
+    ]
     assert act.began[0].why == ("WM1 is officer posted to Walsall, until 2023-11-15T22:13:20Z (by WM9)",)
     assert (act.by, act.ended) == ("server", ())
     assert force.record(seat) is None
@@ -94,7 +98,7 @@ def test_a_seat_holds_no_more_than_a_device_can() -> None:
     force, seat = on_duty()
     spans = [
         force.span(a.Assigned, officer="WM1", scope=f"team:t-{n:03}", why="x")
-        for n in range(SCOPES_PER_DEVICE_MAX // 2)
+        for n in range(SCOPES_PER_DEVICE_MAX // 3)
     ]
     act = force.record(seat)
     assert act is not None

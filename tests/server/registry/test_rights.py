@@ -91,6 +91,22 @@ def test_briefings_come_along(force: Force) -> None:
     force.officer("WM1", Role.OFFICER, unit="birmingham")
     found = rights_of(force.registry, force.handheld("WM1", "hh-1"), T0)
     assert {"area:birmingham:briefing", "force:briefing", "officer:wm1:briefing"} <= set(found)
+    assert {"area:birmingham:safety", "force:safety", "officer:wm1:safety"} <= set(found)
+
+
+def test_a_role_is_an_audience_of_exactly_those_who_hold_it(force: Force) -> None:
+    """Wherever they are posted and whatever the role gives else, from its start to its end; nobody is granted it."""
+    wanted = {"role:custody-officer:briefing", "role:custody-officer:safety"}
+    force.officer("WM1", Role.OFFICER, unit="perry-barr")
+    force.officer("WM2")
+    force.span(a.RoleGiven, officer="WM2", role=Role.CUSTODY_OFFICER, until=T0 + DAY)
+    without, holder = force.handheld("WM1", "hh-1"), force.handheld("WM2", "hh-2")
+    assert not wanted & set(rights_of(force.registry, without, T0))
+    assert wanted <= set(rights_of(force.registry, holder, T0))
+    assert not wanted & set(rights_of(force.registry, holder, Millis(T0 + DAY)))
+    for give in (a.Assigned, a.NamedGrant):
+        with pytest.raises(UsageError, match="whoever is given the role"):
+            force.span(give, officer="WM1", scope="role:custody-officer", why="help out")
 
 
 @pytest.mark.parametrize("role", [Role.ADMINISTRATOR, Role.AUDITOR])

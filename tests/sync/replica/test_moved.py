@@ -127,7 +127,13 @@ def test_between_two_held_scopes_nothing_is_sealed(handheld: Handheld) -> None:
 
 @pytest.mark.parametrize(
     ("left", "other"),
-    [("area:north:briefing", "force:briefing"), ("area:north:inbox", "force:inbox"), ("suite:one", "suite:two")],
+    [
+        ("area:north:briefing", "force:briefing"),
+        ("area:north:safety", "area:north:briefing"),
+        ("area:north:briefing", "force:safety"),
+        ("area:north:inbox", "force:inbox"),
+        ("suite:one", "suite:two"),
+    ],
 )
 def test_what_goes_to_another_audience_is_waited_for(handheld: Handheld, left: str, other: str) -> None:
     """A briefing to an area becomes one to the whole force: whichever batch comes first, it was here all the time."""

@@ -3,10 +3,11 @@
 import msgspec
 import pytest
 
-from schemas import wire
+from schemas import scopes, wire
 from schemas.codec import decode_down, encode
 from schemas.ids import Generation, OpNumber, ScopeName, Seq
 from schemas.limits import MESSAGE_BYTES_MAX
+from sync.session import Grant
 from sync.session.steps import Send, WantChanges, WantPage, WantRanges
 from tests.examples import AREA, SUITE, T0
 from tests.sync.session.server_end import (
@@ -54,6 +55,24 @@ def test_a_briefing_overtakes_the_pages_of_a_snapshot() -> None:
     rest = page(one)
     assert isinstance(rest, wire.Snapshot)
     assert (rest.scope, rest.last) == (AREA, True)
+
+
+def test_officer_safety_overtakes_briefings_and_snapshots() -> None:
+    """Whatever waits for the device, live or from the beginning: what its safety hangs on is read next."""
+    safety = scopes.safety(AREA)
+    grants = admission(area=at(9), briefing=at(8)).grants
+    admitted = msgspec.structs.replace(admission(), grants={**grants, safety: Grant(GEN, at(3))})
+    one = live(admitted)
+    whole = page(one)
+    assert isinstance(whole, wire.Snapshot)
+    assert whole.scope == safety, "its snapshot comes before every other"
+    batch(one, 3)
+    page(one)
+    one.head_moved(BRIEFING_SCOPE, Seq(10))
+    one.head_moved(SUITE, Seq(11))
+    one.head_moved(safety, Seq(12))
+    assert batch(one, 12).scope == safety
+    assert batch(one, 10).scope == BRIEFING_SCOPE
 
 
 def test_scopes_of_one_lane_take_turns() -> None:
