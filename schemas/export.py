@@ -102,6 +102,7 @@ def record_schema(spec: KindSpec) -> Schema:
     schema["x-retention"] = spec.retention.value
     if spec.by_rule:
         schema["x-by-rule"] = True
+        schema |= {"x-named": True} if spec.named is not None else {}
     else:
         schema["x-rights"] = rights(spec)
     changes: Schema = {}
@@ -111,7 +112,8 @@ def record_schema(spec: KindSpec) -> Schema:
         schema["properties"][name] |= annotations(field)
         if field.retired is not None:
             schema["properties"][name]["deprecated"] = True
-        if not field.by_rule:
+        # Whoever makes a record that is named after what it says, says all of that, ahead of the rules.
+        if not field.by_rule or (spec.named is not None and field.required):
             changes[name] = change_schema(field, value)
         cells[name] = cell_schema(field.policy, value["items"] if field.policy in MANY else value)
     schema["$defs"]["Changes"] = {

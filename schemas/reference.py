@@ -208,10 +208,20 @@ def _kind_section(spec: KindSpec, schema: Schema) -> str:
         words = in_words(each, schema["$defs"])
         rows.append((f"`{name}`", words, f"`{field.policy.name}`", default, each["description"]))
     head = ("field", "type", "policy", "when absent", "meaning")
-    made = "Only the rules make such records." if spec.by_rule else _rights_in_words(spec)
+    made = _made_by_rule(spec) if spec.by_rule else _rights_in_words(spec)
     kept = f"Retention group: `{spec.retention.value}`."
     intro = f"## {spec.name}\n\n{schema['description']}\n\n{made}\n\n{kept}\n\n"
     return f"{intro}{_table(head, rows)}{_beside_section(spec)}"
+
+
+def _made_by_rule(spec: KindSpec) -> str:
+    if spec.named is None:
+        return "Only the rules make such records."
+    said = _listed(name for name, field in spec.fields.items() if not field.by_rule)
+    return (
+        "The rules make such records. The id of one follows from what it says, so an op that makes it with something "
+        f"in {said} may come ahead of them; where the record is there already, the op edits it."
+    )
 
 
 def _rights_in_words(spec: KindSpec) -> str:

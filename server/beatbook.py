@@ -31,6 +31,7 @@ from server.quarantine import Quarantine
 from server.retention import Schedule
 from server.reviewing import Reviewing
 from server.store import Store
+from server.timers import Timers
 from server.witness.client import WitnessAddress
 
 TICK_S: Final = 1.0
@@ -43,7 +44,7 @@ def wall_clock() -> Millis:
 
 
 class Beatbook:
-    """Store, committer, hub, authority, office and escalations of one running server.
+    """Store, committer, hub, authority, office, escalations and timers of one running server.
 
     `start` and `stop` bracket its life; the ASGI application calls them. Tests and tools use it without a socket.
     """
@@ -87,6 +88,7 @@ class Beatbook:
         self.quarantine = Quarantine(store, self.office, self.authority)
         self.reviewing = Reviewing(store, self.authority.ledger, now, schedule or Schedule.of())
         self.escalations = Escalations(store, self.office, now)
+        self.timers = Timers(store, self.office, now)
         self.consultations = Consultations(self.committer)
         self.disclosures = Disclosures(store, self.authority.ledger, self.authority.checkpoints)
         self.section62 = Section62(store, self.committer, self._officer_of)
@@ -102,7 +104,13 @@ class Beatbook:
         await self.office.start()
         self._commits = asyncio.create_task(self.committer.run())
         await self.authority.start()
-        running = (self._tick(), self.escalations.run(), self.authority.run(), self.authority.witnessing.run())
+        running = (
+            self._tick(),
+            self.escalations.run(),
+            self.timers.run(),
+            self.authority.run(),
+            self.authority.witnessing.run(),
+        )
         self._beside = [asyncio.create_task(one) for one in running]
         # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
         gc.collect()
@@ -132,6 +140,7 @@ class Beatbook:
     def _publish(self, settled: Settled) -> None:
         self.hub.publish(settled)
         self.escalations.published(settled)
+        self.timers.published(settled)
 
     def _officer_of(self, device: DeviceId) -> OfficerId | None:
         seat = self.authority.ledger.registry.seats.get(device)

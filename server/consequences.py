@@ -53,6 +53,7 @@ class Plan:
         """Take in a changed record, then what follows from that."""
         about = after.build().about()
         after = alongside(after, None if about is None else self._state(about))
+        after = self._placed(after, stamp)
         self.states[after.id] = after
         asked = self._ask(before, after, stamp)
         if before is not None and before.scopes() != after.scopes():
@@ -97,13 +98,14 @@ class Plan:
             state = self._state(part)
             if state is None:
                 continue
-            if state.spec.name != inbox.SPEC.name:
+            if not inbox.goes_along(state.spec):
                 self._take_along(state, subject, op, stamp)
                 continue
             there = inbox.moved(state, subject, stamp)
             if there is not None:
                 self.states[part] = there
-                self._move_parts(there, op, stamp)
+            # Also where it was moved with what it asks: what is about it was not.
+            self._move_parts(there or state, op, stamp)
 
     def _take_along(self, part: RecordState, subject: RecordState, op: Op, stamp: Stamp) -> None:
         there = alongside(part, subject)
@@ -111,6 +113,15 @@ class Plan:
         if said is not None:
             there = msgspec.structs.replace(there, version=Seq(stamp.seq))
             self.change(part, there, {SUITE: Change(value=said.value, stamp=said.stamp)}, op, stamp)
+
+    def _placed(self, after: RecordState, stamp: Stamp) -> RecordState:
+        """A record that goes along with its subject, where that is now.
+
+        A handheld says where it was when it last heard of it, and it may have been closed in a compartment since.
+        """
+        about = after.build().about() if inbox.goes_along(after.spec) and after.spec is not inbox.SPEC else None
+        subject = None if about is None else self._state(about)
+        return after if subject is None else inbox.moved(after, subject, stamp) or after
 
     def _end(self, item: RecordId, stamp: Stamp) -> None:
         state = self._state(item)

@@ -1,45 +1,21 @@
 """Decisions that are overdue: more people are asked, once for each level, also after a restart.
 
-What has been asked already stands in the inbox item itself (`escalations`), so nothing here has to be remembered: the
-due times are read from the store at the start and kept up from what is committed.
+What has been asked already stands in the inbox item itself (`escalations`); the task is `server.falling_due`'s.
 """
 
-import asyncio
-import contextlib
-import heapq
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Callable, Iterable
 
 from schemas import scopes
-from schemas.codec import decode_row
-from schemas.errors import FrameError, StoreError, UsageError
-from schemas.ids import FieldName, Millis, OfficerId, RecordId, ScopeName
+from schemas.ids import FieldName, Millis, RecordId, ScopeName
 from schemas.kinds import Escalation, InboxItem, kind_named
-from schemas.limits import SNAPSHOT_ROWS_MAX
-from server.commits import Settled
+from server.falling_due import AUTHOR, FallingDue, Part, Wait, wait_in_real_time
 from server.office import Office
 from server.store import Store
-from sync import inbox, merge
+from sync import inbox
+from sync.merge import RecordState
 
 _log = logging.getLogger(__name__)
-
-AUTHOR: Final = OfficerId("beatbook")
-"""Who asks: the rules."""
-RETRY_MS: Final = 5_000
-"""How long to leave a store alone that failed."""
-LOOK_MS_MAX: Final = 60_000
-"""The longest wait: the machine's clock may be set forward meanwhile."""
-
-Wait = Callable[[asyncio.Event, int], Awaitable[None]]
-"""Waits until the event is set, or so many ms have passed."""
-
-
-async def wait_in_real_time(event: asyncio.Event, ms: int) -> None:
-    """`Wait`, by the event loop's clock."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), ms / 1_000)
 
 
 def levels(item: InboxItem) -> list[tuple[Millis, Escalation]]:
@@ -71,7 +47,7 @@ def missed(item: InboxItem, now: Millis) -> list[Escalation]:
     return [Escalation(to=asked.to, overdue_ms=now - item.due_at) for due, asked in left if due <= now]
 
 
-class Escalations:
+class Escalations(FallingDue):
     """The task that asks."""
 
     def __init__(self, store: Store, office: Office, now: Callable[[], Millis], wait: Wait = wait_in_real_time) -> None:
@@ -83,106 +59,33 @@ class Escalations:
             now: the server's clock (ms since 1970).
             wait: how time passes.
         """
-        self._store = store
+        super().__init__(store, now, wait)
         self._office = office
-        self._now = now
-        self._wait = wait
-        self._due: dict[RecordId, Millis] = {}
-        self._queue: list[tuple[Millis, RecordId]] = []
-        """By time; an entry that `_due` does not confirm is an old one."""
-        self._fresh: deque[bytes] = deque()
-        self._unread: set[ScopeName] = set()
-        self._changed = asyncio.Event()
 
-    def published(self, settled: Settled) -> None:
-        """A commit is durable: keep the due times up. The committer calls this, so the rows are read later."""
-        self._fresh.extend(row.body for row in settled.rows if row.kind == inbox.SPEC.name)
-        for change in settled.scopes:
-            # The scope moved in a commit whose answer was lost: nobody told what it held.
-            if change.frm == change.head.seq and _is_inbox(change.scope):
-                self._unread.add(change.scope)
-        if self._fresh or self._unread:
-            self._changed.set()
+    def _concerns(self, kind: str) -> bool:
+        return kind == inbox.SPEC.name
 
-    async def run(self) -> None:
-        """Ask whenever a time has passed, until it is cancelled."""
-        started = False
-        while True:
-            self._changed.clear()
-            pause = LOOK_MS_MAX
-            try:
-                if not started:
-                    self._unread |= {scope for scope in await self._store.heads() if _is_inbox(scope)}
-                    started = True
-                await self._read()
-                await self._ask()
-                if self._queue:
-                    pause = min(pause, max(self._queue[0][0] - self._now(), 1))
-            except StoreError as error:
-                _log.warning("escalations wait for the store: %s", error)
-                pause = RETRY_MS
-            await self._wait(self._changed, pause)
+    def _at_start(self, scopes: Iterable[ScopeName]) -> Iterable[Part]:
+        return [part for scope in sorted(scopes) for part in self._moved(scope)]
 
-    async def _read(self) -> None:
-        """Learn of the items that were committed since, and of those of the scopes that nobody told about."""
-        while self._unread:
-            scope = self._unread.pop()
-            after = ""
-            try:
-                while rows := await self._store.records(inbox.SPEC.name, scope, after, SNAPSHOT_ROWS_MAX):
-                    self._fresh.extend(rows)
-                    after = decode_row(rows[-1]).id
-            except StoreError:
-                self._unread.add(scope)
-                raise
-        while self._fresh:
-            self._note(self._fresh.popleft())
+    def _moved(self, scope: ScopeName) -> Iterable[Part]:
+        # What waits for somebody is in an inbox, and what is settled in none.
+        return [(inbox.SPEC.name, scope)] if is_inbox(scope) else []
 
-    async def _ask(self) -> None:
-        """Ask everybody whose time has come."""
-        while self._queue and self._queue[0][0] <= self._now():
-            due, item = heapq.heappop(self._queue)
-            if self._due.get(item) != due:
-                continue
-            try:
-                await self._ask_about(item)
-            except StoreError:
-                heapq.heappush(self._queue, (due, item))
-                raise
-            await self._read()
-            if self._due.get(item) == due:
-                del self._due[item]
-
-    async def _ask_about(self, item: RecordId) -> None:
-        try:
-            # The item is read anew: it may have been decided meanwhile, or asked about by a commit nobody heard of.
-            asked = await self._office.escalate(item, lambda about: missed(about, self._now()), AUTHOR)
-        except UsageError:
-            # Asking again would be refused again, for ever.
-            _log.exception("inbox item %s is overdue and cannot be escalated", item)
-            return
-        for one in asked:
-            _log.warning("inbox item %s is overdue by %d s; asked: %s", item, one.overdue_ms // 1_000, one.to.value)
-        row = None if asked else await self._store.record(item)
-        if row is not None:
-            self._fresh.append(row)
-
-    def _note(self, row: bytes) -> None:
-        """Keep when an item is due."""
-        try:
-            state = merge.from_row(decode_row(row))
-        except (FrameError, ValueError):
-            # One damaged row must not keep all others from being escalated.
-            _log.exception("an inbox item cannot be read")
-            return
+    def _next(self, state: RecordState) -> Millis | None:
         item = state.build()
-        due = next_due(item) if isinstance(item, InboxItem) else None
-        if due is None:
-            self._due.pop(state.id, None)
-        elif self._due.get(state.id) != due:
-            self._due[state.id] = due
-            heapq.heappush(self._queue, (due, state.id))
+        return next_due(item) if isinstance(item, InboxItem) else None
+
+    async def _do(self, record: RecordId) -> None:
+        # The item is read anew: it may have been decided meanwhile, or asked about by a commit nobody heard of.
+        asked = await self._office.escalate(record, lambda about: missed(about, self._now()), AUTHOR)
+        for one in asked:
+            _log.warning("inbox item %s is overdue by %d s; asked: %s", record, one.overdue_ms // 1_000, one.to.value)
+        row = None if asked else await self._store.record(record)
+        if row is not None:
+            self._fresh[record] = row
 
 
-def _is_inbox(scope: ScopeName) -> bool:
+def is_inbox(scope: ScopeName) -> bool:
+    """Whether a scope holds what waits for people."""
     return scopes.inbox(scopes.audience(scope)) == scope

@@ -291,6 +291,37 @@ class Office:
                 _check_durable(op, result)
         return fresh
 
+    async def by_rule(
+        self,
+        record: RecordId,
+        spec: KindSpec,
+        says: Callable[[RecordState | None], Mapping[FieldName, Any]],
+        author: OfficerId,
+    ) -> bool:
+        """Write what the rules say in a record of theirs.
+
+        Args:
+            record, spec: which, and its kind.
+            says: field -> change, as in an op, given the record as it stands (None: make it); {} for nothing.
+            author: on whose behalf.
+
+        Returns:
+            Whether something was written.
+
+        Raises:
+            UsageError: it cannot be.
+            StoreError: the store failed; the same call again writes nothing twice.
+        """
+        async with self._one_at_a_time:
+            row = await self._store.record(record)
+            state = None if row is None else merge.from_row(decode_row(row))
+            changes = says(state)
+            if changes:
+                op = self._ops.make(record, spec, state, changes, author)
+                (result,) = await self._ops.commit([op])
+                _check_durable(op, result)
+        return bool(changes)
+
     async def _item(self, item: RecordId) -> tuple[RecordState, InboxItem]:
         row = await self._store.record(item)
         state = None if row is None else merge.from_row(decode_row(row))

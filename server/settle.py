@@ -23,7 +23,7 @@ from server.forks import Forks
 from server.logbook import ERASED_DIGEST, NOTHING, OFFICE, Erased, Extras, OpKey, Written
 from server.roles import Roles
 from server.scope_changes import scope_changes
-from sync import check, entitled, merge
+from sync import check, entitled, inbox, merge
 from sync.evidence.leaf import OpLeaf, RowsLeaf
 from sync.evidence.leaf import encode as encode_leaf
 from sync.history import Act
@@ -33,6 +33,7 @@ _CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
 """Refusals that a server set back must not give for good to an op made on a version that it has lost: the ops that led
 to that version are offered again too, by other devices, and in any order."""
 _ERASED: Final = "op_record_erased"
+_NO_SUBJECT: Final = "op_record_unknown"
 _OF_NEWER: Final = frozenset({"op_kind_unknown", "op_value_newer"})
 """Refusals that an older server must not give for good to a newer device: once it is updated, it takes the op."""
 
@@ -154,10 +155,13 @@ class _Commit:
             refusal = self._elsewhere(op, before, after, roles)
             if refusal is not None and op.base > version:
                 return _waits(op, refusal.code, f"made on version {op.base}")
+            refusal = refusal or self._without_subject(submission, before, after)
             if refusal is None:
                 refusal, acts = self._adopt(op, before, after, stamp, unread)
         if refusal is not None:
-            return _refused(op, refusal), ()
+            # What makes a record lacks none but the one that it is about, and that may come.
+            waits = op.create and refusal.code == _NO_SUBJECT
+            return _waits(op, refusal.code, refusal.detail) if waits else (_refused(op, refusal), ())
         # In a new record nothing can stand in the place of what it says.
         displaced = {} if before is None else merge.displaced(self._states[op.record], op)
         stands = {str(name): op_id for name, op_id in displaced.items()}
@@ -195,6 +199,19 @@ class _Commit:
         """Where a record is; then, where it is or ever was."""
         yield state.scopes()
         yield state.scopes() | self._been.get(record, frozenset()) | self._loaded.archive.scopes_ever(record)
+
+    def _without_subject(
+        self, submission: Submission, before: RecordState | None, after: RecordState
+    ) -> check.Refusal | None:
+        """That a person, ahead of the rules, makes a record about one that is not here or not theirs to write to."""
+        about = after.build().about() if before is None and after.spec.named is not None else None
+        if about is None or submission.scopes is None:
+            return None
+        subject = self._state(about)
+        if subject is None:
+            return self._part_of_erased(after) or check.Refusal(_NO_SUBJECT, "the record that it is about has not come")
+        places = {scope_names.audience(scope) for scope in submission.scopes}
+        return check.Refusal("op_not_permitted", "") if places.isdisjoint(inbox.places_of(subject)) else None
 
     def _not_here(self, op: Op, before: RecordState | None) -> OpId | None:
         """An op that the author saw and that this server does not hold: it was set back, or the op is invented."""

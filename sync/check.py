@@ -31,7 +31,9 @@ def op_alone(op: Op, *, newer: bool = False, by_rule: bool = False) -> KindSpec 
     spec = kind_named(op.kind)
     if spec is None:
         return Refusal("op_kind_unknown", op.kind)
-    if op.create and spec.by_rule and not by_rule:
+    by_hand = op.create and spec.by_rule and not by_rule
+    # A record that is named after what it says is the same one, whoever says it: here somebody is ahead of the rules.
+    if by_hand and (spec.named is None or all(_is_by_rule(spec, name) for name in op.changes)):
         return Refusal("op_by_rule_only", f"{op.kind}: only the rules make such records")
     for name, value in op.changes.items():
         field = spec.fields.get(name)
@@ -39,7 +41,7 @@ def op_alone(op: Op, *, newer: bool = False, by_rule: bool = False) -> KindSpec 
             if newer:
                 continue
             return Refusal("op_field_unknown", name)
-        if field.by_rule and not by_rule:
+        if field.by_rule and not by_rule and not (by_hand and field.required):
             return Refusal("op_by_rule_only", f"{name}: only the rules write it")
         wrong, known = (None, True) if newer else field.look(value)
         if wrong is not None:
@@ -57,7 +59,16 @@ def _making_problem(op: Op, spec: KindSpec, *, newer: bool) -> Refusal | None:
         return Refusal("op_field_missing", ", ".join(missing))
     absent = unread(op, spec) if newer else NO_FIELDS
     beyond = [name for name in required if name in absent]
-    return Refusal("op_value_newer", ", ".join(beyond)) if beyond else None
+    if beyond:
+        return Refusal("op_value_newer", ", ".join(beyond))
+    if spec.named is not None and spec.named(op.changes) != op.record:
+        return Refusal("op_value_wrong", f"the id of this {op.kind} does not follow from what it says")
+    return None
+
+
+def _is_by_rule(spec: KindSpec, name: FieldName) -> bool:
+    field = spec.fields.get(name)
+    return field is None or field.by_rule
 
 
 def unread(op: Op, spec: KindSpec) -> frozenset[FieldName]:
@@ -88,7 +99,7 @@ def op_on(
     if state is None:
         if not op.create:
             return Refusal("op_record_unknown", op.record)
-    elif op.create:
+    elif op.create and (spec.named is None or state.spec.name != spec.name):
         return Refusal("op_record_exists", op.record)
     elif state.spec.name != spec.name:
         return Refusal("op_kind_differs", f"the record is of kind {state.spec.name}")

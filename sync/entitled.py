@@ -1,15 +1,17 @@
 """May this person do this? The declared write rights, applied to one op (`schemas.rights`).
 
 The device asks before anything is written; the server asks again, with the roles that it holds for the author. Whether
-an op is taken hangs on the op and on the roles alone (on an inbox item, also on whom its rules asked), so the answer is
-the same whatever has arrived before it.
+an op is taken hangs on the op and on the roles alone (on an inbox item or an alarm, also on whom its rules asked), so
+the answer is the same whatever has arrived before it.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from schemas.ids import FieldName
-from schemas.kinds import FieldSpec, InboxItem, KindSpec
+from schemas.kinds import Alarm, FieldSpec, InboxItem, KindSpec
 from schemas.ops import Op
 from schemas.rights import in_words
 from schemas.roles import Role
@@ -25,7 +27,7 @@ def refusal(op: Op, spec: KindSpec, before: RecordState | None, roles: frozenset
     Args:
         op: the op. Its form has been checked, as far as this program knows it (`sync.check.op_alone`).
         spec: its kind.
-        before: the record before it, or None when there is none. Only an inbox item is looked into.
+        before: the record before it, or None when there is none. Only an inbox item and an alarm are looked into.
         roles: what the author is; None for the server's own rules, which may do everything.
 
     Returns:
@@ -33,10 +35,13 @@ def refusal(op: Op, spec: KindSpec, before: RecordState | None, roles: frozenset
     """
     if roles is None:
         return None
-    if op.create and roles.isdisjoint(spec.rights.makers):
+    if op.create and spec.named is None and roles.isdisjoint(spec.rights.makers):
         return _refused(f"a new {spec.name}", spec.rights.makers, spec.rights.because)
     for name, value in op.changes.items():
         field = spec.fields.get(name)
+        if field is not None and field.by_rule:
+            # Whether the rules are the ones who write it was asked before (`sync.check.op_alone`).
+            continue
         found = _field_refusal(op, spec, field, name, value, before, roles)
         if found is not None:
             return found
@@ -50,7 +55,7 @@ def who_may(
     *,
     create: bool = False,
     correct: bool = False,
-    item: InboxItem | None = None,
+    item: InboxItem | Alarm | None = None,
 ) -> tuple[Role, ...]:
     """The roles of which somebody needs one to write a field: for a screen that shows what can be done.
 
@@ -60,7 +65,7 @@ def who_may(
         value: the plain value that it is set to.
         create: whether that makes the record.
         correct: whether it corrects what is recorded once.
-        item: the inbox item, where it is the decision of one.
+        item: the inbox item or the alarm, where it is a person's part of one.
     """
     if field is None:
         return spec.rights.writers
@@ -85,14 +90,14 @@ def _field_refusal(  # noqa: PLR0917  the parts of one right
     before: RecordState | None,
     roles: frozenset[Role],
 ) -> Refusal | None:
-    item = before.build() if before is not None and field is not None and _named(field) else None
+    item = _item(op, spec, before) if field is not None and _named(field) else None
     allowed = who_may(
         spec,
         field,
         value,
         create=op.create,
         correct=op.correct,
-        item=item if isinstance(item, InboxItem) else None,
+        item=item,
     )
     if not roles.isdisjoint(allowed):
         return None
@@ -103,6 +108,24 @@ def _field_refusal(  # noqa: PLR0917  the parts of one right
         return _refused(name, allowed, spec.rights.because)
     step = bool(told.to) and isinstance(value, str) and field.reads(value)
     return _refused(f"{name} to {value}" if step else name, allowed, told.because)
+
+
+def _item(op: Op, spec: KindSpec, before: RecordState | None) -> InboxItem | Alarm | None:
+    """The record that names who may write to it.
+
+    An op that makes it names them itself, also where somebody has made it meanwhile: the order in which the two come
+    must not decide. Whom it names is in the record's own name (`KindSpec.named`).
+    """
+    if op.create and spec.named is not None:
+        said = {name: op.changes[name] for name, field in spec.fields.items() if field.required and name in op.changes}
+        try:
+            made = spec.build(said)
+        except msgspec.ValidationError:
+            # Of a newer program: who may is not known here, so nobody.
+            return None
+        return made if isinstance(made, Alarm) else None
+    item = None if before is None else before.build()
+    return item if isinstance(item, (InboxItem, Alarm)) else None
 
 
 def _step(to: Mapping[str, tuple[Role, ...]], value: Any) -> tuple[Role, ...] | None:  # noqa: ANN401  as above

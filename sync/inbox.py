@@ -12,7 +12,7 @@ import msgspec
 
 from schemas import scopes
 from schemas.ids import FieldName, OpId, RecordId, ScopeName, Seq, named_record_id
-from schemas.kinds import Candidate, Decision, FieldSpec, InboxItem, spec_of
+from schemas.kinds import Candidate, Decision, FieldSpec, InboxItem, KindSpec, spec_of
 from schemas.ops import Op, Stamp
 from sync.beyond import NOTHING
 from sync.merge import RecordState
@@ -21,6 +21,7 @@ from sync.policies import Cell, Change, Entry, Said, policy_of
 SPEC: Final = spec_of(InboxItem)
 DECISION: Final = FieldName("decision")
 CANDIDATES: Final = FieldName("candidates")
+PLACES: Final = FieldName("places")
 _NAMESPACE: Final = "inbox"
 
 Author = Callable[[OpId], Op | None]
@@ -65,7 +66,7 @@ def follow(
             cells[FieldName(name)] = Cell(said=Said(value, stamp))
 
     put("ended_by", None if open_now else stamp.op)
-    put("places", _places(subject))
+    put(PLACES, places_of(subject))
     if open_now:
         put("shown", policy.value(field, cell))
         known = cells.get(CANDIDATES, Cell()).entries
@@ -92,6 +93,11 @@ def follow(
     )
 
 
+def goes_along(spec: KindSpec) -> bool:
+    """Whether a record of that kind is where its subject is, and moves with it: what the rules say of the subject."""
+    return spec.by_rule and PLACES in spec.fields
+
+
 def moved(item: RecordState, subject: RecordState, stamp: Stamp) -> RecordState | None:
     """An item where its subject is now; None when it is there already.
 
@@ -99,19 +105,19 @@ def moved(item: RecordState, subject: RecordState, stamp: Stamp) -> RecordState 
     who have no right to the record any more, least of all when that was closed in a compartment.
 
     Args:
-        item: an item about the subject, open or settled, since whichever decision.
+        item: an item or an alarm about the subject, open or settled.
         subject: the record after a change that moved it.
         stamp: of the change.
     """
-    places, name = _places(subject), FieldName("places")
-    kept = item.cells.get(name)
+    places = places_of(subject)
+    kept = item.cells.get(PLACES)
     if kept is not None and kept.said is not None and kept.said.value == places:
         return None
-    cells = {**item.cells, name: Cell(said=Said(places, stamp))}
+    cells = {**item.cells, PLACES: Cell(said=Said(places, stamp))}
     return msgspec.structs.replace(item, cells=cells, version=Seq(stamp.seq))
 
 
-def _places(subject: RecordState) -> list[ScopeName]:
+def places_of(subject: RecordState) -> list[ScopeName]:
     """The audiences of a record."""
     return sorted({scopes.audience(scope) for scope in subject.scopes()})
 

@@ -7,7 +7,7 @@ import msgspec
 from schemas.ids import DeviceId, OpNumber, Seq
 from schemas.ops import Doubt, Op
 from schemas.settings import SETTINGS_RECORD
-from tests.examples import BOOKING, BRIEFING, CELL, INCIDENT, ITEM, MEDICAL, SUSPECT, T0, noise, op
+from tests.examples import ALARM, BOOKING, BRIEFING, CELL, INCIDENT, ITEM, LEAST, MEDICAL, SUSPECT, T0, noise, op
 
 OPS: Final[dict[str, Op]] = {
     "op-incident-create": op(
@@ -200,6 +200,13 @@ OPS: Final[dict[str, Op]] = {
         saw={"medication": ("hh-0042/15",), "allergies": ()},
         link=noise("next link", 32),
         salt=noise("more salt", 16),
+    ),
+    "op-alarm-acknowledge": op(
+        22,
+        ALARM,
+        "alarm",
+        {**LEAST["alarm"], "acknowledged": [{"note": "On my way to the suite."}]},
+        create=True,
     ),
     "op-incident-share": op(
         17,

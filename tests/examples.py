@@ -4,6 +4,7 @@ import hashlib
 from typing import Any, Final
 
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
+from schemas.kinds.alarm import alarm_id
 from schemas.ops import Doubt, Op, Row, Stamp
 
 T0: Final = Millis(1_760_000_000_000)
@@ -16,6 +17,8 @@ SUSPECT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000e5")
 MEDICAL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c4")
 ITEM: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000f6")
 """An inbox item about BOOKING's relevant time."""
+ALARM: Final = alarm_id(BOOKING, "review", "", T0 + 6 * 3_600_000, 3_600_000, ("reviewing-officer",))
+"""The warning, an hour before, that BOOKING's first review falls due."""
 AREA: Final = ScopeName("area:birmingham")
 SUITE: Final = ScopeName("suite:perry-barr")
 HANDHELD: Final = DeviceId("hh-0042")
@@ -42,8 +45,23 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
         "due_at": 2,
         "safe_because": "x",
     },
+    "alarm": {
+        "subject": BOOKING,
+        "subject_kind": "custody-booking",
+        "what": "review",
+        "key": "",
+        "due_at": T0 + 6 * 3_600_000,
+        "warn_ms": 3_600_000,
+        "roles": ["reviewing-officer"],
+        "then": ["superintendent"],
+        "within_ms": 900_000,
+        "words": "Review the detention.",
+        "source": "PACE 1984 section 40",
+        "places": ["suite:perry-barr"],
+        "raised_at": T0 + 5 * 3_600_000,
+    },
 }
-"""Kind -> what a new record of it must have; the rules make inbox items, officers the others."""
+"""Kind -> what a new record of it must have; the rules make inbox items and alarms, officers the others."""
 
 
 def noise(label: str, size: int) -> bytes:

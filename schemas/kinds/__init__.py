@@ -4,6 +4,7 @@ Adding a kind is one module with one Struct, imported below. `base` says what a 
 field's declarations, `registry` keeps the kinds; the other modules are kinds, or what several of them share.
 """
 
+from schemas.kinds.alarm import Acknowledgement, Alarm
 from schemas.kinds.base import FieldSpec, Kind, KindSpec
 from schemas.kinds.booking import CustodyBooking
 from schemas.kinds.briefing import Briefing
@@ -19,6 +20,8 @@ from schemas.tokens import Token
 
 __all__ = [
     "KINDS",
+    "Acknowledgement",
+    "Alarm",
     "Briefing",
     "Candidate",
     "CustodyBooking",

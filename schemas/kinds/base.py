@@ -3,7 +3,7 @@
 `schemas.kinds.declare` reads a field's declaration into a `FieldSpec`, `schemas.kinds.registry` keeps the kinds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -133,6 +133,9 @@ class KindSpec(msgspec.Struct, frozen=True, kw_only=True):
         by_rule: whether only the rules make such records.
         rights: who may make and change such records; nobody, unless it is declared.
         retention: why such records are kept, unless one of them says otherwise.
+        named: the id of a record with these values, where it follows from them. Whoever makes such a record makes the
+            same one: made twice, it is edited once. A person may make one that the rules have not made yet, with
+            something of their own to say in it.
     """
 
     name: str
@@ -141,6 +144,7 @@ class KindSpec(msgspec.Struct, frozen=True, kw_only=True):
     by_rule: bool = False
     rights: Rights = Rights()
     retention: RetentionGroup = RetentionGroup.MISCELLANEOUS
+    named: Callable[[Mapping[FieldName, Any]], RecordId] | None = None
 
     def build(self, values: Mapping[FieldName, Any]) -> Kind:
         """The typed record from plain values as a codec gives them.

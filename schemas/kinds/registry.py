@@ -3,10 +3,11 @@
 `Kind.__init_subclass__` cannot see a Struct's fields yet, so the decorator `record_kind` reads the finished class.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from schemas.ids import FieldName, RecordId
 from schemas.kinds.base import Kind, KindSpec
 from schemas.kinds.declare import read_fields, require_rights
 from schemas.retention import RetentionGroup
@@ -18,7 +19,12 @@ _K = TypeVar("_K", bound=Kind)
 
 
 def record_kind(
-    name: str, *, retention: RetentionGroup, rights: Rights | None = None, by_rule: bool = False
+    name: str,
+    *,
+    retention: RetentionGroup,
+    rights: Rights | None = None,
+    by_rule: bool = False,
+    named: Callable[[Mapping[FieldName, Any]], RecordId] | None = None,
 ) -> Callable[[type[_K]], type[_K]]:
     """Register the decorated Struct as the record kind `name`.
 
@@ -27,6 +33,7 @@ def record_kind(
         retention: why such records are kept.
         rights: who may make and change them; None only for those that the rules make.
         by_rule: whether only the rules make such records.
+        named: the id of a record with these values, where it follows from them (`KindSpec.named`).
 
     Raises:
         TypeError: at import, when a field's declaration cannot be carried out; the text names kind, field and remedy.
@@ -46,6 +53,7 @@ def record_kind(
             by_rule=by_rule,
             rights=Rights() if rights is None else rights,
             retention=retention,
+            named=named,
         )
         KINDS[name] = spec
         _BY_STRUCT[struct] = spec

@@ -5,6 +5,7 @@ from typing import Final
 from schemas.ids import RecordId, is_record_id
 from schemas.kinds import (
     KINDS,
+    Alarm,
     Briefing,
     CustodyBooking,
     ForceSettings,
@@ -28,6 +29,7 @@ GIST: Final[dict[type[Kind], tuple[str, ...]]] = {
     Medical: ("suite",),
     InboxItem: ("field", "safe_because"),
     ForceSettings: ("body",),
+    Alarm: ("words", "key"),
 }
 """Kind -> the fields that say together what a record is about; the first one is never empty."""
 _SHORT_CHARS: Final = 8
@@ -59,6 +61,9 @@ def called(value: Kind) -> str:
             return f"medical record of booking {short(value.booking)}"
         case ForceSettings():
             return "settings of the force"
+        case Alarm():
+            about = f" ({value.key})" if value.key else ""
+            return f"alarm: {kind_in_words(value.what)} of a {kind_in_words(value.subject_kind)}{about}"
         case InboxItem():
             return f"decision on {value.field.replace('_', ' ')} of a {kind_in_words(value.subject_kind)}"
         case _:

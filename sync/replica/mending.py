@@ -85,7 +85,7 @@ class Mending:
             ),
             [op for op in self._tables.pending_ops(kept.record) if op.n not in left],
             # Where somebody else has made the record meanwhile, what it says becomes a change to that one.
-            create=old.create and self._tables.row(kept.record) is None,
+            create=old.create and (spec.named is not None or self._tables.row(kept.record) is None),
             correct=old.correct,
             replaces=n,
         )

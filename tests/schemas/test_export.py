@@ -62,7 +62,7 @@ def test_every_field_is_explained(name: str) -> None:
 def test_a_kind_tells_its_policies(kind: str) -> None:
     """Each property bears its policy and all that is declared beside it; changes and cells have the kind's fields.
 
-    What only the rules write is in no op.
+    What only the rules write is in no op, unless whoever makes the record has to say it.
     """
     fields = KINDS[kind].fields
     schema = record_schema(KINDS[kind])
@@ -73,11 +73,12 @@ def test_a_kind_tells_its_policies(kind: str) -> None:
         assert each["x-merge-policy"] == field.policy.name
         assert each.get("deprecated", False) is (field.retired is not None)
     assert set(schema["$defs"]["Changes"]["properties"]) == {
-        name for name, field in fields.items() if not field.by_rule
+        name for name, field in fields.items() if not field.by_rule or (KINDS[kind].named and field.required)
     }
     assert set(schema["$defs"]["Cells"]["properties"]) == set(fields)
     assert set(schema["required"]) == {name for name, field in fields.items() if field.required}
     assert schema.get("x-by-rule", False) is KINDS[kind].by_rule
+    assert schema.get("x-named", False) is (KINDS[kind].named is not None)
     assert schema["x-schema-version"] == wire.SCHEMA
 
 

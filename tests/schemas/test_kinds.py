@@ -10,6 +10,7 @@ from schemas import scopes
 from schemas.ids import FieldName
 from schemas.kinds import (
     KINDS,
+    Alarm,
     Briefing,
     CustodyBooking,
     ForceSettings,
@@ -32,7 +33,7 @@ from schemas.roles import Role
 from sync.policies import ENGINE
 from tests.examples import BOOKING, LEAST
 
-STRUCTS: list[type[Kind]] = [Incident, Briefing, CustodyBooking, Resource, Suspect, Medical, InboxItem, ForceSettings]
+STRUCTS: list[type[Kind]] = [spec.struct for spec in KINDS.values()]
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +57,10 @@ def test_the_kinds_are_those_of_the_design() -> None:
         "medical": Medical,
         "inbox-item": InboxItem,
         "settings": ForceSettings,
+        "alarm": Alarm,
     }
-    assert [name for name, spec in KINDS.items() if spec.by_rule] == ["inbox-item"]
+    assert [name for name, spec in KINDS.items() if spec.by_rule] == ["inbox-item", "alarm"]
+    assert [name for name, spec in KINDS.items() if spec.named] == ["alarm"]
 
 
 @pytest.mark.parametrize("struct", STRUCTS)
@@ -106,6 +109,7 @@ def test_every_field_is_read_with_its_policy(struct: type[Kind]) -> None:
         (Resource, "hold", claim),
         (Suspect, "claimed", claim),
         (InboxItem, "decision", once),
+        (Alarm, "acknowledged", grow),
     ],
 )
 def test_what_matters_has_the_policy_it_must_have(struct: type[Kind], field: str, policy: Policy) -> None:
@@ -113,8 +117,9 @@ def test_what_matters_has_the_policy_it_must_have(struct: type[Kind], field: str
     assert spec_of(struct).fields[FieldName(field)].policy is policy
 
 
-def test_only_a_persons_decision_is_written_by_hand_on_an_inbox_item() -> None:
-    """All else in it is the rules' account of the disagreement."""
+def test_only_a_persons_word_is_written_by_hand_on_what_the_rules_make() -> None:
+    """All else in an inbox item is the rules' account of the disagreement, in an alarm theirs of what is due."""
+    assert [name for name, field in KINDS["alarm"].fields.items() if not field.by_rule] == ["acknowledged"]
     assert [name for name, field in KINDS["inbox-item"].fields.items() if not field.by_rule] == ["decision"]
     others = [field for spec in KINDS.values() if not spec.by_rule for field in spec.fields.values()]
     assert not any(field.by_rule for field in others)
@@ -153,7 +158,7 @@ def test_a_struct_that_is_no_kind_is_refused_clearly() -> None:
     """An application that passes the wrong class is told what there is."""
     with pytest.raises(
         TypeError,
-        match="Kind is not a record kind; there are Briefing, CustodyBooking, ForceSettings, InboxItem, Inc",
+        match="Kind is not a record kind; there are Alarm, Briefing, CustodyBooking, ForceSettings, InboxItem, Inc",
     ):
         spec_of(Kind)
 
@@ -262,6 +267,7 @@ FULL: dict[str, dict[str, Any]] = {
         "log": [{"text": "solihull"}],
     },
     "settings": {"body": "{}"},
+    "alarm": {**LEAST["alarm"], "acknowledged": [], "escalations": [], "over_at": None},
     "medical": {
         "booking": "0199c8a1-7c00-7a11-8b22-0000000000a1",
         "suite": "perry-barr",
@@ -291,6 +297,7 @@ SCOPES = {
     "suspect": {"area:birmingham"},
     "medical": {"suite:perry-barr:medical"},
     "settings": {"force"},
+    "alarm": {"suite:perry-barr", "suite:perry-barr:inbox"},
     "inbox-item": {"suite:perry-barr", "suite:perry-barr:inbox"},
 }
 

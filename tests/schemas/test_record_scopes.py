@@ -35,6 +35,12 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "custody-booking": {"suite": SLUGS},
     "medical": {"suite": SLUGS},
     "settings": {},
+    "alarm": {
+        "places": st.lists(AUDIENCES, min_size=1, max_size=6),
+        "acknowledged": st.just([]) | st.just([{}]),
+        "over_at": st.none() | st.just(5),
+        "escalations": st.lists(st.just({"to": "superintendent", "overdue_ms": 5}), max_size=2),
+    },
     "briefing": {"audience": st.lists(AUDIENCES, min_size=1, max_size=6)},
     "resource": {"home": AUDIENCES, "category": st.sampled_from(["cell", "vehicle", "call-sign"])},
     "suspect": {"area": SLUGS},
@@ -65,6 +71,14 @@ PLAIN: Final[dict[str, Any]] = {
     "roles": [],
     "due_at": 2,
     "safe_because": "x",
+    "what": "review",
+    "key": "",
+    "warn_ms": 0,
+    "then": [],
+    "within_ms": 0,
+    "words": "x",
+    "source": "x",
+    "raised_at": 2,
 }
 """What the other required fields hold."""
 

@@ -11,7 +11,8 @@ from schemas.ids import named_record_id
 from schemas.kinds import CustodyBooking, InboxItem, Incident, Resource
 from schemas.roles import Role
 from server import conflicts
-from server.escalation import AUTHOR, missed
+from server.escalation import missed
+from server.falling_due import AUTHOR
 from server.store.port import KeptOp
 from sync import merge
 from tests.server.api import client
@@ -72,7 +73,8 @@ async def test_what_goes_to_people_is_counted_as_it_is_settled(
     assert await count(http) == {**expected, "ops": 7, "open": 1, "decided": 1, "overdue": 1}
     await server.beatbook.office.escalate(cell, lambda about: missed(about, server.clock.now), AUTHOR)
     told = await count(http)
-    assert (told["escalated"], told["ops"]) == (1, 8)
+    # The timers may have raised the alarm of the overdue item by now.
+    assert (told["escalated"], told["ops"]) in {(1, 8), (1, 9)}
     await disputes.b.pull(CELL)
     disputes.b.write(CELL, Resource, hold=None)
     await disputes.b.push()

@@ -13,43 +13,14 @@ from schemas.kinds import KINDS, InboxItem
 from schemas.roles import Role
 from server.commits import ScopeChange, Settled
 from server.committer import Committer
-from server.escalation import LOOK_MS_MAX, RETRY_MS, Escalations, levels, missed, next_due
+from server.escalation import Escalations, levels, missed, next_due
+from server.falling_due import LOOK_MS_MAX, RETRY_MS
 from server.office import Choice, Office
 from tests.server.disputes import CELL, Disputes, item_state, items
+from tests.server.hands import Hands
 from tests.server.running import NOW, Clock, GatedStore
 
 MINUTE = 60_000
-
-
-class Hands:
-    """Time that passes when a test says so."""
-
-    def __init__(self) -> None:
-        """Nobody waits yet."""
-        self.pause = 0
-        self.rests = asyncio.Event()
-        self._tick = asyncio.Event()
-
-    async def __call__(self, event: asyncio.Event, ms: int) -> None:
-        """Wait for the event or the next `tick`."""
-        self.pause = ms
-        if not event.is_set():
-            self.rests.set()
-            waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self._tick.wait())]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for each in waits:
-                    each.cancel()
-        self.rests.clear()
-        self._tick.clear()
-
-    async def tick(self) -> None:
-        """Let the time come that is waited for, and everything be done that follows."""
-        await self.rests.wait()
-        self.rests.clear()
-        self._tick.set()
-        await self.rests.wait()
 
 
 class Post:

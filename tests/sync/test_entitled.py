@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import ERRORS
 from schemas.ids import FieldName, Seq
-from schemas.kinds import KINDS, FieldSpec, InboxItem, KindSpec
+from schemas.kinds import KINDS, Alarm, FieldSpec, InboxItem, KindSpec
 from schemas.policies import MANY
 from schemas.rights import POLICE, SUPERVISING
 from schemas.roles import Role
@@ -20,8 +20,8 @@ from tests.examples import BOOKING, INCIDENT, ITEM, LEAST, T0, op
 
 WATCHING = (Role.AUDITOR, Role.ADMINISTRATOR)
 """Those who read or keep the machine, and do no police work."""
-NEW = {kind: values for kind, values in LEAST.items() if kind != "inbox-item"}
-"""What people make; inbox items are made by the rules."""
+NEW = {kind: values for kind, values in LEAST.items() if not KINDS[kind].by_rule}
+"""What people make; inbox items and alarms are made by the rules."""
 
 
 def asked(kind: str, changes: dict[str, Any], *roles: Role, **rest: object) -> str | None:
@@ -210,10 +210,14 @@ def every_right() -> list[tuple[KindSpec, FieldSpec, Any]]:
 def test_nothing_is_left_to_nobody_and_no_record_to_those_who_watch() -> None:
     """Each field has somebody who may write it; auditors and administrators touch nothing that tells of people."""
     for spec, field, value in every_right():
-        item = item_state().build() if spec.by_rule else None
-        who = entitled.who_may(spec, field, value, item=item if isinstance(item, InboxItem) else None)
+        by_rule = {
+            "inbox-item": item_state().build(),
+            "alarm": KINDS["alarm"].build({FieldName(name): value for name, value in LEAST["alarm"].items()}),
+        }
+        item = by_rule.get(spec.name)
+        who = entitled.who_may(spec, field, value, item=item if isinstance(item, (InboxItem, Alarm)) else None)
         assert who, (spec.name, field.name)
-        if spec.name not in ("resource", "briefing"):
+        if spec.name not in ("resource", "briefing", "settings"):
             assert set(who).isdisjoint(WATCHING), (spec.name, field.name)
 
 

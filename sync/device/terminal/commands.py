@@ -9,7 +9,18 @@ import msgspec
 
 from schemas.errors import UsageError
 from schemas.ids import SLUG_PATTERN
-from schemas.kinds import Briefing, CustodyBooking, ForceSettings, InboxItem, Incident, Kind, Medical, Resource, Suspect
+from schemas.kinds import (
+    Alarm,
+    Briefing,
+    CustodyBooking,
+    ForceSettings,
+    InboxItem,
+    Incident,
+    Kind,
+    Medical,
+    Resource,
+    Suspect,
+)
 from schemas.kinds.incident import Category
 from sync.device.terminal.values import listed
 
@@ -22,6 +33,7 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "medical": Medical,
     "decisions": InboxItem,
     "settings": ForceSettings,
+    "warnings": Alarm,
 }
 """What the kinds are called here."""
 WAIT_S: Final = 30.0

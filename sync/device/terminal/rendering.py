@@ -10,6 +10,7 @@ from rich.text import Text
 
 from schemas.ids import FieldName, RecordId
 from schemas.kinds import (
+    Alarm,
     Briefing,
     CustodyBooking,
     ForceSettings,
@@ -51,6 +52,7 @@ _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     Medical: ("suite", "booking"),
     InboxItem: ("opened_at", "due_at", "subject_kind", "field"),
     ForceSettings: ("body",),
+    Alarm: ("raised_at", "due_at", "what", "subject_kind"),
 }
 """Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""
 

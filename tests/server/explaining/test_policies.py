@@ -2,7 +2,8 @@
 
 from schemas.ids import Millis, named_record_id
 from schemas.kinds import CustodyBooking, Incident, Resource, Suspect
-from server.escalation import AUTHOR, missed
+from server.escalation import missed
+from server.falling_due import AUTHOR
 from tests.server.disputes import BOOKING, CELL, MEDICAL
 from tests.server.explaining.telling import INCIDENT, Case, fates, step
 from tests.server.running import NOW

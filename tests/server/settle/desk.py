@@ -24,6 +24,7 @@ from schemas.kinds import InboxItem
 from schemas.ops import Op, Stamp
 from schemas.wire import SCHEMA, Batch, Result
 from server.commits import ScopeChange, Settled, Submission, flatten, needs
+from server.roles import Roles
 from server.settle import settle
 from server.store.memory import MemoryStore
 from sync import inbox, merge
@@ -119,10 +120,11 @@ class Desk(MemoryStore):
         schema: int = SCHEMA,
         times: Mapping[int, int] | None = None,
         now: int = NOW,
+        roles: Roles | None = None,
     ) -> Settled:
         """Settle and keep one commit of one device's ops."""
         told = {OpNumber(n): Millis(ms) for n, ms in (times or {}).items()}
-        return self.decide(Submission(DeviceId(device), scopes, ops, schema=schema, times=told), now=now)
+        return self.decide(Submission(DeviceId(device), scopes, ops, schema=schema, times=told, roles=roles), now=now)
 
     def decide(self, *group: Submission, skip: int = 0, now: int = NOW) -> Settled:
         """Settle and keep one commit of a group, behind its first `skip` ops."""

@@ -1,0 +1,186 @@
+"""The task that does what falls due, at its time: kept up from commits, found again after a restart.
+
+What was done stands in the records themselves, so nothing has to be remembered: the due times are read from the store
+at the start and kept up from what is committed. A wait is never longer than a minute, so a clock that is set forward is
+noticed, and one that is set back makes nothing be done twice. `server.escalation` and `server.timers` are two of it.
+"""
+
+import abc
+import asyncio
+import contextlib
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from schemas.codec import decode_row
+from schemas.errors import FrameError, StoreError, UsageError
+from schemas.ids import Millis, OfficerId, RecordId, ScopeName
+from schemas.limits import SNAPSHOT_ROWS_MAX
+from server.commits import Settled
+from server.store import Store
+from sync import merge
+from sync.merge import RecordState
+
+_log = logging.getLogger(__name__)
+
+AUTHOR: Final = OfficerId("beatbook")
+"""Who writes: the rules."""
+RETRY_MS: Final = 5_000
+"""How long to leave a store alone that failed."""
+LOOK_MS_MAX: Final = 60_000
+"""The longest wait: the machine's clock may be set forward meanwhile."""
+_ROWS_AT_ONCE: Final = 32
+"""Rows that are read before other work of the server has its turn."""
+
+Wait = Callable[[asyncio.Event, int], Awaitable[None]]
+"""Waits until the event is set, or so many ms have passed."""
+Part = tuple[str, ScopeName | None]
+"""Records to read: of a kind, in one scope or in all."""
+
+
+async def wait_in_real_time(event: asyncio.Event, ms: int) -> None:
+    """`Wait`, by the event loop's clock."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), ms / 1_000)
+
+
+class FallingDue(abc.ABC):
+    """See the module's text. What falls due, and what is then done, is a subclass's."""
+
+    def __init__(self, store: Store, now: Callable[[], Millis], wait: Wait = wait_in_real_time) -> None:
+        """Bind it.
+
+        Args:
+            store: where the records are.
+            now: the server's clock (ms since 1970).
+            wait: how time passes.
+        """
+        self._store = store
+        self._now = now
+        self._wait = wait
+        self._due: dict[RecordId, Millis] = {}
+        self._queue: list[tuple[Millis, RecordId]] = []
+        """By time; an entry that `_due` does not confirm is an old one."""
+        self._fresh: dict[RecordId, bytes] = {}
+        """The newest row of each changed record: one that changes often is read once."""
+        self._unread: dict[Part, None] = {}
+        self._changed = asyncio.Event()
+
+    # --- what a subclass says ----------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def _concerns(self, kind: str) -> bool:
+        """Whether something can fall due in records of a kind."""
+
+    @abc.abstractmethod
+    def _at_start(self, scopes: Iterable[ScopeName]) -> Iterable[Part]:
+        """What to read at the start, when the store has these scopes; in order."""
+
+    @abc.abstractmethod
+    def _moved(self, scope: ScopeName) -> Iterable[Part]:
+        """What to read when nobody told what a commit did to a scope."""
+
+    @abc.abstractmethod
+    def _next(self, state: RecordState) -> Millis | None:
+        """When something falls due in a record next (ms since 1970; what has passed is due now); None for nothing."""
+
+    @abc.abstractmethod
+    async def _do(self, record: RecordId) -> None:
+        """Do what is due in a record; what was committed by it is told with `published`.
+
+        Raises:
+            StoreError: the store failed; it is done again.
+            UsageError: it cannot be done; it is logged, and done no more until the record changes.
+        """
+
+    # --- what happens ------------------------------------------------------------------------------------------------
+
+    def published(self, settled: Settled) -> None:
+        """A commit is durable: keep the due times up. The committer calls this, so the rows are read later."""
+        self._fresh.update((row.record, row.body) for row in settled.rows if self._concerns(row.kind))
+        for change in settled.scopes:
+            # The scope moved in a commit whose answer was lost: nobody told what it held.
+            if change.frm == change.head.seq:
+                self._unread.update(dict.fromkeys(self._moved(change.scope)))
+        if self._fresh or self._unread:
+            self._changed.set()
+
+    async def run(self) -> None:
+        """Do what falls due, whenever it does, until it is cancelled."""
+        started = False
+        while True:
+            self._changed.clear()
+            pause = LOOK_MS_MAX
+            try:
+                if not started:
+                    self._unread.update(dict.fromkeys(self._at_start(await self._store.heads())))
+                    started = True
+                await self._read()
+                await self._do_all()
+                if self._queue:
+                    pause = min(pause, max(self._queue[0][0] - self._now(), 1))
+            except StoreError as error:
+                _log.warning("%s waits for the store: %s", type(self).__name__, error)
+                pause = RETRY_MS
+            await self._wait(self._changed, pause)
+
+    async def _read(self) -> None:
+        """Learn of the records that were committed since, and of those that nobody told about."""
+        while self._unread or self._fresh:
+            if self._unread:
+                part = next(iter(self._unread))
+                await self._read_part(part)
+                # Only now: a store that fails in between is asked for all of it again.
+                self._unread.pop(part)
+                continue
+            for record in list(self._fresh)[:_ROWS_AT_ONCE]:
+                self._note(self._fresh.pop(record))
+            await asyncio.sleep(0)
+
+    async def _read_part(self, part: Part) -> None:
+        kind, scope = part
+        after = ""
+        while rows := await self._store.records(kind, scope, after, SNAPSHOT_ROWS_MAX):
+            for start in range(0, len(rows), _ROWS_AT_ONCE):
+                for row in rows[start : start + _ROWS_AT_ONCE]:
+                    self._note(row)
+                await asyncio.sleep(0)
+            after = decode_row(rows[-1]).id
+
+    async def _do_all(self) -> None:
+        """Do all whose time has come."""
+        while self._queue and self._queue[0][0] <= self._now():
+            due, record = heapq.heappop(self._queue)
+            if self._due.get(record) != due:
+                continue
+            try:
+                await self._do(record)
+            except UsageError:
+                # Doing it again would be refused again, for ever.
+                _log.exception("what is due in %s cannot be done", record)
+            except StoreError:
+                heapq.heappush(self._queue, (due, record))
+                raise
+            await self._read()
+            if self._due.get(record) == due:
+                del self._due[record]
+
+    def _note(self, row: bytes) -> None:
+        """Keep when something is due in a record."""
+        try:
+            state = merge.from_row(decode_row(row))
+            due = self._next(state)
+        except (FrameError, ValueError):
+            # One damaged row must not keep all others from being looked at.
+            _log.exception("a record cannot be read")
+            return
+        self._at(state.id, due)
+
+    def _at(self, record: RecordId, due: Millis | None) -> None:
+        """Keep that a record is to be looked at again then (ms since 1970); None: not before it changes."""
+        if due is None:
+            self._due.pop(record, None)
+        elif self._due.get(record) != due:
+            self._due[record] = due
+            heapq.heappush(self._queue, (due, record))

@@ -1,0 +1,67 @@
+"""What falls due in which kind of record: every rule of time in one table, for the timers of server and handheld."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from schemas.ids import Millis
+from schemas.kinds import InboxItem, Kind
+from schemas.settings import Settings
+from sync.merge import RecordState
+from sync.policing.due import Due, Dues, Moment, What, moments
+
+Report = Callable[[Exception, str], None]
+"""Takes what a rule failed with, and at which record: whoever runs the rules has a log, the rules have none."""
+
+
+def inbox_dues(record: Kind, _settings: Settings, _now: Millis) -> list[Due]:
+    """That a decision is overdue. More people are asked by the item itself (`Asks.then`), so nobody is named here.
+
+    Source: the field's own declaration (`Asks`); docs/explanation/conflicts.md.
+    """
+    if not isinstance(record, InboxItem) or not record.open:
+        return []
+    return [
+        Due(
+            what=What.INBOX,
+            at=record.due_at,
+            roles=record.roles,
+            then=(),
+            within_ms=0,
+            words=f"Decide about {record.field.replace('_', ' ')}: the time to decide has passed.",
+            source="the record kind's declaration of who decides, and by when",
+        )
+    ]
+
+
+TIMETABLE: Final[Mapping[str, tuple[Dues, ...]]] = {
+    "inbox-item": (inbox_dues,),
+}
+"""Record kind -> what falls due in such a record."""
+
+
+def moments_of(
+    state: RecordState,
+    settings: Settings,
+    now: Millis,
+    report: Report,
+    timetable: Mapping[str, tuple[Dues, ...]] = TIMETABLE,
+) -> list[Moment]:
+    """Every warning of what falls due in a record, the earliest first.
+
+    A rule that fails is reported, and the others go on: a mistake in one must not silence the alarms of all.
+
+    Args:
+        state: the record.
+        settings: the force's.
+        now: the clock (ms since 1970).
+        report: told of a rule that failed.
+        timetable: kind -> rules.
+    """
+    found: list[Due] = []
+    record = state.build()
+    for dues in timetable.get(state.spec.name, ()):
+        try:
+            found += dues(record, settings, now)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with it
+            report(error, f"{state.spec.name} {state.id}")
+    return moments(state.id, found)
