@@ -16,7 +16,7 @@ from server.http.identities import Done
 from sync.explain.values import moment
 
 ROLES: Final = tuple(role.value for role in Role)
-FIELDS: Final = ("role", "unit", "shift", "scope", "mission", "compartment", "record")
+FIELDS: Final = ("role", "unit", "shift", "scope", "mission", "compartment")
 """The options of `grant`, of which one says what is given."""
 
 
@@ -201,9 +201,8 @@ def grant() -> None:
 @click.option("--scope", help="The scope of work they are assigned to; of a program's seat, a scope it is granted.")
 @click.option("--mission", help="Membership of a mission.")
 @click.option("--compartment", help="Clearance for a compartment.")
-@click.option("--record", help="One record, for which the officer is named.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="When it ends, as in 2026-02-14T22:00:00Z.")
-@click.option("--why", help="What for; asked of scopes, compartments and records.")
+@click.option("--why", help="What for; asked of scopes and compartments.")
 @click.option("--seat", is_flag=True, help="WHO is a program's seat, and not an officer.")
 @folder_option
 def grant_give(who: str, until: dt.datetime | None, why: str | None, seat: bool, folder: Path, **given: Any) -> None:  # noqa: ANN401  click's own
@@ -237,8 +236,6 @@ def _grant(who: str, given: dict[str, Any], why: str | None, *, seat: bool) -> d
             return {"t": "mission-joined", **to, **given}
         case ["compartment"]:
             return {"t": "cleared", **to, **given, **reason}
-        case ["record"]:
-            return {"t": "named-grant", **to, **given, **reason}
         case _:
             raise UsageError(f"say one thing that is given: {', '.join('--' + name for name in FIELDS)}")
 

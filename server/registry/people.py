@@ -169,10 +169,12 @@ def _check_span(state: State, act: PersonSpan) -> None:
         case MissionJoined():
             lookups.found(state.missions, act.mission, "mission", "begin it first")
         case NamedGrant():
-            if (act.scope is None) == (act.record is None):
-                raise UsageError(f"{act.span!r}: name a scope or a record, one of the two")
-            if act.scope is not None:
-                lookups.grantable(act.scope)
+            if act.record is not None or act.scope is None:
+                raise UsageError(
+                    f"{act.span!r}: give a scope; one record is shared by its own field `named`, which an incident "
+                    "has: whom it names has it in the scope that is theirs alone, and nobody gets more than that"
+                )
+            lookups.grantable(act.scope)
         case Cleared():
             _check_other_hands(act)
             lookups.found(state.compartments, act.compartment, "compartment", "make it first")

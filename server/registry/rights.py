@@ -1,9 +1,9 @@
 """Who may see what, be what, and sign in where, at a moment: pure functions of the registry."""
 
-from schemas.ids import DeviceId, Millis, OfficerId, RecordId, ScopeName
+from schemas.ids import DeviceId, Millis, OfficerId, ScopeName
 from schemas.roles import Role
 from server.registry import grounds, lookups
-from server.registry.acts import NamedGrant, RoleGiven
+from server.registry.acts import RoleGiven
 from server.registry.grounds import Grounds
 from server.registry.reasons import Reason, reason
 from server.registry.state import SignIn, State
@@ -25,17 +25,6 @@ def rights_of(state: State, seat: DeviceId, at: Millis) -> dict[ScopeName, tuple
         UsageError: there is no such seat.
     """
     return _told(state, grounds.of_seat(state, lookups.found(state.seats, seat, "seat", "open one first"), at), at)
-
-
-def entitlement_of(state: State, officer: OfficerId, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:
-    """What an officer is entitled to at a moment, on whatever device; as `rights_of`.
-
-    Raises:
-        UsageError: there is no such officer.
-    """
-    return _told(
-        state, grounds.of_officer(state, lookups.found(state.officers, officer, "officer", "add them"), at), at
-    )
 
 
 def roles_of(state: State, officer: OfficerId, at: Millis) -> frozenset[Role]:
@@ -107,15 +96,6 @@ def live_sign_in(state: State, seat: DeviceId, at: Millis) -> SignIn | None:
         UsageError: there is no such seat.
     """
     return grounds.live_sign_in(lookups.found(state.seats, seat, "seat", "open one first"), at)
-
-
-def named_for(state: State, officer: OfficerId, at: Millis) -> frozenset[RecordId]:
-    """The records for which an officer is named at a moment (`NamedGrant.record`)."""
-    known = state.officers.get(officer)
-    if known is None or not known.serves(at):
-        return frozenset()
-    named = (span.act for span in known.spans if isinstance(span.act, NamedGrant) and span.holds(at))
-    return frozenset(act.record for act in named if act.record is not None)
 
 
 def _told(state: State, found: Grounds, at: Millis) -> dict[ScopeName, tuple[Reason, ...]]:

@@ -99,14 +99,13 @@ class MissionJoined(SpanAct, frozen=True, kw_only=True, tag="mission-joined-1"):
 
 
 class NamedGrant(SpanAct, frozen=True, kw_only=True, tag="named-grant-1"):
-    """An officer is named for a scope or for one record.
-
-    A record's grant gives no scope of its own: the record names the officer, and reaches them in the scope that is
-    theirs alone (`officer:COLLAR`). The act says why, and until when.
+    """An officer is named for a scope.
 
     Attributes:
         officer: who.
-        scope, record: exactly one of them.
+        scope: for which.
+        record: no longer given: a grant reaches scopes, and a record says itself whom it names (`named` of an
+            incident), which reaches them in the scope that is theirs alone (`officer:COLLAR`).
         why: what for.
     """
 

@@ -45,7 +45,7 @@ def _people(force: Force) -> None:
     force.span(a.ShiftSet, officer="WM1", unit="birmingham", until=T0 + 8 * HOUR)
     force.span(a.Assigned, officer="WM1", scope="area:birmingham", why="robbery at the market")
     force.span(a.MissionJoined, officer="WM1", mission="castle", decides=True)
-    force.span(a.NamedGrant, officer="WM1", record=RECORD, why="owns the case")
+    force.span(a.NamedGrant, officer="WM1", scope="team:dogs", why="owns the case")
     span = force.span(a.Cleared, officer="WM1", compartment="larch", why="source handler")
     force.do(a.SpanEnded, span=span, until=T0 + HOUR, why="handed over")
     force.do(a.PassphraseChanged, officer="WM1", reset=True)

@@ -20,13 +20,13 @@ from server.registry import (
     Rules,
     affected,
     due,
-    entitlement_of,
     next_change,
     plan,
     rights_of,
 )
 from server.registry import acts as a
 from tests.server.registry import reference
+from tests.server.registry.entitlement import entitlement_of
 from tests.server.registry.force import digest
 
 OFFICERS = st.sampled_from(["WM1", "WM2", "WM3"])

@@ -10,15 +10,15 @@ from schemas.roles import Role
 from server.registry import (
     DEFAULT_RULES,
     Rules,
-    entitlement_of,
     held_roles,
     lease_ms,
     may_sign_in,
-    named_for,
     rights_of,
     roles_of,
 )
 from server.registry import acts as a
+from tests.server.registry.course import RECORD
+from tests.server.registry.entitlement import entitlement_of
 from tests.server.registry.force import DAY, HOUR, T0, Force
 
 EVERYBODY = {"force"}
@@ -375,18 +375,15 @@ def test_nothing_but_clearance_opens_a_compartment(force: Force, kind: str, scop
         gives[kind]()
 
 
-def test_an_officer_is_named_for_a_scope_or_a_record(force: Force) -> None:
-    """A scope is held; a record reaches the officer in the scope that is theirs, so it gives none."""
-    record = "0190163d-8694-739b-aea5-966c26f8ad91"
+def test_an_officer_is_named_for_a_scope_and_for_no_single_record(force: Force) -> None:
+    """A scope is held; what names a record is refused, and says what shares one record."""
     force.officer("WM1")
     seat = force.handheld("WM1", "hh-1")
     force.span(a.NamedGrant, officer="WM1", scope="suite:perry-barr:medical", why="on call", until=T0 + DAY)
-    force.span(a.NamedGrant, officer="WM1", record=record, why="owns the case", until=T0 + DAY)
-    assert force.scopes(seat) == {"force", "officer:wm1", "suite:perry-barr:medical"}
-    assert named_for(force.registry, OfficerId("WM1"), T0) == {record}
-    assert named_for(force.registry, OfficerId("WM1"), Millis(T0 + DAY)) == frozenset()
-    with pytest.raises(UsageError, match="name a scope or a record"):
-        force.span(a.NamedGrant, officer="WM1", why="neither")
+    assert "suite:perry-barr:medical" in force.scopes(seat)
+    for given in ({}, {"record": RECORD}, {"record": RECORD, "scope": "area:dudley"}):
+        with pytest.raises(UsageError, match="its own field `named`"):
+            force.span(a.NamedGrant, officer="WM1", why="owns the case", **given)
 
 
 # --- seats and sign-ins ------------------------------------------------------------------------------------------
