@@ -33,9 +33,9 @@ def declared(field: FieldSpec) -> Declared:
 
     Keys: `policy`; of `highest` `ranks`, the lowest first; of `state` `transitions` (state -> what may follow),
     `precedence` (of concurrent states the later one stands), `asks_when` (states that ask a person when concurrent) and
-    `ending` {states, unless, shown}; of `judged` `safe` {way, order}; `decides` {roles, within_ms, then, safe_because};
-    `sees`; `means`; `retired` {since, instead}; `by_rule`; `writes` {roles, to, because, maker, named_in}: who may
-    write it, when that is not who may change the kind (`rights`); of these, what is empty is left out.
+    `ending` {states, unless, shown, needs}; of `judged` `safe` {way, order}; `decides` {roles, within_ms, then,
+    safe_because}; `sees`; `means`; `retired` {since, instead}; `by_rule`; `writes` {roles, to, because, maker,
+    named_in}: who may write it, when that is not who may change the kind (`rights`); what is empty is left out.
     """
     found: Declared = {"policy": field.policy.name}
     if field.ranks is not None:
@@ -46,7 +46,7 @@ def declared(field: FieldSpec) -> Declared:
         if field.flow.asks:
             found["asks_when"] = list(field.flow.asks)
         if field.flow.ending is not None:
-            found["ending"] = _plain(field.flow.ending)
+            found["ending"] = {part: value for part, value in _plain(field.flow.ending).items() if value}
     if field.safe is not None:
         found["safe"] = _plain(field.safe) if field.safe.order else {"way": field.safe.way}
     if field.asks is not None:

@@ -54,6 +54,24 @@ class Ranks(msgspec.Struct, frozen=True):
     order: tuple[str, ...]
 
 
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """For `Ending`: what must be there for each entry of a `grow` field before the work may end.
+
+    Attributes:
+        each: the `grow` field whose entries need something.
+        has: the `grow` field in which it is.
+        same: the parts by which an entry of the one is matched to one of the other; both have them.
+        void: the part of an entry of `each` that, once it is said, takes the entry back.
+        because: the reason, in one sentence for the person who is refused.
+    """
+
+    each: str
+    has: str
+    same: tuple[str, ...]
+    void: str
+    because: str
+
+
 class Ending(msgspec.Struct, frozen=True):
     """For `state`: a state that ends work must have seen the work that it ends.
 
@@ -61,11 +79,13 @@ class Ending(msgspec.Struct, frozen=True):
         states: the states that end.
         unless: `grow` fields; an entry there that the ending had not seen contests it.
         shown: the state that is shown until a person has decided.
+        needs: what must be there for each entry that its author saw; without it the ending is refused.
     """
 
     states: tuple[str, ...]
     unless: tuple[str, ...]
     shown: str
+    needs: tuple[Needs, ...] = ()
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):

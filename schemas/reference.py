@@ -15,6 +15,7 @@ from schemas.errors import ERRORS, RECOVERY_MEANING, ErrorSpec
 from schemas.export import Schema, record_schema
 from schemas.kinds import KINDS, FieldSpec, KindSpec
 from schemas.kinds.common import DATE_PATTERN
+from schemas.kinds.incident import UPRN_PATTERN
 from schemas.policies import POLICIES
 from schemas.retention import DAYS_A_YEAR, RETENTION, Retention, RetentionGroup
 
@@ -25,6 +26,8 @@ _PATTERN_WORDS: Final = {
     ids.SLUG_PATTERN: "slug (`a-z`, `0-9`, `-`; up to 40 characters)",
     ids.OP_PATTERN: "op id (`device/number`)",
     DATE_PATTERN: "day (`1984-05-17`)",
+    UPRN_PATTERN: "up to 12 digits",
+    ids.OFFICER_PATTERN: "collar number",
 }
 _RECORDS_INTRO: Final = (
     "How a record travels and is stored is in the JSON Schemas (`schemas/json/record-*.json`): `Changes` there is what "
@@ -290,6 +293,11 @@ def _flow_in_words(says: Declared) -> list[str]:
             f"A person is asked about {_listed(ending['states'])} when its author had not seen an entry of "
             f"{_listed(ending['unless'])}; meanwhile `{ending['shown']}` is shown."
         )
+        told += [
+            f"Refused while its author sees an entry of `{needs['each']}` and none of `{needs['has']}` with the same "
+            f"{_listed(needs['same'], ' and ')}. {needs['because']}"
+            for needs in ending.get("needs", ())
+        ]
     return told
 
 

@@ -1,4 +1,4 @@
-"""What follows from one op by rule: the inbox items about it, what a decision settles, what goes along. Pure."""
+"""What follows from one op by rule: numbers, inbox items, what a decision settles, what goes along. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.ids import FieldName, RecordId, Seq
 from schemas.ops import Op, Stamp
+from server import numbering
 from sync import history, inbox, merge
 from sync.history import Act
 from sync.merge import RecordState
@@ -14,7 +15,7 @@ from sync.policing.custody.transfers import SUITE, alongside
 
 
 class Plan:
-    """What one op changes: its record, the inbox items that follow, and what a decision settles.
+    """What one op changes: its record with its numbers, the inbox items that follow, and what a decision settles.
 
     And what goes along with a person who is taken to another suite.
 
@@ -55,6 +56,8 @@ class Plan:
         after = alongside(after, None if about is None else self._state(about))
         after = self._placed(after, stamp)
         self.states[after.id] = after
+        self.states.update((one.id, one) for one in numbering.numbered(after, stamp, self._state))
+        after = self.states[after.id]
         asked = self._ask(before, after, stamp)
         if before is not None and before.scopes() != after.scopes():
             self._move_parts(after, op, stamp)

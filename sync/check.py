@@ -10,11 +10,12 @@ import msgspec
 from schemas import scopes
 from schemas.codec import encode
 from schemas.ids import FieldName
-from schemas.kinds import InboxItem, KindSpec, kind_named
+from schemas.kinds import FieldSpec, InboxItem, KindSpec, kind_named
 from schemas.limits import ARRAY_LEN_MAX, ENTRIES_PER_FIELD_MAX, RECORD_BYTES_MAX, SCOPES_PER_RECORD_MAX
 from schemas.ops import Op, Row, Stamp, stamp_of
 from sync.merge import NO_FIELDS, RecordState, change_of
-from sync.policies import policy_of
+from sync.needs import in_words, lacking
+from sync.policies import Cell, policy_of
 from sync.refusal import Refusal
 
 __all__ = ["Refusal", "changed_fields", "op_alone", "op_on", "outcome", "unread"]
@@ -112,12 +113,39 @@ def op_on(
         if not policy.refuses:
             continue
         cell = None if state is None else state.cells.get(name)
-        refusal = policy.refusal(field, cell, change_of(op, name, stamp, field))
+        refusal = policy.refusal(field, cell, change_of(op, name, stamp, field)) or _ending_problem(state, op, field)
         if refusal is not None:
             return refusal
     if state is not None and spec.struct is InboxItem and "decision" in op.changes and "decision" not in skip:
         return _decision_problem(state, op, newer=newer)
     return None
+
+
+def _ending_problem(state: RecordState | None, op: Op, field: FieldSpec) -> Refusal | None:
+    """Whether the op ends work although, by what its author saw, something is missing that the ending needs.
+
+    It is judged by the entries that the op itself says its author saw, and by those that it brings: entries are never
+    taken out of a record, so the answer is the same whatever else has arrived before it. Of what its author had not
+    seen the merge contests the ending instead. An op of a program that knows no such entries says nothing of them.
+    """
+    ending = None if field.flow is None else field.flow.ending
+    if ending is None or op.changes[field.name] not in ending.states:
+        return None
+    for needs in ending.needs:
+        entries = _entries_seen(state, op, needs.each)
+        missing = lacking(entries, _entries_seen(state, op, needs.has), needs)
+        if missing:
+            who = in_words(entries, missing, needs)
+            return Refusal("op_transition", f"{needs.has} is missing for {who}. {needs.because}")
+    return None
+
+
+def _entries_seen(state: RecordState | None, op: Op, name: str) -> list[dict[str, Any]]:
+    """The entries of a `grow` field that an op's author saw, in order, and behind them those that it brings."""
+    seen = op.saw.get(FieldName(name), ())
+    cell = Cell() if state is None else state.cells.get(FieldName(name), Cell())
+    there = [entry.value for entry in cell.entries if entry.stamp.op in seen and entry.stamp.op != op.id]
+    return [*there, *op.changes.get(FieldName(name), ())]
 
 
 def _decision_problem(item: RecordState, op: Op, *, newer: bool) -> Refusal | None:

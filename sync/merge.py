@@ -15,7 +15,8 @@ from schemas.kinds import FieldSpec, Kind, KindSpec, kind_named
 from schemas.ops import Doubt, Hlc, Op, Row, Stamp, stamp_of
 from sync import clock
 from sync.beyond import NOTHING, Beyond, Stamps
-from sync.policies import Cell, Change, policy_of
+from sync.needs import lacking, named
+from sync.policies import Cell, Change, Entry, policy_of
 from sync.policies.base import Place
 from sync.policies.state import contest, endings
 
@@ -212,17 +213,26 @@ def decide(state: RecordState, name: FieldName, change: Change, seq: Seq) -> Rec
 
     The question is answered, also where the answer came too late to take effect: who decided had not seen what stands
     now. What is open then is asked anew, in an item of its own. So is an ending with work that was recorded after the
-    item that its author looked at.
+    item that its author looked at, and one that lacks what it needs: no decision ends what may not end.
     """
     field = state.spec.fields[name]
     cell = policy_of(field).merge(field, state.cells.get(name), change)
     cell = msgspec.structs.replace(cell, decided=change.stamp.op)
     if field.flow is not None and field.flow.ending is not None:
         mine = [one for one in endings(field, cell) if one.stamp.op == change.stamp.op]
-        work = [entry for one in field.flow.ending.unless for entry in state.cells.get(FieldName(one), Cell()).entries]
-        unseen = [entry.stamp.op for entry in work if entry.stamp.seq > change.base]
-        cell = contest(field, cell, [(one.stamp.op, entry) for one in mine for entry in unseen])
+        work = [entry for one in field.flow.ending.unless for entry in _entries(state, one)]
+        against = [entry.stamp.op for entry in work if entry.stamp.seq > change.base]
+        for needs in field.flow.ending.needs:
+            entries = _entries(state, needs.each)
+            has = [entry.value for entry in _entries(state, needs.has)]
+            missing = lacking([entry.value for entry in entries], has, needs)
+            against += [entry.stamp.op for entry in entries if named(entry.value, needs) in missing]
+        cell = contest(field, cell, [(one.stamp.op, entry) for one in mine for entry in against])
     return msgspec.structs.replace(state, cells={**state.cells, name: cell}, version=max(state.version, seq))
+
+
+def _entries(state: RecordState, name: str) -> tuple[Entry, ...]:
+    return state.cells.get(FieldName(name), Cell()).entries
 
 
 def _contest_endings(spec: KindSpec, cells: dict[FieldName, Cell], op: Op) -> None:

@@ -7,7 +7,22 @@ import msgspec
 from schemas.ids import DeviceId, OpNumber, Seq
 from schemas.ops import Doubt, Op
 from schemas.settings import SETTINGS_RECORD
-from tests.examples import ALARM, BOOKING, BRIEFING, CELL, INCIDENT, ITEM, LEAST, MEDICAL, SUSPECT, T0, noise, op
+from tests.examples import (
+    ALARM,
+    BOOKING,
+    BRIEFING,
+    CELL,
+    INCIDENT,
+    ITEM,
+    LEAST,
+    MEDICAL,
+    PLAN,
+    SAMPLE,
+    SUSPECT,
+    T0,
+    noise,
+    op,
+)
 
 OPS: Final[dict[str, Op]] = {
     "op-incident-create": op(
@@ -228,6 +243,72 @@ OPS: Final[dict[str, Op]] = {
         op(21, CELL, "resource", {"note": "The light is mended"}, base=Seq(60), salt=noise("fourth salt", 16)),
         device=DeviceId("control-room"),
         via=DeviceId("desk-1"),
+    ),
+    "op-incident-abuse": op(
+        31,
+        INCIDENT,
+        "incident",
+        {
+            "abuse_victims": [{"name": "Robin Example", "relation": "mother"}],
+            "assessments": [
+                {
+                    "name": "Robin Example",
+                    "question_set": "dara",
+                    "version": "1",
+                    "answers": [{"question": "afraid", "reply": "declined"}],
+                    "risk": "medium",
+                    "judgement": "She would not say, and her hands shook.",
+                    "assessed_at": T0,
+                }
+            ],
+        },
+        base=Seq(58),
+        saw={"status": ("hh-0042/7",)},
+    ),
+    "op-incident-crime": op(
+        32,
+        INCIDENT,
+        "incident",
+        {
+            "crimes": [
+                {
+                    "crime": "assault",
+                    "type": "assault",
+                    "offence": "Pushed down the steps.",
+                    "by": "WM21877",
+                    "decided_at": T0,
+                }
+            ],
+            "qualifiers": {"add": ["domestic-abuse"]},
+        },
+        base=Seq(58),
+        saw={"qualifiers": ()},
+    ),
+    "op-plan-create": op(
+        33,
+        PLAN,
+        "protection-plan",
+        {
+            "child": "Kim Example",
+            "concern": "Left alone at night.",
+            "team": "public-protection",
+            "begun_at": T0,
+            "review_at": T0 + 15 * 86_400_000,
+        },
+        create=True,
+    ),
+    "op-sample-create": op(
+        34,
+        SAMPLE,
+        "call-back-sample",
+        {
+            "title": "Spring",
+            "from_at": T0,
+            "until_at": T0 + 86_400_000,
+            "per_thousand": 20,
+            "seed": "kept apart",
+        },
+        create=True,
     ),
 }
 """An op of each kind that makes a record (the rules make inbox items), and ones that change it."""

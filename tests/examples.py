@@ -15,6 +15,8 @@ BOOKING: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c3")
 CELL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000d4")
 SUSPECT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000e5")
 MEDICAL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c4")
+PLAN: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a7")
+SAMPLE: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a8")
 ITEM: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000f6")
 """An inbox item about BOOKING's relevant time."""
 ALARM: Final = alarm_id(BOOKING, "review", "", T0 + 6 * 3_600_000, 3_600_000, ("reviewing-officer",))
@@ -34,6 +36,21 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
     "suspect": {"name": "Sam Example", "wanted_for": "Burglary", "area": "birmingham"},
     "medical": {"booking": BOOKING, "suite": "perry-barr"},
     "settings": {"body": "{}"},
+    "protection-plan": {
+        "child": "Kim Example",
+        "concern": "Left alone at night.",
+        "team": "public-protection",
+        "begun_at": T0,
+        "review_at": T0 + 15 * 86_400_000,
+    },
+    "call-back-sample": {
+        "title": "Spring",
+        "from_at": T0,
+        "until_at": T0 + 86_400_000,
+        "per_thousand": 20,
+        "seed": "kept apart",
+    },
+    "number-series": {"series": "incidents", "day": "2025-10-09", "last": 1},
     "inbox-item": {
         "subject": BOOKING,
         "subject_kind": "custody-booking",
@@ -61,7 +78,7 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
         "raised_at": T0 + 5 * 3_600_000,
     },
 }
-"""Kind -> what a new record of it must have; the rules make inbox items and alarms, officers the others."""
+"""Kind -> what a new record of it must have; the rules make inbox items, alarms and series, officers the others."""
 
 
 def noise(label: str, size: int) -> bytes:

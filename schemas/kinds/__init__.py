@@ -8,12 +8,15 @@ from schemas.kinds.alarm import Acknowledgement, Alarm
 from schemas.kinds.base import FieldSpec, Kind, KindSpec
 from schemas.kinds.booking import CustodyBooking
 from schemas.kinds.briefing import Briefing
+from schemas.kinds.callback import CallBackSample
 from schemas.kinds.claims import Hold
 from schemas.kinds.inbox import Candidate, Decision, Escalation, InboxItem
 from schemas.kinds.incident import Incident
 from schemas.kinds.medical import Medical
+from schemas.kinds.protection import ProtectionPlan
 from schemas.kinds.registry import KINDS, kind_named, retention_group, spec_of
 from schemas.kinds.resource import Resource
+from schemas.kinds.series import NumberSeries
 from schemas.kinds.settings import ForceSettings
 from schemas.kinds.suspect import Suspect
 from schemas.tokens import Token
@@ -23,6 +26,7 @@ __all__ = [
     "Acknowledgement",
     "Alarm",
     "Briefing",
+    "CallBackSample",
     "Candidate",
     "CustodyBooking",
     "Decision",
@@ -35,6 +39,8 @@ __all__ = [
     "Kind",
     "KindSpec",
     "Medical",
+    "NumberSeries",
+    "ProtectionPlan",
     "Resource",
     "Suspect",
     "Token",

@@ -19,6 +19,7 @@ from schemas.policies import (
     ByRule,
     Flow,
     Means,
+    Needs,
     Policy,
     Ranks,
     Retired,
@@ -225,6 +226,18 @@ def _require_neighbours(where: str, field: FieldSpec, fields: Mapping[FieldName,
             raise TypeError(f"{where}: its ending watches {name!r}, which must declare `grow`")
         if name not in field.sees or field.name not in fields[name].sees:
             raise TypeError(f"{where}: its ending watches {name!r}, so each must declare Sees(...) of the other")
+    for needs in () if field.flow is None or field.flow.ending is None else field.flow.ending.needs:
+        _require_needs(where, needs, watched, fields)
+
+
+def _require_needs(where: str, needs: Needs, watched: Sequence[str], fields: Mapping[FieldName, FieldSpec]) -> None:
+    """What an ending needs is matched by parts that the entries have, in fields that it must have seen."""
+    for name, parts in ((needs.each, (*needs.same, needs.void)), (needs.has, needs.same)):
+        if name not in watched:
+            raise TypeError(f"{where}: its ending needs {name!r}, which it must watch: name it in `unless`")
+        has = {part.name for part in msgspec.structs.fields(fields[FieldName(name)].type)}
+        if not needs.same or not set(parts) <= has:
+            raise TypeError(f"{where}: its ending needs parts {_sorted({*parts})} of {name!r}; there are {sorted(has)}")
 
 
 def _members(choice: Any) -> list[Token]:

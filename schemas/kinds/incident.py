@@ -5,17 +5,33 @@ from typing import Annotated, Final
 import msgspec
 
 from schemas import scopes
-from schemas.ids import MillisInt, ScopeName, SlugText
+from schemas.ids import MillisInt, OfficerText, ScopeName, SlugText
+from schemas.kinds.abuse import AbuseAssessment, AbuseVictim
 from schemas.kinds.base import Kind
+from schemas.kinds.call import Confirmation, Deployment, FirstContact, Grade, Grading, Involved, Link, Methane
 from schemas.kinds.common import Arrest, Line, LogEntry, Marker, Note, Position
+from schemas.kinds.crime import Cancellation, Crime, CrimeNumber, NotCrime, VictimTold
 from schemas.kinds.registry import record_kind
-from schemas.policies import Asks, Ending, Sees, flow, grow, highest, latest, once, rising, state, tags
+from schemas.policies import Asks, ByRule, Ending, Needs, Sees, flow, grow, highest, latest, once, rising, state, tags
 from schemas.retention import RetentionGroup
 from schemas.rights import POLICE, SUPERVISING, Rights, writes
 from schemas.roles import Role
 from schemas.tokens import Token
 
+__all__ = ["UPRN_PATTERN", "Category", "Grade", "Incident", "IncidentStatus"]
+
 HOUR_MS = 60 * 60_000
+_ASSESSED: Final = Needs(
+    each="abuse_victims",
+    has="assessments",
+    same=("name", "born"),
+    void="withdrawn",
+    because="A domestic abuse incident closes only once the risk to each victim has been assessed, family and "
+    "non-crime included (HMIC 2014; College of Policing, domestic abuse).",
+)
+_DECIDES: Final = (*POLICE, Role.REGISTRAR)
+_RECORDING: Final = "Whether a report is a crime is decided by an officer, under the Force Crime Registrar's oversight."
+UPRN_PATTERN: Final = r"^[0-9]{1,12}$(?!\n)"
 _SHARED: Final = "Who sees an incident beside its area is decided by whoever reports it or answers for the work on it."
 
 
@@ -29,15 +45,6 @@ class Category(Token):
     PUBLIC_SAFETY = "public-safety"
     CRIME = "crime"
     ADMINISTRATION = "administration"
-
-
-class Grade(Token):
-    """How urgently officers are sent (West Midlands: P1 within 15 min, P2 within 60 min)."""
-
-    P1 = "p1"
-    P2 = "p2"
-    SCHEDULED = "scheduled"
-    NO_DEPLOYMENT = "no-deployment"
 
 
 class IncidentStatus(Token):
@@ -81,6 +88,26 @@ class Incident(Kind, frozen=True, kw_only=True):
         named: collar numbers, in lower case, of officers who see it wherever they are posted.
         compartment: slug of the compartment that it is closed in; nobody outside learns of it.
         retention: why it is kept, when a reviewer has said so.
+        urn: its number, given once by the server; until then it is called by its provisional id.
+        uprn: the place's Unique Property Reference Number.
+        people: who is in it: callers, victims, witnesses, the accused, children.
+        first_contact: what was asked of people's vulnerability when they were first spoken to.
+        gradings: each grade with the six THRIVE answers it rests on.
+        deployments: which unit was sent, and when it was on its way, there, and free again.
+        methane: reports from the scene of a major incident; the latest whole one is shown.
+        qualifiers: what else it is, in the force's words: `domestic-abuse`, `hate-crime`.
+        links: other incidents that it belongs with.
+        closing_code: how it ended, in the force's list.
+        investigator: collar number of the officer in charge of the investigation.
+        crimes: the crimes recorded from it.
+        not_crimes: why what was reported is not recorded as a crime.
+        crime_numbers: the numbers that the server gave to the crimes.
+        cancellations: recorded crimes that were cancelled.
+        registrar_cancellations: the same, by the Force Crime Registrar; of rape there is no other.
+        victims_told: what victims were told.
+        abuse_victims: who suffers domestic abuse in it. A closing that had not seen one asks a supervisor.
+        assessments: the risk to each of them, assessed.
+        confirmations: what officers in probation wrote and a tutor has looked at.
     """
 
     opened_at: Annotated[
@@ -128,14 +155,20 @@ class Incident(Kind, frozen=True, kw_only=True):
                 IncidentStatus.ASSIGNED,
                 IncidentStatus.ATTENDED,
             ),
-            ending=Ending(states=("closed",), unless=("arrests",), shown="attended"),
+            ending=Ending(
+                states=("closed",),
+                unless=("arrests", "abuse_victims", "assessments"),
+                shown="attended",
+                needs=(_ASSESSED,),
+            ),
         ),
-        Sees(("arrests",)),
+        Sees(("arrests", "abuse_victims", "assessments")),
         Asks(
             roles=(Role.SUPERVISOR, Role.CONTROL_ROOM),
             within_ms=HOUR_MS,
             then=(Role.CONTROL_ROOM,),
-            safe_because="An incident with an arrest that the closing officer had not seen stays in sight.",
+            safe_because="An incident with an arrest, a victim of domestic abuse or an assessment that the closing "
+            "officer had not seen stays in sight.",
         ),
         writes(
             *POLICE,
@@ -195,6 +228,42 @@ class Incident(Kind, frozen=True, kw_only=True):
             because="How long people's data is kept is decided by somebody who answers for it (MoPI).",
         ),
     ] = None
+    urn: Annotated[Line | None, latest, ByRule()] = None
+    uprn: Annotated[Annotated[str, msgspec.Meta(pattern=UPRN_PATTERN)] | None, latest] = None
+    people: Annotated[tuple[Involved, ...], grow] = ()
+    first_contact: Annotated[tuple[FirstContact, ...], grow] = ()
+    gradings: Annotated[tuple[Grading, ...], grow] = ()
+    deployments: Annotated[tuple[Deployment, ...], grow] = ()
+    methane: Annotated[tuple[Methane, ...], grow] = ()
+    qualifiers: Annotated[tuple[SlugText, ...], tags] = ()
+    links: Annotated[tuple[Link, ...], tags] = ()
+    closing_code: Annotated[SlugText | None, latest] = None
+    investigator: Annotated[
+        OfficerText | None,
+        latest,
+        writes(*SUPERVISING, maker=True, because="Who investigates is settled by somebody who answers for the work."),
+    ] = None
+    crimes: Annotated[tuple[Crime, ...], grow, writes(*_DECIDES, because=_RECORDING)] = ()
+    not_crimes: Annotated[tuple[NotCrime, ...], grow, writes(*_DECIDES, because=_RECORDING)] = ()
+    crime_numbers: Annotated[tuple[CrimeNumber, ...], grow, ByRule()] = ()
+    cancellations: Annotated[
+        tuple[Cancellation, ...],
+        grow,
+        writes(
+            *SUPERVISING,
+            Role.REGISTRAR,
+            because="A recorded crime is cancelled by somebody independent of its investigation.",
+        ),
+    ] = ()
+    registrar_cancellations: Annotated[
+        tuple[Cancellation, ...],
+        grow,
+        writes(Role.REGISTRAR, because="A recorded rape is cancelled by the Force Crime Registrar alone."),
+    ] = ()
+    victims_told: Annotated[tuple[VictimTold, ...], grow, writes(*_DECIDES, because=_RECORDING)] = ()
+    abuse_victims: Annotated[tuple[AbuseVictim, ...], grow, Sees(("status",))] = ()
+    assessments: Annotated[tuple[AbuseAssessment, ...], grow, Sees(("status",))] = ()
+    confirmations: Annotated[tuple[Confirmation, ...], grow] = ()
 
     def scopes(self) -> frozenset[ScopeName]:
         """Its area, teams, missions and named officers; when it is in a compartment, that and nothing else."""

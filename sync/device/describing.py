@@ -7,12 +7,15 @@ from schemas.kinds import (
     KINDS,
     Alarm,
     Briefing,
+    CallBackSample,
     CustodyBooking,
     ForceSettings,
     InboxItem,
     Incident,
     Kind,
     Medical,
+    NumberSeries,
+    ProtectionPlan,
     Resource,
     Suspect,
     kind_named,
@@ -30,6 +33,9 @@ GIST: Final[dict[type[Kind], tuple[str, ...]]] = {
     InboxItem: ("field", "safe_because"),
     ForceSettings: ("body",),
     Alarm: ("words", "key"),
+    ProtectionPlan: ("child", "concern"),
+    CallBackSample: ("title",),
+    NumberSeries: ("series", "day"),
 }
 """Kind -> the fields that say together what a record is about; the first one is never empty."""
 _SHORT_CHARS: Final = 8
@@ -59,6 +65,8 @@ def called(value: Kind) -> str:
             return f"custody booking of {value.detainee}"
         case Medical():
             return f"medical record of booking {short(value.booking)}"
+        case ProtectionPlan():
+            return f"protection plan of {value.child}"
         case ForceSettings():
             return "settings of the force"
         case Alarm():

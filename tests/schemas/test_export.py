@@ -254,8 +254,9 @@ def test_the_page_of_kinds_tells_every_field() -> None:
             "incident",
             "status",
             [
-                "about `closed` when its author had not seen an entry of `arrests`; meanwhile `attended` is shown.",
-                "A change also says what its author saw of `arrests`.",
+                "author had not seen an entry of `arrests`, `abuse_victims`, `assessments`; meanwhile `attended` is",
+                "Refused while its author sees an entry of `abuse_victims` and none of `assessments` with the same",
+                "A change also says what its author saw of `arrests`, `abuse_victims`, `assessments`.",
                 "by `supervisor` or `control-room` within 1 h; then `control-room`",
             ],
         ),

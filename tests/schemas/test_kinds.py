@@ -12,12 +12,15 @@ from schemas.kinds import (
     KINDS,
     Alarm,
     Briefing,
+    CallBackSample,
     CustodyBooking,
     ForceSettings,
     InboxItem,
     Incident,
     Kind,
     Medical,
+    NumberSeries,
+    ProtectionPlan,
     Resource,
     Suspect,
     kind_named,
@@ -47,7 +50,7 @@ def registry_as_it_was() -> Iterator[None]:
 
 
 def test_the_kinds_are_those_of_the_design() -> None:
-    """Incidents, briefings, bookings and their medical part, what is scarce, who is wanted, what waits, settings."""
+    """Incidents, briefings, bookings, what is scarce, who is wanted, what waits, settings, plans, samples, numbers."""
     assert {name: spec.struct for name, spec in KINDS.items()} == {
         "incident": Incident,
         "briefing": Briefing,
@@ -58,8 +61,11 @@ def test_the_kinds_are_those_of_the_design() -> None:
         "inbox-item": InboxItem,
         "settings": ForceSettings,
         "alarm": Alarm,
+        "protection-plan": ProtectionPlan,
+        "call-back-sample": CallBackSample,
+        "number-series": NumberSeries,
     }
-    assert [name for name, spec in KINDS.items() if spec.by_rule] == ["inbox-item", "alarm"]
+    assert {name for name, spec in KINDS.items() if spec.by_rule} == {"inbox-item", "alarm", "number-series"}
     assert [name for name, spec in KINDS.items() if spec.named] == ["alarm"]
 
 
@@ -122,7 +128,8 @@ def test_only_a_persons_word_is_written_by_hand_on_what_the_rules_make() -> None
     assert [name for name, field in KINDS["alarm"].fields.items() if not field.by_rule] == ["acknowledged"]
     assert [name for name, field in KINDS["inbox-item"].fields.items() if not field.by_rule] == ["decision"]
     others = [field for spec in KINDS.values() if not spec.by_rule for field in spec.fields.values()]
-    assert not any(field.by_rule for field in others)
+    assert [field.name for field in others if field.by_rule] == ["urn", "crime_numbers"]
+    assert all(field.by_rule for field in KINDS["number-series"].fields.values())
 
 
 def test_the_names_and_the_engine_agree() -> None:
@@ -158,7 +165,7 @@ def test_a_struct_that_is_no_kind_is_refused_clearly() -> None:
     """An application that passes the wrong class is told what there is."""
     with pytest.raises(
         TypeError,
-        match="Kind is not a record kind; there are Alarm, Briefing, CustodyBooking, ForceSettings, InboxItem, Inc",
+        match="Kind is not a record kind; there are Alarm, Briefing, CallBackSample, CustodyBooking, ForceSettings",
     ):
         spec_of(Kind)
 
@@ -192,6 +199,57 @@ FULL: dict[str, dict[str, Any]] = {
         "named": ["wm30012"],
         "compartment": None,
         "retention": "serious",
+        "urn": "20261122-0147",
+        "uprn": "10009876543",
+        "people": [{"part": "caller", "name": "Robin Example", "born": "1984-05-17", "telephone": "0121 496 0000"}],
+        "first_contact": [
+            {"person": "Robin Example", "answers": [{"question": "alone", "reply": "yes"}], "asked_at": 3}
+        ],
+        "gradings": [
+            {
+                **dict.fromkeys(("threat", "harm", "risk", "investigation", "vulnerability", "engagement"), "solihull"),
+                "grade": "p1",
+                "graded_at": 3,
+            }
+        ],
+        "deployments": [{"call_sign": "BW31", "step": "at-scene", "at": 4}],
+        "methane": [
+            {
+                **dict.fromkeys(
+                    ("major", "exact_location", "type", "hazards", "access", "casualties", "emergency_services"),
+                    "solihull",
+                ),
+                "at": 4,
+            }
+        ],
+        "qualifiers": ["domestic-abuse"],
+        "links": [{"to": "0199c8a1-7c00-7a11-8b22-0000000000a2", "how": "series"}],
+        "closing_code": "resolved",
+        "investigator": "WM30012",
+        "crimes": [{"crime": "theft", "type": "theft", "offence": "theft", "by": "WM30012", "decided_at": 4}],
+        "not_crimes": [{"reason": "solihull", "by": "WM30012", "decided_at": 4}],
+        "crime_numbers": [{"crime": "theft", "number": "20261122-CR-0003"}],
+        "cancellations": [
+            {"crime": "theft", "code": "c3", "information": "solihull", "source": "film", "decided_at": 5}
+        ],
+        "registrar_cancellations": [
+            {"crime": "theft", "code": "c2", "information": "solihull", "source": "film", "decided_at": 5}
+        ],
+        "victims_told": [{"person": "Robin Example", "outcome": "recorded", "told_at": 5}],
+        "abuse_victims": [{"name": "Robin Example", "born": "1984-05-17", "relation": "son"}],
+        "assessments": [
+            {
+                "name": "Robin Example",
+                "born": "1984-05-17",
+                "question_set": "dara",
+                "version": "1",
+                "answers": [{"question": "afraid", "reply": "yes"}],
+                "risk": "high",
+                "judgement": "solihull",
+                "assessed_at": 5,
+            }
+        ],
+        "confirmations": [{"op": "hh-0042/7", "note": "solihull"}],
     },
     "custody-booking": {
         "suite": "perry-barr",
@@ -268,6 +326,40 @@ FULL: dict[str, dict[str, Any]] = {
     },
     "settings": {"body": "{}"},
     "alarm": {**LEAST["alarm"], "acknowledged": [], "escalations": [], "over_at": None},
+    "protection-plan": {
+        "child": "Robin Example",
+        "born": "2019-05-17",
+        "concern": "solihull",
+        "team": "public-protection",
+        "begun_at": 1,
+        "review_at": 2,
+        "incident": "0199c8a1-7c00-7a11-8b22-0000000000a1",
+        "status": "ended",
+        "ended_because": "solihull",
+        "guided": [
+            {
+                "question_set": "child",
+                "version": "1",
+                "answers": [{"question": "seen", "reply": "yes"}],
+                "asked_at": 1,
+            }
+        ],
+        "actions": [{"text": "solihull"}],
+        "reviews": [{"reviewed_at": 2, "finding": "solihull", "next_at": 3}],
+        "named": ["wm30012"],
+        "compartment": None,
+    },
+    "call-back-sample": {
+        "title": "x",
+        "area": "solihull",
+        "from_at": 1,
+        "until_at": 2,
+        "per_thousand": 20,
+        "seed": "solihull",
+        "calls": [{"incident": "0199c8a1-7c00-7a11-8b22-0000000000a1", "called_at": 3, "reached": True}],
+        "log": [{"text": "solihull"}],
+    },
+    "number-series": {"series": "incidents", "day": "2026-11-22", "last": 147},
     "medical": {
         "booking": "0199c8a1-7c00-7a11-8b22-0000000000a1",
         "suite": "perry-barr",
@@ -298,6 +390,9 @@ SCOPES = {
     "medical": {"suite:perry-barr:medical"},
     "settings": {"force"},
     "alarm": {"suite:perry-barr", "suite:perry-barr:inbox"},
+    "protection-plan": {"team:public-protection", "officer:wm30012"},
+    "call-back-sample": {"compartment:call-backs"},
+    "number-series": set(),
     "inbox-item": {"suite:perry-barr", "suite:perry-barr:inbox"},
 }
 
@@ -330,9 +425,9 @@ def test_scopes_are_a_pure_function_of_the_fields(kind: str) -> None:
             setattr(record, field.name, None)
 
 
-@pytest.mark.parametrize("kind", sorted(FULL))
+@pytest.mark.parametrize("kind", sorted(set(FULL) - {"number-series"}))
 def test_a_new_record_always_has_scopes(kind: str) -> None:
-    """What every record must have puts it somewhere; what it may have puts it into more places."""
+    """What every record must have puts it somewhere, what it may have elsewhere too; a count stays in the server."""
     found = built(kind, required_only=True).scopes()
     assert found
     assert found <= SCOPES[kind]

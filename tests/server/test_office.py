@@ -161,7 +161,8 @@ async def test_a_change_says_what_the_office_saw(desk: Desk) -> None:
     made = reread_op(desk.store.groups[-1][0].ops[0])
     assert await desk.bring(draft(grade="scheduled", status="assigned")) == ["changed"]
     op = reread_op(desk.store.groups[-1][0].ops[0])
-    assert dict(op.saw) == {"grade": (made.id,), "status": (), "arrests": ()}
+    beside = dict.fromkeys(("status", "arrests", "abuse_victims", "assessments"), ())
+    assert dict(op.saw) == {"grade": (made.id,), **beside}
     assert (await desk.values())[FieldName("grade")] == "scheduled"
 
 

@@ -215,7 +215,8 @@ def test_a_refused_outcome_leaves_the_record_as_it_was(desk: Desk) -> None:
 
 def test_a_commit_takes_a_bounded_number_of_ops(desk: Desk) -> None:
     """What is left comes next; nothing is skipped."""
-    submission = Submission(DeviceId("hh-1"), BOTH, tuple(op(n, n) for n in range(1, OPS_PER_COMMIT_MAX + 3)))
+    made = tuple(op(n, n, kind="resource") for n in range(1, OPS_PER_COMMIT_MAX + 3))
+    submission = Submission(DeviceId("hh-1"), BOTH, made)
     settled = desk.decide(submission)
     assert settled.taken == OPS_PER_COMMIT_MAX
     rest = desk.decide(submission, skip=settled.taken)

@@ -43,6 +43,9 @@ POLICIES: Final[dict[str, dict[str, str]]] = {
     ITEM: {"decision": "once", "candidates": "grow", "escalations": "grow"},
 }
 """Kind -> field -> policy; every other field is `latest`."""
+NUMBERS: Final = ("urn", "crime_numbers")
+"""What the server numbers in the order in which things came: no change says it, so it is looked at apart."""
+SERIES: Final = "number-series"
 RANKS: Final = {
     "grade": ("no-deployment", "scheduled", "p2", "p1"),
     "risk": ("standard", "medium", "high"),
@@ -360,9 +363,11 @@ def _distinct(said: Iterable[Any]) -> list[Any]:
 
 
 def of_row(row: Row) -> Cells:
-    """The cells that a row tells of, in the model's form."""
+    """The cells that a row tells of, in the model's form, without its numbers."""
     found: Cells = {}
     for field, raw in row.cells.items():
+        if field in NUMBERS:
+            continue
         if policy(row.kind, field) in {"grow", "tags"}:
             found[field] = Many(tuple((one, row.stamps[at].op, k) for one, at, k in raw))
             continue

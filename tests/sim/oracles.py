@@ -76,7 +76,8 @@ class Audit(Watch):
             told.take(one)
         self._heads = {scope: head.seq for scope, head in store.heads.items()}
         changed = {record for record in told.records if fresh and told.version(record) == settled.seq}
-        written = {row.record for row in settled.rows}
+        _numbered(server)
+        written = {row.record for row in settled.rows if row.kind != model.SERIES}
         require(3, written == changed, f"commit {settled.seq} wrote {sorted(written)}, not {sorted(changed)}")
         for record in sorted(written):
             self.record(server, record)
@@ -173,7 +174,8 @@ class Audit(Watch):
         if kept is not None and kept[0] == seen:
             return kept[1]
         state = device.replica.view(record)
-        shown = None if state is None else {str(name): value for name, value in state.values().items()}
+        held = {} if state is None else state.values()
+        shown = None if state is None else {str(name): one for name, one in held.items() if name not in model.NUMBERS}
         self._views[device.id, record] = seen, shown
         return shown
 
@@ -300,7 +302,8 @@ class Audit(Watch):
     def at_rest(self, server: SimServer, devices: Iterable[SimDevice]) -> None:
         """All links are up and nothing is on its way: the replicas are what the server says they are."""
         self.at_any_time(server, devices)
-        for record in server.store.rows:
+        counted = {record for record in server.store.rows if decode_row(server.store.rows[record]).kind == model.SERIES}
+        for record in server.store.rows.keys() - counted:
             self.record(server, record)
         for device in devices:
             self.lineage[device.id] = server.store.epoch
@@ -370,6 +373,15 @@ def _is_stuck(server: SimServer, device: SimDevice, n: OpNumber) -> bool:
 
 def _without_claims(held: Mapping[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in held.items() if field not in {"hold", "claimed"}}
+
+
+def _numbered(server: SimServer) -> None:
+    """Every incident has a number of its own, and of each day every one up to the last: promise 2."""
+    rows = [decode_row(body) for body in server.store.rows.values()]
+    given = [row.cells[FieldName("urn")][0] for row in rows if row.kind == "incident"]
+    last = {row.cells[FieldName("day")][0]: row.cells[FieldName("last")][0] for row in rows if row.kind == model.SERIES}
+    counted = [f"{day.replace('-', '')}-{n:04}" for day, upto in last.items() for n in range(1, upto + 1)]
+    require(2, sorted(given) == sorted(counted), f"numbers {sorted(given)}, counted {last}")
 
 
 def _as_declared(item: model.Cells) -> None:

@@ -83,7 +83,7 @@ def outcome(edits: Edits, order: Sequence[int], restarted: Collection[int] = ())
         said: dict[RecordId, dict[str, set[str]]] = {}
         for record, raw in world.server.store.rows.items():
             row = decode_row(raw)
-            if row.kind == model.ITEM:
+            if row.kind in {model.ITEM, model.SERIES}:
                 continue
             cells = model.of_row(row)
             free = {field for field in cells if model.policy(row.kind, field) not in DECIDED_BY_ORDER}

@@ -12,12 +12,15 @@ from schemas.ids import SLUG_PATTERN
 from schemas.kinds import (
     Alarm,
     Briefing,
+    CallBackSample,
     CustodyBooking,
     ForceSettings,
     InboxItem,
     Incident,
     Kind,
     Medical,
+    NumberSeries,
+    ProtectionPlan,
     Resource,
     Suspect,
 )
@@ -34,6 +37,9 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "decisions": InboxItem,
     "settings": ForceSettings,
     "warnings": Alarm,
+    "plans": ProtectionPlan,
+    "call-backs": CallBackSample,
+    "series": NumberSeries,
 }
 """What the kinds are called here."""
 WAIT_S: Final = 30.0

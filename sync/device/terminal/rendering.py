@@ -12,6 +12,7 @@ from schemas.ids import FieldName, RecordId
 from schemas.kinds import (
     Alarm,
     Briefing,
+    CallBackSample,
     CustodyBooking,
     ForceSettings,
     InboxItem,
@@ -19,6 +20,8 @@ from schemas.kinds import (
     Kind,
     KindSpec,
     Medical,
+    NumberSeries,
+    ProtectionPlan,
     Resource,
     Suspect,
     spec_of,
@@ -53,6 +56,9 @@ _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     InboxItem: ("opened_at", "due_at", "subject_kind", "field"),
     ForceSettings: ("body",),
     Alarm: ("raised_at", "due_at", "what", "subject_kind"),
+    ProtectionPlan: ("begun_at", "team", "status"),
+    CallBackSample: ("from_at", "area", "per_thousand"),
+    NumberSeries: ("series", "day", "last"),
 }
 """Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""
 

@@ -10,6 +10,7 @@ from schemas.roles import Role
 from schemas.wire import Result
 from server.commits import Submission
 from server.logbook import HEAD, Entry, outcome_digest
+from server.numbering import series_id
 from server.roles import Roles
 from server.store.memory import MemoryStore
 from sync.evidence import leaf
@@ -54,7 +55,10 @@ def test_every_op_entry_and_row_has_one_leaf_that_bears_its_hash(store: MemorySt
         RowsLeaf(
             seq=Seq(1),
             at=NOW,
-            rows=((record(1), hashlib.sha256(at_once(store.record(record(1))) or b"").digest()),),
+            rows=tuple(
+                (one, hashlib.sha256(at_once(store.record(one)) or b"").digest())
+                for one in (record(1), series_id("", "2023-11-14"))
+            ),
         ),
     ]
     assert [one.leaf for one in kept] == [0, 1]
