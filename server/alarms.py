@@ -20,7 +20,7 @@ class Alarm(msgspec.Struct, frozen=True):
     """Something that a person must look at.
 
     Attributes:
-        code: what: `chain_differs`, `reads_missing`.
+        code: what: `chain_differs`, `reads_missing`, `witness_conflict`, `administration_recovered`.
         seat: whose.
         detail: in words.
         at: when it was noticed (ms since 1970).

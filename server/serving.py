@@ -134,22 +134,25 @@ class GracefulServer(OrderlyServer):
 
 
 Ready = Callable[[Address, str | None], None]
-"""Called once when the server listens: its address, and while there is no administrator the link for the first one."""
+"""Called once when the server listens: its address, and the link for an administrator where one is to be made."""
 
 
-def run(configuration: Configuration, ready: Ready, hide: Callable[[str], None]) -> None:
+def run(configuration: Configuration, ready: Ready, hide: Callable[[str], None], *, recover: bool = False) -> None:
     """`serve` on the fastest event loop there is, until it returns."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(configuration, ready, hide))
+        runner.run(serve(configuration, ready, hide, recover=recover))
 
 
-async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str], None]) -> None:
+async def serve(
+    configuration: Configuration, ready: Ready, hide: Callable[[str], None], *, recover: bool = False
+) -> None:
     """Serve a data folder until a signal says to stop.
 
     Args:
         configuration: what the server is told; its data folder is made when it is not there.
         ready: see `Ready`.
         hide: called with each secret that must not come into the log.
+        recover: make a link for an administrator although there are some.
 
     Raises:
         StoreError: the folder or a TLS file cannot be used, or the address is taken.
@@ -173,7 +176,7 @@ async def serve(configuration: Configuration, ready: Ready, hide: Callable[[str]
     )
     try:
         await beatbook.start()
-        code = await beatbook.authority.enrolling.first_link()
+        code = await beatbook.authority.enrolling.first_link(recover=recover)
         if code is not None:
             hide(code)
 

@@ -6,12 +6,15 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 import click
 
 from server.configuration import read_configuration
 from server.redaction import RedactingFormatter, secrets_of
 from server.serving import Address, run
+
+NOBODY: Final = "  Nobody administers it. This link makes an administrator, once, within a day:"
 
 
 @click.command("serve")
@@ -30,6 +33,10 @@ from server.serving import Address, run
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="How much is logged, on standard error.  [default: info]",
 )
+@click.option(
+    "--recover", is_flag=True,
+    help="Print a link for an administrator although there are some: for when none of them can sign in any more.",
+)  # fmt: skip
 @click.option("--stop-on-eof", is_flag=True, help="Stop when standard input ends, for a program that starts a server.")
 def command(  # noqa: PLR0917  one parameter per option
     config: Path | None,
@@ -37,6 +44,7 @@ def command(  # noqa: PLR0917  one parameter per option
     host: str | None,
     port: int | None,
     log_level: str | None,
+    recover: bool,
     stop_on_eof: bool,
 ) -> None:
     """Run the sync server until it is told to stop (Ctrl-C or SIGTERM)."""
@@ -54,7 +62,7 @@ def command(  # noqa: PLR0917  one parameter per option
     def ready(address: Address, link: str | None) -> None:
         click.echo(f"Beatbook serves {configuration.data}")
         if link is not None:
-            click.echo("  Nobody administers it yet. This link makes the first administrator, once, within a day:")
+            click.echo("  This link makes an administrator, once, with this run of the server:" if recover else NOBODY)
             click.echo(f"  {link}")
             click.echo(f"  beatbook setup LINK --server {address.http} --officer COLLAR --name NAME --device ID")
         click.echo(f"  handhelds: {address.sync}")
@@ -63,7 +71,7 @@ def command(  # noqa: PLR0917  one parameter per option
 
     if stop_on_eof:
         threading.Thread(target=_stop_on_eof, daemon=True).start()
-    run(configuration, ready, lambda secret: formatter.know([secret]))
+    run(configuration, ready, lambda secret: formatter.know([secret]), recover=recover)
 
 
 def _stop_on_eof() -> None:
