@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from schemas.errors import StoreError
-from server.registry import codes, devices, organisation, people, records, seats, signing
+from server.registry import codes, devices, organisation, parting, people, records, seats, signing
 from server.registry.acts import (
     Act,
     CodeAct,
     DeviceAct,
     OrganisationAct,
+    PartingAct,
     PeopleAct,
     SeatAct,
     SignInAct,
@@ -60,6 +61,8 @@ class Registry(State):
             seats.check(self, act)
         elif isinstance(act, SignInAct):
             signing.check(self, act)
+        elif isinstance(act, PartingAct):
+            parting.check(self, act)
         else:
             records.check(self, act)
 
@@ -77,5 +80,7 @@ class Registry(State):
             seats.apply(self, act)
         elif isinstance(act, SignInAct):
             signing.apply(self, act)
+        elif isinstance(act, PartingAct):
+            parting.apply(self, act)
         else:
             records.apply(self, act)

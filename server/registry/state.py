@@ -1,5 +1,7 @@
 """What the registry holds between two acts: mutable, keyed by the names that acts use. Only the fold changes it."""
 
+import enum
+
 import msgspec
 
 from schemas.ids import DeviceId, Generation, Millis, OfficerId, RecordId, ScopeName
@@ -102,6 +104,27 @@ class Held(msgspec.Struct):
     active: bool
 
 
+class HandOver(enum.Enum):
+    """Whether what rests unsent at a seat of a revoked device may be handed over."""
+
+    REFUSED = "refused"
+    """Nobody has allowed it, or it came to its end."""
+    ALLOWED = "allowed"
+    """The next right sign-in is let in for it."""
+    BEGUN = "begun"
+    """The server's share was given out for it; the seat is wiped when all has come."""
+
+
+class ReadsState(enum.Enum):
+    """How a seat's read log stands to what the server holds of it."""
+
+    WHOLE = "whole"
+    SET_BACK = "set-back"
+    """It lacks entries or has others: no lease is given, and nothing of it is taken, until somebody has looked."""
+    PARDONED = "pardoned"
+    """Somebody has looked: it may go on behind what the server holds."""
+
+
 class Seat(msgspec.Struct, eq=False):
     """An officer's store on a device."""
 
@@ -113,6 +136,10 @@ class Seat(msgspec.Struct, eq=False):
     sign_in: SignIn | None = None
     held: dict[ScopeName, Held] = {}
     wipe: WipeOrdered | None = None
+    hand_over: HandOver = HandOver.REFUSED
+    hand_over_at: Millis = Millis(0)
+    """When the hand-over was begun, once it was (ms since 1970)."""
+    reads: ReadsState = ReadsState.WHOLE
     retired: bool = False
     """Whether it was wiped, or its device enrolled anew: it is never used again."""
 

@@ -44,6 +44,14 @@ from server.registry.acts.organisation import (
     UnitMerged,
     UnitRenamed,
 )
+from server.registry.acts.parting import (
+    HandOverAllowed,
+    HandOverBegun,
+    PartingAct,
+    ReadsPardoned,
+    ReadsResumed,
+    ReadsSetBack,
+)
 from server.registry.acts.people import (
     Assigned,
     Cleared,
@@ -91,6 +99,8 @@ __all__ = [
     "Disclosed",
     "DisclosedAt",
     "Ended",
+    "HandOverAllowed",
+    "HandOverBegun",
     "KeyRenewed",
     "LeaseSet",
     "MissionBegun",
@@ -101,10 +111,14 @@ __all__ = [
     "OfficerEnded",
     "OfficerReturned",
     "OrganisationAct",
+    "PartingAct",
     "PassphraseChanged",
     "PeopleAct",
     "PersonSpan",
     "Posted",
+    "ReadsPardoned",
+    "ReadsResumed",
+    "ReadsSetBack",
     "RecordAct",
     "RecordErased",
     "RecordErasedAt",
@@ -138,7 +152,7 @@ __all__ = [
     "within",
 ]
 
-Act: TypeAlias = OrganisationAct | PeopleAct | CodeAct | DeviceAct | SeatAct | SignInAct | RecordAct
+Act: TypeAlias = OrganisationAct | PeopleAct | CodeAct | DeviceAct | SeatAct | SignInAct | RecordAct | PartingAct
 TAGS: Final = frozenset(str(kind.__struct_config__.tag) for kind in typing.get_args(Act))
 """The tags that this program knows."""
 

@@ -77,3 +77,15 @@ def _devices(force: Force) -> None:
     force.do(a.WipeOrdered, device="hh-1", why="lost")
     force.do(a.Wiped, device="hh-1", receipt=digest("w"))
     force.do(a.DeviceRevoked, device="hh-1", why="lost")
+    _parting(force)
+
+
+def _parting(force: Force) -> None:
+    force.do(a.DeviceEnrolled, device="hh-2", public_key=digest("k3"), certificate=b"signed")
+    seat = force.seat("WM1", "hh-2")
+    force.do(a.ReadsSetBack, seat=seat, kept=12)
+    force.do(a.ReadsPardoned, seat=seat, why="the disk was restored from a backup")
+    force.do(a.ReadsResumed, seat=seat)
+    force.do(a.DeviceRevoked, device="hh-2", why="stolen")
+    force.do(a.HandOverAllowed, device="hh-2", seat=seat, why="it was found")
+    force.do(a.HandOverBegun, seat=seat)

@@ -19,9 +19,11 @@ from tests.server.registry.force import T0, Force, digest
 KINDS = typing.get_args(a.Act)
 EVER_USED = {
     "assigned-1", "cleared-1", "code-issued-1", "code-used-1", "code-withdrawn-1", "compartment-made-1",
-    "device-enrolled-1", "device-revoked-1", "disclosed-1", "disclosed-2", "key-renewed-1", "lease-set-1",
+    "device-enrolled-1", "device-revoked-1", "disclosed-1", "disclosed-2", "hand-over-allowed-1", "hand-over-begun-1",
+    "key-renewed-1", "lease-set-1",
     "mission-begun-1", "mission-ended-1", "mission-joined-1", "named-grant-1", "officer-added-1", "officer-ended-1",
-    "officer-returned-1", "passphrase-changed-1", "posted-1", "record-erased-1",
+    "officer-returned-1", "passphrase-changed-1", "posted-1", "reads-pardoned-1", "reads-resumed-1", "reads-set-back-1",
+    "record-erased-1",
     "record-erased-2", "retention-reviewed-1", "retention-reviewed-2", "role-given-1",
     "scope-granted-1", "seat-opened-1", "seat-rights-1", "shift-set-1", "sign-in-locked-1", "sign-in-refused-1",
     "sign-in-unlocked-1", "signed-in-1", "signed-out-1", "span-ended-1", "unit-added-1", "unit-ended-1",
