@@ -21,6 +21,7 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True):
         officer: whose seat it is; None where that is not asked.
         wipe: why it must destroy what it holds; None when it need not.
         welcome: whether it may do more than remove what it holds: not so for a device that is revoked.
+        closing: whether it is here to hand over what it had not sent: then `handed_over` is to follow.
         until: when its sign-in ends (ms since 1970); None where it never does.
     """
 
@@ -28,6 +29,7 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True):
     officer: OfficerId | None = None
     wipe: str | None = None
     welcome: bool = True
+    closing: bool = False
     until: Millis | None = None
 
 
@@ -61,6 +63,16 @@ class Gate(Protocol):
 
         Raises:
             StoreError: that cannot be kept now.
+        """
+
+    async def handed_over(self, device: DeviceId) -> None:
+        """A seat that is `closing` has removed all, and all that it had not sent is durable here.
+
+        Args:
+            device: the seat.
+
+        Raises:
+            StoreError: what follows from it cannot be kept now.
         """
 
     async def lease(self, device: DeviceId, *, fresh_share: bool = False) -> Lease | None:

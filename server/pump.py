@@ -7,9 +7,9 @@ has gone into the socket, so a slow device costs its position, not memory.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -110,6 +110,8 @@ class Connection:
         self._beside: set[asyncio.Task[None]] = set()
         self._told = 0
         self._parting: tuple[str, Millis] | None = None
+        self._closing = False
+        self._closed = False
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
 
     def wake(self) -> None:
@@ -125,8 +127,10 @@ class Connection:
         session = self.session
         session.tick(now)
         if session.device is not None and session.ending is None:
-            if self._parting is not None and (now >= self._parting[1] or not (session.leaving or session.handing_over)):
+            if self._parting is not None and now >= self._parting[1]:
                 session.fail(PeerError(self._parting[0]))
+            elif self._parting is not None and not (session.leaving or session.handing_over):
+                self._parted(self._parting[0])
             elif self._until is not None and now >= self._until:
                 session.fail(PeerError("bad_token", "its sign-in has ended"))
             elif self._renew_at is not None and now >= self._renew_at and self._renewing is None:
@@ -141,6 +145,29 @@ class Connection:
         """
         if self._parting is None:
             self._parting = (code, Millis(self._services.now() + PARTING_MS))
+
+    def _parted(self, code: str) -> None:
+        """The device has removed all it must, and all that it sealed is durable."""
+        if not self._closing:
+            self.session.fail(PeerError(code))
+        elif not self._closed:
+            # What is left on the device is destroyed before it goes: it is told so, and says so.
+            self._closed = True
+            self._begin(self._close_seat())
+
+    async def _close_seat(self) -> None:
+        device = self.session.device
+        try:
+            if device is not None:
+                await self._services.gate.handed_over(device)
+        except (StoreError, UsageError) as error:
+            _log.error("that %s has handed over cannot be noted: %s", device, error)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside reading and writing, to its end."""
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
     async def renew(self, *, fresh_share: bool = False) -> None:
         """Give the device a new lease, with the log's newest checkpoint."""
@@ -258,6 +285,7 @@ class Connection:
             self._leased(admission.lease)
             services.hub.enter(demand.device, self)
             if not seated.welcome:
+                self._closing = seated.closing
                 self.part("device_revoked")
             if self.session.set_back:
                 self._raise_alarm(CHAIN_DIFFERS, "its op chain ends before, or differs from, what the server holds")
@@ -343,9 +371,7 @@ class Connection:
     def _received(self, receipt: Receipt) -> None:
         """Something has left the replica: once all of it has, a new share makes what is left on the disk useless."""
         if isinstance(receipt.message, Wiped):
-            task = asyncio.create_task(self._wiped(receipt.message))
-            self._beside.add(task)
-            task.add_done_callback(self._beside.discard)
+            self._begin(self._wiped(receipt.message))
         elif self._renew_at is not None and not self.session.leaving and self._renewing is None:
             self._renewing = asyncio.create_task(self.renew(fresh_share=True))
 

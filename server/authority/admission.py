@@ -15,7 +15,7 @@ from server.authority.ledger import Ledger
 from server.federation.refusals import RefusedError
 from server.federation.tokens import AccessToken, TokenIssuer
 from server.registry import held_roles, live_sign_in, rights_of
-from server.registry.state import Seat
+from server.registry.state import Device, Seat
 from server.roles import Roles
 from sync.device.dpop import thumbprint
 
@@ -72,17 +72,28 @@ class Admission:
         self._issuer = issuer
         self._now = now
 
-    def look(self, token: str) -> Admitted:
-        """Who shows a token. That they hold its key is for the proof of the call to show.
+    def read(self, token: str) -> AccessToken:
+        """What a token says, that was given out for a seat and a key as they are now. It lets nobody in by itself.
 
         Raises:
-            RefusedError: `token_invalid`, or `sign_in_ended`.
+            RefusedError: `token_invalid`.
         """
-        now = self._now()
-        said = self._issuer.verify(token, now)
-        seat = self._usable(said.seat)
+        said = self._issuer.verify(token, self._now())
+        seat = self._ledger.registry.seats.get(said.seat)
         if seat is None or said.jkt != thumbprint(seat.device.public_key) or said.officer != seat.officer.officer:
             raise RefusedError("token_invalid", f"the token of {said.officer} at {said.seat}: no such seat any more")
+        return said
+
+    def look(self, said: AccessToken) -> Admitted:
+        """Who shows a token, once the proof of the call has shown that they hold its key.
+
+        Raises:
+            RefusedError: `device_revoked`, `device_wiped`, `seat_wiped`, `sign_in_ended`, or `token_invalid` at a seat
+                that is used no more.
+        """
+        now = self._now()
+        seat = self._ledger.registry.seats[said.seat]
+        self._require_trusted(seat)
         self._check_live(seat, said, now)
         registry = self._ledger.registry
         return Admitted(
@@ -95,17 +106,27 @@ class Admission:
             scopes=frozenset(rights_of(registry, seat.seat, now)),
         )
 
-    def key_of(self, device: DeviceId) -> str | None:
-        """The thumbprint of a trusted device's key; None for a device that is none."""
+    def key_of(self, device: DeviceId) -> bytes | None:
+        """A device's key, trusted or not; None for a device that is none."""
         known = self._ledger.registry.devices.get(device)
-        if known is None or known.revoked is not None or known.wipe is not None:
-            return None
-        return thumbprint(known.public_key)
+        return None if known is None else known.public_key
 
-    def key_of_seat(self, seat: DeviceId) -> str | None:
-        """The thumbprint of the key of a usable seat's device; None for a seat that is none."""
-        known = self._usable(seat)
-        return None if known is None else thumbprint(known.device.public_key)
+    def device_of(self, seat: DeviceId) -> DeviceId | None:
+        """The device that a seat is on; None for a seat that is none."""
+        known = self._ledger.registry.seats.get(seat)
+        return None if known is None else known.device.device
+
+    def had_key(self, device: DeviceId, key: bytes) -> bool:
+        """Whether a key is or once was this device's: one that was enrolled anew since is not what it was."""
+        return self._ledger.registry.keys.get(key) == device
+
+    def require_trusted(self, device: DeviceId) -> None:
+        """Let only a device pass that is trusted. Whoever calls has seen a proof of its key.
+
+        Raises:
+            RefusedError: `device_wiped` or `device_revoked`.
+        """
+        _require_device(self._ledger.registry.devices[device])
 
     def renew(self, seat: DeviceId) -> Renewed:
         """Another token for whoever is signed in at a seat, or for the program whose seat it is.
@@ -114,10 +135,11 @@ class Admission:
             seat: its id. Whoever calls has seen a proof of its device's key.
 
         Raises:
-            RefusedError: `sign_in_ended`.
+            RefusedError: `sign_in_ended`, or as `look`.
         """
-        now, known = self._now(), self._usable(seat)
-        if known is None or not known.officer.serves(now):
+        now, known = self._now(), self._ledger.registry.seats[seat]
+        self._require_trusted(known)
+        if not known.officer.serves(now):
             raise RefusedError("sign_in_ended", f"seat {seat} is not in use")
         live = None if known.unattended else live_sign_in(self._ledger.registry, seat, now)
         if live is None and not known.unattended:
@@ -136,11 +158,12 @@ class Admission:
             until=None if live is None else live.until,
         )
 
-    def _usable(self, name: DeviceId) -> Seat | None:
-        seat = self._ledger.registry.seats.get(name)
-        if seat is None or seat.retired or seat.wipe is not None:
-            return None
-        return None if seat.device.revoked is not None or seat.device.wipe is not None else seat
+    def _require_trusted(self, seat: Seat) -> None:
+        _require_device(seat.device)
+        if seat.wipe is not None:
+            raise RefusedError("seat_wiped", f"seat {seat.seat}: {seat.wipe.why}")
+        if seat.retired:
+            raise RefusedError("token_invalid", f"seat {seat.seat} is used no more")
 
     def _check_live(self, seat: Seat, said: AccessToken, now: Millis) -> None:
         if not seat.officer.serves(now):
@@ -148,3 +171,10 @@ class Admission:
         live = None if seat.unattended else live_sign_in(self._ledger.registry, seat.seat, now)
         if said.sign_in != (UNATTENDED if seat.unattended else None if live is None else live.sid):
             raise RefusedError("sign_in_ended", f"the sign-in of {said.officer} at {said.seat} has ended")
+
+
+def _require_device(device: Device) -> None:
+    if device.wipe is not None:
+        raise RefusedError("device_wiped", f"{device.device}: {device.wipe.why}")
+    if device.revoked is not None:
+        raise RefusedError("device_revoked", f"{device.device}: {device.revoked.why}")

@@ -23,7 +23,15 @@ from server.federation.settings import SignInSettings
 from server.federation.tokens import TokenIssuer
 from server.hub import Hub
 from server.registry import DEFAULT_RULES, Rules
-from server.registry.acts import Act, DeviceRevoked, SignedIn, SignedOut, WipeOrdered
+from server.registry.acts import (
+    Act,
+    DeviceRevoked,
+    HandOverAllowed,
+    ReadsPardoned,
+    SignedIn,
+    SignedOut,
+    WipeOrdered,
+)
 from server.store import Store
 from server.witness.client import WitnessAddress
 
@@ -150,6 +158,22 @@ class Authority:
         async with self.gatekeeper.destroying(seats) as shares:
             order = WipeOrdered(by=by, at=self.now(), device=device, seat=seat, why=why)
             await self.ledger.perform(order, secrets=shares)
+
+    async def allow_hand_over(self, device: DeviceId, seat: DeviceId | None, by: str, why: str) -> None:
+        """Let what rests unsent on a revoked device, or at one seat of it, be handed over by its officers, once.
+
+        Raises:
+            UsageError: there is nothing that could be; the text says why.
+        """
+        await self.ledger.perform(HandOverAllowed(by=by, at=self.now(), device=device, seat=seat, why=why))
+
+    async def pardon(self, seat: DeviceId, by: str, why: str) -> None:
+        """Let a read log that was set back go on behind what is held of it, once somebody has looked into it.
+
+        Raises:
+            UsageError: there is nothing to pardon.
+        """
+        await self.ledger.perform(ReadsPardoned(by=by, at=self.now(), seat=seat, why=why))
 
     def _looked_at(self, seat: DeviceId, grants: Mapping[ScopeName, Generation]) -> None:
         self._hub.regrant(seat, grants)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.errors import PeerError
+from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, Generation, Millis, ScopeName
 from schemas.wire import SHARE_BYTES, HelloBody, Lease
 from server.authority.checkpoints import Checkpoints
@@ -18,14 +18,18 @@ from server.federation.refusals import RefusedError
 from server.federation.tokens import TokenIssuer
 from server.gate import Seated
 from server.registry import held_roles, live_sign_in, roles_of
-from server.registry.acts import Wiped
+from server.registry.acts import SERVER, Wiped, WipeOrdered
 from server.registry.rights import lease_ms
-from server.registry.state import Seat, SignIn
+from server.registry.state import HandOver, Seat, SignIn
 from server.roles import Roles
 from server.store import Store
 from sync.device.dpop import thumbprint
 
 SHARE_PREFIX: Final = "share/"
+HAND_OVER_MS: Final = 15 * 60_000
+"""For how long the share that is given out to hand over may be used."""
+HANDED_OVER: Final = "all that was not sent was handed over"
+"""Why the seat is wiped afterwards."""
 
 
 class KeptShare(msgspec.Struct, frozen=True):
@@ -90,7 +94,12 @@ class Gatekeeper:
         if thing.revoked is not None or not seat.officer.serves(now):
             # Let in to remove what it holds, and for nothing else.
             await self._ledger.bring_up(device)
-            return Seated(public_key=thing.public_key, officer=seat.officer.officer, welcome=False)
+            return Seated(
+                public_key=thing.public_key,
+                officer=seat.officer.officer,
+                welcome=False,
+                closing=seat.hand_over is HandOver.BEGUN,
+            )
         until = None if seat.unattended else self._sign_in(seat, body.token, now).until
         await self.confirm_share(device, body.share_no)
         await self._ledger.bring_up(device)
@@ -145,6 +154,40 @@ class Gatekeeper:
                 seat=None if whole else device,
                 receipt=hashlib.sha256(receipt).digest(),
             )
+        )
+
+    async def handed_over(self, device: DeviceId) -> None:
+        """See `Gate`.
+
+        The seat is wiped as it would be by an administrator: in one commit the share goes with which the replica could
+        be opened again.
+        """
+        seat = self._ledger.registry.seats.get(device)
+        if seat is None or seat.retired or seat.wipe is not None or seat.hand_over is not HandOver.BEGUN:
+            return
+        async with self.destroying([device]) as shares:
+            order = WipeOrdered(by=SERVER, at=self._now(), device=seat.device.device, seat=device, why=HANDED_OVER)
+            await self._ledger.perform(order, secrets=shares)
+
+    async def parting_lease(self, device: DeviceId) -> Lease:
+        """What opens a replica to hand over what was not sent in it: the share, for a short time, and no token.
+
+        Raises:
+            UsageError: the share is no longer kept.
+        """
+        share = await self.share(device)
+        if not share.share:
+            raise UsageError(f"the server's share of the keys of {device} was destroyed: nothing opens them any more")
+        return Lease(
+            until=Millis(self._now() + HAND_OVER_MS),
+            lasts_ms=HAND_OVER_MS,
+            token="",
+            token_lasts_ms=HAND_OVER_MS,
+            share_no=share.no,
+            share=share.share,
+            share_before=share.before,
+            roles=(),
+            seal_to=self._seal_to,
         )
 
     async def lease(self, device: DeviceId, *, fresh_share: bool = False) -> Lease | None:

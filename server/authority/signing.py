@@ -12,7 +12,7 @@ import msgspec
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, Millis, OfficerId
 from schemas.wire import Lease
-from server.authority.gatekeeper import Gatekeeper
+from server.authority.gatekeeper import HAND_OVER_MS, Gatekeeper
 from server.authority.ledger import Ledger
 from server.authority.passphrases import Passphrases
 from server.federation.refusals import RefusedError
@@ -22,6 +22,7 @@ from server.registry import may_sign_in
 from server.registry.acts import (
     SERVER,
     Act,
+    HandOverBegun,
     SeatOpened,
     SignedIn,
     SignedOut,
@@ -29,6 +30,7 @@ from server.registry.acts import (
     SignInRefused,
     SignInUnlocked,
 )
+from server.registry.state import HandOver, Seat
 
 SIGN_IN_MS: Final = 12 * 60 * 60_000
 """How long a sign-in lasts: the longest shift."""
@@ -114,6 +116,66 @@ class SigningIn:
         await self._choose(officer, passphrase, new_passphrase, once=once_until is not None)
         return await self.admit(device, officer, _PASSPHRASE)
 
+    # --- handing over ------------------------------------------------------------------------------------------------
+
+    def hands_over(self, device: DeviceId, officer: OfficerId) -> bool:
+        """Whether an officer may sign in on a revoked device to hand over what was not sent, and for nothing else."""
+        return self._to_hand_over(device, officer, self._now()) is not None
+
+    async def hand_over(
+        self, device: DeviceId, officer: OfficerId, passphrase: str, address: str | None
+    ) -> SignedInSeat:
+        """Let an officer hand over what rests on a revoked device, once they have shown their passphrase.
+
+        It uses the permission up; one that was broken off can be taken up again for a quarter of an hour. They get the
+        share of their seat's keys and no token: the device's key alone lets its session in, and that takes what was not
+        sent, and sends no record.
+
+        Args:
+            device, officer, passphrase, address: as in `sign_in`.
+
+        Raises:
+            RefusedError: as in `sign_in`.
+            UsageError: nobody has allowed it, or the share is no longer kept.
+            StoreError: it could not be made durable.
+        """
+        now = self._now()
+        names = subjects(officer, device, address)
+        await self._tries.begin(names, now)
+        right = await self._passphrases.check(officer, passphrase)
+        person = self._ledger.registry.officers[officer]
+        locked = person.locked and (person.locked_until is None or now < person.locked_until)
+        if not right or locked:
+            why = "wrong passphrase" if not right else "the sign-in is locked"
+            await self._refuse(officer, device, f"{why}, to hand over", now)
+            raise RefusedError("sign_in_wrong", f"{why}: {officer} on {device}, to hand over")
+        await self._tries.succeed(names, now)
+        seat = self._to_hand_over(device, officer, now)
+        if seat is None:
+            raise UsageError(f"nobody has allowed {officer} to hand over from {device}, or it was used meanwhile")
+        lease = await self._gatekeeper.parting_lease(seat)
+        if self._ledger.registry.seats[seat].hand_over is HandOver.ALLOWED:
+            await self._ledger.perform(HandOverBegun(by=officer, at=now, seat=seat))
+        return SignedInSeat(seat=seat, officer=officer, until=lease.until, lease=lease, server_time=now)
+
+    def _to_hand_over(self, device: DeviceId, officer: OfficerId, now: Millis) -> DeviceId | None:
+        known = self._ledger.registry.devices.get(device)
+        if known is None or known.revoked is None or known.wipe is not None:
+            return None
+        return next(
+            (
+                seat.seat
+                for seat in known.seats
+                if seat.officer.officer == officer
+                and not seat.retired
+                and seat.wipe is None
+                and (seat.hand_over is HandOver.ALLOWED or _goes_on(seat, now))
+            ),
+            None,
+        )
+
+    # --- signing in --------------------------------------------------------------------------------------------------
+
     async def _check_way(self, device: DeviceId, officer: OfficerId, method: str) -> None:
         if method != _WEBAUTHN and await self._needs_key(officer):
             # Whoever came so far knows the rest of what an administrator shows: that must not go by unseen.
@@ -160,7 +222,8 @@ class SigningIn:
         """Sign an officer in whose identity has been established otherwise (OIDC, WebAuthn).
 
         Raises:
-            RefusedError: `webauthn_needed`: they have to use a security key.
+            RefusedError: `webauthn_needed`: they have to use a security key; `seat_wiped`: what they had there is to be
+                destroyed first.
             UsageError: they may not sign in on that device now.
         """
         await self._check_way(device, officer, method)
@@ -169,7 +232,10 @@ class SigningIn:
         registry = self._ledger.registry
         thing = registry.devices.get(device)
         seats = [] if thing is None else [each for each in thing.seats if each.officer.officer == officer]
-        seat = next((each.seat for each in seats if not each.retired), None)
+        present = next((each for each in seats if not each.retired), None)
+        if present is not None and present.wipe is not None:
+            raise RefusedError("seat_wiped", f"seat {present.seat}: {present.wipe.why}")
+        seat = None if present is None else present.seat
         if seat is None:
             seat = registry.next_seat(device)
             acts.append(SeatOpened(by=SERVER, at=now, seat=seat, device=device, officer=officer))
@@ -201,3 +267,8 @@ class SigningIn:
             UsageError: there is none of that name, or it has ended.
         """
         await self._ledger.perform(SignedOut(by=by, at=self._now(), sid=sign_in, why=why))
+
+
+def _goes_on(seat: Seat, now: Millis) -> bool:
+    """Whether a hand-over was begun a short while ago: what broke it off is no reason to ask for another permission."""
+    return seat.hand_over is HandOver.BEGUN and seat.hand_over_at <= now < seat.hand_over_at + HAND_OVER_MS

@@ -22,7 +22,7 @@ COMMANDS: Final = {
     "officer": "server.cli.administration:officer",
     "unit": "server.cli.administration:unit",
     "grant": "server.cli.administration:grant",
-    "seat": "server.cli.administration:seat",
+    "seat": "server.cli.seats:seat",
     "why": "server.cli.oversight:why",
     "quarantine": "server.cli.oversight:quarantine",
     "retention": "server.cli.retention:command",

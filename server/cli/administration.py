@@ -1,4 +1,4 @@
-"""`beatbook code`, `revoke`, `wipe`, `officer`, `grant` and `seat`: what an administrator does, over HTTP."""
+"""`beatbook code`, `revoke`, `wipe`, `device`, `officer` and `grant`: what an administrator does, over HTTP."""
 
 import datetime as dt
 from pathlib import Path
@@ -77,6 +77,19 @@ def device_list(folder: Path) -> None:
             until = seat.signed_in_until
             who = "a program" if seat.unattended else "nobody signed in" if until is None else f"until {moment(until)}"
             click.echo(f"    {seat.seat}: {seat.officer}, {who}{', connected' if seat.connected else ''}")
+
+
+@device.command("hand-over")
+@click.argument("name", metavar="DEVICE", callback=device_form)
+@click.option("--seat", callback=device_form, help="Only from this seat of it.")
+@click.option("--why", required=True, help="What for; it stays in the log.")
+@folder_option
+def hand_over(name: str, seat: str | None, why: str, folder: Path) -> None:
+    """Let what rests unsent on DEVICE, which is revoked, be handed over at its officer's next sign-in."""
+    with open_remote(folder) as remote:
+        told = remote.post(f"/v1/devices/{name}/hand-over", {"why": why, "seat": seat}, DeviceBody)
+    allowed = [f"{one.officer} at {one.seat}" for one in told.seats if one.hand_over == "allowed"]
+    click.echo(f"Once each, and to hand over alone, may sign in on {name}: {', '.join(allowed)}")
 
 
 @click.group("officer")
@@ -250,15 +263,3 @@ def grant_end(span: str, why: str, folder: Path) -> None:
     with open_remote(folder) as remote:
         remote.post("/v1/grants", {"acts": [act]}, ActsDone)
     click.echo(f"{span} has ended")
-
-
-@click.command("seat")
-@click.argument("device", callback=device_form)
-@click.option("--officer", required=True, callback=officer_form, help="In whose name the program acts.")
-@folder_option
-def seat(device: str, officer: str, folder: Path) -> None:
-    """Open the seat of a program on DEVICE: nobody signs in there, and it has only what is granted to it."""
-    act = {"t": "seat-opened", "seat": device, "device": device, "officer": officer, "unattended": True}
-    with open_remote(folder) as remote:
-        remote.post("/v1/seats", {"acts": [act]}, ActsDone)
-    click.echo(f"The program's seat {device} is open; `beatbook grant give {device} --seat --scope …` lets it see")

@@ -63,6 +63,27 @@ _REFUSALS: Final = (
         "The device has made more calls than it may within a few minutes.",
         "Wait two minutes; then slow the program down.",
     ),
+    # Devices that are trusted no more. Whoever is told this has proved the device's key.
+    _refusal(
+        "device_revoked",
+        403,
+        "This device is trusted no more.",
+        "What was not sent rests on it and opens for nobody. An administrator may let it be handed over, and nothing "
+        "else: `beatbook device hand-over`; then sign in here once more. To use the device again, have it enrolled "
+        "anew.",
+    ),
+    _refusal(
+        "device_wiped",
+        403,
+        "This device is to destroy all that it holds, or has done so.",
+        "Nothing on it opens any more. To use it again, have a new code given out and enrol it anew.",
+    ),
+    _refusal(
+        "seat_wiped",
+        409,
+        "What this officer had on this device is to be destroyed, and is not yet.",
+        "Let the handheld destroy it and say so, which it does when it is started with signal; then sign in again.",
+    ),
     # One-time codes and links.
     _refusal(
         "code_mistyped",

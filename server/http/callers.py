@@ -22,6 +22,7 @@ from server.beatbook import Beatbook
 from server.federation.refusals import RefusedError
 from server.federation.tokens import DpopVerifier
 from server.own_ops import Standing
+from sync.device.dpop import thumbprint
 
 NONCE: Final = "dpop-nonce"
 TIME: Final = "beatbook-time"
@@ -72,31 +73,48 @@ class Callers:
             RefusedError: they are not let in; `NonceError` tells the nonce to call again with.
             TooFastError: the device has to wait.
         """
-        token = _token(request)
-        admitted = self._beatbook.authority.admission.look(token)
-        self._check(self._known, request, token=token, jkt=admitted.jkt)
+        token, admission = _token(request), self._beatbook.authority.admission
+        said = admission.read(token)
+        # First the proof: what has become of a device or a sign-in is told to nobody else.
+        self._check(self._known, request, token=token, jkt=said.jkt)
+        admitted = admission.look(said)
         wait_ms = self._beatbook.pace.call(admitted.device)
         if wait_ms is not None:
             raise TooFastError(wait_ms)
         return admitted
 
-    def prove(self, request: Request, jkt: str | None) -> None:
-        """Check the proof of a call that bears no token, by the key with this thumbprint; None where there is none.
+    def prove_seat(self, request: Request, seat: DeviceId) -> None:
+        """Check the proof of a call that bears no token, by the key of a seat's device, whatever has become of that.
 
         Raises:
-            RefusedError: it does not hold.
+            RefusedError: it does not hold; or it is by a key that the device had before it was enrolled anew.
         """
-        self._check(self._known, request, jkt=jkt or NO_KEY)
+        self.prove_key(request, self._beatbook.authority.admission.device_of(seat) or seat)
 
     def prove_device(self, request: Request, device: DeviceId) -> str:
-        """Check the proof of a call that bears no token, by this device's key; its thumbprint comes back.
+        """Check the proof of a call that bears no token, by the key of a device that is trusted: its thumbprint.
 
         Raises:
-            RefusedError: it does not hold.
+            RefusedError: it does not hold; or, once it does, the device is trusted no more.
         """
-        jkt = self._beatbook.authority.admission.key_of(device)
-        self.prove(request, jkt)
-        assert jkt is not None, "no proof holds for a device that has no key"
+        jkt = self.prove_key(request, device)
+        self._beatbook.authority.admission.require_trusted(device)
+        return jkt
+
+    def prove_key(self, request: Request, device: DeviceId) -> str:
+        """Check the proof of a call that bears no token, by a device's key, whatever has become of it: its thumbprint.
+
+        Raises:
+            RefusedError: it does not hold. `device_revoked`: it is by a key that the device had before it was enrolled
+                anew: what calls is not what bears that name now.
+        """
+        admission = self._beatbook.authority.admission
+        key, shown = admission.key_of(device), _shown(request)
+        if shown is not None and shown != key and admission.had_key(device, shown):
+            self._check(self._known, request, jkt=thumbprint(shown))
+            raise RefusedError("device_revoked", f"{device}: by the key of an earlier enrolment")
+        jkt = NO_KEY if key is None else thumbprint(key)
+        self._check(self._known, request, jkt=jkt)
         return jkt
 
     def new_key(self, request: Request) -> bytes:
@@ -106,10 +124,9 @@ class Callers:
             RefusedError: the proof does not hold.
         """
         self._check(self._unknown, request)
-        # The proof has been checked: it has this form.
-        header = request.headers["dpop"].partition(".")[0]
-        text = msgspec.json.decode(_decoded(header), type=_Header).jwk.x
-        return _decoded(text)
+        shown = _shown(request)
+        assert shown is not None, "a proof that holds has this form"
+        return shown
 
     def nonce(self) -> str:
         """The present nonce of those who are known."""
@@ -192,6 +209,15 @@ def _token(request: Request) -> str:
             401, "sign in; then send the header Authorization: DPoP with the token, and DPoP with a proof"
         )
     return token.strip()
+
+
+def _shown(request: Request) -> bytes | None:
+    """The key that a call's proof says it is by; nothing is checked."""
+    header = request.headers.get("dpop", "").partition(".")[0]
+    try:
+        return _decoded(msgspec.json.decode(_decoded(header), type=_Header).jwk.x)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return None
 
 
 def _decoded(text: str) -> bytes:

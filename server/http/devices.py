@@ -1,6 +1,6 @@
 """Routes: the devices, who sits at them, and their end: one-time codes, revocation, wipe."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from schemas.ids import DeviceId, DeviceText, Millis, OfficerId, OfficerText, ScopeName, ScopeText, Seq
 from schemas.roles import Role
-from server.http.callers import NotEntitledError, caller_of
+from server.http.callers import caller_of
+from server.http.identities import Done
 from server.http.operations import Operation, read_body
 from server.http.problems import beatbook_of, reply
 from server.registry.acts.base import Why
@@ -60,6 +61,9 @@ class SeatBody(msgspec.Struct, frozen=True, kw_only=True):
         signed_in_until: when the sign-in there ends (ms since 1970); null when nobody is signed in.
         retired: whether it is never used again.
         wipe: why it is to be wiped; null when it is not.
+        hand_over: `allowed` when its officer may sign in to hand over what was not sent, `begun` once they have, else
+            `refused`.
+        reads: how its read log stands to what the server holds: `whole`, `set-back` or `pardoned`.
         scopes: what it holds, with the generation.
         connected: whether it has a session now.
         acked: scope -> seq that it says is on its disk, while it is connected.
@@ -71,6 +75,8 @@ class SeatBody(msgspec.Struct, frozen=True, kw_only=True):
     signed_in_until: int | None
     retired: bool
     wipe: str | None
+    hand_over: str
+    reads: str
     scopes: dict[ScopeText, int]
     connected: bool
     acked: dict[ScopeText, int]
@@ -126,6 +132,28 @@ class WipeOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     seat: DeviceText | None = None
 
 
+class HandOverOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A permission to hand over what rests unsent on a device that is revoked, once.
+
+    Attributes:
+        why: what for.
+        seat: of this seat only; absent for all that are in use.
+    """
+
+    why: Why
+    seat: DeviceText | None = None
+
+
+class Pardon(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A read log that was set back may go on behind what the server holds of it.
+
+    Attributes:
+        why: what was found when somebody looked into it.
+    """
+
+    why: Why
+
+
 class Revoked(msgspec.Struct, frozen=True, kw_only=True):
     """Devices that are revoked from now on."""
 
@@ -158,7 +186,6 @@ async def revoke_device(request: Request) -> Response:
     """Trust a device no more: its sign-ins and tokens end at once, and it is let in only to remove what it holds."""
     body = await read_body(request, Revocation)
     device = _named(request)
-    _not_here(request, [device])
     await beatbook_of(request).authority.revoke([device], caller_of(request).officer, body.why)
     return reply(Revoked(devices=[device]))
 
@@ -172,7 +199,6 @@ async def revoke_officer(request: Request) -> Response:
     if known is None:
         raise HTTPException(404, f"there is no officer {officer!r}")
     devices = sorted({seat.device.device for seat in known.seats if seat.device.revoked is None and not seat.retired})
-    _not_here(request, devices)
     if devices:
         await authority.revoke(devices, caller_of(request).officer, body.why)
     return reply(Revoked(devices=list(devices)))
@@ -182,20 +208,26 @@ async def wipe_device(request: Request) -> Response:
     """Have a device, or one seat of it, destroy what it holds at its next contact; its share of the keys goes now."""
     body = await read_body(request, WipeOrder)
     device = _named(request)
-    _not_here(request, [device])
     await beatbook_of(request).authority.wipe(device, body.seat, caller_of(request).officer, body.why)
     return reply(_one(request, device))
 
 
-def _not_here(request: Request, devices: Iterable[DeviceId]) -> None:
-    """Nobody saws off the branch they sit on: after this call they could make no other.
+async def allow_hand_over(request: Request) -> Response:
+    """Let the officers of a revoked device sign in on it once more, to hand over what was not sent, and only that."""
+    body = await read_body(request, HandOverOrder)
+    device = _named(request)
+    await beatbook_of(request).authority.allow_hand_over(device, body.seat, caller_of(request).officer, body.why)
+    return reply(_one(request, device))
 
-    Raises:
-        NotEntitledError: one of the devices is the one that calls.
-    """
-    own = caller_of(request).device
-    if own in devices:
-        raise NotEntitledError(f"{own!r} is the device that you call from: have that done from another one")
+
+async def pardon_seat(request: Request) -> Response:
+    """Let a seat's read log that was set back go on behind what the server holds of it, and leases be given again."""
+    body = await read_body(request, Pardon)
+    seat = DeviceId(request.path_params["seat"])
+    if seat not in beatbook_of(request).authority.ledger.registry.seats:
+        raise HTTPException(404, f"there is no seat {seat!r}")
+    await beatbook_of(request).authority.pardon(seat, caller_of(request).officer, body.why)
+    return reply(Done())
 
 
 def _named(request: Request) -> DeviceId:
@@ -235,6 +267,8 @@ def _seat(registry: State, seat: Seat, connected: _Connected, now: Millis) -> Se
         signed_in_until=None if live is None else live.until,
         retired=seat.retired,
         wipe=None if seat.wipe is None else seat.wipe.why,
+        hand_over=seat.hand_over.value,
+        reads=seat.reads.value,
         scopes=dict(seat.grants()),
         connected=seat.seat in connected,
         acked=dict(connected.get(seat.seat, {})),
@@ -268,6 +302,22 @@ OPERATIONS: Final = (
         who=ADMINISTRATION,
         takes=WipeOrder,
         gives=DeviceBody,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/devices/{device}/hand-over",
+        handler=allow_hand_over,
+        who=ADMINISTRATION,
+        takes=HandOverOrder,
+        gives=DeviceBody,
+    ),
+    Operation(
+        method="POST",
+        path="/v1/seats/{seat}/pardon",
+        handler=pardon_seat,
+        who=ADMINISTRATION,
+        takes=Pardon,
+        gives=Done,
     ),
     Operation(
         method="POST",

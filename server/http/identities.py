@@ -106,6 +106,8 @@ class SignedInBody(msgspec.Struct, frozen=True, kw_only=True):
         lasts_ms: how long the token is good; `POST /v1/token` gives another.
         lease: for the replica.
         server_time: the server's clock (ms since 1970).
+        hand_over: whether the device is trusted no more, and they were let in to hand over what was not sent, and for
+            nothing else: there is no token then, and the share is for that alone.
     """
 
     seat: DeviceText
@@ -115,6 +117,7 @@ class SignedInBody(msgspec.Struct, frozen=True, kw_only=True):
     lasts_ms: int
     lease: LeaseBody
     server_time: int
+    hand_over: bool = False
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

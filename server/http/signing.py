@@ -54,7 +54,11 @@ async def sign_in(request: Request) -> Response:
     """Sign an officer in with collar number and passphrase or PIN, on a device that proves its key."""
     body = await read_body(request, SignInBody)
     authority = beatbook_of(request).authority
-    callers_of(request).prove_device(request, body.device)
+    callers_of(request).prove_key(request, body.device)
+    if authority.signing.hands_over(body.device, body.officer):
+        handing = await authority.signing.hand_over(body.device, body.officer, body.passphrase, address_of(request))
+        return reply(signed_in_body(handing, hand_over=True))
+    authority.admission.require_trusted(body.device)
     signed_in = await authority.signing.sign_in(
         body.device, body.officer, body.passphrase, address_of(request), body.new_passphrase
     )
@@ -66,7 +70,7 @@ async def renew(request: Request) -> Response:
     body = await read_body(request, Renewal)
     beatbook = beatbook_of(request)
     admission = beatbook.authority.admission
-    callers_of(request).prove(request, admission.key_of_seat(body.seat))
+    callers_of(request).prove_seat(request, body.seat)
     renewed = admission.renew(body.seat)
     return reply(
         RenewedBody(token=renewed.token, lasts_ms=renewed.lasts_ms, until=renewed.until, server_time=beatbook.now())
@@ -116,8 +120,8 @@ def _enrolled(enrolled: Enrolled) -> EnrolledBody:
     )
 
 
-def signed_in_body(signed_in: SignedInSeat) -> SignedInBody:
-    """What whoever has signed in is told, whichever way they did."""
+def signed_in_body(signed_in: SignedInSeat, *, hand_over: bool = False) -> SignedInBody:
+    """What whoever has signed in is told, whichever way they did; or was let in to hand over, and for nothing else."""
     lease = signed_in.lease
     return SignedInBody(
         seat=signed_in.seat,
@@ -127,6 +131,7 @@ def signed_in_body(signed_in: SignedInSeat) -> SignedInBody:
         lasts_ms=lease.token_lasts_ms,
         lease=_lease(lease),
         server_time=signed_in.server_time,
+        hand_over=hand_over,
     )
 
 

@@ -70,6 +70,9 @@ class OpenGate:
     async def wiped(self, _device: DeviceId, _receipt: bytes) -> None:
         """See `Gate`."""
 
+    async def handed_over(self, _device: DeviceId) -> None:
+        """See `Gate`."""
+
     async def lease(self, _device: DeviceId, *, fresh_share: bool = False) -> None:
         """See `Gate`."""
 

@@ -28,6 +28,9 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "POST /v1/enrol": KEY_HOLDER,
     "POST /v1/sign-in": KEY_HOLDER,
     "POST /v1/token": KEY_HOLDER,
+    "POST /v1/orders": KEY_HOLDER,
+    "POST /v1/orders/sealed": KEY_HOLDER,
+    "POST /v1/orders/wiped": KEY_HOLDER,
     "POST /v1/sign-in/oidc/begin": KEY_HOLDER,
     "GET /v1/oidc/callback": ANYBODY,
     "POST /v1/sign-in/oidc/finish": KEY_HOLDER,
@@ -55,6 +58,8 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/devices/{device}": ADMINISTERS,
     "POST /v1/devices/{device}/revocation": ADMINISTERS | {"control-room"},
     "POST /v1/devices/{device}/wipe": ADMINISTERS,
+    "POST /v1/devices/{device}/hand-over": ADMINISTERS,
+    "POST /v1/seats/{seat}/pardon": ADMINISTERS,
     "POST /v1/officers/{officer}/revocation": ADMINISTERS | {"control-room"},
     "GET /v1/organisation": ADMINISTERS,
     "POST /v1/organisation": ADMINISTERS,
@@ -143,12 +148,15 @@ async def test_nobody_is_let_in_without_token_and_proof(server: Running, name: s
     filled = re.sub(r"{\w+}", "01890000-0000-7000-8000-000000000001", path)
     server.store.groups.clear()
     body = {"code": "x", "officer": "A", "name": "A", "passphrase": "p", "device": "dd", "seat": "dd"}
-    answers = body | {"handle": "h", "check": "123456", "response": {}}
+    answers = body | {"handle": "h", "check": "123456", "response": {}, "edits": [], "seats": []}
     takes = {
         "POST /v1/setup": ("code", "officer", "name", "passphrase", "device"),
         "POST /v1/enrol": ("code",),
         "POST /v1/sign-in": ("device", "officer", "passphrase"),
         "POST /v1/token": ("seat",),
+        "POST /v1/orders": ("device",),
+        "POST /v1/orders/sealed": ("device", "seat", "edits"),
+        "POST /v1/orders/wiped": ("device", "seats"),
         "POST /v1/sign-in/oidc/begin": ("device",),
         "POST /v1/sign-in/webauthn/begin": ("device",),
         "POST /v1/sign-in/webauthn/finish": ("device", "handle", "response"),

@@ -284,14 +284,14 @@ async def test_who_is_locked_here_is_not_let_in_by_the_provider(server: Running,
 
 
 async def test_a_device_that_is_revoked_meanwhile_does_not_finish(server: Running, officer: Caller) -> None:
-    """Its key proves nothing from then on."""
+    """Once its key has proved who calls, it is told that it is trusted no more."""
     handle, number = await ready(server, officer)
     device = officer.identity.device
     await server.beatbook.authority.ledger.perform(
         DeviceRevoked(by=SERVER, at=server.clock.now, device=device, why="lost")
     )
-    assert code_of(await finish(server, officer, handle, number)) == (401, "proof_invalid")
-    assert code_of(await post(server, officer.identity, BEGIN, device=device)) == (401, "proof_invalid")
+    assert code_of(await finish(server, officer, handle, number)) == (403, "device_revoked")
+    assert code_of(await post(server, officer.identity, BEGIN, device=device)) == (403, "device_revoked")
 
 
 @pytest.mark.parametrize(
