@@ -20,7 +20,8 @@ from server.cli.outputs import writable
 from server.secret_files import find_secret
 from sync.device.account import RefusedError
 from sync.device.enrolment import ENROLMENT_FILE
-from sync.device.installation import FormerPinError, Installation
+from sync.device.installation import Installation
+from sync.device.seat_opening import FormerPinError
 from sync.device.terminal import Settings, Shown, run_handset
 
 PIN_VARIABLE: Final = "BEATBOOK_PIN"

@@ -6,6 +6,7 @@ the handhelds themselves.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -152,9 +153,9 @@ async def _until_none(look: Callable[[], Awaitable[int]]) -> int:
 
 
 async def _held(actor: Actor, scope: ScopeName | None = None) -> int:
-    """How many records a handheld gives out: all, or those of one area."""
+    """How many records a handheld gives out: all, or those of one area; none where it gives out nothing any more."""
     found = 0
-    with actor.handheld.for_itself():
+    with actor.handheld.for_itself(), contextlib.suppress(ReplicaError):
         for spec in KINDS.values():
             for _, value in await actor.handheld.find(spec.struct):
                 found += scope is None or scope in value.scopes()
@@ -173,10 +174,7 @@ async def _not_wiped(actor: Actor) -> int:
 
 async def _readable(actor: Actor) -> int:
     """What a wiped handheld still gives: records, keys, a seat that opens, words that its officer wrote."""
-    try:
-        found = await _held(actor)
-    except ReplicaError:
-        found = 0
+    found = await _held(actor)
     folder = actor.kit.signed_in.seat.folder
     found += sum((folder / name).exists() for name in (SLOTS_FILE, "replica.db"))
     try:

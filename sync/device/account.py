@@ -8,6 +8,7 @@ of them, of tokens or of shares is ever logged.
 import ipaddress
 import os
 import ssl
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
@@ -60,12 +61,52 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True):
         officer: collar number.
         until: when the sign-in ends, by the server's clock (ms since 1970).
         lease: for the replica, the token with it.
+        hand_over: whether the device is trusted no more, and they were let in to hand over what was not sent, and for
+            nothing else.
     """
 
     seat: DeviceId
     officer: OfficerId
     until: Millis
     lease: wire.Lease
+    hand_over: bool = False
+
+
+class ReadsPlace(msgspec.Struct, frozen=True):
+    """Behind which entry a read log that was set back goes on: its number, and its SHA-256."""
+
+    n: int
+    link: bytes
+
+
+class SeatOrders(msgspec.Struct, frozen=True):
+    """What the server orders of one seat.
+
+    Attributes:
+        seat: which.
+        wipe: why it is to be destroyed; None when it is not.
+        hand_over: whether its officer may sign in to hand over what was not sent.
+        reads: behind what its read log goes on; None where it simply goes on.
+    """
+
+    seat: DeviceText
+    wipe: str | None = None
+    hand_over: bool = False
+    reads: ReadsPlace | None = None
+
+
+class DeviceOrders(msgspec.Struct, frozen=True):
+    """What the server orders of this device.
+
+    Attributes:
+        revoked: whether it is trusted no more.
+        wipe: why all of it is to be destroyed; None when it is not.
+        seats: the seats of which anything is ordered.
+    """
+
+    revoked: bool
+    wipe: str | None = None
+    seats: tuple[SeatOrders, ...] = ()
 
 
 class _Answer(NamedTuple):
@@ -103,6 +144,7 @@ class _SignedIn(msgspec.Struct):
     token: str
     lasts_ms: int
     lease: _Lease
+    hand_over: bool = False
 
 
 class _Renewed(msgspec.Struct):
@@ -243,7 +285,46 @@ class Account:
                 share_before=told.lease.share_before,
                 seal_to=told.lease.seal_to,
             ),
+            hand_over=told.hand_over,
         )
+
+    async def orders(self) -> DeviceOrders:
+        """What the server orders of what rests on this device, by the device's key alone.
+
+        Raises:
+            RefusedError: the key is none that the server knows, or one of an earlier enrolment.
+            UnreachableError: the server cannot be asked.
+        """
+        return await self._post("/v1/orders", {"device": self._identity.device}, DeviceOrders)
+
+    async def hand_in(self, seat: DeviceId, edits: Sequence[tuple[int, bytes]]) -> None:
+        """Hand in what a closed seat holds sealed to the server. When this returns the server keeps it.
+
+        Args:
+            seat: its id.
+            edits: (own id, sealed bytes), at most OPS_PER_PUSH_MAX.
+
+        Raises:
+            RefusedError, UnreachableError: it does not, as far as is known.
+        """
+        sealed = [{"id": id_, "sealed": body} for id_, body in edits]
+        body = {"device": self._identity.device, "seat": seat, "edits": sealed}
+        await self._post("/v1/orders/sealed", body, _Done)
+
+    async def say_wiped(self, seats: Iterable[DeviceId], at: Millis) -> None:
+        """Tell the server, signed, that nothing is left of these seats here, as it has ordered.
+
+        Args:
+            seats: which.
+            at: since when (ms since 1970).
+
+        Raises:
+            RefusedError, UnreachableError: it has not heard it, as far as is known.
+        """
+        at = Millis(at + self._ahead_ms)
+        said = ((seat, wire.WIPED_CONTEXT + msgspec.msgpack.encode([seat, at])) for seat in seats)
+        told = [{"seat": seat, "at": at, "receipt": self._identity.sign(words)} for seat, words in said]
+        await self._post("/v1/orders/wiped", {"device": self._identity.device, "seats": told}, _Done)
 
     async def renew(self, seat: DeviceId) -> str:
         """Another token for whoever is signed in at a seat, by the device's key alone.
@@ -274,7 +355,7 @@ class Account:
 
     # --- how ---------------------------------------------------------------------------------------------------------
 
-    async def _post(self, path: str, body: dict[str, str], gives: type[_B], token: str | None = None) -> _B:
+    async def _post(self, path: str, body: Mapping[str, object], gives: type[_B], token: str | None = None) -> _B:
         raw = msgspec.json.encode(body)
         answer = await self._send(path, raw, token)
         for _ in range(_TRIES - 1):

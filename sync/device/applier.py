@@ -238,6 +238,7 @@ class Applier:
                 await self._store.change(lambda held: held.replica.reads.kept(event.upto), self._tell_nothing)
             case wire.Quarantined():
                 await self.handing.kept(event.ids, self._tell_nothing)
+                self._board.update(handed_over=self._board.now.handed_over + len(event.ids))
             case wire.Error():
                 pass
             case _:

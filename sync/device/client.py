@@ -154,7 +154,29 @@ class SyncClient:
             if ended.error is not None and ended.error.spec.code == "bad_token" and await self._renew():
                 continue
             self._board.update(last_error=ended.text)
-            await self._pause(self._backoff.next_ms(ended.error))
+            error = ended.error
+            if error is not None and error.spec.code == "device_revoked":
+                await self._dismissed()
+                if self._hands_over:
+                    # It has not come to its end in the time that one session has for it.
+                    error = None
+            await self._pause(self._backoff.next_ms(error))
+
+    @property
+    def _hands_over(self) -> bool:
+        officer = self._applier.officer
+        return officer is not None and officer.hands_over
+
+    async def _dismissed(self) -> None:
+        """The server trusts this device no more: what it orders of the rest of the device is done too."""
+        officer = self._applier.officer
+        if officer is not None:
+            self._board.update(lease_ended=True)
+            try:
+                await officer.dismissed()
+            except (LocalError, UsageError) as error:
+                # The next contact carries on.
+                _log.warning("%s: %s", self._identity.device, error)
 
     async def _renew(self) -> bool:
         """Get another token by the device's key, once between two welcomes; False when that does not help."""

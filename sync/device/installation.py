@@ -2,6 +2,7 @@
 
     identity.json    the device's Ed25519 key, made here; nobody else ever has it
     enrolment.json   what the server said of it (`sync.device.enrolment`)
+    ended            the server trusts the device no more: once nothing rests here, it may be enrolled anew
     keystore/        what binds seats to this device, where no keystore of the platform does (`FileKeyStore`)
     seats/SEAT/      one officer's seat: replica, key slots, drafts, and officer.json, which says whose it is
 
@@ -10,14 +11,11 @@ are made; later the PIN opens them. With no server, the PIN alone opens a seat w
 """
 
 import asyncio
-import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
 import msgspec
 
-from schemas import wire
 from schemas.errors import ReplicaError, UsageError
 from schemas.ids import DeviceId, OfficerId, OfficerText
 from sync.device.account import Account, SignIn
@@ -25,24 +23,23 @@ from sync.device.clocks import Clock, SystemClock
 from sync.device.enrolment import ENROLMENT_FILE, Enrolment
 from sync.device.keys import DeviceIdentity
 from sync.device.keystore import FileKeyStore, KeyStore
-from sync.device.lease import Lease, MemoryShareCache, StoredShareCache
+from sync.device.lease import MemoryShareCache, ShareCache, StoredShareCache
+from sync.device.obeying import Obeyed, drop_shares, obey
 from sync.device.pins import Stretch, check_pin, stretch
 from sync.device.seat import Seat, seats
+from sync.device.seat_opening import Pins, open_seat
 from sync.device.secretfile import destroy_secret, read_secret, replace_secret
 from sync.device.signed_in import SignedIn
-from sync.device.slotfile import share_name
 from sync.device.slots import Unlocked
 
 IDENTITY_FILE: Final = "identity.json"
 PENDING_FILE: Final = "identity.pending.json"
+ENDED_FILE: Final = "ended"
+"""The server has said that it trusts this device no more: the folder may be enrolled anew."""
 OFFICER_FILE: Final = "officer.json"
 KEYSTORE: Final = "keystore"
 SEATS: Final = "seats"
 _PENDING_ID: Final = DeviceId("not-enrolled-yet")
-
-
-class FormerPinError(UsageError):
-    """The server knows the passphrase, but the seat is still under the one before: that one opens it once more."""
 
 
 class _OfficerFile(msgspec.Struct, frozen=True):
@@ -95,6 +92,8 @@ class Installation:
     ) -> Enrolment:
         """Enrol this device: its key is made here. After a call that was broken off, the same one goes on with it.
 
+        A handheld that the server trusts no more, and on which nothing rests, is enrolled anew under another key.
+
         Args:
             folder: of the handheld; made when it is not there.
             server: base of the server's HTTP side (`account.server_base`).
@@ -108,8 +107,7 @@ class Installation:
             ReplicaError: a file cannot be written.
         """
         place = Path(folder)
-        if (place / IDENTITY_FILE).exists():
-            raise UsageError(f"{place} is an enrolled handheld already: name another folder")
+        _require_free(place)
         pending = place / PENDING_FILE
         if not pending.exists():
             # On disk before the code is used up: an answer that was lost is asked for again with the same key.
@@ -117,9 +115,11 @@ class Installation:
         identity = DeviceIdentity.load(pending)
         async with Account(server, identity, ca_file=ca_file, clock=clock) as account:
             enrolment = await account.enrol(code)
+        destroy_secret(place / IDENTITY_FILE)
         enrolment.save(place)
         # Last: with it the handheld is one.
         identity.named(enrolment.device).save(place / IDENTITY_FILE)
+        destroy_secret(place / ENDED_FILE)
         destroy_secret(pending)
         return enrolment
 
@@ -181,11 +181,18 @@ class Installation:
 
         The passphrase or PIN opens the seat too. A new one takes its place there as well.
 
+        Before anything else the device does what the server orders of what rests closed on it (`obey`). Whoever was
+        signed in here before is so no more, at the server and here: no share of theirs stays.
+
         Args:
             officer: collar number.
             passphrase: theirs.
             new_passphrase: what they choose in its place.
             former: the one before, when it was changed elsewhere since the seat was last opened.
+
+        Returns:
+            Who has signed in. On a device that is trusted no more, where an administrator has allowed it, that is to
+            hand over what was not sent and for nothing else (`SignedIn.hands_over`; `handing.hand_over` does it).
 
         Raises:
             FormerPinError: the server knows it, and the seat is still under the one before.
@@ -193,14 +200,38 @@ class Installation:
             UnreachableError: the server cannot be asked: `unlock` may do.
             ReplicaError: the seat cannot be opened; the text says why.
         """
-        pin = passphrase if new_passphrase is None else new_passphrase
-        check_pin(pin)
+        if new_passphrase is not None:
+            check_pin(new_passphrase)
+        await self.obey()
         told = await self._account.sign_in(OfficerId(officer), passphrase, new_passphrase)
         seat = self._seat(told.seat)
-        former = passphrase if new_passphrase is not None and former is None else former
-        keys = await asyncio.to_thread(_open_seat, seat, told, pin, former)
+        if told.hand_over and not seat.slots.exist():
+            raise UsageError(f"nothing of {told.officer} rests in {seat.folder}: there is nothing to hand over")
+        await asyncio.to_thread(self._leave_others, told.seat)
+        pins = Pins(passphrase, new_passphrase, former)
+        keys = await asyncio.to_thread(open_seat, seat, told, pins)
         replace_secret(seat.folder / OFFICER_FILE, msgspec.json.encode(_OfficerFile(told.officer)))
-        return self._signed_in(seat, told.officer, keys, told.lease)
+        return self._signed_in(seat, told.officer, keys, told)
+
+    async def obey(self) -> Obeyed:
+        """Carry out what the server orders of what rests closed here: no PIN is needed for it (`sync.device.obeying`).
+
+        Raises:
+            RefusedError: the server does not know this device.
+            UnreachableError: it cannot be asked.
+            ReplicaError: something cannot be destroyed.
+        """
+        done = await obey(self._account, self.folder / SEATS, self._store, self._clock)
+        if done.revoked or done.wiped is not None:
+            replace_secret(self.folder / ENDED_FILE, b"the server trusts this device no more\n")
+            self._keep_shares = False
+            for seat in self._seats.values():
+                seat.lease.end()
+            # Whoever opens one from now on keeps no share of it.
+            self._seats.clear()
+        for name in done.seats:
+            self._seats.pop(name, None)
+        return done
 
     async def sign_in_again(self, signed_in: SignedIn, passphrase: str) -> None:
         """Sign the same officer in again while their seat is open: it goes on with the new token.
@@ -222,7 +253,7 @@ class Installation:
         """
         seat = self.seat_of(officer)
         keys = await asyncio.to_thread(seat.unlock, pin)
-        return self._signed_in(seat, OfficerId(officer), keys, None)
+        return self._signed_in(seat, OfficerId(officer), keys)
 
     def seat_of(self, officer: OfficerId | str) -> Seat:
         """The officer's seat here, open or not; drafts can be left at it.
@@ -255,15 +286,34 @@ class Installation:
     def _seat(self, seat: DeviceId) -> Seat:
         known = self._seats.get(seat)
         if known is None:
-            cache = StoredShareCache(self._store, seat) if self._keep_shares else MemoryShareCache()
+            stored = StoredShareCache(self._store, seat)
+            if not self._keep_shares:
+                # Whoever asked for it to be kept, in an earlier run, does so no more.
+                stored.drop()
+            cache: ShareCache = stored if self._keep_shares else MemoryShareCache()
             known = self._seats[seat] = Seat(
                 self.folder / SEATS, seat, self._store, cache=cache, clock=self._clock, stretching=self._stretch
             )
         return known
 
-    def _signed_in(self, seat: Seat, officer: OfficerId, keys: Unlocked, lease: wire.Lease | None) -> SignedIn:
+    def _leave_others(self, seat: DeviceId) -> None:
+        """End the leases of all other seats: the server has ended their sign-ins."""
+        for name, other in self._seats.items():
+            if name != seat:
+                other.lease.end()
+        drop_shares([name for name in seats(self.folder / SEATS) if name != seat], self._store)
+
+    def _signed_in(self, seat: Seat, officer: OfficerId, keys: Unlocked, told: SignIn | None = None) -> SignedIn:
         return SignedIn(
-            seat, officer, keys, self.identity, lease=lease, renew=self._account.renew, change=self._change_passphrase
+            seat,
+            officer,
+            keys,
+            self.identity,
+            lease=None if told is None else told.lease,
+            renew=self._account.renew,
+            change=self._change_passphrase,
+            dismissed=self.obey,
+            hands_over=told is not None and told.hand_over,
         )
 
     async def _change_passphrase(self, signed_in: SignedIn, old: str, new: str) -> None:
@@ -271,40 +321,25 @@ class Installation:
         await self._account.change_passphrase(token, old, new)
 
 
+def _require_free(place: Path) -> None:
+    """Let only a folder be enrolled that is no handheld, or one whose time is over and on which nothing rests.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if not (place / IDENTITY_FILE).exists():
+        return
+    if not (place / ENDED_FILE).exists():
+        raise UsageError(f"{place} is an enrolled handheld already: name another folder")
+    if resting := seats(place / SEATS):
+        raise UsageError(
+            f"{place} is trusted no more, and what was not sent may rest in {', '.join(resting)}: have it handed over "
+            "first (`beatbook device hand-over`), or name another folder"
+        )
+
+
 def _officer_in(raw: bytes, seat: DeviceId) -> OfficerId:
     try:
         return msgspec.json.decode(raw, type=_OfficerFile).officer
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ReplicaError(f"{OFFICER_FILE} of {seat} is damaged: delete it and sign in again") from None
-
-
-def _open_seat(seat: Seat, told: SignIn, pin: str, former: str | None) -> Unlocked:
-    """A seat's keys, opened or made, under the PIN and the share that the sign-in brought. Takes Argon2id's time."""
-    lease = Lease(told.lease.until - told.lease.lasts_ms, told.lease.until)
-    if not seat.slots.exist():
-        return seat.enrol(pin, told.lease.share, lease, told.lease.seal_to)
-    lease.length_ms()
-    shares = [share for share in (told.lease.share, told.lease.share_before) if share]
-    share = next((each for each in shares if share_name(each) == seat.slots.wanted_share()), None)
-    if share is None:
-        raise ReplicaError(
-            f"the server no longer has the share that the keys of {seat.id} are under: what is in {seat.folder} opens "
-            "with nothing. Move the folder away and sign in again for a new replica"
-        )
-    # The server has said who it is: wrong PINs before count no more.
-    seat.slots.tries.clear()
-    unlock: Callable[[str], Unlocked] = functools.partial(seat.slots.unlock, share=share)
-    try:
-        keys = unlock(pin)
-    except ReplicaError:
-        if seat.slots.tries.wrong() == 0:
-            # It was not the PIN.
-            raise
-        if former is None:
-            raise FormerPinError(
-                f"this passphrase is right, but {seat.id} on this handheld is still under the one before: give that too"
-            ) from None
-        keys = unlock(former)
-        keys.change_pin(former, pin)
-    seat.lease.grant(lease, share)
-    return keys

@@ -15,6 +15,7 @@ What remains: whoever can switch a device off, set its clock to just after where
 default) a restart loses it, and there is nothing to gain.
 """
 
+import threading
 from typing import Final, Protocol
 
 import msgspec
@@ -200,6 +201,8 @@ class LeaseKeeper:
         """
         self._cache = cache
         self._clock = clock
+        # The database's thread looks at it while the lease may be ended from elsewhere: what has ended stays so.
+        self._one_at_a_time = threading.RLock()
         self._cached = cache.read()
         self._saved: Count | None = None
         self._look()
@@ -230,13 +233,15 @@ class LeaseKeeper:
             ReplicaError: it cannot be kept.
         """
         check_share(share)
-        self._cached = CachedShare(share, begin(lease, self._now()))
-        self._save()
+        with self._one_at_a_time:
+            self._cached = CachedShare(share, begin(lease, self._now()))
+            self._save()
 
     def remaining_ms(self) -> int:
         """How long the replica may still be read (ms); 0 without a lease."""
-        self._look()
-        return 0 if self._cached is None else self._cached.count.remaining_ms()
+        with self._one_at_a_time:
+            self._look()
+            return 0 if self._cached is None else self._cached.count.remaining_ms()
 
     def share(self) -> bytes:
         """The share, while its lease lasts.
@@ -244,13 +249,14 @@ class LeaseKeeper:
         Raises:
             ReplicaError: there is none, or its lease has ended.
         """
-        self._look()
-        if self._cached is None:
-            raise ReplicaError(
-                "the lease has ended: records cannot be read until the server gives a new one. What you write now is "
-                "kept, sealed, and sent when there is signal"
-            )
-        return self._cached.share
+        with self._one_at_a_time:
+            self._look()
+            if self._cached is None:
+                raise ReplicaError(
+                    "the lease has ended: records cannot be read until the server gives a new one. What you write now "
+                    "is kept, sealed, and sent when there is signal"
+                )
+            return self._cached.share
 
     def require(self) -> None:
         """Let a reading pass only while the lease lasts.
@@ -266,5 +272,6 @@ class LeaseKeeper:
         Raises:
             ReplicaError: the cache could not be emptied; memory was.
         """
-        self._cached = None
-        self._cache.drop()
+        with self._one_at_a_time:
+            self._cached = None
+            self._cache.drop()

@@ -108,13 +108,17 @@ class Orders:
             ReplicaError: something cannot be removed. The keys go first, and the next opening carries on.
         """
         last = await self._last_will(handing)
+        count = len(last)
         await self._store.close()
         await asyncio.to_thread(self._ties.destroy)
         while last and (taken := session.quarantine(last)):
             last = last[taken:]
         session.wiped(self._time.now())
         self._feed.tell(Wiped(reason))
-        self._board.update(wiped=reason, connected=False, caught_up=False, waiting=0, held=0, sealed=0)
+        handed_over = self._board.now.handed_over + count - len(last)
+        self._board.update(
+            wiped=reason, handed_over=handed_over, connected=False, caught_up=False, waiting=0, held=0, sealed=0
+        )
 
     async def _last_will(self, handing: HandOver) -> list[tuple[int, bytes]]:
         """Every edit that the server has not, sealed to it."""

@@ -34,9 +34,10 @@ class SignedIn:
         identity: the device's key under the seat's id.
         lease: the last lease that is known, without its shares; None before the first.
         fresh: the lease that signing in gave, until the replica has taken it up.
+        hands_over: whether the device is trusted no more, and this is to hand over what was not sent, and nothing else.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  who has signed in, and what can be asked of the server for them
         self,
         seat: Seat,
         officer: OfficerId,
@@ -46,6 +47,8 @@ class SignedIn:
         lease: wire.Lease | None = None,
         renew: Callable[[DeviceId], Awaitable[str]] | None = None,
         change: Callable[["SignedIn", str, str], Awaitable[None]] | None = None,
+        dismissed: Callable[[], Awaitable[object]] | None = None,
+        hands_over: bool = False,
     ) -> None:
         """Bind them.
 
@@ -55,6 +58,8 @@ class SignedIn:
             lease: what signing in gave; None when the seat was unlocked with the share that was here.
             renew: gets another token for a seat, by the device's key alone; None where that cannot be asked for.
             change: has the server change the officer's passphrase from one to another; None as with `renew`.
+            dismissed: carries out what the server orders of a device that it trusts no more; None as with `renew`.
+            hands_over: as it is told above.
         """
         self.seat = seat
         self.officer = officer
@@ -64,6 +69,9 @@ class SignedIn:
         self.fresh = lease
         self._renew = renew
         self._change = change
+        self._dismissed = dismissed
+        self.hands_over = hands_over
+        self._let_go = False
         self._token = ""
         if lease is not None:
             self.know(lease)
@@ -145,6 +153,17 @@ class SignedIn:
             raise UsageError("nobody is signed in on the server: sign in again")
         self._token = await self._renew(self.seat.id)
 
+    async def dismissed(self) -> None:
+        """The server has said that it trusts this device no more: nothing on it may open without the server.
+
+        Raises:
+            LocalError: the server cannot be asked what else is to be done, or something cannot be destroyed.
+        """
+        self._let_go = True
+        self.seat.lease.end()
+        if self._dismissed is not None:
+            await self._dismissed()
+
     async def change_passphrase(self, old: str, new: str) -> None:
         """Have the server change the passphrase. The seat's own keys are to follow: `Unlocked.change_pin`.
 
@@ -165,8 +184,12 @@ class SignedIn:
         """Let a reading pass only while the lease lasts.
 
         Raises:
-            ReplicaError: it has ended, or the keys were locked.
+            ReplicaError: it has ended, or the keys were locked; or this is to hand over, and shows nothing to anybody.
         """
+        if self._let_go:
+            raise ReplicaError(f"{self.seat.id} is trusted no more: nothing on it opens; hand it in")
+        if self.hands_over:
+            raise ReplicaError(f"{self.seat.id} is open to hand over what was not sent, and shows nothing to anybody")
         if self.keys.locked:
             raise ReplicaError(f"{self.seat.id} is locked: enter the PIN")
         self.seat.lease.require()

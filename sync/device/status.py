@@ -25,6 +25,7 @@ class SyncStatus(msgspec.Struct, frozen=True, kw_only=True):
         sign_in_needed: whether the server lets nobody in at this seat until the officer signs in again.
         lease_ended: whether records cannot be read until the server gives a new lease; drafts can be written.
         alarms: how many findings somebody must look at; `Handheld.alarms` tells them.
+        handed_over: how many sealed edits and drafts the server has taken into quarantine since this was opened.
         wiped: why everything here was destroyed; None while it was not.
     """
 
@@ -40,6 +41,7 @@ class SyncStatus(msgspec.Struct, frozen=True, kw_only=True):
     sign_in_needed: bool = False
     lease_ended: bool = False
     alarms: int = 0
+    handed_over: int = 0
     wiped: str | None = None
 
 

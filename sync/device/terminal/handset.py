@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from sync.device.handing import PartedError
 from sync.device.locking import harden, start_anew
 from sync.device.terminal.screens import PlainScreen, PromptScreen, Screen, can_prompt
 from sync.device.terminal.seats import Settings, opened
@@ -45,6 +46,10 @@ async def run_handset(settings: Settings) -> int:
             if prompting:
                 return await _prompt(settings, console, ended)
             return await _script(settings)
+        except PartedError as parted:
+            # It is all that this handheld may still do, and no failure of whoever ran it.
+            console.print(parted.done.words, soft_wrap=True)
+            return FAILED if parted.done.trouble else 0
         except asyncio.CancelledError:
             if ended.by is None:
                 raise

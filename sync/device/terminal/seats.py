@@ -11,6 +11,7 @@ from schemas.ids import OfficerId
 from sync.device.account import UnreachableError
 from sync.device.enrolment import ENROLMENT_FILE, Enrolment
 from sync.device.handheld import Handheld
+from sync.device.handing import PartedError, hand_over
 from sync.device.installation import Installation
 from sync.device.keys import DeviceIdentity, KeyFile
 from sync.device.signed_in import SignedIn
@@ -70,6 +71,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Handheld, Facts]]:
         ReplicaError: identity, key or replica cannot be used.
         UsageError: the server refuses the officer, or an address is none.
         UnreachableError: the server cannot be asked, and the seat does not open without it.
+        PartedError: the device is trusted no more, and what was not sent was handed over: nothing opens.
     """
     if settings.shown is None:
         async with _programs(settings) as found:
@@ -77,6 +79,11 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[Handheld, Facts]]:
         return
     async with Installation.open(settings.folder, keep_shares=settings.shown.keep_share) as installation:
         signed_in = await _signed_in(installation, settings, settings.shown)
+        if signed_in.hands_over:
+            try:
+                raise PartedError(await hand_over(signed_in, installation.enrolment))
+            finally:
+                signed_in.keys.lock()
         try:
             async with Handheld.open_seat(signed_in, installation.enrolment) as handheld:
                 await handheld.go_offline()

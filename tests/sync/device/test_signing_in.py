@@ -20,7 +20,8 @@ from schemas.limits import CREDIT_BYTES
 from schemas.roles import Role
 from sync.device import DeviceIdentity, EditsSealed, Handheld, LeaseEnded, RecordChanged, SignedIn, Wiped
 from sync.device.account import Account, RefusedError, UnreachableError, server_base
-from sync.device.installation import FormerPinError, Installation
+from sync.device.installation import Installation
+from sync.device.seat_opening import FormerPinError
 from sync.device.slotfile import share_name
 from sync.device.wiping import is_wiped
 from tests.sync.device.force import BOSS, DEVICE, OFFICER, PHRASE, Force
@@ -308,7 +309,10 @@ async def test_a_revoked_device_removes_what_it_holds_and_hands_over_what_it_had
         await handheld.go_online()
         assert (await change_of(stream, EditsSealed)).ops == (edited.op,)
         await handheld.wait_until(lambda status: "device_revoked" in status.last_error)
-        assert await handheld.find(Incident) == []
+        assert await handheld._replica.read(lambda held: held.tables.records_of_kind("incident")) == []
+        await handheld.wait_until(lambda status: status.lease_ended)
+        with pytest.raises(ReplicaError, match="trusted no more"):
+            await handheld.find(Incident)
         assert handheld.status.sealed == 0
     assert {receipt.scope for receipt in await house.receipts()} >= {BIRMINGHAM}
     assert [id_ for id_, _ in await house.quarantine()] == [2]
