@@ -106,6 +106,7 @@ def detention(facts: Facts, entries: Iterable[DetentionEvent], now: Millis, sett
         away=where.away,
         charged_at=charged_at,
         ended_at=where.released_at,
+        on_bail=where.place is Place.ON_BAIL,
         settings=settings,
     )
     allowed, limit_found = limits.limits(

@@ -7,13 +7,18 @@ correction itself is withdrawn, what it had replaced holds again (PACE Code C 2:
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
 from schemas.ids import Millis
 from schemas.kinds.detention import DetentionEvent, Step, ref
 
-_PLACE = {step: at for at, step in enumerate(Step)}
+_PLACE: Final = {
+    **{step: 2 * at for at, step in enumerate(Step)},
+    # An arrest on bail comes late in a detention, but before the arrival to which it leads.
+    Step.BAIL_ARREST: 2 * tuple(Step).index(Step.ARRIVAL) - 1,
+}
 """Of steps at one moment, the one that comes first in a detention comes first."""
 
 
@@ -49,7 +54,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 def order(event: DetentionEvent) -> tuple[int, int, str, bytes]:
     """Sorts entries: by when it happened, then by the course of a detention, then by what they say."""
-    return (event.at, _PLACE.get(event.what, len(_PLACE)), ref(event), msgspec.msgpack.encode(event))
+    return (event.at, _PLACE.get(event.what, 2 * len(_PLACE)), ref(event), msgspec.msgpack.encode(event))
 
 
 def held(entries: Iterable[DetentionEvent], now: Millis) -> Held:

@@ -55,6 +55,9 @@ SOURCES: Final = {
     Rule.ARREST: "no arrival is recorded: counted from the arrest until it is",
 }
 
+_ORDINARY: Final = (Rule.FIRST_STATION, Rule.DAY_AFTER_ARREST, Rule.STATION_ARREST, Rule.STREET_BAIL, Rule.ARREST)
+"""The rules by which nobody's detention can have been authorised before the relevant time."""
+
 
 class Relevant(msgspec.Struct, frozen=True, kw_only=True):
     """The relevant time.
@@ -241,7 +244,7 @@ def _not_after_authority(
     facts: Facts, by_law: Relevant, entries: Held, settings: CustodySettings, found: list[Contradiction]
 ) -> Relevant:
     """Nobody's detention is authorised before they are at a station; where it seems so, an arrival is wrong."""
-    if by_law.rule not in (Rule.FIRST_STATION, Rule.DAY_AFTER_ARREST, Rule.STATION_ARREST, Rule.STREET_BAIL):
+    if by_law.rule not in _ORDINARY:
         return by_law
     told = entries.of(Step.AUTHORISED)
     first = _first([*(one.at for one in told), *_maybe(facts.detention_authorised_at)])

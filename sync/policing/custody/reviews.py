@@ -77,6 +77,7 @@ def schedule(
     away: Sequence[Span],
     charged_at: Millis | None,
     ended_at: Millis | None,
+    on_bail: bool,
     settings: CustodySettings,
 ) -> tuple[Schedule, list[Contradiction]]:
     """The reviews of a detention, and what is wrong with those that did not count.
@@ -88,6 +89,7 @@ def schedule(
         away: where the person was when not at a station.
         charged_at: when they were charged; None when they are not.
         ended_at: when they were released; None when they are not.
+        on_bail: whether they are on bail now: nobody reviews what is no detention.
         settings: the force's.
     """
     found: list[Contradiction] = []
@@ -128,7 +130,7 @@ def schedule(
         provisional=authorised is None,
         clock=runs,
         reviews=tuple(counted),
-        next_due=None if ended_at is not None else runs.reaches(target),
+        next_due=None if on_bail or ended_at is not None else runs.reaches(target),
         next_number=len(counted) + 1,
         postponed=tuple(waiting),
         who=Rank(settings.review_rank if charged_at is None else settings.review_rank_charged),

@@ -80,8 +80,11 @@ def detention_clock(found: Detention) -> str:
     left = f"{duration(binding.left_ms)} left of {allowed}"
     if found.now < found.relevant.at:
         return f"Detention: not started; {left}; {start}."
-    if not found.running or binding.at is None:
-        return f"Detention: STOPPED at {counted}; {left}; {start}."
+    if not found.running:
+        ends = "" if binding.at is None else f", until {at(binding.at, found.now)}"
+        return f"Detention: STOPPED at {counted}; {left}{ends}; {start}."
+    if binding.at is None:
+        return f"Detention: {counted} counted; {left}; {start}."
     return f"Detention: {counted} counted; {left}, until {at(binding.at, found.now)}; {start}."
 
 
