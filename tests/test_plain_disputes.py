@@ -7,6 +7,7 @@ import msgpack
 import pytest
 
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName
+from schemas.wire import SCHEMA
 from server.store.memory import MemoryStore
 from tests import plain_merge
 from tests.plain_client import PlainDevice
@@ -344,7 +345,7 @@ async def test_a_device_of_version_1_is_understood() -> None:
 async def test_a_newer_device_s_words_are_kept_in_trust() -> None:
     """A field and a word that this server does not know come to whoever can read them, and are shown nowhere else."""
     made = await suite()
-    made.a.schema = 4
+    made.a.schema = SCHEMA + 1
     n = made.a.edit(RECORD, "WM1", {"offence": "theft"})
     newer = made.a.ops[n].op
     newer["changes"] = {"offence": "theft", "diet": "vegan", "risk": "extreme"}
@@ -365,7 +366,7 @@ async def test_a_newer_device_s_words_are_kept_in_trust() -> None:
 async def test_a_whole_kind_that_the_server_does_not_know_waits_for_a_newer_server() -> None:
     """It is neither refused nor lost."""
     made = await suite()
-    made.a.schema = 4
+    made.a.schema = SCHEMA + 1
     n = made.a.create(record(8), "drone", "WM1", {"name": "D1"})
     await made.session(made.a)
     assert (made.a.ops[n].state, made.a.ops[n].result["code"]) == ("waiting", "op_kind_unknown")

@@ -7,29 +7,19 @@ from schemas.ids import ScopeName
 from schemas.kinds.base import Kind
 from schemas.kinds.common import Body
 from schemas.kinds.registry import record_kind
-from schemas.policies import latest
+from schemas.policies import ByRule, latest
 from schemas.retention import RetentionGroup
-from schemas.rights import Rights
-from schemas.roles import Role
 
 
-@record_kind(
-    "settings",
-    retention=RetentionGroup.ADMINISTRATIVE,
-    rights=Rights(
-        makers=(Role.ADMINISTRATOR,),
-        writers=(Role.ADMINISTRATOR,),
-        because="Periods, grades and codes are the force's: they are set in its configuration, for everybody at once.",
-    ),
-)
+@record_kind("settings", retention=RetentionGroup.ADMINISTRATIVE, by_rule=True)
 class ForceSettings(Kind, frozen=True, kw_only=True):
-    """There is one such record, `schemas.settings.SETTINGS_RECORD`.
+    """There is one such record, `schemas.settings.SETTINGS_RECORD`. The server writes it from its configuration.
 
     Attributes:
         body: the settings, as `schemas.settings.as_text` writes them.
     """
 
-    body: Annotated[Body, latest]
+    body: Annotated[Body, latest, ByRule()]
 
     def scopes(self) -> frozenset[ScopeName]:
         """Everyone."""
