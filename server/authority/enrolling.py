@@ -5,26 +5,37 @@ A code or link is good once. What enrols a device is what uses its code up, in o
 
 import secrets
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
 from schemas.ids import DeviceId, Millis, OfficerId
 from schemas.roles import Role
+from server import alarms
+from server.alarms import Alarm
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.authority.passphrases import Passphrases
 from server.federation import codes, links
 from server.federation.refusals import RefusedError
 from server.federation.tries import Tries, subjects
+from server.logbook import OFFICE
+from server.registry import roles_of
 from server.registry.acts import (
     SERVER,
+    Act,
     CodeIssued,
     CodeUsed,
     DeviceEnrolled,
     OfficerAdded,
+    OfficerReturned,
     PassphraseChanged,
     RoleGiven,
+    SignInUnlocked,
 )
+
+RECOVERY: Final = "administration_recovered"
+"""The alarm of a server that was started to make another administrator."""
 
 
 class Enrolled(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,27 +74,37 @@ class Enrolling:
         self._passphrases = passphrases
         self._tries = tries
         self._now = now
+        self._recovering: set[bytes] = set()
+        """Hashes of links that are good although somebody administers."""
 
     # --- the first administrator -------------------------------------------------------------------------------------
 
-    async def first_link(self) -> str | None:
-        """The code of a one-time link for the first administrator; None once there is one.
+    async def first_link(self, *, recover: bool = False) -> str | None:
+        """The code of a one-time link for whoever is to administer; None while somebody does.
 
         Each start makes a new one while nobody has used any: what an earlier start printed may have been lost.
+
+        Args:
+            recover: make one although somebody administers: they have lost passphrase or device, or are locked. It is
+                for whoever runs the server's machine, is good with this run alone, and leaves an alarm in the log.
         """
         now = self._now()
-        if self._has_administrator():
+        if self._administered() and not recover:
             return None
         code, record = links.make(now)
+        if recover:
+            self._recovering.add(bytes.fromhex(record.digest))
+            words = "the server was started to make an administrator beside those there are"
+            await self._ledger.keep({}, [alarms.entry(Alarm(RECOVERY, OFFICE, words, now))])
         await self._ledger.perform(
             CodeIssued(by=SERVER, at=now, code=bytes.fromhex(record.digest), expires_at=record.expires_at)
         )
         return code
 
-    def _has_administrator(self) -> bool:
-        """Whether anybody was ever made one."""
-        spans = (span for officer in self._ledger.registry.officers.values() for span in officer.spans)
-        return any(isinstance(span.act, RoleGiven) and span.act.role is Role.ADMINISTRATOR for span in spans)
+    def _administered(self) -> bool:
+        """Whether anybody is administrator now."""
+        registry, now = self._ledger.registry, self._now()
+        return any(Role.ADMINISTRATOR in roles_of(registry, officer, now) for officer in registry.officers)
 
     async def set_up(
         self,
@@ -95,7 +116,10 @@ class Enrolling:
         device: DeviceId,
         public_key: bytes,
     ) -> Enrolled:
-        """Use the first administrator's link: the officer, their passphrase and their device, all at once.
+        """Use a link to administer: the officer, their passphrase and their device, all at once.
+
+        An officer who is there already keeps their name; what they lack of the role is given to them, and their sign-in
+        opened.
 
         Args:
             code: of the link.
@@ -109,28 +133,39 @@ class Enrolling:
         """
         now = self._now()
         known = _known(links.digest(code), self._ledger, now)
-        if self._has_administrator():
+        if self._administered() and known not in self._recovering:
             # A link of an earlier start, found in a terminal's history: it is for the first one, and there is one.
             raise RefusedError("code_used", "there is an administrator already")
         used = CodeUsed(by=SERVER, at=now, code=known)
         kept = await self._passphrases.kept(officer, passphrase)
         certificate = self._keys.certify(device, public_key, now)
+        known_before = officer in self._ledger.registry.officers
         await self._ledger.perform(
             used,
-            OfficerAdded(by=SERVER, at=now, officer=officer, name=name, start=now),
-            RoleGiven(
-                by=SERVER,
-                at=now,
-                span=f"first-{secrets.token_hex(6)}",
-                officer=officer,
-                role=Role.ADMINISTRATOR,
-                start=now,
-            ),
-            PassphraseChanged(by=SERVER, at=now, officer=officer),
+            *self._appointed(officer, name, now),
+            PassphraseChanged(by=SERVER, at=now, officer=officer, reset=known_before),
             DeviceEnrolled(by=SERVER, at=now, device=device, public_key=public_key, certificate=certificate),
             secrets=kept,
         )
+        self._recovering.discard(known)
+        if known_before:
+            await self._tries.unlock(subjects(officer, None, None)[0])
         return self._enrolled(device, certificate)
+
+    def _appointed(self, officer: OfficerId, name: str, now: Millis) -> list[Act]:
+        """What it takes for somebody to be an administrator who can sign in."""
+        found: list[Act] = []
+        there = self._ledger.registry.officers.get(officer)
+        if there is None:
+            found.append(OfficerAdded(by=SERVER, at=now, officer=officer, name=name, start=now))
+        elif not there.serves(now):
+            found.append(OfficerReturned(by=SERVER, at=now, officer=officer, start=now))
+        if Role.ADMINISTRATOR not in roles_of(self._ledger.registry, officer, now):
+            span = f"first-{secrets.token_hex(6)}"
+            found.append(RoleGiven(by=SERVER, at=now, span=span, officer=officer, role=Role.ADMINISTRATOR, start=now))
+        if there is not None and there.locked:
+            found.append(SignInUnlocked(by=SERVER, at=now, officer=officer, why="set up anew at the server's machine"))
+        return found
 
     # --- devices -----------------------------------------------------------------------------------------------------
 

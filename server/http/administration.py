@@ -17,6 +17,7 @@ from server.http.identities import Done
 from server.http.operations import Operation, read_body
 from server.http.problems import beatbook_of, reply
 from server.registry.acts import (
+    Act,
     Assigned,
     Cleared,
     CompartmentMade,
@@ -283,10 +284,24 @@ async def _perform(request: Request, taken: type[msgspec.Struct]) -> Response:
     acts = acts_of(body, caller.officer, beatbook.now())
     for act in acts:
         if not isinstance(act, OfficerAdded):
-            _not_oneself(getattr(act, "officer", None), caller.officer)
+            _not_oneself(_entitled(beatbook.authority.ledger.registry, act), caller.officer)
     await beatbook.authority.ledger.perform(*acts)
     done = [DoneAct(t=word_for(type(act)), span=act.span if isinstance(act, SpanAct) else None) for act in acts]
     return reply(ActsDone(acts=done), 201)
+
+
+def _entitled(registry: State, act: Act) -> OfficerId | None:
+    """Whose rights an act changes; None for nobody's, or for those of whoever is not there."""
+    match act:
+        case SpanEnded():
+            span = registry.spans.get(act.span)
+            given = None if span is None else span.act
+            return None if given is None else _entitled(registry, given)
+        case ScopeGranted():
+            seat = registry.seats.get(act.seat)
+            return None if seat is None else seat.officer.officer
+        case _:
+            return getattr(act, "officer", None)
 
 
 def _not_oneself(officer: str | None, caller: OfficerId) -> None:

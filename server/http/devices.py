@@ -1,6 +1,6 @@
 """Routes: the devices, who sits at them, and their end: one-time codes, revocation, wipe."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 
 import msgspec
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from schemas.ids import DeviceId, DeviceText, Millis, OfficerId, OfficerText, ScopeName, ScopeText, Seq
 from schemas.roles import Role
-from server.http.callers import caller_of
+from server.http.callers import NotEntitledError, caller_of
 from server.http.identities import Done
 from server.http.operations import Operation, read_body
 from server.http.problems import beatbook_of, reply
@@ -186,6 +186,7 @@ async def revoke_device(request: Request) -> Response:
     """Trust a device no more: its sign-ins and tokens end at once, and it is let in only to remove what it holds."""
     body = await read_body(request, Revocation)
     device = _named(request)
+    _not_here(request, [device])
     await beatbook_of(request).authority.revoke([device], caller_of(request).officer, body.why)
     return reply(Revoked(devices=[device]))
 
@@ -199,6 +200,7 @@ async def revoke_officer(request: Request) -> Response:
     if known is None:
         raise HTTPException(404, f"there is no officer {officer!r}")
     devices = sorted({seat.device.device for seat in known.seats if seat.device.revoked is None and not seat.retired})
+    _not_here(request, devices)
     if devices:
         await authority.revoke(devices, caller_of(request).officer, body.why)
     return reply(Revoked(devices=list(devices)))
@@ -208,6 +210,7 @@ async def wipe_device(request: Request) -> Response:
     """Have a device, or one seat of it, destroy what it holds at its next contact; its share of the keys goes now."""
     body = await read_body(request, WipeOrder)
     device = _named(request)
+    _not_here(request, [device])
     await beatbook_of(request).authority.wipe(device, body.seat, caller_of(request).officer, body.why)
     return reply(_one(request, device))
 
@@ -228,6 +231,17 @@ async def pardon_seat(request: Request) -> Response:
         raise HTTPException(404, f"there is no seat {seat!r}")
     await beatbook_of(request).authority.pardon(seat, caller_of(request).officer, body.why)
     return reply(Done())
+
+
+def _not_here(request: Request, devices: Iterable[DeviceId]) -> None:
+    """Nobody saws off the branch they sit on: after this call they could make no other.
+
+    Raises:
+        NotEntitledError: one of the devices is the one that calls.
+    """
+    own = caller_of(request).device
+    if own in devices:
+        raise NotEntitledError(f"{own!r} is the device that you call from: have that done from another one")
 
 
 def _named(request: Request) -> DeviceId:

@@ -45,6 +45,7 @@ def check(state: State, act: PeopleAct) -> None:
         case OfficerEnded():
             officer = lookups.found(state.officers, act.officer, "officer", NO_OFFICER)
             lookups.shorter(f"officer {act.officer!r}", officer.start, officer.until, act.until)
+            _check_last(state, officer, [span for span in officer.roles if _administers(span)])
         case OfficerReturned():
             officer = lookups.found(state.officers, act.officer, "officer", NO_OFFICER)
             if officer.until is None or act.start < officer.until:
@@ -52,6 +53,8 @@ def check(state: State, act: PeopleAct) -> None:
         case SpanEnded():
             span = lookups.found(state.spans, act.span, "role, posting, shift or grant", "give the name it began with")
             lookups.shorter(f"{act.span!r}", span.act.start, span.until, act.until)
+            if _administers(span):
+                _check_last(state, holder(state, span), [span])
         case PassphraseChanged():
             lookups.found(state.officers, act.officer, "officer", NO_OFFICER)
         case LeaseSet():
@@ -180,6 +183,31 @@ def _check_span(state: State, act: PersonSpan) -> None:
             lookups.found(state.compartments, act.compartment, "compartment", "make it first")
         case _:
             assert_never(act)
+
+
+def _administers(span: Span) -> bool:
+    """Whether it makes somebody administrator until further notice."""
+    return span.until is None and isinstance(span.act, RoleGiven) and span.act.role is Role.ADMINISTRATOR
+
+
+def _check_last(state: State, whose: Officer | Seat, ending: list[Span]) -> None:
+    """Refuse the end of what makes somebody administrator, where nobody else is that until further notice.
+
+    A force in which nobody administers can take nobody's rights away any more.
+    """
+    if not ending:
+        return
+    staying = (
+        span
+        for officer in state.officers.values()
+        for span in officer.roles
+        if officer.until is None and _administers(span) and span not in ending
+    )
+    if next(staying, None) is None:
+        name = whose.officer if isinstance(whose, Officer) else whose.seat
+        raise UsageError(
+            f"officer {name!r} is the last who administers until further notice; make somebody else administrator first"
+        )
 
 
 def _check_known(role: Role) -> None:

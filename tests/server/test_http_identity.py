@@ -428,6 +428,31 @@ async def test_nobody_changes_their_own_rights(server: Running, administrator: C
     assert len(server.beatbook.authority.ledger.registry.spans) == before
 
 
+async def test_nobody_ends_or_extends_their_own_rights_by_another_name(server: Running, administrator: Caller) -> None:
+    """Neither by the name of the span, nor by a seat of theirs; another administrator may end them."""
+    (span,) = server.beatbook.authority.ledger.registry.officers[OfficerId("ADM1")].roles
+    ended = {"t": "span-ended", "span": span.act.span, "why": "enough"}
+    granted = {"t": "scope-granted", "seat": administrator.seat, "scope": "area:birmingham", "why": "curious"}
+    for act in (ended, granted):
+        answer = await post(server, administrator.auth, "/v1/grants", {"acts": [act]})
+        assert answer.status_code == 403
+        assert "another administrator" in answer.json()["detail"]
+    other = await person(server, "ADM2", [Role.ADMINISTRATOR])
+    assert (await post(server, other.auth, "/v1/grants", {"acts": [ended]})).status_code == 201
+    assert (await get(server, administrator.auth, "/v1/devices")).status_code == 403
+
+
+async def test_nobody_revokes_or_wipes_the_device_that_they_call_from(server: Running, administrator: Caller) -> None:
+    """Alone or with all of an officer's: after that call they could make no other."""
+    device, why = administrator.identity.device, {"why": "to see what happens"}
+    for path in (f"/v1/devices/{device}/revocation", f"/v1/devices/{device}/wipe", "/v1/officers/ADM1/revocation"):
+        answer = await post(server, administrator.auth, path, why)
+        assert answer.status_code == 403, path
+        assert "from another one" in answer.json()["detail"]
+    other = await person(server, "ADM2", [Role.ADMINISTRATOR])
+    assert (await post(server, other.auth, f"/v1/devices/{device}/revocation", why)).status_code == 200
+
+
 async def test_auditor_and_administrator_are_never_one_person(server: Running, administrator: Caller) -> None:
     """The registry refuses the second of the two roles, in words."""
     await officer(server, administrator, "WM9", Role.AUDITOR)

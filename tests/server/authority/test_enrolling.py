@@ -5,9 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from schemas.errors import UsageError
-from schemas.ids import DeviceId, OfficerId
+from schemas.ids import DeviceId, Millis, OfficerId
+from schemas.roles import Role
 from server.authority import Enrolled
+from server.logbook import ALARM
 from server.registry import acts as a
+from server.registry import roles_of
 from sync.evidence.note import VerifierKey
 from tests.server.authority.desks import (
     BOSS,
@@ -107,6 +110,61 @@ def test_the_first_link_makes_the_first_administrator_once(loop: VirtualLoop, ho
     assert refusal(lambda: set_up("WM8", "desk-2")) == "code_used"
     assert refusal(lambda: set_up("WM8", "desk-2", earlier)) == "code_used"
     assert sign_in(loop, house, device="desk-1", name=OfficerId("WM7")).officer == "WM7"
+
+
+def test_a_link_is_made_again_when_nobody_administers_any_more(loop: VirtualLoop, house: House) -> None:
+    """A role that was given for a time has ended; an officer who was there before takes over under their own number."""
+    enrolling, now = house.authority.enrolling, house.now
+    house.perform(
+        *(a.OfficerAdded(by=BOSS, at=now, officer=OfficerId(name), name=name, start=now) for name in ("WM1", "WM2")),
+        a.RoleGiven(
+            by=BOSS,
+            at=now,
+            span="for-a-second",
+            officer=OfficerId("WM1"),
+            role=Role.ADMINISTRATOR,
+            start=now,
+            until=Millis(now + 1_000),
+        ),
+    )
+    assert loop.do(enrolling.first_link()) is None
+    loop.wait(1_000)
+    assert take_over(loop, house, loop.do(enrolling.first_link()), "WM2") == "WM2"
+    assert loop.do(enrolling.first_link()) is None
+
+
+def test_a_server_started_to_recover_lets_a_locked_administrator_in_and_says_so(
+    loop: VirtualLoop, house: House
+) -> None:
+    """With another device and passphrase; the link is good with this run alone, and the alarm is in the log."""
+    enrolling = house.authority.enrolling
+    assert take_over(loop, house, loop.do(enrolling.first_link()), "WM7") == "WM7"
+    lock = a.SignInLocked(by=BOSS, at=house.now, officer=OfficerId("WM7"))
+    house.perform(lock)
+    assert loop.do(house.store.journal(ALARM, 0, 10)) == []
+    link = loop.do(enrolling.first_link(recover=True))
+    (alarm,) = loop.do(house.store.journal(ALARM, 0, 10))
+    assert alarm.key.startswith("administration_recovered:")
+    assert take_over(loop, house, link, "WM7", device="desk-2") == "WM7"
+    assert refusal(lambda: take_over(loop, house, link, "WM8", device="desk-3")) == "code_used"
+    assert len(house.authority.ledger.registry.officers[OfficerId("WM7")].roles) == 1
+
+
+def take_over(loop: VirtualLoop, house: House, link: str | None, name: str, device: str = "desk-1") -> str:
+    """Who is signed in behind the use of a link to administer."""
+    assert link is not None
+    loop.really(
+        house.authority.enrolling.set_up(
+            link,
+            officer=OfficerId(name),
+            name="A. Byrne",
+            passphrase=PASSPHRASE,
+            device=DeviceId(device),
+            public_key=public(),
+        )
+    )
+    assert Role.ADMINISTRATOR in roles_of(house.authority.ledger.registry, OfficerId(name), house.now)
+    return str(sign_in(loop, house, device=device, name=OfficerId(name)).officer)
 
 
 def test_a_weak_passphrase_leaves_the_first_link_unused(loop: VirtualLoop, house: House) -> None:

@@ -247,6 +247,26 @@ def test_what_an_officer_was_at_any_of_some_moments_is_told_with_its_places(forc
     assert held_roles(force.registry, OfficerId("WM1"), then, now) == told[0]
 
 
+def test_the_last_who_administers_stays(force: Force) -> None:
+    """Neither role nor officer ends while nobody else administers until further notice; a day's deputy is nobody."""
+    force.officer("WM1")
+    last = force.span(a.RoleGiven, officer="WM1", role=Role.ADMINISTRATOR)
+    force.officer("WM2")
+    deputy = force.span(a.RoleGiven, officer="WM2", role=Role.ADMINISTRATOR, until=T0 + DAY)
+    leaving: tuple[tuple[type[a.BaseAct], dict[str, str]], ...] = (
+        (a.SpanEnded, {"span": last}),
+        (a.OfficerEnded, {"officer": "WM1"}),
+    )
+    for kind, whose in leaving:
+        with pytest.raises(UsageError, match="the last who administers until further notice"):
+            force.do(kind, until=T0 + HOUR, why="moves on", **whose)
+    force.do(a.SpanEnded, span=deputy, until=T0 + HOUR, why="the day is over")
+    force.officer("WM3", Role.ADMINISTRATOR)
+    for kind, whose in leaving:
+        force.do(kind, until=T0 + HOUR, why="moves on", **whose)
+    assert roles_of(force.registry, OfficerId("WM1"), Millis(T0 + HOUR)) == frozenset()
+
+
 # --- units with their history ------------------------------------------------------------------------------------
 
 
