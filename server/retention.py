@@ -1,8 +1,10 @@
 """How long records are kept, who looks at them again, and who may have one erased: pure rules.
 
-Nothing goes because time has passed. A record that is due is listed; a person reviews it and keeps it until a date, or
-proposes that it be erased; somebody else carries that out (four eyes), and only while the record is still the one that
-was looked at: an edit that came since is never erased with what nobody knew it held (deletion never beats an edit).
+Nothing goes because time has passed, and nothing goes before: a record that is due is listed; a person reviews it and
+keeps it until a date, or proposes that it be erased; somebody else carries that out (four eyes), and only while the
+record is still the one that was looked at: an edit that came since is never erased with what nobody knew it held
+(deletion never beats an edit). Before its time a record goes only where the law asks for that (a court's order, a
+person's right to erasure), for a reason that is named, and proposed by those who answer for it.
 
     open      --keep-->    open          reviewed, due again at the date that was given
     open      --erase-->   proposed
@@ -26,7 +28,7 @@ from schemas.kinds import KINDS, retention_group
 from schemas.limits import SNAPSHOT_ROWS_MAX
 from schemas.retention import DAYS_A_YEAR, RETENTION, Period, RetentionGroup
 from schemas.roles import Role
-from server.registry.acts import RecordErased, RetentionReviewed
+from server.registry.acts import RecordErased, RetentionReviewed, RetentionReviewedAt
 from server.store import Store
 from sync import merge
 from sync.explain.values import moment
@@ -48,11 +50,13 @@ class Schedule(msgspec.Struct, frozen=True):
             a part of.
         reviewers: roles whose holders review: keep a record until a date, or propose its erasure.
         erasers: roles whose holders may carry out an erasure that somebody else has proposed.
+        early: roles whose holders may propose the erasure of a record that is not due.
     """
 
     review_days: Mapping[RetentionGroup, int | None]
     reviewers: frozenset[Role] = frozenset({Role.REVIEWING_OFFICER, Role.SUPERINTENDENT, Role.REGISTRAR})
     erasers: frozenset[Role] = frozenset({Role.SUPERINTENDENT, Role.REGISTRAR})
+    early: frozenset[Role] = frozenset({Role.SUPERINTENDENT})
 
     @classmethod
     def of(cls, days: Mapping[str, int] | None = None) -> Self:
@@ -215,14 +219,34 @@ class Reviews:
             raise UsageError(f"record {act.record} is a part of {held.about} and goes with it: review that one")
         entitled = schedule.erasers if isinstance(act, RecordErased) else schedule.reviewers
         if roles.isdisjoint(entitled):
-            names = ", ".join(sorted(role.value for role in entitled))
-            raise UsageError(f"{act.by} may not do this: it takes one of {names}")
+            raise UsageError(f"{act.by} may not do this: it takes one of {_names(entitled)}")
         if (review.stage, _event(act)) not in _TABLE:
             raise UsageError(f"record {act.record}: {_REFUSALS[review.stage, _event(act)]}")
         if isinstance(act, RetentionReviewed):
             _check_date(act)
+            self._check_due(act, roles, held, schedule)
         elif review.proposal is not None:
             _check_erasure(act, review.proposal, held)
+
+    def _check_due(self, act: RetentionReviewed, roles: frozenset[Role], held: Held, schedule: Schedule) -> None:
+        early = early_of(act)
+        due_at, because = _due_at(held, self.of(act.record), schedule)
+        if act.outcome != "erase" or due_at <= act.at:
+            if early is not None:
+                raise UsageError(f"record {act.record}: it needs no reason to go early; leave `early` out")
+            return
+        if early is None:
+            raise UsageError(
+                f"record {act.record} is due at {moment(due_at)} ({because}), and is not erased before; where a court's "
+                "order or a person's right to erasure asks for it, name that as `early`"
+            )
+        if roles.isdisjoint(schedule.early):
+            raise UsageError(f"{act.by} may not do this early: it takes one of {_names(schedule.early)}")
+
+
+def early_of(act: RetentionReviewed) -> str | None:
+    """Why a record is to go before its time, if a review says so."""
+    return act.early if isinstance(act, RetentionReviewedAt) else None
 
 
 def erased_text(act: RecordErased) -> str:
@@ -271,7 +295,11 @@ def due(records: Iterable[Held], now: Millis, schedule: Schedule, reviews: Revie
         review = reviews.of(record.record)
         due_at, because = _due_at(record, review, schedule)
         if review.proposal is not None:
-            due_at, because = review.proposal.at, "its erasure is proposed: another officer carries it out, or keeps it"
+            early = early_of(review.proposal)
+            proposed = (
+                "its erasure is proposed" if early is None else f"its erasure before its time is proposed ({early})"
+            )
+            due_at, because = review.proposal.at, f"{proposed}: another officer carries it out, or keeps it"
         if review.stage is Stage.ERASED or record.about is not None or due_at > now:
             continue
         found.append(
@@ -300,6 +328,10 @@ def _due_at(record: Held, review: Review, schedule: Schedule) -> tuple[Millis, s
     if record.changed_at <= review.kept.at or review.kept.until >= by_period:
         return review.kept.until, f"kept until then by {review.kept.by}"
     return by_period, because
+
+
+def _names(roles: frozenset[Role]) -> str:
+    return ", ".join(sorted(role.value for role in roles))
 
 
 def _event(act: ReviewAct) -> _Event:

@@ -77,6 +77,7 @@ class Reviewing:
         outcome: Literal["keep", "erase"],
         why: str,
         until: Millis | None = None,
+        early: str | None = None,
     ) -> None:
         """Keep a record until a date, or propose that somebody else erase it.
 
@@ -86,13 +87,21 @@ class Reviewing:
             outcome: `keep`, or `erase`.
             why: in words.
             until: when it is looked at again, if it is kept (ms since 1970).
+            early: why it is to be erased although it is not due; None where it is.
 
         Raises:
             UsageError: it may not be; the text says why and what to do.
             StoreError: it could not be made durable.
         """
         act = RetentionReviewedAt(
-            record=record, outcome=outcome, until=until, why=why, by=by.officer, seat=by.seat, at=self._now()
+            record=record,
+            outcome=outcome,
+            until=until,
+            why=why,
+            early=early,
+            by=by.officer,
+            seat=by.seat,
+            at=self._now(),
         )
         await self._check(act)
         await self._ledger.perform(act)

@@ -34,13 +34,18 @@ def due(folder: Path) -> None:
 @click.argument("record")
 @click.option("--keep-until", metavar="DATE", help="Keep it, and look at it again then: 2034-04-01.")
 @click.option("--erase", is_flag=True, help="Propose that another officer erase it.")
+@click.option("--early", metavar="REASON", help="With --erase: the order or request for which it goes before its time.")
 @click.option("--why", required=True, help="The reason; it stays in the log.")
 @folder_option
-def review(record: str, keep_until: str | None, *, erase: bool, why: str, folder: Path) -> None:
+def review(  # noqa: PLR0917  one parameter per option
+    record: str, keep_until: str | None, erase: bool, early: str | None, why: str, folder: Path
+) -> None:
     """Say of RECORD that it is kept, or propose its erasure."""
     if erase == (keep_until is not None):
         raise UsageError("give either --keep-until with a date, or --erase")
-    body: dict[str, object] = {"outcome": "erase", "why": why}
+    if early is not None and not erase:
+        raise UsageError("--early goes with --erase: it says why a record goes before its time")
+    body: dict[str, object] = {"outcome": "erase", "why": why} | ({} if early is None else {"early": early})
     if keep_until is not None:
         body = {"outcome": "keep", "why": why, "until": _moment(keep_until)}
     with open_remote(folder) as remote:

@@ -60,11 +60,13 @@ class NewReview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         outcome: `keep`, or `erase`: propose that somebody else erase it.
         why: in words; it stays in the log.
         until: when it is looked at again, if it is kept (ms since 1970).
+        early: under which order, or at whose request, a record is to be erased that is not due: a superintendent's to say.
     """
 
     outcome: Literal["keep", "erase"]
     why: _Why
     until: MillisInt | None = None
+    early: _Why | None = None
 
 
 class NewErasure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,7 +96,9 @@ async def review_record(request: Request) -> Response:
     """Keep a record until a date, or propose that somebody else erase it."""
     body = await read_body(request, NewReview)
     state = await seen_record(request)
-    await beatbook_of(request).reviewing.review(_actor(request), state.id, body.outcome, body.why, body.until)
+    await beatbook_of(request).reviewing.review(
+        _actor(request), state.id, body.outcome, body.why, body.until, body.early
+    )
     return reply(Done())
 
 

@@ -15,7 +15,8 @@ from server.cli.access import Access, AccessFile
 from server.retention import DAY_MS
 from server.store.masters import MasterKeys, key_file
 from server.store.sqlite import SqliteStore
-from tests.server.api import ID, client, incident
+from sync.explain.values import moment
+from tests.server.api import ID, client, incident, refusal
 from tests.server.people import Caller, program
 from tests.server.running import Running
 from tests.server.store.support import Device, commit, record_id
@@ -128,11 +129,38 @@ async def test_it_can_be_done_by_commands(server: Running, two: list[Caller], tm
     wrong = await run(0, "review", RECORD, "--keep-until", "tomorrow", "--why", "over")
     assert (wrong.exit_code, "give a date as in 2034-04-01" in wrong.output) == (1, True)
     assert (await run(0, "erase", "nonsense", "--why", "over")).output.startswith("Error: 'nonsense' is no record id")
-    assert (await run(0, "review", RECORD, "--keep-until", "2090-01-01", "--why", "a witness")).exit_code == 0
+    tomorrow = moment(server.clock.now + DAY_MS)
+    assert (await run(0, "review", RECORD, "--keep-until", tomorrow, "--why", "a witness")).exit_code == 0
+    early = await run(0, "review", RECORD, "--erase", "--why", "over")
+    assert (early.exit_code, f"is due at {tomorrow}" in early.output) == (1, True), early.output
+    order = await run(0, "review", RECORD, "--erase", "--early", "Order 12 of the court", "--why", "over")
+    assert (order.exit_code, "it takes one of superintendent" in order.output) == (1, True), order.output
+    odd = await run(0, "review", RECORD, "--keep-until", tomorrow, "--early", "Order 12", "--why", "over")
+    assert (odd.exit_code, "--early goes with --erase" in odd.output) == (1, True), odd.output
+    server.clock.advance(DAY_MS)
     assert (await run(0, "review", RECORD, "--erase", "--why", "over")).exit_code == 0
     assert "; WM8 proposes to erase it" in (await run(1, "due")).output
     assert (await run(1, "erase", RECORD, "--why", "MoPI group 3")).exit_code == 0
     assert await server.store.record(RecordId(RECORD)) is None
+
+
+async def test_a_superintendent_has_a_record_go_before_its_time(server: Running, http: httpx.AsyncClient) -> None:
+    """With the order named, and carried out by somebody else; the list says that it is early, the log who and why."""
+    fresh = ID.format(3)
+    assert (await http.post("/v1/records", json={"records": [incident(3)]})).status_code == 200
+    boss = await program(server, "WM8", [Role.SUPERINTENDENT], ["area:birmingham"])
+    other = await program(server, "WM9", [Role.REGISTRAR], ["area:birmingham"])
+    said = {"outcome": "erase", "why": "no longer lawful"}
+    refused = await say(server, boss, f"/v1/records/{fresh}/reviews", **said)
+    assert "where a court's order" in refusal(refused, 422)
+    assert await server.store.record(RecordId(fresh)) is not None
+    order = said | {"early": "Order 12 of the court"}
+    assert (await say(server, boss, f"/v1/records/{fresh}/reviews", **order)).status_code == 200
+    listed = (await get(server, other, "/v1/retention/due")).json()["due"]
+    (told,) = [one["because"] for one in listed if one["record"] == fresh]
+    assert "before its time is proposed (Order 12 of the court)" in told
+    assert (await say(server, other, f"/v1/records/{fresh}/erasure", why="the order")).status_code == 200
+    assert await server.store.record(RecordId(fresh)) is None
 
 
 async def test_a_stopped_server_s_folder_gets_a_new_master_key(tmp_path: Path) -> None:

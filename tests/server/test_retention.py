@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import UsageError
-from schemas.ids import Millis, OfficerId, RecordId
+from schemas.ids import DeviceId, Millis, OfficerId, RecordId
 from schemas.limits import SNAPSHOT_ROWS_MAX
 from schemas.retention import RETENTION, RetentionGroup
 from schemas.roles import Role
 from server import retention
-from server.registry.acts import RecordErased, RetentionReviewed
+from server.registry.acts import RecordErased, RetentionReviewed, RetentionReviewedAt
 from server.retention import DAY_MS, Due, Held, ReviewAct, Reviews, Schedule
 from server.store.memory import MemoryStore
 from tests.server.store.support import HANDSET, NOW, Device, commit, record_id
@@ -48,6 +48,19 @@ def keep(until: int | None, by: str = "WM40001", at: int = LATER, record: Record
 def propose(by: str = "WM40001", at: int = LATER, record: RecordId = ONE) -> RetentionReviewed:
     """Someone proposes an erasure."""
     return RetentionReviewed(record=record, outcome="erase", by=OfficerId(by), at=Millis(at), why="no longer needed")
+
+
+def early(at: int) -> RetentionReviewed:
+    """Someone proposes an erasure before its time."""
+    return RetentionReviewedAt(
+        record=ONE,
+        outcome="erase",
+        by=OfficerId("WM40001"),
+        at=Millis(at),
+        why="no longer lawful",
+        seat=DeviceId("desk-1"),
+        early="Order 12 of the court",
+    )
 
 
 def erase(by: str = "WM40002", at: int = LATER + 1, record: RecordId = ONE) -> RecordErased:
@@ -214,6 +227,20 @@ def test_only_entitled_roles_take_part(act: ReviewAct) -> None:
         assert (words == "") == (role in entitled)
         assert words == "" or "registrar" in words
     assert refusal(act, before=before, roles=frozenset()) != ""
+
+
+@pytest.mark.parametrize("kept", [[], [keep(LATER + DAY_MS)]], ids=["by its period", "by who kept it"])
+def test_what_is_not_due_is_erased_only_early_and_by_those_who_may(kept: list[ReviewAct]) -> None:
+    """To the millisecond; the reason is named, by a role that may name one, and only where it is needed."""
+    fresh = a_record() if kept else a_record(changed_at=LATER)
+    due = LATER + DAY_MS if kept else LATER + 6 * 365 * DAY_MS
+    assert "is not erased before" in refusal(propose(at=due - 1), before=kept, held=fresh)
+    assert refusal(propose(at=due), before=kept, held=fresh) == ""
+    for role in Role:
+        words = refusal(early(due - 1), before=kept, held=fresh, roles=frozenset({role, Role.REGISTRAR}))
+        assert (words == "") == (role is Role.SUPERINTENDENT)
+        assert words == "" or "superintendent" in words
+    assert "needs no reason" in refusal(early(due), before=kept, held=fresh, roles=frozenset({Role.SUPERINTENDENT}))
 
 
 def test_what_is_not_there_or_is_a_part_is_not_reviewed() -> None:

@@ -95,7 +95,7 @@ async def test_what_is_due_is_reviewed_and_erased_by_two(force: Force) -> None:
 async def test_a_record_that_is_kept_is_due_at_its_date(force: Force) -> None:
     """Not before, and then again."""
     until = Millis(LATER + 5 * DAY_MS)
-    await force.reviewing.review(ANN, ONE, "keep", "a witness is still looked for", until)
+    await force.reviewing.review(ANN, ONE, "keep", "a witness is still looked for", until=until)
     assert [one.record for one in await force.reviewing.due()] == [TWO]
     force.now = until
     assert {one.record for one in await force.reviewing.due()} == {ONE, TWO}
@@ -122,7 +122,10 @@ async def test_an_edit_since_the_proposal_keeps_it(force: Force) -> None:
     await force.store.commit([force.device.push(force.device.note(ONE, "A witness came."))], force.now)
     with pytest.raises(UsageError, match="changed since its erasure was proposed"):
         await force.reviewing.erase(BOB, ONE, "MoPI group 3")
-    await force.reviewing.review(ANN, ONE, "keep", "changed", Millis(force.now + 1))
+    await force.reviewing.review(ANN, ONE, "keep", "changed", until=Millis(force.now + 1))
+    with pytest.raises(UsageError, match="kept until then by WM40001"):
+        await force.reviewing.review(ANN, ONE, "erase", "looked at again")
+    force.now = Millis(LATER + 31 * DAY_MS)
     await force.reviewing.review(ANN, ONE, "erase", "looked at again")
     await force.reviewing.erase(BOB, ONE, "MoPI group 3")
     assert await force.store.record(ONE) is None

@@ -53,9 +53,14 @@ class Disclosed(BaseAct, frozen=True, kw_only=True, tag="disclosed-1"):
 
 
 class RetentionReviewedAt(RetentionReviewed, frozen=True, kw_only=True, tag="retention-reviewed-2"):
-    """A review that also says at which seat it was made: `by` was there."""
+    """A review that also says at which seat it was made: `by` was there.
+
+    Attributes:
+        early: why a record is to go whose time is not over: under which order, or at whose request. None otherwise.
+    """
 
     seat: DeviceText
+    early: Why | None = None
 
 
 class RecordErasedAt(RecordErased, frozen=True, kw_only=True, tag="record-erased-2"):

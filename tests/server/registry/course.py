@@ -36,6 +36,7 @@ def _at_seats(force: Force) -> None:
     where, why = {"record": OTHER, "seat": "desk-1"}, {"why": "retention group 3 is over"}
     force.do(a.DisclosedAt, recipients=("Birmingham Crown Court",), export=digest("file"), why="trial", **where)
     force.do(a.RetentionReviewedAt, outcome="erase", **where, **why)
+    force.do(a.RetentionReviewedAt, outcome="erase", early="order of the court", **where, **why)
     force.do(a.RecordErasedAt, by="WM8", **where, **why)
 
 
