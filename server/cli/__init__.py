@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "inbox": "server.cli.inbox:command",
     "verify": "server.cli.verify:command",
     "disclose": "server.cli.disclose:command",
+    "prove": "server.cli.prove:command",
     "audit": "server.cli.audit:command",
     "witness": "server.cli.witness:command",
     "demo": "server.cli.demo:command",

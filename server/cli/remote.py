@@ -81,14 +81,20 @@ class Remote:
         """Close its connections."""
         self._client.close()
 
-    def get(self, path: str, of: type[_T], query: Mapping[str, str] | None = None) -> _T:
+    def get(
+        self,
+        path: str,
+        of: type[_T],
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> _T:
         """What a route gives.
 
         Raises:
             UsageError: the server refused; the text is its own.
             StoreError: it cannot be reached, or failed.
         """
-        return self._ask("GET", path, of, **({"params": dict(query)} if query else {}))
+        return self._ask("GET", path, of, **({"params": dict(query)} if query else {}), headers=dict(headers or {}))
 
     def post(self, path: str, body: object, of: type[_T]) -> _T:
         """What a route gives for a body.

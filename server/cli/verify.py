@@ -44,7 +44,11 @@ class CannotCheckError(click.ClickException):
 @click.option("--policy", type=_FILE, help="Whose signatures are asked for (C2SP tlog-policy).")
 @click.option("--log", "logs", multiple=True, metavar="VKEY", help="Or the log's verifier key alone, NAME+ID+KEY.")
 @click.option("--master-keys", type=_FILE, help="The master keys that open the bodies.  [default: the data folder's]")
-@click.option("--entry", type=_FILE, help="Of a proof: the entry of the log that it is of, byte for byte.")
+@click.option(
+    "--entry",
+    type=_FILE,
+    help="Of a proof: the entry of the log that it is of, byte for byte.  [default: the one in it]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def command(  # noqa: PLR0917  click passes one for each option, by name
     target: Path,
@@ -151,16 +155,19 @@ def _export(target: Path, policy: Policy | None) -> Report:
 
 
 def _proof(target: Path, entry: Path | None, policy: Policy | None) -> Report:
-    if entry is None:
-        raise UsageError(f"{target}: name the entry that it is of with --entry, since a proof does not hold it")
     if policy is None:
         raise UsageError(f"{target}: say whose signatures count with --policy or --log: what comes with a proof cannot")
-    raw, proof = entry.read_bytes(), Proof.parse(target.read_bytes())
-    try:
-        head = proof.verify(raw, policy)
-    except NotInLogError as error:
-        finding = Finding(table="proof", row=target.name, differs=str(error), means="It proves nothing of this entry.")
-        return Report(findings=(finding,), findings_total=1)
+    with _named(target):
+        proof = Proof.parse(target.read_bytes())
+        raw = proof.extra if entry is None else entry.read_bytes()
+        if raw is None:
+            raise UsageError("name the entry that it is of with --entry: this proof does not bring it along")
+        try:
+            head = proof.verify(raw, policy)
+        except NotInLogError as error:
+            means = "It proves nothing of this entry."
+            finding = Finding(table="proof", row=target.name, differs=str(error), means=means)
+            return Report(findings=(finding,), findings_total=1)
     by = ", ".join(sorted(head.cosigned_s)) or "no witness"
     log = f"the log {head.checkpoint.origin}, which had {head.checkpoint.size} entries; cosigned by {by}"
     return Report(proven=(f"{leaf_words(raw)} is entry {proof.index} of {log}",), checked={"proofs": 1})

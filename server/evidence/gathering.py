@@ -108,7 +108,7 @@ class Gathering:
         Raises:
             StoreError: the store failed, or the log lacks something of it.
         """
-        prover = _Prover(self._store, head.size)
+        prover = Prover(self._store, head.size)
         heads = await self._heads(prover)
         request = self._request
         return Evidence(
@@ -135,7 +135,7 @@ class Gathering:
                 after = page[-1].place
         return sorted(found, key=lambda kept: kept.place)
 
-    async def _heads(self, prover: "_Prover") -> list[KeptEntry]:
+    async def _heads(self, prover: "Prover") -> list[KeptEntry]:
         """What devices signed for the ops, each once."""
         found: dict[int, KeptEntry] = {}
         covered: set[tuple[DeviceId, OpNumber]] = set()
@@ -164,7 +164,7 @@ class Gathering:
                     devices.add(act.device)
         return [kept for kept, act in found if _tells(act, seats, devices, people, self._request.record)]
 
-    async def _reads(self, prover: "_Prover") -> list[ToldRead]:
+    async def _reads(self, prover: "Prover") -> list[ToldRead]:
         record, found = self._request.record, []
         async for kept in _journal(self._store, READS):
             batch = None if kept.body is None else msgspec.msgpack.decode(kept.body, type=ReadBatch)
@@ -181,15 +181,22 @@ class Gathering:
         return sorted(found, key=lambda one: (one.at, one.proven.index))
 
 
-class _Prover:
+class Prover:
     """Entries of the log with their proofs in the tree of one size."""
 
     def __init__(self, store: Store, size: int) -> None:
+        """Bind it.
+
+        Args:
+            store: whose log.
+            size: of the tree that the proofs are in.
+        """
         self._store = store
         self.size = size
         self._entries: dict[int, Proven] = {}
 
     async def entry(self, index: int) -> Proven:
+        """One entry; there must be one."""
         if index not in self._entries:
             (leaf,) = await self._store.leaves(index, 1)
             path = await self._store.inclusion(index, self.size)
@@ -254,12 +261,12 @@ async def _journal(store: Store, what: str) -> AsyncIterator[KeptEntry]:
         place = page[-1].place
 
 
-async def _op(prover: _Prover, kept: KeptOp) -> OpEvidence:
+async def _op(prover: Prover, kept: KeptOp) -> OpEvidence:
     encode = msgspec.msgpack.encode
     return OpEvidence(kept.body, encode(kept.result), encode(kept.acts), await prover.entry(kept.leaf))
 
 
-async def _entry(prover: _Prover, kept: KeptEntry) -> EntryEvidence:
+async def _entry(prover: Prover, kept: KeptEntry) -> EntryEvidence:
     return EntryEvidence(kept.what, kept.key, kept.body or b"", await prover.entry(kept.leaf))
 
 

@@ -5,7 +5,7 @@ A program's seat is there for one purpose, which its grant has named, and is not
 """
 
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -22,6 +22,8 @@ REASON: Final = "beatbook-reason"
 """The header that says why, percent-encoded UTF-8."""
 MATTER: Final = "beatbook-matter"
 """The header that names for the sake of which incident or booking; by default the record that is looked at."""
+RECIPIENTS: Final = "beatbook-recipients"
+"""The header that says to whom something goes: each percent-encoded UTF-8, with commas between."""
 PROGRAM: Final = "a program, for what its seat was granted"
 WAITING: Final = "to see what waits for a decision"
 
@@ -49,12 +51,24 @@ async def listed(request: Request, records: Sequence[RecordId], why: str = "") -
         await _note(request, "combination", records, None, why)
 
 
+async def named(request: Request, records: Sequence[RecordId], matter: RecordId | None = None) -> None:
+    """Note that the caller is given what names these records and tells when something was done to them; as `looked_at`.
+
+    Args:
+        request: the request.
+        records: which; of none nothing is noted.
+        matter: for the sake of which incident or booking, where they do not say it.
+    """
+    if records:
+        await _note(request, "consultation", records, matter, "")
+
+
 async def _note(request: Request, what: What, records: Sequence[RecordId], matter: RecordId | None, why: str) -> None:
     caller, beatbook = caller_of(request), beatbook_of(request)
     named = request.headers.get(MATTER)
     if named is not None and not is_record_id(named):
         raise UsageError(f"{MATTER}: {named!r} is no record id: name the incident or booking for whose sake you look")
-    said = urllib.parse.unquote(request.headers.get(REASON, ""))
+    said = reason_of(request)
     look = Consulted(
         what=what,
         officer=caller.officer,
@@ -68,6 +82,23 @@ async def _note(request: Request, what: What, records: Sequence[RecordId], matte
         await beatbook.consultations.note(look)
     except UnjustifiedError as error:
         raise HTTPException(428, f"{error}; send it in the header {REASON}") from None
+
+
+def reason_of(request: Request) -> str:
+    """Why, as the caller says in the header; "" where they do not."""
+    return urllib.parse.unquote(request.headers.get(REASON, ""))
+
+
+def recipients_of(request: Request) -> tuple[str, ...]:
+    """To whom, as the caller says in the header; nobody where they do not."""
+    given = request.headers.get(RECIPIENTS, "").split(",")
+    return tuple(urllib.parse.unquote(one.strip()) for one in given if one.strip())
+
+
+def recipient_headers(recipients: Iterable[str]) -> dict[str, str]:
+    """The header that says to whom, as a caller sends it; none for nobody."""
+    told = ",".join(urllib.parse.quote(one, safe="") for one in recipients)
+    return {RECIPIENTS: told} if told else {}
 
 
 def reason_headers(why: str) -> dict[str, str]:

@@ -9,13 +9,13 @@ from starlette.responses import Response
 from schemas.limits import REASON_CHARS_MAX
 from schemas.roles import Role
 from server.evidence.section62 import EVENTS_MAX, Page, Query, Searched
+from server.http import proofs
 from server.http.callers import caller_of, check_roles
 from server.http.operations import SIGNED_IN, Operation, read_body
 from server.http.problems import beatbook_of, reply
+from server.http.proofs import DISCLOSERS
 from server.http.sight import seen_record
 
-DISCLOSERS: Final = (Role.SUPERINTENDENT, Role.REGISTRAR)
-"""Who gives records out: somebody who answers for it (Data Protection Act 2018 section 35)."""
 _Why = Annotated[str, msgspec.Meta(min_length=1, max_length=REASON_CHARS_MAX)]
 
 
@@ -108,6 +108,7 @@ async def search_log(request: Request) -> Response:
 
 
 OPERATIONS: Final = (
+    *proofs.OPERATIONS,
     Operation(method="GET", path="/v1/log/checkpoint", handler=read_checkpoint, who=SIGNED_IN, gives=CheckpointBody),
     Operation(
         method="POST",

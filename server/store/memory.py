@@ -241,6 +241,11 @@ class MemoryStore:
         found = (self._told(kept) for kept in self._kept if kept.place > after and record in (None, kept.record))
         return paging.kept(found, limit)
 
+    async def op(self, device: DeviceId, n: OpNumber) -> KeptOp | None:
+        """One op, a refused one too; None when none of that number was kept."""
+        place = self._places.get((device, n))
+        return None if place is None else self._told(self._kept[place - 1])
+
     def _told(self, kept: KeptOp) -> KeptOp:
         gone = self._erased.get(kept.record)
         return replace(kept, erased=paging.erased_note(kept.body, None if gone is None else gone.note))

@@ -132,6 +132,9 @@ class Store(Protocol):
         At most `limit` (1 to PAGE_ROWS_MAX) with place > after, fewer when they are long; an empty list is the end.
         """
 
+    async def op(self, device: DeviceId, n: OpNumber) -> KeptOp | None:
+        """One op, a refused one too; None when none of that number was kept."""
+
     async def erased(self, record: RecordId) -> Erased | None:
         """What is kept of a record that was erased; None when it was not.
 

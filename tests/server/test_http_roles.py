@@ -79,6 +79,9 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/alarms": frozenset({"auditor", "administrator"}),
     "GET /v1/log/checkpoint": SIGNED_IN,
     "POST /v1/log/searches": frozenset({"auditor"}),
+    "GET /v1/log/entries/{entry}/proof": frozenset({"auditor"}),
+    "GET /v1/records/{record}/proof": frozenset({"superintendent", "registrar"}),
+    "GET /v1/ops/{device}/{n}/proof": frozenset({"superintendent", "registrar"}),
     "POST /v1/records/{record}/disclosures": frozenset({"superintendent", "registrar"}),
 }
 """Method and path -> the roles of which a caller needs one."""

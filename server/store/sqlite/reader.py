@@ -164,6 +164,12 @@ def read_ops(tables: SealedTables, record: RecordId | None, after: int, limit: i
         return paging.kept((_kept_op(tables, row) for row in rows), limit)
 
 
+def read_op(tables: SealedTables, device: DeviceId, n: OpNumber) -> KeptOp | None:
+    """See `server.store.port.Store.op`."""
+    found = tables.connection.execute(f"{_OPS} WHERE device = ? AND op.n = ?", (device, n)).fetchone()
+    return None if found is None else _kept_op(tables, found)
+
+
 def _kept_op(tables: SealedTables, row: tuple[Any, ...]) -> KeptOp:
     place, device, n, record, seq, recorded_at, body, result, acts, leaf, wrapped = row
     name, erased = op_id(device, n), ""

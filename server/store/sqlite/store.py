@@ -211,6 +211,10 @@ class SqliteStore:
         paging.require_limit(limit)
         return await self._readers.read(lambda db: reader.read_ops(db, record, after, limit))
 
+    async def op(self, device: DeviceId, n: OpNumber) -> KeptOp | None:
+        """One op, a refused one too; None when none of that number was kept."""
+        return await self._readers.read(lambda db: reader.read_op(db, device, n))
+
     async def erased(self, record: RecordId) -> Erased | None:
         """What is kept of a record that was erased; None when it was not."""
         return await self._readers.read(lambda db: read_erased(db, record))

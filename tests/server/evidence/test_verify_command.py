@@ -147,8 +147,9 @@ def test_a_proof_is_checked_with_its_entry(kept: Kept) -> None:
     ("arguments", "words"),
     [
         (["half"], "is no data folder, no database, no proof and no export"),
-        (["first.tlog-proof"], "name the entry that it is of with --entry"),
+        (["first.tlog-proof", "--policy", "policy"], "first.tlog-proof: name the entry that it is of with --entry"),
         (["first.tlog-proof", "--entry", "first.leaf"], "say whose signatures count"),
+        (["first.tlog-proof", "--entry", "first.leaf", "--policy", "strict"], "first.tlog-proof: the policy's quorum"),
         (["data", "--log", "not a key"], "key"),
         (["data", "--policy", "policy", "--log", "x"], "not both"),
         (["data", "--checkpoint", "first.leaf"], "first.leaf: "),

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, Final
 
-from schemas.ids import FieldName, OpId, RecordId, ScopeName, Seq
+from schemas.ids import FieldName, OpId, RecordId, ScopeName, Seq, split_op_id
 from server import conflicts
 from server.commits import Settled, Submission
 from server.logbook import ERASED_DIGEST, Entry, Erasure
@@ -56,6 +56,7 @@ async def test_nothing_readable_is_left_of_an_erased_record(store: Store) -> Non
         (OpId("hh-0042/1"), ONE, b"", (), NOTE),
         (OpId("hh-0042/2"), ONE, b"", (), NOTE),
     ]
+    assert [await store.op(*split_op_id(one.id)) for one in found] == found
     assert [(one.place, one.seq, one.recorded_at, one.leaf) for one in found] == [
         (one.place, one.seq, one.recorded_at, one.leaf) for one in before
     ]

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.codec import decode_row, reread_op
 from schemas.errors import UsageError
-from schemas.ids import DeviceId, FieldName, Millis, OpId, RecordId, ScopeName
+from schemas.ids import DeviceId, FieldName, Millis, OpId, RecordId, ScopeName, split_op_id
 from schemas.kinds import InboxItem
 from schemas.limits import OPS_PER_COMMIT_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX
 from server.store import Store
@@ -63,6 +63,20 @@ async def test_ops_come_in_the_order_in_which_they_were_decided(store: Store) ->
     assert [one.result for one in kept] == [*first, second[0], second[2]]
     assert [(one.seq, one.recorded_at) for one in kept] == [(1, NOW), (1, NOW), (2, NOW), (2, NOW)]
     assert kept[0].place == 1
+
+
+async def test_one_op_is_found_by_its_name(store: Store) -> None:
+    """As it stands among all of them, a refused one too; of one that waits or never came there is nothing."""
+    device, desk = Device(), Device(DESK)
+    raws = [device.incident(ONE), device.note(TWO), desk.note(ONE), device.note(ONE, after=2)]
+    await commit(store, device.push(*raws[:2]), desk.push(raws[2]))
+    await commit(store, device.push(raws[3]))
+    kept = await all_ops(store)
+    assert len(kept) == 3
+    assert [await store.op(*split_op_id(one.id)) for one in kept] == kept
+    for op in (reread_op(raws[3]), reread_op(desk.note(ONE))):
+        assert await store.op(op.device, op.n) is None
+    assert await store.op(DeviceId("hh-9999"), reread_op(raws[0]).n) is None
 
 
 async def test_an_op_again_is_not_kept_again(store: Store) -> None:
