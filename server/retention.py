@@ -237,8 +237,8 @@ class Reviews:
             return
         if early is None:
             raise UsageError(
-                f"record {act.record} is due at {moment(due_at)} ({because}), and is not erased before; where a court's "
-                "order or a person's right to erasure asks for it, name that as `early`"
+                f"record {act.record} is due at {moment(due_at)} ({because}), and is not erased before; where a "
+                "court's order or a person's right to erasure asks for it, name that as `early`"
             )
         if roles.isdisjoint(schedule.early):
             raise UsageError(f"{act.by} may not do this early: it takes one of {_names(schedule.early)}")

@@ -76,6 +76,7 @@ class Reviewing:
         record: RecordId,
         outcome: Literal["keep", "erase"],
         why: str,
+        *,
         until: Millis | None = None,
         early: str | None = None,
     ) -> None:

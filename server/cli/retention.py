@@ -45,7 +45,9 @@ def review(  # noqa: PLR0917  one parameter per option
         raise UsageError("give either --keep-until with a date, or --erase")
     if early is not None and not erase:
         raise UsageError("--early goes with --erase: it says why a record goes before its time")
-    body: dict[str, object] = {"outcome": "erase", "why": why} | ({} if early is None else {"early": early})
+    body: dict[str, object] = {"outcome": "erase", "why": why}
+    if early is not None:
+        body["early"] = early
     if keep_until is not None:
         body = {"outcome": "keep", "why": why, "until": _moment(keep_until)}
     with open_remote(folder) as remote:

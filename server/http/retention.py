@@ -60,7 +60,7 @@ class NewReview(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         outcome: `keep`, or `erase`: propose that somebody else erase it.
         why: in words; it stays in the log.
         until: when it is looked at again, if it is kept (ms since 1970).
-        early: under which order, or at whose request, a record is to be erased that is not due: a superintendent's to say.
+        early: under which order or at whose request a record goes that is not due; a superintendent's to say.
     """
 
     outcome: Literal["keep", "erase"]
@@ -97,7 +97,7 @@ async def review_record(request: Request) -> Response:
     body = await read_body(request, NewReview)
     state = await seen_record(request)
     await beatbook_of(request).reviewing.review(
-        _actor(request), state.id, body.outcome, body.why, body.until, body.early
+        _actor(request), state.id, body.outcome, body.why, until=body.until, early=body.early
     )
     return reply(Done())
 
