@@ -24,6 +24,7 @@ class CareSettings(msgspec.Struct, frozen=True, kw_only=True):
         check_warn_ms: how long before a check is due somebody is told; negative is after.
         rouse_every_ms: the longest time between two checks at which somebody under drink or drugs was roused.
         late_entry_ms: a check that is recorded later than this after it was made is shown as entered late.
+        early_entry_ms: a check that bears a time so much later than its entry has not been made yet.
         same_note_ms: within this time, one author's same note on several detainees is asked about.
         same_note_chars_min: shorter notes say too little to be compared.
         hospital_words, court_words: words for a place, by which what older programs wrote is understood.
@@ -55,6 +56,7 @@ class CareSettings(msgspec.Struct, frozen=True, kw_only=True):
     check_warn_ms: tuple[int, ...] = (5 * MINUTE_MS, 0, -5 * MINUTE_MS)
     rouse_every_ms: int = 30 * MINUTE_MS
     late_entry_ms: int = 15 * MINUTE_MS
+    early_entry_ms: int = 2 * MINUTE_MS
     same_note_ms: int = 10 * MINUTE_MS
     same_note_chars_min: int = 12
     hospital_words: tuple[str, ...] = ("hospital", "a&e", "ward", "ambulance")

@@ -35,6 +35,10 @@ class What(Token):
     BRIEFING_EXPIRY = "briefing-expiry"
     INBOX = "inbox"
     LEASE = "lease"
+    RIGHTS = "rights"
+    APPROPRIATE_ADULT = "appropriate-adult"
+    MEAL = "meal"
+    REST = "rest"
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):

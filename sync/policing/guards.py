@@ -20,8 +20,17 @@ from schemas.kinds import Kind
 from schemas.kinds.common import LogEntry
 from schemas.roles import Role
 from schemas.settings import DEFAULTS, Settings
+from sync.merge import RecordState
 
 _LOG: Final = FieldName("log")
+
+
+Beside = Callable[[], Iterable[RecordState]]
+
+
+def nothing() -> Iterable[RecordState]:
+    """Of a guard that is asked where no other record is at hand."""
+    return ()
 
 
 class Breach(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +63,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         now: the clock (ms since 1970).
         occurred_at: when it happened, as the author says (ms since 1970).
         settings: the force's.
+        beside: the other records of the kind that its author sees, where they are at hand.
     """
 
     before: Kind | None
@@ -64,6 +74,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     now: Millis
     occurred_at: Millis
     settings: Settings = DEFAULTS
+    beside: Beside = nothing
 
     def sets(self, field: str) -> bool:
         """Whether the change writes that field."""

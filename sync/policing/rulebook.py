@@ -9,9 +9,12 @@ from schemas.ops import Op
 from schemas.roles import Role
 from schemas.settings import Settings
 from sync.merge import RecordState
-from sync.policing.guards import Breach, Guard, Look, breaches, in_words
+from sync.policing.custody import guards as custody
+from sync.policing.guards import Beside, Breach, Guard, Look, breaches, in_words, nothing
 
-GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {}
+GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
+    "custody-booking": custody.GUARDS,
+}
 """Record kind -> its guards."""
 
 
@@ -29,7 +32,13 @@ class RuleError(UsageError):
 
 
 def require(
-    op: Op, before: RecordState | None, after: RecordState, roles: frozenset[Role] | None, settings: Settings
+    op: Op,
+    before: RecordState | None,
+    after: RecordState,
+    roles: frozenset[Role] | None,
+    settings: Settings,
+    *,
+    beside: Beside = nothing,
 ) -> None:
     """Ask every guard of the record's kind.
 
@@ -39,6 +48,7 @@ def require(
         after: the record as it would be.
         roles: what the author is; None where nobody has roles.
         settings: the force's.
+        beside: the other records of the kind that the author sees, where they are at hand.
 
     Raises:
         RuleError: one of them is against it, and its author has not given a reason for going on where that is allowed.
@@ -55,6 +65,7 @@ def require(
         now=Millis(op.hlc[0]),
         occurred_at=op.occurred_at,
         settings=settings,
+        beside=beside,
     )
     found = breaches(guards, look)
     if found:

@@ -1,6 +1,6 @@
 """This device's own ops: how they get their numbers, when they are pushed again, when the row holds them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -129,12 +129,19 @@ class OwnOps:
             link=self.chain.head.link,
             salt=facts.salt,
         )
-        require_writable(op, spec, state, facts.roles, facts.settings)
+        require_writable(op, spec, state, facts.roles, facts.settings, beside=lambda: self._beside(record, spec))
         body = sendable(op)
         told_better = op.doubt or op.hlc[0] > facts.now
         kept = StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body)
         self.keep(kept, facts.made if told_better else None)
         return op
+
+    def _beside(self, record: RecordId, spec: KindSpec) -> Iterator[RecordState]:
+        """The other records of the kind that this device shows: rules about several people look at them."""
+        for other in self._tables.records_of_kind(spec.name):
+            state = None if other == record else self.shown(other, self._tables.pending_ops(other))
+            if state is not None:
+                yield state
 
     def _set_back(self, wall: Millis) -> Doubt:
         """Whether the wall clock stands before what it said at the op before."""

@@ -14,6 +14,7 @@ from sync import check, entitled, merge
 from sync.merge import RecordState
 from sync.policies import Cell, policy_of
 from sync.policing import rulebook
+from sync.policing.guards import Beside, nothing
 
 
 def require_writable(
@@ -22,6 +23,8 @@ def require_writable(
     state: RecordState | None,
     roles: frozenset[Role] | None = None,
     settings: Settings = DEFAULTS,
+    *,
+    beside: Beside = nothing,
 ) -> None:
     """Refuse what the server would refuse, what would contest a value that its author can see, and what breaks a rule.
 
@@ -30,6 +33,7 @@ def require_writable(
         state: the record as its author sees it; None when there is none.
         roles: what the author is; None asks for no role.
         settings: the force's, for the rules of police work.
+        beside: the other records of the kind that the author sees.
 
     Raises:
         RuleError: a rule of police work is against it.
@@ -51,7 +55,7 @@ def require_writable(
                     f"{name} of this {spec.name} is already recorded and stands; add a log entry that says what differs"
                 )
         if refusal is None:
-            rulebook.require(op, state, after, roles, settings)
+            rulebook.require(op, state, after, roles, settings, beside=beside)
     if refusal is not None:
         raise UsageError(
             f"this change to {spec.name} {op.record} cannot be made: {ERRORS[refusal.code].meaning} "

@@ -170,8 +170,21 @@ class Ledger:
         for field in WITHIN[record.kind]:
             if field in after and (moved or before.get(field) != after[field]):
                 self._ask(name, field, before.get(field), one)
+        if moved:
+            self._move(name, one)
         if record.kind == ITEM:
             self._decided(name, before, one)
+
+    def _move(self, subject: RecordId, one: Accepted) -> None:
+        """What is and was asked about a record goes along with it, and what is asked about that."""
+        record = self.records[subject]
+        places = model.scopes(record.kind, record.cells())
+        audiences = sorted({place.removesuffix(":briefing").removesuffix(":inbox") for place in places})
+        for item, about in list(self.records.items()):
+            held = model.values(ITEM, about.cells()) if about.kind == ITEM and about.cells() else {}
+            if held.get("subject") == subject and held["places"] != audiences:
+                self._rule(item, {"places": audiences}, [], one)
+                self._move(item, one)
 
     def _touch(self, name: RecordId, one: Accepted) -> None:
         self.records[name].touched.append((one.seq, one.op))

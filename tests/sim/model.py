@@ -18,7 +18,7 @@ POLICIES: Final[dict[str, dict[str, str]]] = {
         **dict.fromkeys(
             ("arrested_at", "arrived_at", "relevant_time", "detention_authorised_at", "arresting_officer"), "once"
         ),
-        **dict.fromkeys(("checks", "property_items", "log"), "grow"),
+        **dict.fromkeys(("checks", "property_items", "log", "release_assessments"), "grow"),
         **dict.fromkeys(("risk", "observation"), "highest"),
         **dict.fromkeys(("appropriate_adult", "disposal"), "judged"),
         "status": "state",

@@ -94,13 +94,23 @@ def _booking(what: int, text: str, now: int, held: Mapping[str, Any]) -> tuple[C
         {"appropriate_adult": ("needed", "not-needed", None)[what % 3]},
         {"relevant_time": BEGIN_MS + what % 3},
         {"risk": ("high", "medium", None)[what % 3], "observation": ("l1", "l4")[what % 2]},
-        {"status": ("detained", "hospital", "released")[what % 3]},
-        {"checks": [{"checked_at": BEGIN_MS + what % 3, "where": "cell 1", "response": "awake"}]},
+        _moved(("detained", "hospital", "released")[what % 3], now),
+        {
+            "checks": [
+                {"checked_at": BEGIN_MS + what % 3, "where": ("cell 1", "hospital")[what % 2], "response": "awake"}
+            ]
+        },
         {"offence": f"offence {what % 2}", "disposal": ("bail", "caution")[what % 2]},
         {"markers": {"add": [marker(what)]}, "risk": ("standard", "high")[what % 2]},
         {"markers": {"remove": [marker(0), marker(1)]}},
         {"arresting_officer": f"officer {what % 2}", "arrived_at": BEGIN_MS + what % 2},
     )
+
+
+def _moved(status: str, now: int) -> Changes:
+    """A booking's next status; nobody is released without an assessment of the risk."""
+    assessed = {"at": now, "level": "standard", "plan": "Home by bus."}
+    return {"status": status} | ({"release_assessments": [assessed]} if status == "released" else {})
 
 
 def _claims(field: str, what: int, now: int, held: Mapping[str, Any]) -> tuple[Changes, ...]:

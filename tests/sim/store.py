@@ -44,6 +44,7 @@ class SimStore:
         self.bodies: dict[OpKey, bytes] = {}
         """Every op that was decided, refused ones too."""
         self._covered: dict[OpKey, bytes] = {}
+        self._about: dict[RecordId, RecordId | None] = {}
         # scope -> record -> (commit that last touched it there, whether it is still there)
         self._log: dict[ScopeName, dict[RecordId, tuple[Seq, bool]]] = {}
 
@@ -89,8 +90,8 @@ class SimStore:
         return [entry for entry in self.journal.values() if entry.what == what]
 
     def parts(self, record: RecordId) -> list[RecordId]:
-        """See `server.erasure.Records`: here nothing is erased, so nobody asks."""
-        return []
+        """See `server.erasure.Records`."""
+        return sorted(part for part, about in self._about.items() if about == record)
 
     def erasure_of(self, record: RecordId) -> Erased | None:
         """See `server.erasure.Records`."""
@@ -126,6 +127,7 @@ class SimStore:
         self.tree = written.tree
         for row in settled.rows:
             self.rows[row.record] = row.body
+            self._about[row.record] = row.about
         for change in settled.scopes:
             log = self._log.setdefault(change.scope, {})
             log.update(dict.fromkeys(change.members, (settled.seq, True)))

@@ -1,9 +1,13 @@
 """What is told of a field whatever its policy: decisions, refusals, doubt, reasons, and nothing by half."""
 
+from typing import Any
+
 import pytest
 
 from schemas.ids import RecordId
 from schemas.kinds import KINDS, CustodyBooking, InboxItem, Incident
+from schemas.kinds.admission import Risk
+from schemas.kinds.leaving import PreRelease
 from schemas.policies import POLICIES
 from server import dossier
 from tests.server.disputes import BOOKING, CELL
@@ -53,8 +57,13 @@ async def test_a_new_question_after_a_decision_is_told_beside_the_old(case: Case
 
 async def test_refused_ops_are_told_with_the_reason(case: Case) -> None:
     """Who wanted what, and why it could not be; it changes nothing of what stands."""
-    for status in ("detained", "released"):
-        case.a.write(BOOKING, CustodyBooking, status=status)
+    assessed = [PreRelease(at=NOW, level=Risk.STANDARD, plan="Home by bus.")]
+    steps: tuple[dict[str, Any], ...] = (
+        {"status": "detained"},
+        {"status": "released", "release_assessments": assessed},
+    )
+    for changes in steps:
+        case.a.write(BOOKING, CustodyBooking, **changes)
         await case.a.push()
         await case.a.pull(BOOKING)
     stale = case.late("desk-c", BOOKING)

@@ -197,7 +197,8 @@ def test_what_only_the_rules_write_is_told_at_once(post: Post) -> None:
 
 def test_a_step_that_does_not_exist_is_told_with_those_that_do(post: Post) -> None:
     """From what the officer sees, pending changes included."""
-    post.write(BOOKING, "custody-booking", {"status": "released"})
+    assessed = {"at": T0, "level": "standard", "plan": "Home by bus."}
+    post.write(BOOKING, "custody-booking", {"status": "released", "release_assessments": [assessed]})
     refused(post, BOOKING, "custody-booking", {"status": "detained"}, "what may follow released: nothing: it is final")
 
 
