@@ -14,7 +14,7 @@ import msgspec
 from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
-from schemas.kinds import KINDS, Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
+from schemas.kinds import KINDS, Acknowledgement, Alarm, Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
 from schemas.limits import OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
@@ -34,14 +34,15 @@ _RECORD_NOISE_BYTES: Final = 10
 NOT_PERMITTED: Final = "op_not_permitted"
 NOT_ENTITLED: Final = "op_not_entitled"
 _ESCALATIONS: Final = FieldName("escalations")
+_ACKNOWLEDGED: Final = FieldName("acknowledged")
 
 
 class NotFoundError(UsageError):
-    """There is no such inbox item."""
+    """There is no such inbox item or alarm."""
 
 
 class SettledError(UsageError):
-    """The inbox item waits for nobody any more."""
+    """The inbox item or the alarm waits for nobody any more."""
 
 
 class ForbiddenError(UsageError):
@@ -290,6 +291,42 @@ class Office:
                 (result,) = await self._ops.commit([op])
                 _check_durable(op, result)
         return fresh
+
+    async def acknowledge(
+        self, alarm: RecordId, note: str | None, author: OfficerId, standing: Standing | None = None
+    ) -> tuple[OpId, Seq]:
+        """Take an alarm up, on behalf of the person who does.
+
+        Args:
+            alarm: which.
+            note: what they do about it; None for nothing said.
+            author: who.
+            standing: by what right, as in `bring`.
+
+        Returns:
+            The op, and its commit.
+
+        Raises:
+            NotFoundError: there is no such alarm, or they may not see it.
+            ForbiddenError: it is not theirs to take up; the text says whose it is.
+            SettledError: it is taken up already, or over.
+            StoreError: the store failed; what was asked may or may not have been done.
+        """
+        async with self._one_at_a_time:
+            row = await self._store.record(alarm)
+            state = None if row is None else merge.from_row(decode_row(row))
+            about = None if state is None else state.build()
+            hidden = state is None or (standing is not None and standing.scopes.isdisjoint(state.scopes()))
+            if state is None or hidden or not isinstance(about, Alarm):
+                raise NotFoundError(f"there is no alarm {alarm!r}")
+            if not about.open:
+                ended = "is over" if about.over_at is not None else "is taken up already"
+                raise SettledError(f"alarm {alarm} {ended}")
+            entry = msgspec.to_builtins(Acknowledgement(note=note))
+            op = self._ops.make(alarm, state.spec, state, {_ACKNOWLEDGED: [entry]}, author, via=_seat(standing))
+            (result,) = await self._ops.commit([op], standing)
+        _check_durable(op, result)
+        return op.id, result.seq
 
     async def by_rule(
         self,

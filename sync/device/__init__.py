@@ -9,7 +9,9 @@ came, into the store). On top `handheld`, the API for applications, with `status
 shown; `notices` is what an officer must hear of.
 """
 
+from sync.device.alarming import DueAlarm
 from sync.device.changes import (
+    AlarmFired,
     AlarmRaised,
     Change,
     ChangeStream,
@@ -40,6 +42,7 @@ from sync.device.views import Attributed, HeldOp, RecordView
 from sync.device.writing import Written
 
 __all__ = [
+    "AlarmFired",
     "AlarmRaised",
     "Alternative",
     "Attributed",
@@ -51,6 +54,7 @@ __all__ = [
     "ClaimState",
     "Clock",
     "DeviceIdentity",
+    "DueAlarm",
     "EditsErased",
     "EditsSealed",
     "Enrolment",

@@ -139,6 +139,29 @@ class AlarmRaised(msgspec.Struct, frozen=True):
     detail: str
 
 
+class AlarmFired(msgspec.Struct, frozen=True):
+    """Something falls due, and the officer is one of those who are warned: said once, by the server or by the handheld.
+
+    `Handheld.due_alarms` has all that wait, and `Handheld.acknowledge` takes one up.
+
+    Attributes:
+        alarm: its record; the handheld may be ahead of the server, and there is none yet.
+        subject: the record in which something falls due; None for the lease of this handheld.
+        about: what that is called.
+        what, key: what falls due, and of which of several (a victim's name).
+        due_at: when (ms since 1970).
+        words: what to do.
+    """
+
+    alarm: RecordId
+    subject: RecordId | None
+    about: str
+    what: str
+    key: str
+    due_at: Millis
+    words: str
+
+
 class LeaseEnded(msgspec.Struct, frozen=True):
     """Records cannot be read until the server gives a new lease; `Handheld.draft` keeps what is written meanwhile."""
 
@@ -174,6 +197,7 @@ Change = (
     | EditsSealed
     | EditsErased
     | AlarmRaised
+    | AlarmFired
     | LeaseEnded
     | Wiped
     | Missed

@@ -21,6 +21,8 @@ from schemas.errors import UsageError
 from schemas.ids import FieldName, Millis, OfficerId, RecordId
 from schemas.kinds import Kind, spec_of
 from sync.clock import Learned
+from sync.device.alarm_watch import AlarmWatch
+from sync.device.alarming import Alarming
 from sync.device.applier import Applier
 from sync.device.backoff import BackoffLimits
 from sync.device.changes import STREAM_LEN_MAX, ChangeStream
@@ -79,7 +81,7 @@ _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
 
 
-class Handheld(Claiming, Deciding, Holding, Drafting, Consulting, Keeping):
+class Handheld(Claiming, Deciding, Alarming, Holding, Drafting, Consulting, Keeping):
     """One officer's handheld: a replica, and the connection that keeps it in step.
 
     Make one with `open_seat`, for an officer who has signed in; or with `open`, for a program.
@@ -87,6 +89,7 @@ class Handheld(Claiming, Deciding, Holding, Drafting, Consulting, Keeping):
 
     _replica: ReplicaStore
     _watch: "asyncio.Task[None] | None" = None
+    _alarms: "asyncio.Task[None] | None" = None
 
     @classmethod
     def open(  # noqa: PLR0913  what a handheld is made of
@@ -201,6 +204,8 @@ class Handheld(Claiming, Deciding, Holding, Drafting, Consulting, Keeping):
             if officer is not None:
                 watch = watch_lease(store, officer, board, handheld._feed, clock)
                 handheld._watch = asyncio.create_task(watch, name=f"lease of {place.identity.device}")
+            alarms_of = AlarmWatch(handheld._store, handheld._feed, board, time, officer, handheld._timetable)
+            handheld._alarms = asyncio.create_task(alarms_of.run(), name=f"alarms of {place.identity.device}")
             if place.url is not None:
                 handheld._client = SyncClient(
                     place.url,
@@ -231,9 +236,9 @@ class Handheld(Claiming, Deciding, Holding, Drafting, Consulting, Keeping):
         try:
             if self._client is not None:
                 await self._client.close()
-            if self._watch is not None:
-                self._watch.cancel()
-                await asyncio.wait({self._watch})
+            for task in filter(None, (self._watch, self._alarms)):
+                task.cancel()
+                await asyncio.wait({task})
         finally:
             self._board.close()
             self._feed.close()

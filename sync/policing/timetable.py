@@ -7,6 +7,7 @@ from schemas.ids import Millis
 from schemas.kinds import InboxItem, Kind
 from schemas.settings import Settings
 from sync.merge import RecordState
+from sync.policing.custody import dues as custody_dues
 from sync.policing.due import Due, Dues, Moment, What, moments
 
 Report = Callable[[Exception, str], None]
@@ -34,6 +35,7 @@ def inbox_dues(record: Kind, _settings: Settings, _now: Millis) -> list[Due]:
 
 
 TIMETABLE: Final[Mapping[str, tuple[Dues, ...]]] = {
+    "custody-booking": (custody_dues.dues,),
     "inbox-item": (inbox_dues,),
 }
 """Record kind -> what falls due in such a record."""

@@ -38,6 +38,8 @@ class Acting:
         self._sight = sight
         self._reader = reader
         self._say = say
+        self._due: list[RecordId] = []
+        """The alarms of the last `due`, in its order."""
 
     async def carry_out(self, command: commands.Change) -> None:  # noqa: C901, PLR0912  one case per command
         """Carry one out.
@@ -67,6 +69,8 @@ class Acting:
                 await self._reserve(command)
             case commands.Decide():
                 await self._decide(command)
+            case commands.Acknowledge():
+                await self._acknowledge(command)
             case commands.Mend():
                 await self._mend(command)
             case commands.Withdraw():
@@ -253,6 +257,30 @@ class Acting:
                 "is on this handheld, or =nobody"
             )
         return holds.get(view.record, Hold(holder=view.record))
+
+    # --- what falls due ----------------------------------------------------------------------------------------------
+
+    async def show_due(self) -> None:
+        """List the alarms that wait, numbered for `ack`."""
+        found = await self._handheld.due_alarms()
+        self._due = [one.alarm for one in found]
+        for number, one in enumerate(found, 1):
+            self._say(values.safe(rendering.waiting_alarm(number, one, self._reader())))
+        if not found:
+            self._say("Nothing that falls due waits for you")
+
+    async def _acknowledge(self, command: commands.Acknowledge) -> None:
+        which = command.which
+        if which.isascii() and which.isdigit() and len(which) <= ROW_DIGITS_MAX:
+            fitting = self._due[int(which) - 1 : int(which)] if int(which) else []
+        else:
+            fitting = [one.alarm for one in await self._handheld.due_alarms() if one.alarm.endswith(which)]
+        if len(fitting) != 1:
+            raise UsageError(
+                f"{which!r} names no alarm that waits: due lists them, and ack takes a number of that list"
+            )
+        await self._handheld.acknowledge(fitting[0], command.note)
+        self._say("Taken up; it is yours now")
 
     # --- what was refused --------------------------------------------------------------------------------------------
 

@@ -134,6 +134,22 @@ class Decide(msgspec.Struct, frozen=True):
     reason: str
 
 
+class ShowDue(msgspec.Struct, frozen=True):
+    """`due`: what falls due and waits for somebody to take it up."""
+
+
+class Acknowledge(msgspec.Struct, frozen=True):
+    """`ack`: take an alarm up.
+
+    Attributes:
+        which: its number in the last `due`, or the end of its id.
+        note: what is done about it; "" for nothing said.
+    """
+
+    which: str
+    note: str
+
+
 class Claim(msgspec.Struct, frozen=True):
     """`claim`: take something scarce; for the officer, when no holder is named."""
 
@@ -235,9 +251,11 @@ class Quit(msgspec.Struct, frozen=True):
     """`quit`: end."""
 
 
-Change = New | Log | SetField | Read | Tag | Correct | Claim | Release | Reserve | Decide | Mend | Withdraw
+Change = (
+    New | Log | SetField | Read | Tag | Correct | Claim | Release | Reserve | Decide | Acknowledge | Mend | Withdraw
+)
 """The commands that write."""
-Look = Listing | Show | ShowInbox | Free | Explain | Why
+Look = Listing | Show | ShowInbox | ShowDue | Free | Explain | Why
 """The commands that read records."""
 AtSeat = DraftNote | Alarms | Lock
 """The commands about the seat."""
@@ -346,6 +364,10 @@ def _correct(rest: str) -> Correct:
     return Correct(**{**parts, "field": parts["field"].casefold()})
 
 
+def _ack(rest: str) -> Acknowledge:
+    return Acknowledge(**_parts(r"(?P<which>\S+)\s*(?P<note>.*)", rest))
+
+
 def _mend(rest: str) -> Mend:
     op, field, value = rest.split(maxsplit=2)
     return Mend(op, field.casefold(), value.rstrip())
@@ -421,6 +443,8 @@ _SPECS: Final = (
     _spec("free ID", "what is free in its place, the nearest first", lambda rest: Free(_one(rest))),
     _spec("inbox", "what waits for a person's decision, the most urgent first", _alone(ShowInbox())),
     _spec("decide ID CHOICE [instead ID] REASON…", 'settle it: CHOICE is a number of show, =WORD, ="VALUE…"', _decide),
+    _spec("due", "what falls due and waits for somebody to take it up, the most urgent first", _alone(ShowDue())),
+    _spec("ack N [NOTE…]", "take an alarm up; N is its number in due, or the end of its id", _ack),
     _spec("explain ID [FIELD]", "why it shows what it shows", _explain),
     _spec("why ID REASON…", "say why you look at a record, once, and see it; why list REASON… is for lists", _why),
     _spec("draft TEXT…", "keep what happened for a supervisor, also when the lease has ended", _draft),

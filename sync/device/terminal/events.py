@@ -11,6 +11,7 @@ from rich.text import Text
 from schemas.ids import FieldName, OpId, RecordId
 from schemas.kinds import Briefing, Kind, kind_named
 from sync.device.changes import (
+    AlarmFired,
     AlarmRaised,
     ClaimConfirmed,
     ClaimDisplaced,
@@ -77,6 +78,9 @@ class Teller:
                 case EditsSealed() | EditsErased() | AlarmRaised() | LeaseEnded() | Wiped():
                     # Told at once: nothing is read for it, and the next reading may fail.
                     self._screen.tell(rendering.ending(change))
+                    continue
+                case AlarmFired():
+                    self._screen.tell(rendering.alarm(change, self._reader()))
                     continue
                 case Missed():
                     self._look_again = True

@@ -29,7 +29,8 @@ from schemas.kinds import (
 from schemas.kinds.common import LogEntry
 from schemas.policies import MANY
 from sync.device import describing
-from sync.device.changes import AlarmRaised, EditsErased, EditsSealed, LeaseEnded, Wiped
+from sync.device.alarming import DueAlarm
+from sync.device.changes import AlarmFired, AlarmRaised, EditsErased, EditsSealed, LeaseEnded, Wiped
 from sync.device.claims import ClaimState
 from sync.device.describing import GIST, short
 from sync.device.status import SyncStatus
@@ -262,6 +263,24 @@ def refused(op: HeldOp, what: str) -> Text:
         after = "behind it, to be withdrawn with it" if op.go_with_it else "behind it"
         text.append(f" {_counted(len(op.behind), 'change')} {after}.")
     return text
+
+
+def alarm(change: AlarmFired, reader: Reader) -> Text:
+    """Something that falls due, once it is told."""
+    what = describing.kind_in_words(change.what)
+    about = f"{change.about}, {change.key}" if change.key else change.about
+    how = "" if change.subject is None else f" ack {short(change.alarm)} takes it up"
+    text = f": {safe(about)}, {reader.time.text(change.due_at)}. {safe(change.words)}{how}"
+    return Text.assemble((f"Due: {what}", BAD), text)
+
+
+def waiting_alarm(number: int, one: DueAlarm, reader: Reader) -> str:
+    """An alarm that waits for somebody to take it up, in a line."""
+    late = "overdue since" if one.overdue else "due"
+    about = f"{one.about}, {one.key}" if one.key else one.about
+    here = "" if one.on_server else " [this handheld's]"
+    what = describing.kind_in_words(one.what)
+    return f"{number}  {what} {late} {reader.time.text(one.due_at)}: {about}. {one.words}{here}"
 
 
 def ending(change: EditsSealed | EditsErased | AlarmRaised | LeaseEnded | Wiped) -> Text:

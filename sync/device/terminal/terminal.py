@@ -197,6 +197,7 @@ class Terminal:
                 commands.Listing()
                 | commands.Show()
                 | commands.ShowInbox()
+                | commands.ShowDue()
                 | commands.Free()
                 | commands.Explain()
                 | commands.Why()
@@ -255,6 +256,8 @@ class Terminal:
                 await self._show(command.which, command.reason)
             case commands.ShowInbox():
                 await self._inbox()
+            case commands.ShowDue():
+                await self._acting.show_due()
             case commands.Free():
                 await self._free(command.which)
             case commands.Explain():

@@ -1,0 +1,294 @@
+"""Alarms on the handheld: told once, with signal or without, and an acknowledgement that is never lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.codec import decode_row
+from schemas.errors import UsageError
+from schemas.ids import Millis, RecordId
+from schemas.kinds import Alarm
+from schemas.kinds.alarm import alarm_id
+from schemas.kinds.booking import Check, Response
+from schemas.roles import Role
+from schemas.settings import Settings
+from sync import merge
+from sync.clock import Offset
+from sync.device import AlarmFired, ChangeStream, DeviceIdentity, Handheld
+from sync.device.alarm_watch import GRACE_MS, LOOK_MS_MAX, AlarmWatch
+from sync.device.alarming import Alarming
+from sync.policing import alarms
+from sync.policing.due import moments
+from tests.due_times import HOUR, MINUTE, REVIEW_EVERY_MS, TIMETABLE, review_dues
+from tests.sync.device.desks import Desks, booking, two_desks
+from tests.sync.device.support import NOON, VirtualClock, change_of, opened
+
+DUE = NOON + REVIEW_EVERY_MS
+REVIEWER = frozenset({Role.REVIEWING_OFFICER})
+
+
+@pytest.fixture(autouse=True)
+def invented_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handhelds go by the invented rule."""
+    monkeypatch.setattr(Alarming, "_timetable", TIMETABLE)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    """The handheld's clock."""
+    return VirtualClock()
+
+
+@pytest.fixture
+def identity() -> DeviceIdentity:
+    """Its key."""
+    return DeviceIdentity.generate("hh-0042")
+
+
+@pytest.fixture
+async def desks(tmp_path: Path) -> AsyncIterator[Desks]:
+    """Two desks that have caught up."""
+    async with two_desks(tmp_path) as desks:
+        yield desks
+
+
+def named(subject: RecordId, warn_ms: int = HOUR, due: int = DUE) -> RecordId:
+    """The alarm of a review."""
+    return alarm_id(subject, "review", "", due, warn_ms, ("reviewing-officer",))
+
+
+class _Officer(msgspec.Struct):
+    """Stands for who is signed in: their roles alone."""
+
+    roles: frozenset[Role]
+    lease: None = None
+
+
+async def looked(handheld: Handheld, roles: frozenset[Role] | None = None) -> list[AlarmFired]:
+    """What a watch that begins anew tells: as after a restart, it knows only what the replica keeps."""
+    officer = None if roles is None else _Officer(roles)
+    stream = handheld.changes()
+    watch = AlarmWatch(handheld._store, handheld._feed, handheld._board, handheld._time, officer, TIMETABLE)  # type: ignore[arg-type]
+    await watch.look()
+    stream.close()
+    return [change async for change in stream if isinstance(change, AlarmFired)]
+
+
+async def heard(clock: VirtualClock, stream: ChangeStream) -> AlarmFired:
+    """The next alarm that is told, however many minutes it takes until the watch looks."""
+    telling: asyncio.Future[AlarmFired] = asyncio.ensure_future(change_of(stream, AlarmFired))
+    while True:
+        nap = clock.next_nap(1)
+        clock.advance(LOOK_MS_MAX)
+        waits: set[asyncio.Future[Any]] = {telling, nap}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        if telling.done():
+            return telling.result()
+
+
+async def told_by_itself(folder: Path, identity: DeviceIdentity, clock: VirtualClock) -> Handheld:
+    """A handheld with no server."""
+    return await opened(folder, identity, clock=clock)
+
+
+async def book(handheld: Handheld) -> RecordId:
+    """A detention authorised at noon."""
+    return (await handheld.create(booking(detention_authorised_at=Millis(NOON)))).record
+
+
+async def test_without_signal_the_handheld_tells_it_itself(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock
+) -> None:
+    """In the change feed, at its time, as the server would: with what, whose, by when, and what to do."""
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        stream = handheld.changes()
+        record = await book(handheld)
+        clock.advance(REVIEW_EVERY_MS - HOUR)
+        fired = await heard(clock, stream)
+        assert fired == AlarmFired(
+            alarm=named(record),
+            subject=record,
+            about="custody booking of A. Garside",
+            what="review",
+            key="",
+            due_at=Millis(DUE),
+            words="Review the detention.",
+        )
+        clock.advance(30 * MINUTE)
+        assert (await heard(clock, stream)).alarm == named(record, 30 * MINUTE)
+
+
+async def test_it_is_told_at_its_moment_and_not_before(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the corrected clock: what a server has said of the time counts, not what the handheld's own clock shows."""
+    monkeypatch.setattr(Alarming, "_timetable", {})
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        record = await book(handheld)
+        clock.advance(REVIEW_EVERY_MS - HOUR - 1)
+        assert await looked(handheld) == []
+        clock.set_wall(clock.wall_ms() + 12 * HOUR)
+        handheld._time.learn(Offset(server_ms=Millis(DUE - HOUR - 1), mono_ms=clock.mono_ms()))
+        assert await looked(handheld) == []
+        clock.advance(1)
+        assert [one.alarm for one in await looked(handheld)] == [named(record)]
+
+
+async def test_no_restart_and_no_jump_of_a_clock_tells_it_again(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told is kept with the replica."""
+    monkeypatch.setattr(Alarming, "_timetable", {})
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        record = await book(handheld)
+        clock.advance(REVIEW_EVERY_MS)
+        assert [one.alarm for one in await looked(handheld)] == [named(record, 0)]
+        assert await looked(handheld) == []
+    clock.reboot()
+    for jump in (0, -2 * HOUR, HOUR, 2 * HOUR):
+        clock.set_wall(DUE + jump)
+        async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+            assert await looked(handheld) == []
+
+
+async def test_only_those_who_are_warned_are_told(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the roles of whoever is signed in."""
+    monkeypatch.setattr(Alarming, "_timetable", {})
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        await book(handheld)
+        clock.advance(REVIEW_EVERY_MS)
+        assert await looked(handheld, frozenset({Role.OFFICER})) == []
+        assert len(await looked(handheld, REVIEWER)) == 1
+
+
+async def test_what_waits_is_listed_also_after_a_restart_and_taken_up_once(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock
+) -> None:
+    """The list is what falls due and nobody has taken up; a second acknowledgement is refused in words."""
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        stream = handheld.changes()
+        record = await book(handheld)
+        clock.advance(REVIEW_EVERY_MS)
+        await heard(clock, stream)
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        (one,) = await handheld.due_alarms()
+        assert (one.alarm, one.subject, one.what, one.due_at) == (named(record, 0), record, "review", DUE)
+        assert (one.overdue, one.on_server, one.roles) == (True, False, (Role.REVIEWING_OFFICER,))
+        await handheld.acknowledge(one.alarm, " On my way. ")
+        assert await handheld.due_alarms() == []
+        made = await handheld.get(Alarm, one.alarm)
+        assert made is not None
+        assert [entry.note for entry in made.acknowledged] == ["On my way."]
+        with pytest.raises(UsageError, match="is taken up already"):
+            await handheld.acknowledge(one.alarm)
+        with pytest.raises(UsageError, match="there is no alarm"):
+            await handheld.acknowledge(named(record, 12_345))
+
+
+async def test_what_is_done_no_longer_waits(tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock) -> None:
+    """A review that was done is off the list, and the next one is told in its turn."""
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        stream = handheld.changes()
+        record = await book(handheld)
+        clock.advance(REVIEW_EVERY_MS)
+        await heard(clock, stream)
+        check = Check(checked_at=Millis(DUE), where="cell 4", response=Response.AWAKE)
+        await handheld.append(record, "checks", check)
+        assert await handheld.due_alarms() == []
+        clock.advance(REVIEW_EVERY_MS)
+        assert (await heard(clock, stream)).alarm == named(record, 0, DUE + REVIEW_EVERY_MS)
+
+
+async def by_server(desks: Desks, subject: RecordId) -> RecordId:
+    """The server raises the alarm an hour before, as its timers do: where there is one already, it does nothing."""
+    row = await desks.toy.store.record(subject)
+    assert row is not None
+    state = merge.from_row(decode_row(row))
+    found = moments(subject, review_dues(state.build(), Settings(), Millis(NOON)))
+    moment = next(one for one in found if one.warn_ms == HOUR)
+    if await desks.toy.store.record(moment.alarm) is None:
+        said = alarms.values(state, moment, Millis(desks.clock.wall_ms()))
+        await desks.toy.act(moment.alarm, "alarm", {str(name): value for name, value in said.items()}, create=True)
+    return moment.alarm
+
+
+async def test_two_without_signal_take_up_the_same_and_neither_is_lost(desks: Desks) -> None:
+    """One record in the end, with both acknowledgements, whoever comes first; nobody is told a second time."""
+    record = await book(desks.one)
+    await desks.meet(desks.one, desks.two)
+    await desks.cut_off()
+    streams = [desks.one.changes(), desks.two.changes()]
+    desks.clock.advance(REVIEW_EVERY_MS - HOUR)
+    for stream in streams:
+        assert (await heard(desks.clock, stream)).alarm == named(record)
+    await desks.one.acknowledge(named(record), "One has it.")
+    await desks.two.acknowledge(named(record), "Two has it.")
+    await desks.meet(desks.two, desks.one)
+    await desks.meet(desks.one, desks.two)
+    for desk in (desks.one, desks.two):
+        alarm = await desk.get(Alarm, named(record))
+        assert alarm is not None
+        assert sorted(entry.note or "" for entry in alarm.acknowledged) == ["One has it.", "Two has it."]
+        assert await desk.held() == []
+        assert await looked(desk) == []
+
+
+async def test_what_the_handheld_told_the_servers_record_does_not_tell_again(desks: Desks) -> None:
+    """And the other way: what the server raised, a handheld that was there does not raise by itself."""
+    record = await book(desks.one)
+    await desks.meet(desks.one, desks.two)
+    await desks.one.go_offline()
+    streams = [desks.one.changes(), desks.two.changes()]
+    desks.clock.advance(REVIEW_EVERY_MS - HOUR)
+    assert (await heard(desks.clock, streams[0])).alarm == named(record)
+    await by_server(desks, record)
+    assert (await heard(desks.clock, streams[1])).alarm == named(record)
+    await desks.meet(desks.one, desks.two)
+    desks.clock.advance(GRACE_MS)
+    for desk in (desks.one, desks.two):
+        assert await looked(desk) == []
+        (waits,) = await desk.due_alarms()
+        assert (waits.alarm, waits.on_server) == (named(record), True)
+    for stream in streams:
+        stream.close()
+        assert [change async for change in stream if isinstance(change, AlarmFired)] == []
+
+
+async def test_an_acknowledgement_ahead_of_the_server_and_one_behind_it_end_alike(desks: Desks) -> None:
+    """Whether the server raised it before or after it heard of the handheld, the record is one and taken up."""
+    record = await book(desks.one)
+    await desks.meet(desks.one, desks.two)
+    await desks.one.go_offline()
+    stream = desks.one.changes()
+    desks.clock.advance(REVIEW_EVERY_MS - HOUR)
+    await heard(desks.clock, stream)
+    await desks.one.acknowledge(named(record), "Mine.")
+    assert await by_server(desks, record) == named(record)
+    await desks.meet(desks.one, desks.two)
+    for desk in (desks.one, desks.two):
+        alarm = await desk.get(Alarm, named(record))
+        assert alarm is not None
+        assert ([entry.note for entry in alarm.acknowledged], alarm.open) == (["Mine."], False)
+        assert await desk.due_alarms() == []
+    assert await by_server(desks, record) == named(record)
+    row = await desks.toy.store.record(named(record))
+    assert row is not None
+    assert not merge.from_row(decode_row(row)).build().open  # type: ignore[attr-defined]
+
+
+async def test_while_there_is_a_connection_the_servers_word_is_waited_for(desks: Desks) -> None:
+    """For ten seconds: a server that does not raise it must not keep anybody from hearing of it."""
+    record = await book(desks.one)
+    await desks.meet(desks.one, desks.two)
+    watch = AlarmWatch(desks.two._store, desks.two._feed, desks.two._board, desks.two._time, None, TIMETABLE)
+    stream = desks.two.changes()
+    desks.clock.advance(REVIEW_EVERY_MS - HOUR)
+    assert 1 <= await watch.look() <= GRACE_MS < LOOK_MS_MAX
+    desks.clock.advance(GRACE_MS)
+    assert (await heard(desks.clock, stream)).alarm == named(record)
