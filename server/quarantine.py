@@ -16,7 +16,7 @@ from schemas import scopes
 from schemas.codec import decode_row
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, ScopeName
-from schemas.kinds import kind_named
+from schemas.kinds import CustodyBooking, Incident, kind_named, spec_of
 from schemas.ops import Op
 from server.authority import Authority
 from server.commits import Submission
@@ -25,7 +25,7 @@ from server.intake import SealedEdit
 from server.logbook import OFFICE, QUARANTINE, Entry, KeptEntry
 from server.office import Adoption, NotFoundError, Office, SettledError
 from server.own_ops import Standing
-from server.registry import held_roles
+from server.registry import held_roles, posted_at
 from server.store import Store
 from sync import merge
 from sync.device.drafts import Draft
@@ -35,6 +35,13 @@ SETTLED: Final = "quarantine-settled"
 """Sorts of journal entries."""
 UNPLACED: Final = frozenset({scopes.inbox(scopes.FORCE)})
 """Who sees an edit of which nobody can tell where it belongs: somebody must."""
+_PLACED: Final[Mapping[str, tuple[str, ...]]] = {
+    spec_of(Incident).name: ("area", "team"),
+    spec_of(CustodyBooking).name: ("suite",),
+}
+"""Kind of record -> the families of places whose people see all such records there. Of a kind with narrower scopes, as
+what is medical, nothing follows from where its author works."""
+_COMPARTMENT: Final = FieldName("compartment")
 _NOBODY: Final = OfficerId("")
 _PAGE: Final = 200
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -228,4 +235,15 @@ class Quarantine:
         try:
             return UNPLACED if spec is None else frozenset(spec.build(edit.changes).scopes())
         except (msgspec.MsgspecError, UsageError, StoreError, TypeError, ValueError):
-            return UNPLACED
+            return self._by_author(edit)
+
+    def _by_author(self, edit: Edit) -> frozenset[ScopeName]:
+        """Where an edit belongs that says too little of its record: where its author worked then."""
+        registry = self._authority.ledger.registry
+        closed = edit.changes.get(_COMPARTMENT)
+        if closed is not None:
+            known = isinstance(closed, str) and closed in registry.compartments
+            return frozenset({scopes.compartment(closed)}) if known else UNPLACED
+        families = _PLACED.get(edit.kind, ())
+        places = posted_at(registry, edit.author, min(edit.occurred_at, edit.at))
+        return UNPLACED | {place for place in places if place.partition(":")[0] in families}

@@ -9,7 +9,7 @@ caller's. No secrets either: of a code only its hash comes in, of a passphrase n
 from server.registry.fold import Registry
 from server.registry.plans import affected, due, next_change, plan
 from server.registry.reasons import Reason
-from server.registry.rights import held_roles, lease_ms, live_sign_in, may_sign_in, rights_of, roles_of
+from server.registry.rights import held_roles, lease_ms, live_sign_in, may_sign_in, posted_at, rights_of, roles_of
 from server.registry.rules import DEFAULT_RULES, RoleRule, Rules
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "may_sign_in",
     "next_change",
     "plan",
+    "posted_at",
     "rights_of",
     "roles_of",
 ]

@@ -3,7 +3,7 @@
 from schemas.ids import DeviceId, Millis, OfficerId, ScopeName
 from schemas.roles import Role
 from server.registry import grounds, lookups
-from server.registry.acts import RoleGiven
+from server.registry.acts import Posted, RoleGiven, ShiftSet
 from server.registry.grounds import Grounds
 from server.registry.reasons import Reason, reason
 from server.registry.state import SignIn, State
@@ -58,6 +58,17 @@ def held_roles(state: State, officer: OfficerId, *moments: Millis) -> Roles:
     return Roles(
         frozenset(everywhere), {role: frozenset(places) for role, places in bound.items() if role not in everywhere}
     )
+
+
+def posted_at(state: State, officer: OfficerId, at: Millis) -> frozenset[ScopeName]:
+    """The places of the units at which an officer is posted or on shift at a moment."""
+    known = state.officers.get(officer)
+    if known is None or not known.serves(at):
+        return frozenset()
+    units = {span.act.unit for span in known.spans if isinstance(span.act, Posted | ShiftSet) and span.holds(at)} - {
+        None
+    }
+    return frozenset(place for unit in units if unit is not None for place in _places(state, unit, at))
 
 
 def lease_ms(state: State, officer: OfficerId, at: Millis) -> Millis:

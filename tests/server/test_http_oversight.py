@@ -13,10 +13,11 @@ from schemas.roles import Role
 from server.alarms import Alarm
 from server.intake import alarm_entry, sealed_entries
 from server.logbook import QUARANTINE
-from server.office import Draft
+from server.office import Draft as Record
 from server.quarantine import OPENED, SETTLED
 from server.registry.acts import SERVER, Cleared, CompartmentMade, RoleGiven, UnitAdded
 from sync import sealing
+from sync.device.drafts import Draft, encode_draft
 from tests.server.api import ID, client
 from tests.server.people import person, program
 from tests.server.running import NOW, Running, running
@@ -32,7 +33,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Running]:
         acts = [CompartmentMade(by=SERVER, at=NOW, compartment="larch", title="Larch")]
         await server.beatbook.authority.ledger.perform(*acts)
         drafts = [
-            Draft(record=RecordId(ID.format(n)), kind="incident", values=values(**more))
+            Record(record=RecordId(ID.format(n)), kind="incident", values=values(**more))
             for n, more in ((1, {}), (2, {"compartment": "larch"}), (3, {"area": "dudley"}))
         ]
         await server.beatbook.office.bring(drafts, OfficerId("WM5"))
@@ -207,6 +208,33 @@ async def test_alarms_are_told_page_by_page(server: Running) -> None:
         rest = (await http.get(f"/v1/alarms?after={first['next']}")).json()
     assert [one["detail"] for one in (*first["alarms"], *rest["alarms"])] == ["op 0", "op 1", "op 2"]
     assert rest["next"] is None
+
+
+async def test_a_draft_that_names_no_place_waits_where_its_author_works(server: Running) -> None:
+    """Their area's supervisor sees and discards it; another area's learns nothing of it, and neither of a compartment's."""
+    await person(server, "WM7", [Role.OFFICER], "birmingham")
+    theirs = await person(server, "WM1", [Role.SUPERVISOR], "birmingham")
+    others = await person(server, "WM2", [Role.SUPERVISOR], "dudley")
+    for n, more in ((1, {}), (2, {"compartment": "larch"})):
+        draft = Draft(
+            seat=DeviceId("hh-7"),
+            kind="incident",
+            record=None,
+            changes={"log": [{"text": "Glass in Aston Road"}], **more},
+            occurred_at=Millis(NOW),
+            author=OfficerId("WM7"),
+            wall=Millis(NOW),
+        )
+        sealed = sealing.seal(encode_draft(draft), server.beatbook.authority.keys.seal_to)
+        await server.beatbook.committer.commit(sealed_entries(DeviceId("hh-7"), OfficerId("WM7"), [(n, sealed)]))
+    async with client(server, others) as http:
+        assert (await http.get("/v1/quarantine")).json()["edits"] == []
+    async with client(server, theirs) as http:
+        (edit,) = (await http.get("/v1/quarantine")).json()["edits"]
+        opened = await http.post("/v1/quarantine/consultations", json={"key": edit["key"], "why": "to file it"})
+        assert opened.json()["changes"] == {"log": [{"text": "Glass in Aston Road"}]}
+        verdict = {"key": edit["key"], "why": "filed elsewhere", "adopt": False}
+        assert (await http.post("/v1/quarantine/verdicts", json=verdict)).status_code == 200
 
 
 async def test_a_role_of_one_unit_writes_and_gives_out_nothing_of_anothers(server: Running) -> None:
