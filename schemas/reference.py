@@ -16,6 +16,7 @@ from schemas.export import Schema, record_schema
 from schemas.kinds import KINDS, FieldSpec, KindSpec
 from schemas.kinds.common import DATE_PATTERN
 from schemas.kinds.incident import UPRN_PATTERN
+from schemas.kinds.receipts import EDITION_PATTERN
 from schemas.policies import POLICIES
 from schemas.retention import DAYS_A_YEAR, RETENTION, Retention, RetentionGroup
 
@@ -28,6 +29,8 @@ _PATTERN_WORDS: Final = {
     DATE_PATTERN: "day (`1984-05-17`)",
     UPRN_PATTERN: "up to 12 digits",
     ids.OFFICER_PATTERN: "collar number",
+    ids.DEVICE_PATTERN: "seat id",
+    EDITION_PATTERN: "16 hexadecimal digits",
 }
 _RECORDS_INTRO: Final = (
     "How a record travels and is stored is in the JSON Schemas (`schemas/json/record-*.json`): `Changes` there is what "
@@ -276,6 +279,7 @@ def _writes_in_words(writes: Declared) -> str:
     told = [f"Written by {_listed(writes['roles'])}"]
     told += [f"`{value}` by {_listed(roles)}" for value, roles in writes.get("to", {}).items()]
     told += ["when the record is made, by whoever makes it"] if "maker" in writes else []
+    told += ["only as the collar number of whoever writes it"] if "own" in writes else []
     return f"{'; '.join(told)}. {writes['because']}"
 
 

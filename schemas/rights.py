@@ -55,6 +55,7 @@ class Writes(msgspec.Struct, frozen=True, kw_only=True):
         because: the reason, in one sentence for the person who is refused; with the law, where it is law.
         maker: whether whoever makes the record may set it then.
         named_in: the field of the record that names the roles, instead of `roles`.
+        own: whether the value must be the collar number of whoever writes it.
     """
 
     roles: tuple[Role, ...] = ()
@@ -62,6 +63,7 @@ class Writes(msgspec.Struct, frozen=True, kw_only=True):
     because: str
     maker: bool = False
     named_in: str = ""
+    own: bool = False
 
 
 def writes(

@@ -24,6 +24,8 @@ CODE: Final = "op_not_entitled"
 def refusal(op: Op, spec: KindSpec, before: RecordState | None, roles: frozenset[Role] | None) -> Refusal | None:
     """Why the author may not do what the op says, or None when they may.
 
+    The server has checked that the author of an officer's op is that officer (`sync.session`).
+
     Args:
         op: the op. Its form has been checked, as far as this program knows it (`sync.check.op_alone`).
         spec: its kind.
@@ -90,6 +92,8 @@ def _field_refusal(  # noqa: PLR0917  the parts of one right
     before: RecordState | None,
     roles: frozenset[Role],
 ) -> Refusal | None:
+    if field is not None and field.writes is not None and field.writes.own and value != op.author:
+        return Refusal(CODE, f"{name}: only for the officer whom it names. {field.writes.because}")
     item = _item(op, spec, before) if field is not None and _named(field) else None
     allowed = who_may(
         spec,

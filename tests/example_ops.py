@@ -17,6 +17,7 @@ from tests.examples import (
     LEAST,
     MEDICAL,
     PLAN,
+    RECEIPT,
     SAMPLE,
     SUSPECT,
     T0,
@@ -310,5 +311,14 @@ OPS: Final[dict[str, Op]] = {
         },
         create=True,
     ),
+    "op-briefing-priority": op(
+        35,
+        BRIEFING,
+        "briefing",
+        {"priority": "officer-safety", "replaces": SUSPECT, "topic": "burglary"},
+        base=Seq(42),
+        saw={"priority": ()},
+    ),
+    "op-receipt-create": op(36, RECEIPT, "receipt", {**LEAST["receipt"], "on_device_at": T0}, create=True),
 }
 """An op of each kind that makes a record (the rules make inbox items), and ones that change it."""

@@ -14,6 +14,7 @@ from schemas.kinds.inbox import Candidate, Decision, Escalation, InboxItem
 from schemas.kinds.incident import Incident
 from schemas.kinds.medical import Medical
 from schemas.kinds.protection import ProtectionPlan
+from schemas.kinds.receipts import BriefingReceipt
 from schemas.kinds.registry import KINDS, kind_named, retention_group, spec_of
 from schemas.kinds.resource import Resource
 from schemas.kinds.series import NumberSeries
@@ -26,6 +27,7 @@ __all__ = [
     "Acknowledgement",
     "Alarm",
     "Briefing",
+    "BriefingReceipt",
     "CallBackSample",
     "Candidate",
     "CustodyBooking",

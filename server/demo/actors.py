@@ -12,7 +12,7 @@ from schemas.errors import UsageError
 from schemas.ids import FieldName, Millis, RecordId
 from schemas.kinds import Briefing, Incident, spec_of
 from schemas.kinds.booking import BookingStatus, Check, ObservationLevel, Response
-from schemas.kinds.common import LogEntry, Receipt
+from schemas.kinds.common import LogEntry
 from schemas.kinds.incident import Grade, IncidentStatus
 from server.demo import content
 from server.demo.kit import Kit
@@ -183,8 +183,9 @@ class Actor:
         with self.handheld.matter(why="reads what is new this shift"):
             briefings = await self.handheld.find(Briefing)
         for record, _ in briefings[-1:]:
-            made = await self.handheld.append(record, "receipts", Receipt(read_at=_now()))
-            self.note(made, None)
+            made = await self.handheld.acknowledge(record)
+            if made is not None:
+                self.note(made, None)
 
     def _plant(self) -> str:
         word = content.planted_word(self._rng)

@@ -145,7 +145,10 @@ def _words(records: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
 async def check_replicas(verdict: Verdict, actors: Sequence[Actor], records: Mapping[str, Mapping[str, Any]]) -> None:
     """Promises 4 and 7: each replica holds exactly the server's records of its grants."""
     for actor in actors:
-        granted = {*actor.person.audiences, *(f"{scope}:briefing" for scope in actor.person.audiences)}
+        granted = {
+            *actor.person.audiences,
+            *(f"{scope}:{lane}" for scope in actor.person.audiences for lane in ("briefing", "safety")),
+        }
         for name, spec in KINDS.items():
             with actor.handheld.for_itself():
                 found_here = await actor.handheld.find(spec.struct)

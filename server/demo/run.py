@@ -275,7 +275,7 @@ class _Demo:
                 "title": title,
                 "body": body,
                 "audience": ["force"],
-                "urgent": True,
+                "priority": "officer-safety",
             }
             try:
                 await self._stage.post("/v1/briefings", body_json)

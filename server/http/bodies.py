@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from schemas.ids import MillisInt, RecordText, ScopeText, SlugText
-from schemas.kinds.briefing import Classification
+from schemas.kinds.briefing import Classification, Priority, Topic
 from schemas.kinds.common import Body, Line
 
 DRAFTS_MAX = 500
@@ -19,7 +19,9 @@ class NewBriefing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A briefing to create and push; whoever calls issues it.
 
     Attributes:
-        title, body, audience, classification, handling, urgent, valid_from, expires_at, review_at: as the record's.
+        title, body, audience, classification, handling, priority, valid_from, expires_at, review_at, replaces, topic:
+            as the record's.
+        urgent: as older callers say that officer safety hangs on it; `priority`, where it is said, counts.
         id: the record's id, when the caller makes it; the same call again then changes nothing.
     """
 
@@ -29,9 +31,12 @@ class NewBriefing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     classification: Classification = Classification.OFFICIAL
     handling: Line | None = None
     urgent: bool = False
+    priority: Priority | None = None
     valid_from: MillisInt | None = None
     expires_at: MillisInt | None = None
     review_at: MillisInt | None = None
+    replaces: RecordText | None = None
+    topic: Topic | None = None
     id: RecordText | None = None
 
 

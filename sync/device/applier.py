@@ -16,6 +16,7 @@ from schemas.errors import PeerError
 from schemas.ids import Generation, Millis, OpNumber, ScopeName, Seq, op_id
 from schemas.kinds import kind_named
 from sync.clock import Made
+from sync.device.arrivals import Arrivals
 from sync.device.changes import ChangeFeed, EditsErased, EditsSealed, OpDurable, OpHeld, OpReissued, RecordChanged
 from sync.device.clocks import DeviceTime
 from sync.device.database import uninterrupted
@@ -70,8 +71,16 @@ class Applier:
         handing: hands over what waits beside the ops.
     """
 
-    def __init__(self, store: ReplicaStore, feed: ChangeFeed, board: StatusBoard, time: DeviceTime, ties: Ties) -> None:
-        """Bind them."""
+    def __init__(  # noqa: PLR0917  the parts of the whole
+        self,
+        store: ReplicaStore,
+        feed: ChangeFeed,
+        board: StatusBoard,
+        time: DeviceTime,
+        ties: Ties,
+        arrivals: Arrivals | None = None,
+    ) -> None:
+        """Bind them; `arrivals` says for an officer which briefings have come."""
         self._store = store
         self._feed = feed
         self._board = board
@@ -80,6 +89,9 @@ class Applier:
         self.leaving = Leaving(store, time)
         self.handing = HandOver(store, ties.drafts)
         self._orders = Orders(store, feed, board, time, ties)
+        self._arrivals = arrivals
+        self.wrote = False
+        """Whether the last message had this device write something itself, which is now to be pushed."""
         self._welcomed = False
         self._behind: set[ScopeName] = set()
         self._repairs: dict[ScopeName, _Repair] = {}
@@ -188,6 +200,7 @@ class Applier:
             PeerError: the message does not fit the replica; nothing of it was kept.
             ReplicaError: the database failed; nothing of it was kept.
         """
+        self.wrote = False
         outcome = await self._carry_out(event, session)
         for scope, _, _ in outcome.removed:
             self._behind.discard(scope)
@@ -204,11 +217,12 @@ class Applier:
             case wire.Welcome():
                 return await self._welcome(event, session)
             case wire.Batch():
-                outcome = await self._change(lambda held: held.replica.batch(event))
+                outcome = await self._change(lambda held: held.replica.batch(event), arriving=True)
                 self._took_batch(event, outcome)
                 return outcome
             case wire.Snapshot():
-                outcome = await self._change(lambda held: held.replica.page(event))
+                filled = event.scope if event.last and not event.repair else None
+                outcome = await self._change(lambda held: held.replica.page(event), arriving=True, filled=filled)
                 if event.repair and event.last and event.scope in self._repairs:
                     self._repairs[event.scope].pages_done = True
                 return outcome
@@ -339,17 +353,22 @@ class Applier:
 
     # --- what is told ------------------------------------------------------------------------------------------------
 
-    async def _change(self, work: Callable[[Held], Outcome]) -> Outcome:
-        def noted(held: Held) -> Outcome:
+    async def _change(
+        self, work: Callable[[Held], Outcome], *, arriving: bool = False, filled: ScopeName | None = None
+    ) -> Outcome:
+        def noted(held: Held) -> tuple[Outcome, int]:
             outcome = work(held)
             self.leaving.note(held, outcome)
-            return outcome
+            says = self._arrivals if arriving else None
+            return outcome, 0 if says is None else says.note(held, outcome.touched, filled)
 
-        def told(outcome: Outcome, committed: Committed) -> None:
+        def told(done: tuple[Outcome, int], committed: Committed) -> None:
+            outcome, receipts = done
+            self.wrote = receipts > 0
             self._tell(committed)
             self._tell_of(outcome)
 
-        return await self._store.change(noted, told)
+        return (await self._store.change(noted, told))[0]
 
     def _tell(self, committed: Committed) -> None:
         self._tell_nothing(None, committed)

@@ -7,6 +7,7 @@ from schemas.kinds import (
     KINDS,
     Alarm,
     Briefing,
+    BriefingReceipt,
     CallBackSample,
     CustodyBooking,
     ForceSettings,
@@ -32,10 +33,11 @@ GIST: Final[dict[type[Kind], tuple[str, ...]]] = {
     Medical: ("suite",),
     InboxItem: ("field", "safe_because"),
     ForceSettings: ("body",),
-    Alarm: ("words", "key"),
     ProtectionPlan: ("child", "concern"),
     CallBackSample: ("title",),
     NumberSeries: ("series", "day"),
+    BriefingReceipt: ("officer", "device"),
+    Alarm: ("words", "key"),
 }
 """Kind -> the fields that say together what a record is about; the first one is never empty."""
 _SHORT_CHARS: Final = 8

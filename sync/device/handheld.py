@@ -24,6 +24,7 @@ from sync.clock import Learned
 from sync.device.alarm_watch import AlarmWatch
 from sync.device.alarming import Alarming
 from sync.device.applier import Applier
+from sync.device.arrivals import Arrivals
 from sync.device.backoff import BackoffLimits
 from sync.device.changes import STREAM_LEN_MAX, ChangeStream
 from sync.device.claiming import Claiming
@@ -41,6 +42,7 @@ from sync.device.keys import DeviceIdentity, KeyHolder
 from sync.device.leased import OfficersStore, watch_lease
 from sync.device.lookups import field_of, get_one, get_some
 from sync.device.opening import Opening
+from sync.device.receipting import Receipting
 from sync.device.signed_in import LEASE_KEY, SignedIn
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import Committed, Held, ReplicaStore, last_learned, last_synced
@@ -81,7 +83,7 @@ _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
 
 
-class Handheld(Claiming, Deciding, Alarming, Holding, Drafting, Consulting, Keeping):
+class Handheld(Claiming, Deciding, Alarming, Holding, Drafting, Consulting, Receipting, Keeping):
     """One officer's handheld: a replica, and the connection that keeps it in step.
 
     Make one with `open_seat`, for an officer who has signed in; or with `open`, for a program.
@@ -204,13 +206,14 @@ class Handheld(Claiming, Deciding, Alarming, Holding, Drafting, Consulting, Keep
             if officer is not None:
                 watch = watch_lease(store, officer, board, handheld._feed, clock)
                 handheld._watch = asyncio.create_task(watch, name=f"lease of {place.identity.device}")
+            arrivals = None if officer is None else Arrivals(place.author, lambda: handheld._facts(None, ""))
             alarms_of = AlarmWatch(handheld._store, handheld._feed, board, time, officer, handheld._timetable)
             handheld._alarms = asyncio.create_task(alarms_of.run(), name=f"alarms of {place.identity.device}")
             if place.url is not None:
                 handheld._client = SyncClient(
                     place.url,
                     identity=place.identity,
-                    applier=Applier(store, handheld._feed, board, time, ties),
+                    applier=Applier(store, handheld._feed, board, time, ties, arrivals),
                     board=board,
                     clock=clock,
                     rng=rng,
@@ -271,7 +274,7 @@ class Handheld(Claiming, Deciding, Alarming, Holding, Drafting, Consulting, Keep
         Raises:
             ReplicaError: the database failed.
         """
-        return await self._consult(record, lambda held: record_view(held, record))
+        return await self._consult(record, lambda held: record_view(held, record, self._author))
 
     async def explain(
         self, record: RecordId, field: str | None = None, *, moment: Callable[[int], str] = utc

@@ -156,8 +156,10 @@ class Link:
             except PeerError as error:
                 self.session.fail(error)
                 return
-            if isinstance(event, wire.Welcome | wire.Results) or self.session.pushed_upto < pushed_upto:
-                # It let ops be pushed: all of them, those issued again, or those that need not wait any longer.
+            let = isinstance(event, wire.Welcome | wire.Results) or self.session.pushed_upto < pushed_upto
+            if let or self._applier.wrote:
+                # It let ops be pushed: all of them, those issued again, those that need not wait any longer; or had
+                # the device say itself what has come.
                 self._to_push.set()
             if isinstance(event, wire.Retract):
                 # It is answered by RETRACTED; an ACK behind that would name a scope that is no longer ours.

@@ -7,11 +7,12 @@ import msgspec
 
 from schemas.codec import reread_op
 from schemas.errors import ERRORS, UsageError
-from schemas.ids import FieldName, Millis, OpId, RecordId, Seq, op_id
-from schemas.kinds import FieldSpec, Kind
+from schemas.ids import FieldName, Millis, OfficerId, OpId, RecordId, Seq, op_id
+from schemas.kinds import Briefing, FieldSpec, Kind
 from schemas.ops import Stamp
 from schemas.tokens import all_known
 from sync import inbox
+from sync.device.arrivals import UNCONFIRMED, Confirmed, confirmed_of
 from sync.device.reasons import reason
 from sync.device.store import Held
 from sync.explain import values as wording
@@ -91,6 +92,7 @@ class RecordView(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
         unread: field -> what a newer program wrote there and this one cannot read, as plain data.
         pending: own ops on it that the server's row does not hold yet.
         held: own ops on it that were refused.
+        confirmed: of a briefing: what this handheld's officer has said of it.
     """
 
     record: RecordId
@@ -104,6 +106,7 @@ class RecordView(msgspec.Struct, Generic[K], frozen=True, kw_only=True):
     unread: Mapping[FieldName, tuple[Attributed, ...]]
     pending: tuple[OpId, ...]
     held: tuple[HeldOp, ...]
+    confirmed: Confirmed = UNCONFIRMED
 
 
 def typed(state: RecordState, struct: type[K]) -> K:
@@ -120,8 +123,14 @@ def typed(state: RecordState, struct: type[K]) -> K:
     return record
 
 
-def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
-    """All that is known of a record, or None when this handheld shows none of that id."""
+def record_view(held: Held, record: RecordId, reader: OfficerId | None = None) -> RecordView[Kind] | None:
+    """All that is known of a record, or None when this handheld shows none of that id.
+
+    Args:
+        held: the replica.
+        record: which.
+        reader: the officer whose word on a briefing is told with it.
+    """
     state = held.replica.view(record)
     if state is None:
         return None
@@ -147,9 +156,13 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
         if about is not None and inbox.is_open(about):
             items[name] = item
     ops = held.replica.pending(record)
+    value = state.build()
+    confirmed = UNCONFIRMED
+    if reader is not None and isinstance(value, Briefing):
+        confirmed = confirmed_of(held, record, value, reader)
     return RecordView(
         record=record,
-        value=state.build(),
+        value=value,
         version=state.version,
         fields=fields,
         entries=entries,
@@ -159,6 +172,7 @@ def record_view(held: Held, record: RecordId) -> RecordView[Kind] | None:
         unread={name: tuple(Attributed(one.value, one.stamp) for one in kept) for name, kept in state.trust.items()},
         pending=tuple(op_id(held.replica.device, op.n) for op in ops if op.state is not OpState.HELD),
         held=tuple(held_op(held, op) for op in ops if op.state is OpState.HELD),
+        confirmed=confirmed,
     )
 
 

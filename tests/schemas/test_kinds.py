@@ -12,6 +12,7 @@ from schemas.kinds import (
     KINDS,
     Alarm,
     Briefing,
+    BriefingReceipt,
     CallBackSample,
     CustodyBooking,
     ForceSettings,
@@ -54,6 +55,7 @@ def test_the_kinds_are_those_of_the_design() -> None:
     assert {name: spec.struct for name, spec in KINDS.items()} == {
         "incident": Incident,
         "briefing": Briefing,
+        "receipt": BriefingReceipt,
         "custody-booking": CustodyBooking,
         "resource": Resource,
         "suspect": Suspect,
@@ -65,7 +67,8 @@ def test_the_kinds_are_those_of_the_design() -> None:
         "call-back-sample": CallBackSample,
         "number-series": NumberSeries,
     }
-    assert {name for name, spec in KINDS.items() if spec.by_rule} == {"inbox-item", "alarm", "number-series"}
+    by_rule = {"inbox-item", "alarm", "number-series", "settings"}
+    assert {name for name, spec in KINDS.items() if spec.by_rule} == by_rule
     assert [name for name, spec in KINDS.items() if spec.named] == ["alarm"]
 
 
@@ -129,7 +132,8 @@ def test_only_a_persons_word_is_written_by_hand_on_what_the_rules_make() -> None
     assert [name for name, field in KINDS["inbox-item"].fields.items() if not field.by_rule] == ["decision"]
     others = [field for spec in KINDS.values() if not spec.by_rule for field in spec.fields.values()]
     assert [field.name for field in others if field.by_rule] == ["urn", "crime_numbers"]
-    assert all(field.by_rule for field in KINDS["number-series"].fields.values())
+    for kind in ("number-series", "settings"):
+        assert all(field.by_rule for field in KINDS[kind].fields.values())
 
 
 def test_the_names_and_the_engine_agree() -> None:
@@ -165,7 +169,8 @@ def test_a_struct_that_is_no_kind_is_refused_clearly() -> None:
     """An application that passes the wrong class is told what there is."""
     with pytest.raises(
         TypeError,
-        match="Kind is not a record kind; there are Alarm, Briefing, CallBackSample, CustodyBooking, ForceSettings",
+        match="Kind is not a record kind; there are Alarm, Briefing, BriefingReceipt, CallBackSample, CustodyBooking, "
+        "ForceSettings",
     ):
         spec_of(Kind)
 
@@ -300,12 +305,25 @@ FULL: dict[str, dict[str, Any]] = {
         "issued_at": 1,
         "classification": "official-sensitive",
         "handling": "team:operations",
-        "urgent": True,
+        "urgent": False,
+        "priority": "urgent",
         "valid_from": 2,
         "expires_at": 3,
         "review_at": 4,
         "withdrawn": True,
+        "replaces": BOOKING,
+        "topic": "burglary",
         "receipts": [{"read_at": 5}],
+    },
+    "receipt": {
+        "briefing": BOOKING,
+        "edition": "0123456789abcdef",
+        "officer": "WM20417",
+        "device": "hh-0042",
+        "closed": [],
+        "on_device_at": 1,
+        "opened_at": 2,
+        "acknowledged_at": 3,
     },
     "resource": {
         "category": "vehicle",
@@ -393,6 +411,7 @@ SCOPES = {
     "protection-plan": {"team:public-protection", "officer:wm30012"},
     "call-back-sample": {"compartment:call-backs"},
     "number-series": set(),
+    "receipt": {"force:receipts", "officer:wm20417"},
     "inbox-item": {"suite:perry-barr", "suite:perry-barr:inbox"},
 }
 
@@ -499,11 +518,36 @@ def test_an_overdue_item_is_in_the_inbox_of_the_force_too() -> None:
     assert found.writing_scopes() == {"suite:perry-barr:inbox", "force:inbox"}
 
 
-@pytest.mark.parametrize("kind", sorted(set(FULL) - {"inbox-item"}))
+@pytest.mark.parametrize("kind", sorted(set(FULL) - {"inbox-item", "receipt"}))
 def test_who_may_see_a_record_may_write_it(kind: str) -> None:
-    """Only an inbox item asks for more."""
+    """Only an inbox item asks for more, and a receipt to be its author."""
     record = built(kind)
     assert record.writing_scopes() == record.scopes()
+
+
+@pytest.mark.parametrize(
+    ("closed", "counted", "own"),
+    [
+        ([], "force:receipts", "officer:wm20417"),
+        (["compartment:larch"], "compartment:larch:receipts", "compartment:larch:of-wm20417"),
+    ],
+)
+def test_a_receipt_is_counted_and_comes_back_to_its_author(closed: list[str], counted: str, own: str) -> None:
+    """In no scope that anybody else holds; of a closed briefing in no open one; nobody else adds a word."""
+    found = KINDS["receipt"].build(named(FULL["receipt"] | {"closed": closed}))
+    assert found.scopes() == {counted, own}
+    assert found.writing_scopes() == {own}
+    unnamed = KINDS["receipt"].build(named(FULL["receipt"] | {"closed": closed, "officer": "WM.2"}))
+    assert unnamed.scopes() == {counted}
+
+
+def test_officer_safety_takes_a_briefing_into_its_own_lane() -> None:
+    """Whichever program says so: as a priority, or as urgent, which an older one calls it."""
+    safety = {"area:birmingham:safety", "force:safety"}
+    assert KINDS["briefing"].build(named(FULL["briefing"] | {"priority": "officer-safety"})).scopes() == safety
+    assert KINDS["briefing"].build(named(FULL["briefing"] | {"urgent": True})).scopes() == safety
+    newer = KINDS["briefing"].build(named(FULL["briefing"] | {"priority": "whispered"}))
+    assert newer.scopes() == SCOPES["briefing"]
 
 
 def test_a_cell_is_known_to_every_custody_desk() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas import scopes
 from schemas.ids import FieldName, ScopeName
-from schemas.kinds import KINDS, InboxItem, Kind
+from schemas.kinds import KINDS, BriefingReceipt, InboxItem, Kind
 from schemas.policies import MANY
 from tests.examples import BOOKING
 
@@ -41,7 +41,12 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
         "over_at": st.none() | st.just(5),
         "escalations": st.lists(st.just({"to": "superintendent", "overdue_ms": 5}), max_size=2),
     },
-    "briefing": {"audience": st.lists(AUDIENCES, min_size=1, max_size=6)},
+    "briefing": {
+        "audience": st.lists(AUDIENCES, min_size=1, max_size=6),
+        "priority": st.sampled_from([None, "routine", "urgent", "officer-safety"]),
+        "urgent": st.booleans(),
+    },
+    "receipt": {"officer": st.sampled_from(["WM1", "WM.2"]), "closed": st.lists(CLOSED, max_size=3)},
     "resource": {"home": AUDIENCES, "category": st.sampled_from(["cell", "vehicle", "call-sign"])},
     "suspect": {"area": SLUGS},
     "inbox-item": {
@@ -62,6 +67,10 @@ PLAIN: Final[dict[str, Any]] = {
     "title": "x",
     "body": "x",
     "issued_at": 1,
+    "briefing": BOOKING,
+    "edition": "0123456789abcdef",
+    "device": "hh-1",
+    "officer": "WM1",
     "name": "x",
     "wanted_for": "x",
     "subject": BOOKING,
@@ -150,8 +159,15 @@ def test_every_scope_is_well_formed_and_can_be_granted(record: Kind) -> None:
     for scope in found:
         assert scopes.problem(scopes.audience(scope)) is None
         given_along = scopes.with_briefings(frozenset({scopes.audience(scope), scopes.inbox(scopes.audience(scope))}))
+        audience = scopes.audience(scope)
+        if isinstance(record, BriefingReceipt):
+            # Where receipts are counted nobody may be; and an officer's own part comes with what it is a part of.
+            own = {scopes.personal(record.officer, each) for each in record.closed or (None,)}
+            assert scope == scopes.receipts(audience) or scope in own
+            continue
         assert scope in given_along
-        assert scopes.grant_problem(scope) is None or scope == scopes.briefing(scopes.audience(scope))
+        lanes = (scopes.briefing(audience), scopes.safety(audience))
+        assert scopes.grant_problem(scope) is None or scope in lanes
 
 
 @given(record=ANY)

@@ -67,7 +67,7 @@ async def test_a_briefing_is_made_once_per_id(server: Running, http: httpx.Async
     assert (changed.status_code, changed.json()["outcome"]) == (200, "changed")
     record = (await http.get(f"/v1/records/{ID.format(1)}")).json()
     assert record["values"]["body"] == "Sheds and garages."
-    assert record["scopes"] == ["force:briefing"]
+    assert (record["scopes"], record["values"]["priority"]) == (["force:safety"], "officer-safety")
     assert record["stamps"]["title"]["author"] == "WM1"
     assert record["differing"] == {}
     assert len((await http.get("/v1/records?kind=briefing")).json()["records"]) == 1

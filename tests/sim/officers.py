@@ -142,7 +142,7 @@ def _briefing(what: int, text: str, now: int, held: Mapping[str, Any]) -> tuple[
     return (
         {"title": text},
         {"audience": AUDIENCES[what % len(AUDIENCES)]},
-        {"receipts": [{"read_at": BEGIN_MS + what % 3}]},
+        {"review_at": BEGIN_MS + what % 3},
         {"audience": AUDIENCES[(what + 1) % len(AUDIENCES)], "body": text},
     )
 

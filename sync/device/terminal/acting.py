@@ -8,7 +8,7 @@ import msgspec
 from schemas.errors import UsageError
 from schemas.ids import FieldName, RecordId, is_record_id
 from schemas.kinds import Briefing, FieldSpec, Hold, InboxItem, Incident, Kind, kind_named, spec_of
-from schemas.kinds.common import LogEntry, Receipt
+from schemas.kinds.common import LogEntry
 from schemas.policies import MANY, claim, grow
 from sync.device.describing import called, short
 from sync.device.handheld import Handheld
@@ -147,7 +147,7 @@ class Acting:
         if before is not None:
             self._say(f"{rendering.heading(view)}: you confirmed it {reader.time.text(before)}")
             return
-        await self._handheld.append(view.record, "receipts", Receipt(read_at=reader.now))
+        await self._handheld.acknowledge(view.record)
         await self._done(view.record, "reading confirmed")
 
     # --- claims and decisions ----------------------------------------------------------------------------------------

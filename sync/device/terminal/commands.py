@@ -12,6 +12,7 @@ from schemas.ids import SLUG_PATTERN
 from schemas.kinds import (
     Alarm,
     Briefing,
+    BriefingReceipt,
     CallBackSample,
     CustodyBooking,
     ForceSettings,
@@ -36,10 +37,11 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "medical": Medical,
     "decisions": InboxItem,
     "settings": ForceSettings,
-    "warnings": Alarm,
     "plans": ProtectionPlan,
     "call-backs": CallBackSample,
     "series": NumberSeries,
+    "receipts": BriefingReceipt,
+    "warnings": Alarm,
 }
 """What the kinds are called here."""
 WAIT_S: Final = 30.0

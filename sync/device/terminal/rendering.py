@@ -12,6 +12,7 @@ from schemas.ids import FieldName, RecordId
 from schemas.kinds import (
     Alarm,
     Briefing,
+    BriefingReceipt,
     CallBackSample,
     CustodyBooking,
     ForceSettings,
@@ -26,6 +27,7 @@ from schemas.kinds import (
     Suspect,
     spec_of,
 )
+from schemas.kinds.briefing import Priority
 from schemas.kinds.common import LogEntry
 from schemas.policies import MANY
 from sync.device import describing
@@ -47,6 +49,8 @@ _LATE_MS: Final = 60_000
 _GIST_CHARS: Final = 40
 
 
+_RANKS: Final = {Priority.OFFICER_SAFETY: "officer safety", Priority.URGENT: "urgent"}
+"""What a briefing is called that goes ahead of the others."""
 _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     Incident: ("opened_at", "grade", "status", "area"),
     Briefing: ("issued_at", "classification", "audience"),
@@ -56,10 +60,11 @@ _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     Medical: ("suite", "booking"),
     InboxItem: ("opened_at", "due_at", "subject_kind", "field"),
     ForceSettings: ("body",),
-    Alarm: ("raised_at", "due_at", "what", "subject_kind"),
     ProtectionPlan: ("begun_at", "team", "status"),
     CallBackSample: ("from_at", "area", "per_thousand"),
     NumberSeries: ("series", "day", "last"),
+    BriefingReceipt: ("on_device_at", "opened_at", "acknowledged_at"),
+    Alarm: ("raised_at", "due_at", "what", "subject_kind"),
 }
 """Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""
 
@@ -136,12 +141,12 @@ def _marks(view: RecordView[Kind], reader: Reader) -> Text:
         marks.append("[contested] ", BAD)
     if isinstance(view.value, Briefing):
         state = briefing_state(view, reader)
-        marks.append(f"[{state}] " if state else "", BAD if state == "urgent" else WHO)
+        marks.append(f"[{state}] " if state else "", BAD if state in _RANKS.values() else WHO)
     return marks
 
 
 def briefing_state(view: RecordView[Kind], reader: Reader) -> str:
-    """What an officer must know of a briefing first: `withdrawn`, `expired`, `read`, `urgent`, or nothing."""
+    """What an officer must know of a briefing first: `withdrawn`, `expired`, `read`, how far ahead it goes."""
     value = view.value
     if not isinstance(value, Briefing):
         return ""
@@ -151,11 +156,14 @@ def briefing_state(view: RecordView[Kind], reader: Reader) -> str:
         return "expired"
     if read_at(view, reader.author) is not None:
         return "read"
-    return "urgent" if value.urgent else ""
+    return _RANKS.get(value.ranked, "")
 
 
 def read_at(view: RecordView[Kind], author: str) -> int | None:
     """When an officer confirmed that they had read a briefing (ms since 1970); None when they have not."""
+    if view.confirmed.acknowledged_at is not None:
+        return view.confirmed.acknowledged_at
+    # As older programs say it.
     receipts = view.entries.get(FieldName("receipts"), ())
     return next((item.stamp.occurred_at for item in receipts if item.stamp.author == author), None)
 
@@ -231,8 +239,9 @@ def _label_kind(spec: KindSpec) -> str:
 
 def briefing_came(view: RecordView[Kind], reader: Reader) -> Text:
     """A briefing arrived."""
-    urgent = briefing_state(view, reader) == "urgent"
-    text = Text.assemble(("Urgent briefing" if urgent else "Briefing", BAD if urgent else LABEL))
+    state = briefing_state(view, reader)
+    ahead = f"{state.capitalize()} briefing" if state in _RANKS.values() else ""
+    text = Text.assemble((ahead or "Briefing", BAD if ahead else LABEL))
     return text.append(f" {short(view.record)}: {gist_of(view.value)}")
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from schemas.errors import BeatbookError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, RecordId
-from schemas.kinds import KINDS, Incident, Kind, spec_of
+from schemas.kinds import KINDS, Briefing, BriefingReceipt, Incident, Kind, spec_of
 from schemas.kinds.common import LogEntry
 from schemas.policies import claim
 from sync.device.consulting import ReasonNeededError
@@ -273,7 +273,8 @@ class Terminal:
     async def _list(self, command: commands.Listing) -> None:
         laid: list[RecordView[Kind]] = []
         for word, kind in KIND_WORDS.items():
-            if command.kind not in (None, kind):
+            if command.kind not in (None, kind) or (command.kind is None and kind is BriefingReceipt):
+                # What the officer said of briefings stands beside those.
                 continue
             with self._handheld.matter(why=self._why_lists, words=" ".join(command.words)):
                 found = await self._handheld.find(kind, lambda value: rendering.holds(value, command.words))
@@ -304,6 +305,8 @@ class Terminal:
                 if field.policy is claim and (state := await self._handheld.claim_state(view.record, name)) is not None
             }
             self._screen.show(rendering.record(view, self._reader(), claims))
+            if isinstance(view.value, Briefing):
+                await self._handheld.opened(view.record)
         self._sight.turn_to(view)
 
     async def _inbox(self) -> None:

@@ -28,8 +28,9 @@ async def desk(alone: Handheld) -> AsyncIterator[Desk]:
 
 @pytest.fixture
 async def toy(identity: DeviceIdentity) -> AsyncIterator[ToyServer]:
-    """A server that has enrolled the device for Birmingham and its briefings."""
-    async with toy_server([(identity, [BIRMINGHAM, scopes.briefing(BIRMINGHAM)])]) as toy:
+    """A server that has enrolled the device for Birmingham and its briefings, and for what is its officer's own."""
+    grants = [BIRMINGHAM, scopes.briefing(BIRMINGHAM), scopes.safety(BIRMINGHAM), scopes.officer("WM21877")]
+    async with toy_server([(identity, grants)]) as toy:
         yield toy
 
 

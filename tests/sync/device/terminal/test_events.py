@@ -6,6 +6,7 @@ from pathlib import Path
 
 from schemas.codec import decode_row
 from schemas.ids import DeviceId, FieldName, Millis
+from schemas.kinds.briefing import Priority
 from schemas.kinds.incident import IncidentStatus
 from schemas.limits import ENTRIES_PER_FIELD_MAX, ENTRIES_PER_OP_MAX
 from sync.device import DeviceIdentity, Handheld
@@ -42,11 +43,13 @@ async def test_waiting_in_vain_says_why(online: Desk, handheld: Handheld, toy: T
 
 
 async def test_a_briefing_is_told_when_it_arrives_and_when_it_changes(online: Desk, toy: ToyServer) -> None:
-    """New ones by title, urgent ones as such; a receipt of somebody is no news, a withdrawal is."""
+    """New ones by title, those that go ahead as such; a receipt of somebody is no news, a withdrawal is."""
     await toy.make(record_id(1), briefing())
     assert await online.paper.comes("Briefing") == f"Briefing {short(record_id(1))}: Grey van, false plates"
     await toy.make(record_id(2), briefing("Knife seized", urgent=True))
-    assert "Knife seized" in await online.paper.comes("Urgent briefing")
+    assert "Knife seized" in await online.paper.comes("Officer safety briefing")
+    await toy.make(record_id(3), briefing("Road closed", priority=Priority.URGENT))
+    assert "Road closed" in await online.paper.comes("Urgent briefing")
     await toy.act(record_id(1), "briefing", {"receipts": [{"read_at": NOON}]})
     await toy.act(record_id(1), "briefing", {"withdrawn": True})
     assert "withdrawn yes" in await online.paper.comes("withdrawn")

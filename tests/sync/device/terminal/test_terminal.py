@@ -7,9 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.ids import Millis, RecordId
-from schemas.kinds import Briefing, CustodyBooking, Incident
+from schemas.kinds import BriefingReceipt, CustodyBooking, Incident
 from schemas.kinds.briefing import Classification
-from schemas.kinds.common import LogEntry, Receipt
+from schemas.kinds.common import LogEntry
 from schemas.kinds.incident import Category, Grade
 from sync.device import Handheld
 from sync.device.describing import short
@@ -62,19 +62,29 @@ async def test_a_time_is_typed_and_shown_with_its_zone(desk: Desk, alone: Handhe
     assert "is already recorded and stands" in await desk.fails("set . arrived_at 15:00")
 
 
-async def test_reading_a_briefing_is_confirmed_once(desk: Desk, alone: Handheld) -> None:
+async def test_reading_a_briefing_is_confirmed_once(online: Desk, handheld: Handheld) -> None:
     """`read` leaves one receipt of this officer, however often it is typed, and only on a briefing."""
+    made = await handheld.create(briefing())
+    assert "[read]" not in await online.type(f"show {made.record}")
+    said = await handheld.confirmed(made.record)
+    assert (said.opened_at is None, said.acknowledged_at) == (False, None), "what is shown is opened"
+    assert await online.type(f"read {made.record}") == f"Briefing {short(made.record)}: reading confirmed\n"
+    assert "you confirmed it 20" in await online.type("read .")
+    assert (await handheld.confirmed(made.record)).acknowledged_at is not None
+    assert len(await handheld.find(BriefingReceipt)) == 1
+    assert "[read]" in await online.type("list briefings")
+    assert "Receipts" not in await online.type("list")
+    assert "has no log" in await online.fails(f"log {made.record} seen")
+    await handheld.create(incident())
+    await online.type("list incidents")
+    assert "is no briefing" in await online.fails("read 1")
+
+
+async def test_nobody_confirms_a_briefing_where_the_word_would_be_lost(desk: Desk, alone: Handheld) -> None:
+    """A handheld on its own holds no scope of its officer: it says so, in one line, and writes nothing."""
     made = await alone.create(briefing())
-    assert await desk.type(f"read {made.record}") == f"Briefing {short(made.record)}: reading confirmed\n"
-    assert "you confirmed it 20" in await desk.type("read .")
-    value = await alone.get(Briefing, made.record)
-    assert value is not None
-    assert value.receipts == (Receipt(read_at=Millis(NOON)),)
-    assert "[read]" in await desk.type("list briefings")
-    assert "has no log" in await desk.fails("log . seen")
-    await alone.create(incident())
-    await desk.type("list incidents")
-    assert "is no briefing" in await desk.fails("read 1")
+    assert "Sign in at a seat of your own" in await desk.fails(f"read {made.record}")
+    assert await alone.find(BriefingReceipt) == []
 
 
 @pytest.mark.parametrize(
