@@ -9,7 +9,7 @@ from schemas.ids import RecordId, ScopeName, Seq
 from schemas.kinds import kind_named
 from server.evidence.contents import Contents
 from server.evidence.findings import Findings
-from server.evidence.story import Story
+from server.evidence.story import VERIFIER, Story
 from server.logbook import ERASED_DIGEST
 from server.store.sqlite.inspection import Closed, ErasedRow, Inspection, KeyRow, MemberRow, RecordRow, master_named
 from sync import digest, merge
@@ -219,8 +219,17 @@ class Standing:
             self._findings.wrong(
                 "record_key", subject, "is not there", "What is sealed under it can be read no more; no act erased it."
             )
-        for name in self._inspection.secret_names():
+        names = self._inspection.secret_names()
+        for name in names:
             self._secret(name)
+        # That is all that acts tell of secrets: which counts of tries and which shares there must be, none does.
+        for officer in sorted(self._story.with_passphrase - {one.removeprefix(VERIFIER) for one in names}):
+            self._findings.wrong(
+                "secret",
+                f"{VERIFIER}{officer}",
+                "is not there, and acts tell of this officer's passphrase",
+                "It was taken out by no act: they cannot sign in with it.",
+            )
 
     def _key(self, row: KeyRow) -> None:
         try:

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from schemas.errors import StoreError, UsageError
-from schemas.ids import DeviceId, Millis, OpNumber
+from schemas.ids import DeviceId, Millis, OfficerId, OpNumber
 from schemas.reads import NO_LINK
 from schemas.wire import RECEIPT_CONTEXT, WIPED_CONTEXT
 from server import logbook
@@ -25,11 +25,19 @@ from server.intake import KeptReceipt, ReadBatch, SealedEdit, reads_chain
 from server.logbook import OFFICE, OpKey
 from server.quarantine import Opened, Settled
 from server.registry import DEFAULT_RULES, Registry, Rules, affected, plan
-from server.registry.acts import SeatRights, decode, tag_of
+from server.registry.acts import Act, PassphraseChanged, SeatRights, SignedIn, decode, tag_of
 from server.store.sqlite.inspection import EntryRow
 from sync.evidence.chain import ChainHead, SignedHead, genesis, head_words, link_after
 
 _T = TypeVar("_T")
+BY_PASSPHRASE: Final = "passphrase"  # noqa: S105  the word in the act
+"""The way to sign in for which the server keeps a verifier."""
+VERIFIER: Final = "passphrase/"
+"""Before the officer's number, the name of that verifier among the secrets (`server.authority.passphrases`)."""
+BY_OUR_RULES: Final = (
+    "what seats were granted was checked by the rules that this program has, since the log does not hold those of the "
+    "program that wrote it: check what an earlier one wrote with that program too, before you doubt it"
+)
 _FORGED: Final = "Somebody wrote it who had not the device's key, or the entry was altered."
 
 
@@ -52,6 +60,7 @@ class Story:
         registry: the fold over the acts.
         chains: name -> where each chain must stand.
         covered: ops that a head vouches for and that had not come then.
+        with_passphrase: officers who have, or have had, a passphrase of their own.
         blind: whether entries could not be opened, so that what stands above says nothing.
     """
 
@@ -66,6 +75,7 @@ class Story:
         self.registry = Registry(rules)
         self.chains: dict[str, ChainHead] = {}
         self.covered: dict[OpKey, SignedOp] = {}
+        self.with_passphrase: set[OfficerId] = set()
         self.blind = False
         self._unsigned: dict[OpKey, SignedOp] = {}
         self._acts = 0
@@ -201,13 +211,22 @@ class Story:
                 self._check_rights(row, act)
             self.registry.check(act)
             self.registry.apply(act)
+            self._passphrase(act)
             if not isinstance(act, SeatRights):
                 self._owed |= affected(self.registry, act)
         except (UsageError, KeyError) as error:
             self._wrong_act(row, f"{tag_of(act)} cannot be: {error}", "No server that checks its acts has written it.")
 
+    def _passphrase(self, act: Act) -> None:
+        """Whose passphrase an act tells of."""
+        if isinstance(act, PassphraseChanged):
+            self.with_passphrase.add(act.officer)
+        elif isinstance(act, SignedIn) and act.method == BY_PASSPHRASE:
+            self.with_passphrase.add(self.registry.seats[act.seat].officer.officer)
+
     def _check_rights(self, row: EntryRow, act: SeatRights) -> None:
         self._owed.discard(act.seat)
+        self._findings.note(BY_OUR_RULES)
         if plan(self.registry, act.seat, act.at) != act:
             self._wrong_act(
                 row,

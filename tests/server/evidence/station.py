@@ -23,6 +23,7 @@ from server import alarms, intake
 from server.authority.keys import ServerKeys
 from server.authority.ledger import Ledger
 from server.commits import Settled, Submission
+from server.evidence.story import VERIFIER
 from server.logbook import ACT, OFFICE, Entry, Erasure
 from server.registry import acts as a
 from server.store.masters import MasterKeys
@@ -202,7 +203,9 @@ class Station:
             await self.do(a.SeatOpened, seat=seat, device=seat, officer=officer)
             until = Millis(self.clock.now + 3_600_000_000)
             await self.do(a.SignedIn, sid=f"in-{seat}", seat=seat, method="passphrase", until=until)
-        await self.ledger.keep({"share/hh-0042": b"a share", "passphrase/WM1001": b"a verifier"})
+        await self.ledger.keep(
+            {"share/hh-0042": b"a share", **{f"{VERIFIER}{officer}": b"a verifier" for officer in WHO.values()}}
+        )
 
     async def checkpoint(self) -> bytes:
         """The signed head of the log."""

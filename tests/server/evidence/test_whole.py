@@ -10,9 +10,12 @@ from typing import Final
 import msgspec
 import pytest
 
+from server.authority.passphrases import PASSPHRASE
 from server.evidence.findings import Report
+from server.evidence.story import BY_OUR_RULES, VERIFIER
 from server.evidence.tree import Pinned
 from server.evidence.whole import NOT_PINNED, verify
+from server.registry.acts import PassphraseChanged
 from server.store.masters import MasterKeys
 from server.store.sqlite.inspection import Inspection
 from sync.evidence.checkpoint import Checkpoint
@@ -117,7 +120,7 @@ def test_a_database_as_it_was_written_is_sound(made: Made) -> None:
     assert report.findings == ()
     assert report.sound
     assert len(report.proven) == 3
-    assert [note for note in report.notes if "erased" not in note] == []
+    assert [note for note in report.notes if "erased" not in note] == [BY_OUR_RULES]
     assert min(report.checked.values()) > 0
     with mutations.opened(made.image) as connection:
         for table in ("op", "journal", "member", "covered", "node", "erased", "secret", "record_key", "chain"):
@@ -237,6 +240,38 @@ def test_a_table_that_was_taken_away_is_told_in_words(made: Made, table: str, st
     assert [one.differs for one in told] == [
         "is not there with the columns that this program gives it, and was read as empty"
     ]
+
+
+@pytest.mark.parametrize("officer", [*station.WHO.values()])
+def test_a_passphrase_that_was_taken_away_is_found(made: Made, officer: str) -> None:
+    """Acts tell who has signed in with one: nobody is locked out of their account unnoticed."""
+    assert VERIFIER == PASSPHRASE
+    connection = mutations.opened(made.image)
+    connection.execute("DELETE FROM secret WHERE name = ?", (f"{VERIFIER}{officer}",))
+    (finding,) = made.verify(connection).findings
+    assert (finding.table, finding.row) == ("secret", f"{VERIFIER}{officer}")
+    assert "acts tell of this officer's passphrase" in finding.differs
+
+
+def test_a_passphrase_of_which_an_act_tells_is_found_missing(tmp_path: Path) -> None:
+    """Whether or not they have signed in with it: a new one that was given them must be there too."""
+    folder = tmp_path / "data"
+
+    async def write() -> None:
+        one = await station.Station.open(folder)
+        secret = {f"{VERIFIER}{station.BOSS}": b"a verifier"}
+        await one.ledger.perform(PassphraseChanged(by="server", at=one.clock(), officer=station.BOSS), secrets=secret)
+        await one.store.close()
+
+    asyncio.run(write())
+    image, masters = mutations.image_of(folder / "beatbook.db"), station.masters_of(folder)
+    for statement, rows in (("SELECT 1", []), ("DELETE FROM secret", [station.BOSS, *station.WHO.values()])):
+        connection = mutations.opened(image)
+        connection.execute(statement)
+        inspection = Inspection(connection, masters, Path("copy.db"))
+        findings = [one.row for one in verify(inspection).findings if one.table == "secret"]
+        inspection.close()
+        assert findings == sorted(f"{VERIFIER}{officer}" for officer in rows)
 
 
 def test_a_table_with_one_column_more_is_read_and_the_column_told(made: Made) -> None:
