@@ -39,6 +39,7 @@ class Detention(msgspec.Struct, frozen=True, kw_only=True):
         since: since when (ms since 1970).
         last_word_at: of an absence: the last entry about it (ms since 1970).
         travelling: whether that was about a journey.
+        last_entry_at: when the latest of the entries that hold happened; without any, the arrest (ms since 1970).
         charged_at: when they were charged; from then on this clock does not count. None when they are not.
         released_at: when they were released; None when they are not.
         limits: how long they may be held, and who may extend it.
@@ -56,6 +57,7 @@ class Detention(msgspec.Struct, frozen=True, kw_only=True):
     since: Millis
     last_word_at: Millis
     travelling: bool
+    last_entry_at: Millis
     charged_at: Millis | None
     released_at: Millis | None
     limits: Limits
@@ -133,6 +135,7 @@ def detention(facts: Facts, entries: Iterable[DetentionEvent], now: Millis, sett
         since=where.since,
         last_word_at=where.last_word_at,
         travelling=_travelling(where),
+        last_entry_at=standing.events[-1].at if standing.events else facts.arrested_at,
         charged_at=charged_at,
         released_at=where.released_at,
         limits=allowed,

@@ -16,10 +16,12 @@ from sync.policing.custody import clocks, words
 from sync.policing.custody.clocks import Detention
 from sync.policing.custody.ranks import in_words
 from sync.policing.custody.whereabouts import Place
-from sync.policing.due import Due, What
+from sync.policing.due import LATE_MS_MAX, Due, What
 
 AWAY: Final = "away"
 """Key of the due that asks after somebody in hospital, or arrested on bail."""
+_REASON_CHARS_MAX: Final = 200
+"""Of a reason in an alarm; the record has all of it."""
 _DESK: Final = (Role.CUSTODY_OFFICER,)
 _REVIEWERS: Final = (Role.REVIEWING_OFFICER, Role.CUSTODY_OFFICER)
 _ABOVE: Final = (Role.SUPERINTENDENT,)
@@ -47,10 +49,10 @@ def _review(found: Detention, settings: Settings) -> Iterator[Due]:
     review = found.reviews
     if review.next_due is None:
         return
-    again = f" It was postponed: {review.postponed[-1]}" if review.postponed else ""
+    again = f" It was postponed: {review.postponed[-1][:_REASON_CHARS_MAX]}" if review.postponed else ""
     yield Due(
         what=What.REVIEW,
-        at=review.next_due,
+        at=_told(review.next_due, found),
         warn_ms=settings.custody.review_warn_ms,
         roles=_REVIEWERS if found.charged_at is None else _DESK,
         then=_ABOVE if found.charged_at is None else (Role.REVIEWING_OFFICER,),
@@ -67,7 +69,7 @@ def _limit(found: Detention, settings: Settings) -> Iterator[Due]:
         return
     yield Due(
         what=What.DETENTION_LIMIT,
-        at=binding.at,
+        at=_told(binding.at, found),
         warn_ms=settings.custody.limit_warn_ms,
         roles=(*_DESK, Role.REVIEWING_OFFICER),
         then=_ABOVE,
@@ -76,6 +78,15 @@ def _limit(found: Detention, settings: Settings) -> Iterator[Due]:
         f"{words.may_extend(found)}.",
         source=binding.source,
     )
+
+
+def _told(at: Millis, found: Detention) -> Millis:
+    """When something fell due, or, if that is so long past that no alarm would be raised, the latest entry.
+
+    A clock that an entry shows to have run for weeks (a person is reviewed, and no return on bail was ever recorded)
+    was not overdue on anybody's screen before that entry.
+    """
+    return found.last_entry_at if found.last_entry_at - at >= LATE_MS_MAX else at
 
 
 def _away(found: Detention, settings: Settings) -> Iterator[Due]:

@@ -83,11 +83,13 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     def reaches(self, amount_ms: int) -> Millis | None:
         """When it has counted that much (ms since 1970); None when it stops before, as far as is known."""
         left = amount_ms - self.carried_ms
+        if left <= 0:
+            return self.spans[0].start if self.spans else None
         for one in self.spans:
             if not one.counts:
                 continue
             if left <= one.until - one.start:
-                return Millis(one.start + max(0, left))
+                return Millis(one.start + left)
             left -= one.until - one.start
         return None
 

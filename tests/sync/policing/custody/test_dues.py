@@ -13,8 +13,9 @@ from schemas.roles import Role
 from schemas.settings import DEFAULTS, Settings
 from schemas.settings.custody import HOUR_MS, MINUTE_MS, CustodySettings
 from sync.policing.custody.dues import AWAY, dues
-from sync.policing.due import Due, What
-from tests.examples import LEAST
+from sync.policing.due import Due, What, come, moments
+from sync.policing.timetable import TIMETABLE
+from tests.examples import BOOKING, LEAST
 from tests.sync.policing.custody.pace import events, moment
 
 DAY = date(2025, 1, 14)
@@ -104,6 +105,27 @@ def test_a_limit_that_passed_before_hospital_is_still_told() -> None:
     """The clock stands still over the limit."""
     found = told([*IN, "+1 11:00 left-for-hospital"], "+1 12:00")
     assert found[What.DETENTION_LIMIT, ""].at == at("+1 10:00")
+
+
+def test_a_clock_found_to_be_over_for_weeks_still_raises_an_alarm() -> None:
+    """Reviewed two months after bail, and no return was recorded: the alarm is of the review's time, not of January."""
+    lines = [*IN, "12:00 bailed", "2025-03-14 12:00 review rank=inspector"]
+    found = list(dues(booking(*lines), DEFAULTS, at("2025-03-14 12:05")))
+    raised = come(moments(BOOKING, found), at("2025-03-14 12:05"), frozenset())
+    assert {one.due.what for one in raised} == {What.DETENTION_LIMIT, What.REVIEW}
+    assert {one.due.at for one in raised} == {at("2025-03-14 12:00")}
+
+
+def test_a_long_reason_fits_in_an_alarm() -> None:
+    """The record has all of it."""
+    reason = "interview_" * 400
+    found = told([*IN, f"16:10 review-postponed reason={reason[:-1]}"], "17:00")
+    assert len(found[What.REVIEW, ""].words) < 400
+
+
+def test_the_timetable_knows_of_it() -> None:
+    """Server and handheld raise alarms from that table."""
+    assert dues in TIMETABLE["custody-booking"]
 
 
 def test_on_bail_only_the_end_of_bail_is_due() -> None:
