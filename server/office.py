@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas import scopes
 from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
@@ -25,7 +26,7 @@ from server.commits import Submission
 from server.committer import Committer
 from server.own_ops import OwnOps, Standing
 from server.store import Store
-from sync import inbox, merge
+from sync import entitled, inbox, merge
 from sync.merge import RecordState
 from sync.policing import rulebook
 from sync.replica.writing import sight
@@ -33,6 +34,7 @@ from sync.replica.writing import sight
 _RECORD_NOISE_BYTES: Final = 10
 NOT_PERMITTED: Final = "op_not_permitted"
 NOT_ENTITLED: Final = "op_not_entitled"
+_COMPARTMENT: Final = scopes.compartment("")
 _ESCALATIONS: Final = FieldName("escalations")
 _ACKNOWLEDGED: Final = FieldName("acknowledged")
 
@@ -174,10 +176,14 @@ class Office:
         ops: list[Op] = []
         for draft in drafts:
             row = known.get(draft.record)
-            _check_seen(draft, row, standing)
+            hidden = standing is not None and row is not None and not _seen(row, standing)
+            if hidden:
+                row = None
             op = self._op_for(draft, row, author, _seat(standing))
             if op is not None and standing is not None:
                 _check_rules(op, row, standing, self.settings)
+                if hidden:
+                    raise _taken(op, standing)
             if op is None:
                 made[draft.record] = Made(draft.record, "same", 0)
             else:
@@ -413,24 +419,43 @@ def _no_item(item: RecordId) -> NotFoundError:
     return NotFoundError(f"there is no inbox item {item!r}")
 
 
-def _check_seen(draft: Draft, row: bytes | None, standing: Standing | None) -> None:
-    """What somebody may not see is not compared with what they send: the answer would tell what it holds."""
-    if row is None or standing is None:
-        return
-    if standing.scopes.isdisjoint(merge.from_row(decode_row(row)).scopes()):
-        raise ForbiddenError(f"{draft.kind} {draft.record}: {NOT_PERMITTED}: it is in no scope that you may see")
+def _seen(row: bytes, standing: Standing) -> bool:
+    return not standing.scopes.isdisjoint(merge.from_row(decode_row(row)).scopes())
+
+
+def _taken(op: Op, standing: Standing) -> UsageError:
+    """The answer to who makes a record under the id of one that they may not see.
+
+    It is what a free id gets, as far as it goes: who may not make such a record, or leaves out what it must have, hears
+    that. Who could make it hears that the id is taken, and not by what.
+    """
+    spec = KINDS[op.kind]
+    places = merge.apply(merge.new_state(op, spec), op).scopes()
+    found = entitled.refusal(op, spec, None, standing.roles.among(places))
+    if found is not None:
+        return ForbiddenError(f"{op.kind} {op.record}: {found.code}: {found.detail}")
+    return UsageError(f"{op.kind} {op.record}: op_record_exists: this id is taken; make the record under another")
 
 
 def _check_rules(op: Op, row: bytes | None, standing: Standing, settings: Settings) -> None:
     """What a person writes, no rule of police work is against; an import tells what was.
 
+    Nor do they close a record in a compartment for which they are not cleared: nobody might see it any more. Whether
+    there is one of that name they are not told.
+
     Raises:
         RuleError: one is.
+        ForbiddenError: they are not cleared.
     """
     spec = KINDS[op.kind]
     before = None if row is None else merge.from_row(decode_row(row))
     after = merge.apply(merge.new_state(op, spec) if before is None else before, op)
-    roles = standing.roles.among((after if before is None else before).scopes())
+    were = frozenset() if before is None else before.scopes()
+    closing = {scopes.audience(scope) for scope in after.scopes() - were if scope.startswith(_COMPARTMENT)}
+    if not closing <= standing.scopes:
+        names = ", ".join(sorted(scope.removeprefix(_COMPARTMENT) for scope in closing - standing.scopes))
+        raise ForbiddenError(f"{op.kind} {op.record}: {NOT_PERMITTED}: you are cleared for no compartment {names!r}")
+    roles = standing.roles.among(were or after.scopes())
     rulebook.require(op, before, after, roles, settings)
 
 

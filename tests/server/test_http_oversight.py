@@ -77,8 +77,20 @@ async def test_a_record_outside_of_a_callers_scopes_is_not_there(server: Running
                 answer = await http.get(f"/v1/records/{hidden}{path}")
                 assert answer.status_code == 404
                 assert answer.text.replace(hidden, ID.format(9)) == nowhere.text
-            draft = {"id": hidden, "kind": "incident", "values": {"summary": "A bicycle"}}
-            assert (await http.post("/v1/records", json={"records": [draft]})).status_code == 403
+            for kind, said in (
+                ("incident", {"summary": "A bicycle"}),
+                ("incident", {"summary": ""}),
+                ("custody-booking", {"suite": "oldbury", "detainee": "Ann Example", "arrested_at": NOW}),
+            ):
+                answers = [
+                    await http.post("/v1/records", json={"records": [{"id": one, "kind": kind, "values": said}]})
+                    for one in (hidden, ID.format(9))
+                ]
+                assert {answer.status_code for answer in answers} <= {403, 422}
+                assert answers[0].text.replace(hidden, ID.format(9)) == answers[1].text
+            whole = {"id": hidden, "kind": "incident", "values": values()}
+            taken = await http.post("/v1/records", json={"records": [whole]})
+            assert (taken.status_code, "this id is taken" in taken.text) == (422, True)
         assert (await http.get("/v1/records?kind=incident&scope=compartment:larch")).json()["records"] == []
 
 
@@ -95,6 +107,28 @@ async def test_who_is_cleared_sees_what_is_closed(server: Running) -> None:
         assert (await http.get(f"/v1/records/{ID.format(2)}", headers=why)).status_code == 200
         found = (await http.get("/v1/records?kind=incident", headers=why)).json()["records"]
     assert [record["id"] for record in found] == [ID.format(1), ID.format(2)]
+
+
+async def test_nobody_closes_a_record_where_nobody_might_see_it_again(server: Running) -> None:
+    """In a compartment that is not there, or that they are not cleared for: the two are told alike."""
+    caller = await person(server, "WM1", [Role.SUPERVISOR], "birmingham")
+    server.clock.advance(1)
+    clearance = Cleared(
+        by=SERVER, at=NOW, span="larch-1", start=NOW, officer=OfficerId("WM1"), compartment="larch", why="the case"
+    )
+    answers = []
+    async with client(server, caller) as http:
+        for name in ("larch", "nope"):
+            made = {"id": ID.format(7), "kind": "incident", "values": values(compartment=name)}
+            moved = {"id": ID.format(1), "kind": "incident", "values": {"compartment": name}}
+            for draft in (made, moved):
+                answer = await http.post("/v1/records", json={"records": [draft]})
+                answers.append((answer.status_code, answer.text.replace(name, "?")))
+        assert answers[:2] == answers[2:]
+        assert {status for status, _ in answers} == {403}
+        await server.beatbook.authority.ledger.perform(clearance)
+        draft = {"id": ID.format(7), "kind": "incident", "values": values(compartment="larch")}
+        assert (await http.post("/v1/records", json={"records": [draft]})).status_code == 200
 
 
 async def test_who_writes_is_the_caller_within_their_rights(server: Running) -> None:
@@ -211,7 +245,7 @@ async def test_alarms_are_told_page_by_page(server: Running) -> None:
 
 
 async def test_a_draft_that_names_no_place_waits_where_its_author_works(server: Running) -> None:
-    """Their area's supervisor sees and discards it; another area's learns nothing of it, and neither of a compartment's."""
+    """Their area's supervisor sees and discards it; another area's learns nothing, nor of a closed one."""
     await person(server, "WM7", [Role.OFFICER], "birmingham")
     theirs = await person(server, "WM1", [Role.SUPERVISOR], "birmingham")
     others = await person(server, "WM2", [Role.SUPERVISOR], "dudley")
