@@ -8,6 +8,7 @@ from schemas.kinds import InboxItem, Kind
 from schemas.settings import Settings
 from sync.merge import RecordState
 from sync.policing.custody import dues as custody_dues
+from sync.policing.custody import dues_checks
 from sync.policing.due import Due, Dues, Moment, What, moments
 
 Report = Callable[[Exception, str], None]
@@ -35,7 +36,7 @@ def inbox_dues(record: Kind, _settings: Settings, _now: Millis) -> list[Due]:
 
 
 TIMETABLE: Final[Mapping[str, tuple[Dues, ...]]] = {
-    "custody-booking": (custody_dues.dues,),
+    "custody-booking": (custody_dues.dues, dues_checks.dues),
     "inbox-item": (inbox_dues,),
 }
 """Record kind -> what falls due in such a record."""
