@@ -4,7 +4,7 @@ Times are in ms and counted, not clock, time where a clock of the detention stop
 and Code C section 15 (DOMAIN, Custody). Ranks go by the words of `schemas.kinds.detention.Rank`.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -13,6 +13,9 @@ from schemas.ids import SlugText
 MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
+
+Months = Annotated[int, msgspec.Meta(ge=1, le=100)]
+"""A number of calendar months: bail is for no more than some years."""
 
 
 class CustodySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +71,7 @@ class CustodySettings(msgspec.Struct, frozen=True, kw_only=True):
     same_step_ms: int = 30 * MINUTE_MS
     same_time_ms: int = MINUTE_MS
     bail_arrest_pause_ms: int = 3 * HOUR_MS
-    bail_months: tuple[int, ...] = (3, 6, 9, 12, 18)
+    bail_months: tuple[Months, ...] = (3, 6, 9, 12, 18)
     bail_ranks: tuple[SlugText, ...] = ("sergeant", "inspector", "superintendent", "court", "court")
     review_warn_ms: tuple[int, ...] = (60 * MINUTE_MS, 30 * MINUTE_MS, 0)
     limit_warn_ms: tuple[int, ...] = (180 * MINUTE_MS, 60 * MINUTE_MS, 30 * MINUTE_MS, 0)

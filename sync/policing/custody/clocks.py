@@ -18,7 +18,7 @@ from sync.policing.custody.bail import BailLimit
 from sync.policing.custody.events import Contradiction, Held, held
 from sync.policing.custody.intervals import Clock, clock
 from sync.policing.custody.limits import Limits
-from sync.policing.custody.relevant import Facts, Relevant, relevant_time
+from sync.policing.custody.relevant import Facts, Relevant, relevant_time, until_now
 from sync.policing.custody.reviews import Schedule
 from sync.policing.custody.whereabouts import Place, Whereabouts, walk
 
@@ -96,6 +96,7 @@ def detention(facts: Facts, entries: Iterable[DetentionEvent], now: Millis, sett
         settings: the force's.
     """
     standing = held(entries, now)
+    facts, ahead = until_now(facts, now)
     relevant, found = relevant_time(facts, standing, settings)
     where = walk(standing, settings)
     charged_at = _charged(standing, relevant, found)
@@ -124,7 +125,15 @@ def detention(facts: Facts, entries: Iterable[DetentionEvent], now: Millis, sett
         allowed = msgspec.structs.replace(allowed, binding=None)
     arrest = min([facts.arrested_at, *(one.at for one in standing.of(Step.ARREST, Step.STATION_ARREST))])
     on_bail, bail_found = bail.limit(arrest, standing, settings)
-    all_found = [*standing.contradictions, *found, *where.contradictions, *review_found, *limit_found, *bail_found]
+    all_found = [
+        *standing.contradictions,
+        *ahead,
+        *found,
+        *where.contradictions,
+        *review_found,
+        *limit_found,
+        *bail_found,
+    ]
     return Detention(
         now=now,
         relevant=relevant,

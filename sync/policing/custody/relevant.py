@@ -81,6 +81,23 @@ def _is(at: int, rule: Rule, *, carried_ms: int = 0, provisional: bool = False) 
     return Relevant(at=Millis(at), rule=rule, source=SOURCES[rule], carried_ms=carried_ms, provisional=provisional)
 
 
+def until_now(facts: Facts, now: Millis) -> tuple[Facts, list[Contradiction]]:
+    """What the booking says once, without what it says of a time to come: somebody mistyped the day.
+
+    Only the arrest stays, because there is no detention without one.
+    """
+    ahead = [name for name in Facts.__struct_fields__ if (at := getattr(facts, name)) is not None and at > now]
+    found = [
+        Contradiction(
+            rule="custody-time-to-come",
+            words=f"The booking's {name.replace('_', ' ')} is still to come. It is not counted with until then.",
+        )
+        for name in ahead
+    ]
+    dropped = {name: None for name in ahead if name != "arrested_at"}
+    return msgspec.structs.replace(facts, **dropped), found
+
+
 def relevant_time(facts: Facts, entries: Held, settings: CustodySettings) -> tuple[Relevant, list[Contradiction]]:
     """The relevant time, and what speaks against it.
 
