@@ -18,10 +18,10 @@ def run(*arguments: str | Path) -> tuple[int, str]:
 
 
 def head(data: Path) -> tuple[int, int]:
-    """Records and ops in a data folder that no server holds open."""
+    """Incidents and ops in a data folder that no server holds open."""
     connection = sqlite3.connect(f"file:{data / 'beatbook.db'}?mode=ro", uri=True)
     try:
-        (records,) = connection.execute("SELECT count(*) FROM record").fetchone()
+        (records,) = connection.execute("SELECT count(*) FROM record WHERE kind = 'incident'").fetchone()
         (ops,) = connection.execute("SELECT count(*) FROM op").fetchone()
     finally:
         connection.close()
