@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.ids import FieldName, Millis, Seq, named_record_id
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, RecordId, Seq, named_record_id
 from schemas.kinds import CustodyBooking, Incident, spec_of
 from schemas.settings import DEFAULTS, Settings
 from schemas.settings.care import CareSettings
@@ -13,7 +13,21 @@ from sync import merge
 from sync.merge import RecordState
 from sync.policing.custody import checks
 from sync.policing.custody.checks import Flag, account, counting, late_in_words, next_check, next_rousing
-from tests.sync.policing.custody_record.bookings import HOUR, at, booking, check, made, op, step, written
+from sync.policing.rulebook import RuleError
+from sync.replica import MemoryTables, Replica, WriteFacts
+from tests.sync.policing.custody_record.bookings import (
+    BOOKING,
+    HOUR,
+    SPEC,
+    at,
+    booking,
+    check,
+    made,
+    op,
+    step,
+    values,
+    written,
+)
 
 AWAY = [step("arrival", 0), step("left-for-hospital", 30)]
 
@@ -31,6 +45,7 @@ def test_a_cell_check_that_comes_by_a_merge_while_the_person_is_in_hospital_does
     for order in ((departure, visit), (visit, departure)):
         merged = written(state, *order)
         assert flags(merged) == [{"elsewhere"}]
+        assert not account(merged, DEFAULTS, at(60))[0].counts
         assert counting(merged.build(), DEFAULTS, at(60)) == ()  # type: ignore[arg-type]  # it is a booking
         assert len(merged.values()[FieldName("checks")]) == 1
 
@@ -97,6 +112,28 @@ def test_only_a_booking_has_an_account() -> None:
     made_up = merge.apply(state, msgspec.structs.replace(op(1, values, create=True), kind="incident"), at(0))
     with pytest.raises(TypeError, match="is no custody booking"):
         account(made_up, DEFAULTS, at(0))
+
+
+def test_a_device_looks_at_the_other_bookings_that_it_shows() -> None:
+    """Pending ones included: what an officer pasted a minute ago has not reached the server yet."""
+    replica = Replica(MemoryTables(), DeviceId("hh-0042"))
+
+    def write(record: RecordId, minutes: float, changes: dict[str, Any], *, create: bool = False) -> None:
+        now = at(minutes)
+        facts = WriteFacts(author=OfficerId("WM21877"), now=now, wall=now, occurred_at=now)
+        replica.write(record, SPEC, {FieldName(name): one for name, one in changes.items()}, facts, create=create)
+
+    other = named_record_id("custody record", "other")
+    for record, name in ((BOOKING, "Robin Example"), (other, "Sam Example")):
+        write(record, 10, values(detainee=name), create=True)
+    pasted = [check(20, note="Sitting up, asked for the time.")]
+    write(BOOKING, 21, {"checks": pasted})
+    with pytest.raises(RuleError, match=r"check of Robin Example minutes ago has the same note\. Say what you saw"):
+        write(other, 22, {"checks": pasted})
+    write(other, 22, {"checks": [check(20, note="Lying on the left side, breathing calmly.")]})
+    shown = replica.view(other)
+    assert shown is not None
+    assert len(shown.values()[FieldName("checks")]) == 1
 
 
 # --- when the next one is due ----------------------------------------------------------------------------------------
