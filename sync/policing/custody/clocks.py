@@ -15,7 +15,7 @@ from schemas.kinds.detention import DetentionEvent, Step, ref
 from schemas.settings import CustodySettings
 from sync.policing.custody import bail, limits, reviews
 from sync.policing.custody.bail import BailLimit
-from sync.policing.custody.events import Contradiction, Held, held
+from sync.policing.custody.events import Contradiction, Held, held, order
 from sync.policing.custody.intervals import Clock, clock
 from sync.policing.custody.limits import Limits
 from sync.policing.custody.relevant import Facts, Relevant, relevant_time, until_now
@@ -65,11 +65,6 @@ class Detention(msgspec.Struct, frozen=True, kw_only=True):
     bail: BailLimit | None
     contradictions: tuple[Contradiction, ...]
 
-    @property
-    def held(self) -> bool:
-        """Whether they are in police detention, in hospital included."""
-        return self.place not in (Place.ON_BAIL, Place.RELEASED)
-
 
 def facts_of(booking: CustodyBooking) -> Facts:
     """What a booking says once."""
@@ -98,7 +93,7 @@ def detention(facts: Facts, entries: Iterable[DetentionEvent], now: Millis, sett
     standing = held(entries, now)
     facts, ahead = until_now(facts, now)
     relevant, found = relevant_time(facts, standing, settings)
-    where = walk(standing, settings)
+    where = walk(_with_booking(facts, standing), settings)
     charged_at = _charged(standing, relevant, found)
     end = min((at for at in (charged_at, where.released_at) if at is not None), default=None)
     runs = clock(relevant.at, end, where.away, carried_ms=relevant.carried_ms)
@@ -152,6 +147,15 @@ def detention(facts: Facts, entries: Iterable[DetentionEvent], now: Millis, sett
         bail=None if charged_at is not None else on_bail,
         contradictions=tuple(sorted(set(all_found), key=lambda one: (one.rule, one.refs, one.words))),
     )
+
+
+def _with_booking(facts: Facts, entries: Held) -> Held:
+    """The entries, with the arrival that only the booking itself tells: an older program records it there."""
+    if entries.of(Step.ARRIVAL) or (facts.arrived_at is None and facts.detention_authorised_at is None):
+        return entries
+    told = [at for at in (facts.arrived_at, facts.detention_authorised_at) if at is not None]
+    arrival = DetentionEvent(what=Step.ARRIVAL, at=min(told))
+    return msgspec.structs.replace(entries, events=tuple(sorted((*entries.events, arrival), key=order)))
 
 
 def _charged(entries: Held, relevant: Relevant, found: list[Contradiction]) -> Millis | None:
