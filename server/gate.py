@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.ids import DeviceId, Generation, Millis, OfficerId, ScopeName
 from schemas.wire import HelloBody, Lease
+from server.registry.state import ReadsState
 from server.roles import Roles
 
 
@@ -21,6 +22,7 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True):
         officer: whose seat it is; None where that is not asked.
         wipe: why it must destroy what it holds; None when it need not.
         welcome: whether it may do more than remove what it holds: not so for a device that is revoked.
+        reads: how its read log stands to what the server holds, as far as that was looked at before.
         closing: whether it is here to hand over what it had not sent: then `handed_over` is to follow.
         until: when its sign-in ends (ms since 1970); None where it never does.
     """
@@ -29,6 +31,7 @@ class Seated(msgspec.Struct, frozen=True, kw_only=True):
     officer: OfficerId | None = None
     wipe: str | None = None
     welcome: bool = True
+    reads: ReadsState = ReadsState.WHOLE
     closing: bool = False
     until: Millis | None = None
 
@@ -73,6 +76,30 @@ class Gate(Protocol):
 
         Raises:
             StoreError: what follows from it cannot be kept now.
+        """
+
+    async def reads_differ(self, device: DeviceId, kept: int) -> bool:
+        """The seat's read log is not the one that is held: no lease is given until somebody has looked into it.
+
+        Args:
+            device: the seat.
+            kept: how many entries are held.
+
+        Returns:
+            Whether that is new.
+
+        Raises:
+            StoreError: it cannot be noted now.
+        """
+
+    async def reads_resumed(self, device: DeviceId) -> None:
+        """A read log that was pardoned goes on behind what is held.
+
+        Args:
+            device: the seat.
+
+        Raises:
+            StoreError: it cannot be noted now.
         """
 
     async def lease(self, device: DeviceId, *, fresh_share: bool = False) -> Lease | None:

@@ -76,6 +76,10 @@ def reads_chain(seat: DeviceId) -> str:
     return f"reads/{seat}"
 
 
+class ReadsDifferError(PeerError):
+    """A read log is not the one that is held: it was dropped, set back or copied. Ops do not depend on it."""
+
+
 def take_reads(
     seat: DeviceId, officer: OfficerId | None, held: ChainHead | None, first: int, entries: Sequence[bytes]
 ) -> tuple[Submission | None, ChainHead]:
@@ -91,11 +95,14 @@ def take_reads(
         (what to commit, or None when all is held already; where the log stands behind it).
 
     Raises:
-        PeerError: `chain_broken`: an entry does not follow the one before, or is none of this officer's.
+        ReadsDifferError: `chain_broken`: an entry does not follow the one before, or is not the one that is held.
+        PeerError: an entry is none, or none of this officer's.
     """
     at = ChainHead(OpNumber(0), NO_LINK) if held is None else held
     if first > at.n + 1:
-        raise PeerError("chain_broken", f"the read log lacks entries {at.n + 1} to {first - 1}")
+        raise ReadsDifferError("chain_broken", f"the read log lacks entries {at.n + 1} to {first - 1}")
+    if first <= at.n < first + len(entries) and hashlib.sha256(entries[at.n - first]).digest() != at.link:
+        raise ReadsDifferError("chain_broken", f"entry {at.n} of the read log is not the one that is held")
     new = list(entries[at.n + 1 - first :])
     if not new:
         return None, at
@@ -106,7 +113,7 @@ def take_reads(
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise PeerError("wrong_field", f"entry {at.n + 1} of the read log") from None
         if read.n != at.n + 1 or read.link != at.link:
-            raise PeerError("chain_broken", f"entry {at.n + 1} of the read log does not follow the one before")
+            raise ReadsDifferError("chain_broken", f"entry {at.n + 1} of the read log does not follow the one before")
         if officer is not None and read.author != officer:
             raise PeerError("foreign_op", f"entry {read.n} of the read log is by another officer")
         at = ChainHead(OpNumber(read.n), hashlib.sha256(raw).digest())

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from schemas.codec import reread_op
 from schemas.errors import PeerError, StoreError, UsageError
-from schemas.ids import Millis
+from schemas.ids import DeviceId, Millis
 from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Lease, Result, Wiped
 from server import intake
 from server.alarms import CHAIN_DIFFERS, Alarm
@@ -27,6 +27,7 @@ from server.committer import Committer
 from server.edge.middleware import DevicePace
 from server.gate import Gate, Seated
 from server.hub import Hub, batch_frame
+from server.registry.state import ReadsState
 from server.store import Store
 from sync.evidence.chain import ChainHead, genesis
 from sync.session import Admission, ServerSession
@@ -71,6 +72,17 @@ def _defect(task: "asyncio.Task[object]") -> Exception | None:
     return error if isinstance(error, Exception) and not isinstance(error, WebSocketDisconnect) else None
 
 
+def _is_logged(next_read: int, kept: int, before: ReadsState) -> bool:
+    """Whether a lease may be given, as far as HELLO tells of the read log; of a pardoned one its next entries tell."""
+    match before:
+        case ReadsState.WHOLE:
+            return next_read > kept
+        case ReadsState.PARDONED:
+            return next_read == kept + 1
+        case ReadsState.SET_BACK:
+            return False
+
+
 class Services:
     """What every connection works with."""
 
@@ -112,6 +124,8 @@ class Connection:
         self._parting: tuple[str, Millis] | None = None
         self._closing = False
         self._closed = False
+        self._reads_off = False
+        self._pardoned = False
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
 
     def wake(self) -> None:
@@ -289,8 +303,7 @@ class Connection:
                 self.part("device_revoked")
             if self.session.set_back:
                 self._raise_alarm(CHAIN_DIFFERS, "its op chain ends before, or differs from, what the server holds")
-            if demand.body.next_read <= admission.reads_kept:
-                self._raise_alarm("reads_missing", f"it says that it has fewer than {admission.reads_kept} entries")
+            self._look_at_reads(demand.body.next_read, seated.reads)
 
     async def _admission(self, demand: CheckHello, seated: Seated) -> Admission:
         """All that WELCOME tells but the grants."""
@@ -298,7 +311,9 @@ class Connection:
         chain = await services.store.chain(device)
         self._reads = await services.store.chain(intake.reads_chain(device))
         reads_kept = 0 if self._reads is None else self._reads.n
-        entitled = seated.welcome and seated.wipe is None and demand.body.next_read > reads_kept
+        entitled = (
+            seated.welcome and seated.wipe is None and _is_logged(demand.body.next_read, reads_kept, seated.reads)
+        )
         self._told, checkpoint, consistency = await services.gate.checkpoint(demand.body.pinned)
         return Admission(
             public_key=seated.public_key,
@@ -311,6 +326,7 @@ class Connection:
             checkpoint=checkpoint,
             consistency=consistency,
             reads_kept=reads_kept,
+            reads_missing=seated.reads is ReadsState.SET_BACK,
             wipe=seated.wipe,
         )
 
@@ -345,14 +361,13 @@ class Connection:
         match demand:
             case KeepReads():
                 try:
-                    submission, reads = intake.take_reads(
-                        device, session.officer, self._reads, demand.first, demand.entries
-                    )
+                    taken = self._take_reads(device, demand)
                 except PeerError as error:
                     session.fail(error)
                     return
-                self._reads = reads
-                told = partial(session.reads_kept, reads.n, demand.size)
+                if taken is None:
+                    return
+                submission, told = taken
             case KeepSealed():
                 submission = intake.sealed_entries(device, session.officer, demand.edits)
                 told = partial(session.quarantined, tuple(id_ for id_, _ in demand.edits), demand.size)
@@ -367,6 +382,62 @@ class Connection:
             done(())
         else:
             self._services.committer.submit(submission, done, self._failed)
+
+    # --- the read log ------------------------------------------------------------------------------------------------
+
+    def _look_at_reads(self, next_read: int, before: ReadsState) -> None:
+        """What HELLO says of the read log. One that was set back costs the lease, and nothing of what was written."""
+        kept = 0 if self._reads is None else self._reads.n
+        self._pardoned = before is ReadsState.PARDONED
+        self._reads_off = next_read <= kept or before is ReadsState.SET_BACK
+        if next_read <= kept and before is ReadsState.WHOLE:
+            self._begin(self._reads_differ(f"it says that it has fewer than {kept} entries"))
+        elif self._pardoned and next_read == kept + 1:
+            self._begin(self._reads_resumed())
+
+    def _take_reads(self, device: DeviceId, demand: KeepReads) -> tuple[Submission | None, Callable[[], None]] | None:
+        """What to commit of entries, and what to tell once it is; None where nothing of them is taken.
+
+        Raises:
+            PeerError: they are none.
+        """
+        session, held = self.session, self._reads
+        kept = 0 if held is None else held.n
+        if self._reads_off:
+            session.reads_missing(kept, demand.size)
+            return None
+        try:
+            submission, self._reads = intake.take_reads(device, session.officer, held, demand.first, demand.entries)
+        except intake.ReadsDifferError as error:
+            self._reads_off = True
+            self._renew_at = None
+            session.reads_missing(kept, demand.size)
+            self._begin(self._reads_differ(error.detail))
+            return None
+        if submission is None and demand.first + len(demand.entries) <= kept:
+            # Whether these are the ones that are held shows with the last that is: until then they stay on the device.
+            return None, partial(session.reads_kept, 0, demand.size)
+        if self._pardoned:
+            self._pardoned = False
+            self._begin(self._reads_resumed())
+        return submission, partial(session.reads_kept, self._reads.n, demand.size)
+
+    async def _reads_differ(self, detail: str) -> None:
+        device, kept = self.session.device, 0 if self._reads is None else self._reads.n
+        try:
+            if device is not None and await self._services.gate.reads_differ(device, kept):
+                self._raise_alarm("reads_missing", detail)
+        except (StoreError, UsageError) as error:
+            _log.error("that the read log of %s was set back cannot be noted: %s", device, error)
+
+    async def _reads_resumed(self) -> None:
+        device = self.session.device
+        try:
+            if device is not None:
+                await self._services.gate.reads_resumed(device)
+                await self.renew()
+        except (StoreError, UsageError) as error:
+            _log.error("that the read log of %s goes on cannot be noted: %s", device, error)
 
     def _received(self, receipt: Receipt) -> None:
         """Something has left the replica: once all of it has, a new share makes what is left on the disk useless."""

@@ -18,9 +18,9 @@ from server.federation.refusals import RefusedError
 from server.federation.tokens import TokenIssuer
 from server.gate import Seated
 from server.registry import held_roles, live_sign_in, roles_of
-from server.registry.acts import SERVER, Wiped, WipeOrdered
+from server.registry.acts import SERVER, ReadsResumed, ReadsSetBack, Wiped, WipeOrdered
 from server.registry.rights import lease_ms
-from server.registry.state import HandOver, Seat, SignIn
+from server.registry.state import HandOver, ReadsState, Seat, SignIn
 from server.roles import Roles
 from server.store import Store
 from sync.device.dpop import thumbprint
@@ -103,7 +103,7 @@ class Gatekeeper:
         until = None if seat.unattended else self._sign_in(seat, body.token, now).until
         await self.confirm_share(device, body.share_no)
         await self._ledger.bring_up(device)
-        return Seated(public_key=thing.public_key, officer=seat.officer.officer, until=until)
+        return Seated(public_key=thing.public_key, officer=seat.officer.officer, until=until, reads=seat.reads)
 
     def _sign_in(self, seat: Seat, token: str, now: Millis) -> SignIn:
         """The sign-in that a token stems from, if both hold for this seat."""
@@ -169,6 +169,20 @@ class Gatekeeper:
             order = WipeOrdered(by=SERVER, at=self._now(), device=seat.device.device, seat=device, why=HANDED_OVER)
             await self._ledger.perform(order, secrets=shares)
 
+    async def reads_differ(self, device: DeviceId, kept: int) -> bool:
+        """See `Gate`. One that was pardoned stays so: its device may not have heard of that yet."""
+        seat = self._ledger.registry.seats.get(device)
+        if seat is None or seat.retired or seat.reads is not ReadsState.WHOLE:
+            return False
+        await self._ledger.perform(ReadsSetBack(by=SERVER, at=self._now(), seat=device, kept=kept))
+        return True
+
+    async def reads_resumed(self, device: DeviceId) -> None:
+        """See `Gate`."""
+        seat = self._ledger.registry.seats.get(device)
+        if seat is not None and not seat.retired and seat.reads is ReadsState.PARDONED:
+            await self._ledger.perform(ReadsResumed(by=SERVER, at=self._now(), seat=device))
+
     async def parting_lease(self, device: DeviceId) -> Lease:
         """What opens a replica to hand over what was not sent in it: the share, for a short time, and no token.
 
@@ -190,8 +204,14 @@ class Gatekeeper:
             seal_to=self._seal_to,
         )
 
-    async def lease(self, device: DeviceId, *, fresh_share: bool = False) -> Lease | None:
-        """See `Gate`."""
+    async def lease(self, device: DeviceId, *, fresh_share: bool = False, provisional: bool = False) -> Lease | None:
+        """See `Gate`.
+
+        Args:
+            device, fresh_share: as there.
+            provisional: whether it is to last only until the sync session has looked at the seat's read log: what
+                signing in gives.
+        """
         registry, now = self._ledger.registry, self._now()
         seat = registry.seats.get(device)
         if seat is None or seat.retired or seat.device.revoked is not None or not seat.officer.serves(now):
@@ -200,6 +220,8 @@ class Gatekeeper:
         if live is None:
             return None
         lasts = min(lease_ms(registry, seat.officer.officer, now), live.until - now)
+        if provisional:
+            lasts = min(lasts, registry.rules.provisional_ms)
         share = await (self._fresh_share(device) if fresh_share else self.share(device))
         if not share.share:
             return None

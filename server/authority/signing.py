@@ -245,7 +245,7 @@ class SigningIn:
         await self._ledger.perform(*acts)
         if not (await self._gatekeeper.share(seat)).share:
             await self._gatekeeper.new_share(seat)
-        lease = await self._gatekeeper.lease(seat)
+        lease = await self._gatekeeper.lease(seat, provisional=True)
         if lease is None:
             raise UsageError(f"no lease can be given to seat {seat!r} now; sign in again")
         return SignedInSeat(seat=seat, officer=officer, until=until, lease=lease, server_time=now)

@@ -34,7 +34,7 @@ _CONTROL_ROOM: Final = (
     (Role.CONTROL_ROOM,),
 )  # fmt: skip
 _AUDITOR: Final = ("audit-program", "AUDIT1", (), (Role.AUDITOR,))
-_CALLERS: Final = {"devices": Role.ADMINISTRATOR, "conflicts": Role.AUDITOR}
+_CALLERS: Final = {"devices": Role.ADMINISTRATOR, "seats": Role.ADMINISTRATOR, "conflicts": Role.AUDITOR}
 """The first part of a path -> who calls it; the rest is the control room's."""
 
 

@@ -25,6 +25,8 @@ _FORM: Final = re.compile(r"^(area|suite|team):\*((?::[a-z]+)*)$")
 HOUR_MS: Final = 60 * 60_000
 SHIFT_MS: Final = Millis(12 * HOUR_MS)
 CUSTODY_LEASE_MS: Final = Millis(15 * 60_000)
+PROVISIONAL_LEASE_MS: Final = Millis(5 * 60_000)
+"""Long enough to connect on a bad link, and short for whoever never does."""
 
 
 class RoleRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +54,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         outside: roles whose holder has no operational scope at all, whatever else entitles them: who runs the system or
             audits it does not read what is in it.
         leases: role -> how long a replica opens without the server (ms); None for everybody else.
+        provisional_ms: how long it does after signing in (ms), until the sync session has looked at its read log and
+            gives the whole lease.
 
     Raises:
         UsageError: a form or scope is none, an outside role gives something, or a lease is missing.
@@ -65,6 +69,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     leases: Mapping[Role | None, Millis] = msgspec.field(
         default_factory=lambda: {None: SHIFT_MS, Role.CUSTODY_OFFICER: CUSTODY_LEASE_MS}
     )
+    provisional_ms: Millis = PROVISIONAL_LEASE_MS
 
     @property
     def reaching(self) -> frozenset[Role]:

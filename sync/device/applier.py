@@ -247,6 +247,8 @@ class Applier:
                 self._welcomed = False
                 await uninterrupted(self._orders.wipe(event.reason, session, self.handing))
             case wire.Notice():
+                if event.code == "reads_missing":
+                    self.handing.keep_reads()
                 await self._orders.notice(event)
             case wire.ReadsKept():
                 await self._store.change(lambda held: held.replica.reads.kept(event.upto), self._tell_nothing)

@@ -71,6 +71,8 @@ def _begin(held: Held, ties: Ties) -> tuple[Learned | None, Millis | None, int]:
     held.replica.seal_with(ties.seal)
     officer = ties.signed_in
     if officer is not None:
+        if officer.reads is not None:
+            held.replica.reads.go_on(officer.reads.n, officer.reads.link)
         kept = held.tables.meta(LEASE_KEY)
         if officer.fresh is not None:
             held.tables.set_meta(LEASE_KEY, officer.take(officer.fresh))

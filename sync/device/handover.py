@@ -39,12 +39,18 @@ class HandOver:
         self._handed: set[int] = set()
         self._draft = 0
         self._read = 0
+        self._reads_wait = False
 
     def begin(self) -> None:
         """A new connection: what it was not told of is handed over again."""
         self._handed.clear()
         self._draft = 0
         self._read = 0
+        self._reads_wait = False
+
+    def keep_reads(self) -> None:
+        """The server takes nothing of the read log in this session: somebody has to look into it first."""
+        self._reads_wait = True
 
     async def edits(self, session: DeviceSession) -> bool:
         """Hand over sealed edits and drafts, as many as the session takes.
@@ -108,7 +114,9 @@ class HandOver:
         Raises:
             ReplicaError: they cannot be read.
         """
-        while waiting := await self._store.read(lambda held: held.replica.reads.waiting(self._read, OPS_PER_PUSH_MAX)):
+        while not self._reads_wait and (
+            waiting := await self._store.read(lambda held: held.replica.reads.waiting(self._read, OPS_PER_PUSH_MAX))
+        ):
             taken = session.reads(waiting[0][0], [body for _, body in waiting])
             if not taken:
                 return False

@@ -18,7 +18,7 @@ import msgspec
 
 from schemas.errors import ReplicaError, UsageError
 from schemas.ids import DeviceId, OfficerId, OfficerText
-from sync.device.account import Account, SignIn
+from sync.device.account import Account, ReadsPlace, SignIn
 from sync.device.clocks import Clock, SystemClock
 from sync.device.enrolment import ENROLMENT_FILE, Enrolment
 from sync.device.keys import DeviceIdentity
@@ -202,7 +202,7 @@ class Installation:
         """
         if new_passphrase is not None:
             check_pin(new_passphrase)
-        await self.obey()
+        ordered = await self.obey()
         told = await self._account.sign_in(OfficerId(officer), passphrase, new_passphrase)
         seat = self._seat(told.seat)
         if told.hand_over and not seat.slots.exist():
@@ -211,7 +211,7 @@ class Installation:
         pins = Pins(passphrase, new_passphrase, former)
         keys = await asyncio.to_thread(open_seat, seat, told, pins)
         replace_secret(seat.folder / OFFICER_FILE, msgspec.json.encode(_OfficerFile(told.officer)))
-        return self._signed_in(seat, told.officer, keys, told)
+        return self._signed_in(seat, told.officer, keys, told, ordered.reads.get(told.seat))
 
     async def obey(self) -> Obeyed:
         """Carry out what the server orders of what rests closed here: no PIN is needed for it (`sync.device.obeying`).
@@ -303,7 +303,14 @@ class Installation:
                 other.lease.end()
         drop_shares([name for name in seats(self.folder / SEATS) if name != seat], self._store)
 
-    def _signed_in(self, seat: Seat, officer: OfficerId, keys: Unlocked, told: SignIn | None = None) -> SignedIn:
+    def _signed_in(
+        self,
+        seat: Seat,
+        officer: OfficerId,
+        keys: Unlocked,
+        told: SignIn | None = None,
+        reads: ReadsPlace | None = None,
+    ) -> SignedIn:
         return SignedIn(
             seat,
             officer,
@@ -314,6 +321,7 @@ class Installation:
             change=self._change_passphrase,
             dismissed=self.obey,
             hands_over=told is not None and told.hand_over,
+            reads=reads,
         )
 
     async def _change_passphrase(self, signed_in: SignedIn, old: str, new: str) -> None:

@@ -237,6 +237,20 @@ class LeaseKeeper:
             self._cached = CachedShare(share, begin(lease, self._now()))
             self._save()
 
+    def shorten(self, ms: int) -> None:
+        """Let the lease last no longer than so long from now (ms); one that ends before that is as it was.
+
+        Raises:
+            ReplicaError: that cannot be written down.
+        """
+        with self._one_at_a_time:
+            self._look()
+            if self._cached is not None and self._cached.count.remaining_ms() > ms:
+                count = self._cached.count
+                shorter = msgspec.structs.replace(count, length_ms=count.used_ms() + ms)
+                self._cached = msgspec.structs.replace(self._cached, count=shorter)
+                self._save()
+
     def remaining_ms(self) -> int:
         """How long the replica may still be read (ms); 0 without a lease."""
         with self._one_at_a_time:

@@ -21,6 +21,9 @@ from sync.session import DeviceSession
 
 _log = logging.getLogger(__name__)
 
+UNLOGGED_LEASE_MS: Final = 5 * 60_000
+"""What is left at most of a lease once the server has found that the read log here is not the one that it holds."""
+
 
 class Orders:
     """Carries them out, one after the other."""
@@ -51,9 +54,14 @@ class Orders:
         if message.code == "clock_skew":
             self._board.update(clock_skew_ms=message.value)
             return
-        await self._find(
-            lambda held: self._keep(held, "reads", _READS_MISSING.format(message.value, held.replica.reads.next - 1))
-        )
+        officer = self._ties.signed_in
+
+        def work(held: Held) -> Finding | None:
+            if officer is not None:
+                officer.seat.lease.shorten(UNLOGGED_LEASE_MS)
+            return self._keep(held, "reads", _READS_MISSING.format(message.value, held.replica.reads.next - 1))
+
+        await self._find(work)
 
     def tell(self, found: Iterable[Finding]) -> None:
         """Tell the officer of what was found."""
@@ -143,6 +151,6 @@ _COPIED: Final = (
     "copy of it. What was not sent goes on under new numbers. Have the handheld looked at"
 )
 _READS_MISSING: Final = (
-    "the server holds {} entries of what was read here, this handheld {}: it was set back or copied, and is given no "
-    "lease. Have it looked at"
+    "the server holds {} entries of what was read here, this handheld {}, or others: it was set back or copied, and is "
+    "given no lease. What is written here goes up all the same. Have it looked at: an administrator lets the log go on"
 )

@@ -6,6 +6,7 @@ slots first, since only a share that they are under is ever said to be held.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,7 @@ from schemas.errors import PeerError, ReplicaError, UsageError
 from schemas.ids import DeviceId, OfficerId
 from schemas.roles import Role
 from sync import sealing
+from sync.device.account import ReadsPlace
 from sync.device.keys import DeviceIdentity
 from sync.device.lease import Lease
 from sync.device.seat import Seat
@@ -22,6 +24,12 @@ from sync.device.slots import Unlocked
 
 LEASE_KEY = "lease"
 """The last lease that was taken up, without its shares: MessagePack of a `schemas.wire.Lease`."""
+
+
+_PROVISIONAL: Final = (
+    "the lease has ended: it was the short one that signing in gives. The whole one comes when this handheld has "
+    "connected and the server has looked at what was read on it; `alarms` tells if it found anything"
+)
 
 
 class SignedIn:
@@ -35,6 +43,7 @@ class SignedIn:
         lease: the last lease that is known, without its shares; None before the first.
         fresh: the lease that signing in gave, until the replica has taken it up.
         hands_over: whether the device is trusted no more, and this is to hand over what was not sent, and nothing else.
+        reads: behind which entry the read log goes on, where it was set back and somebody has looked into it.
     """
 
     def __init__(  # noqa: PLR0913  who has signed in, and what can be asked of the server for them
@@ -49,6 +58,7 @@ class SignedIn:
         change: Callable[["SignedIn", str, str], Awaitable[None]] | None = None,
         dismissed: Callable[[], Awaitable[object]] | None = None,
         hands_over: bool = False,
+        reads: ReadsPlace | None = None,
     ) -> None:
         """Bind them.
 
@@ -59,7 +69,7 @@ class SignedIn:
             renew: gets another token for a seat, by the device's key alone; None where that cannot be asked for.
             change: has the server change the officer's passphrase from one to another; None as with `renew`.
             dismissed: carries out what the server orders of a device that it trusts no more; None as with `renew`.
-            hands_over: as it is told above.
+            hands_over, reads: as they are told above.
         """
         self.seat = seat
         self.officer = officer
@@ -71,7 +81,9 @@ class SignedIn:
         self._change = change
         self._dismissed = dismissed
         self.hands_over = hands_over
+        self.reads = reads
         self._let_go = False
+        self._provisional = False
         self._token = ""
         if lease is not None:
             self.know(lease)
@@ -128,6 +140,7 @@ class SignedIn:
         except UsageError as error:
             raise PeerError("not_welcome", f"a lease that is not believed: {error}") from None
         self.know(lease)
+        self._provisional = self.fresh is not None and lease.until == self.fresh.until
         self.fresh = None
         return msgspec.msgpack.encode(self.lease)
 
@@ -192,7 +205,12 @@ class SignedIn:
             raise ReplicaError(f"{self.seat.id} is open to hand over what was not sent, and shows nothing to anybody")
         if self.keys.locked:
             raise ReplicaError(f"{self.seat.id} is locked: enter the PIN")
-        self.seat.lease.require()
+        try:
+            self.seat.lease.require()
+        except ReplicaError:
+            if self._provisional:
+                raise ReplicaError(_PROVISIONAL) from None
+            raise
 
     def wipe(self) -> None:
         """Destroy the seat: its keys in memory and on disk, then its files. Close the replica first.

@@ -256,7 +256,6 @@ class Replica:
             self._distrust_versions()
         if message.chain is not None:
             self._follow(ChainHead(message.chain.n, message.chain.link), outcome)
-        self.reads.kept(message.reads_kept)
         self._tables.set_meta(_EPOCH, message.epoch.encode())
         self._mending.free_held(outcome)
         self._dropped_all(outcome)

@@ -19,6 +19,8 @@ _NEXT: Final = "next_read"
 _LINK: Final = "read_link"
 _JUSTIFIED: Final = "why/{matter}"
 _ENCODER: Final = msgspec.msgpack.Encoder()
+_READ: Final = msgspec.msgpack.Decoder(Read)
+_PAGE: Final = 256
 
 What = Literal["consultation", "disclosure", "combination"]
 
@@ -94,6 +96,27 @@ class ReadLog:
             recipients=note.recipients,
             words=words,
         )
+
+    def go_on(self, n: int, link: bytes) -> None:
+        """Go on behind an entry that the server holds, after the log was set back: what waits is numbered anew.
+
+        Args:
+            n: number of the last entry that the server holds.
+            link: its SHA-256.
+        """
+        waiting: list[bytes] = []
+        after = 0
+        while some := self._tables.readings(after, _PAGE):
+            waiting += [body for _, body in some]
+            after = some[-1][0]
+        self._tables.drop_readings(after)
+        for body in waiting:
+            n += 1
+            anew = _ENCODER.encode(msgspec.structs.replace(_READ.decode(body), n=n, link=link))
+            self._tables.put_reading(n, anew)
+            link = hashlib.sha256(anew).digest()
+        self._tables.set_meta(_NEXT, str(n + 1).encode())
+        self._tables.set_meta(_LINK, link)
 
     def justified(self, matter: RecordId) -> str | None:
         """The reason that was given for the sake of this incident or booking before; None when none was."""

@@ -300,11 +300,23 @@ class ServerSession:
         )
         if admission.wipe is not None:
             self._send(wire.Wipe(reason=admission.wipe))
-        if body.next_read <= admission.reads_kept:
-            self._send(wire.Notice(code="reads_missing", value=admission.reads_kept))
+        if admission.reads_missing or body.next_read <= admission.reads_kept:
+            self.reads_missing(admission.reads_kept)
         skew = body.wall - now
         if abs(skew) > CLOCK_SKEW_NOTICE_MS:
             self._send(wire.Notice(code="clock_skew", value=skew))
+
+    def reads_missing(self, kept: int, size: int = 0) -> None:
+        """Tell that the device's read log is not the one that is held: nothing of it is taken, and no lease given.
+
+        Args:
+            kept: how many entries are held.
+            size: payload bytes of the message that showed it, given back as credit.
+        """
+        if self.state is ServerState.LIVE:
+            if size:
+                self._give_back(size)
+            self._send(wire.Notice(code="reads_missing", value=kept))
 
     def reads_kept(self, upto: int, size: int) -> None:
         """Tell that entries of the read log are durable, and give the credit of their message back."""

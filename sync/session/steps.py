@@ -45,6 +45,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
         officer: whose seat it is: every op pushed must be theirs. None asks for nobody's in particular.
         chain: where the store holds the seat's chain; None where chains are not kept.
         lease, checkpoint, consistency, reads_kept: as in WELCOME.
+        reads_missing: whether the seat's read log was found not to be the one that is held, before.
         wipe: why the device must destroy what it holds; None when it need not.
     """
 
@@ -58,6 +59,7 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: bytes = b""
     consistency: tuple[bytes, ...] = ()
     reads_kept: int = 0
+    reads_missing: bool = False
     wipe: str | None = None
 
 

@@ -73,6 +73,13 @@ class OpenGate:
     async def handed_over(self, _device: DeviceId) -> None:
         """See `Gate`."""
 
+    async def reads_differ(self, _device: DeviceId, _kept: int) -> bool:
+        """See `Gate`."""
+        return True
+
+    async def reads_resumed(self, _device: DeviceId) -> None:
+        """See `Gate`."""
+
     async def lease(self, _device: DeviceId, *, fresh_share: bool = False) -> None:
         """See `Gate`."""
 

@@ -1,5 +1,6 @@
 """The read log: what an officer looks at is on the disk before they see it, and on the server's soon after."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -204,7 +205,8 @@ async def test_reads_made_offline_reach_the_server_and_leave_the_device(
         await handheld.go_offline()
         await handheld.go_online()
         await handheld.wait_until(caught_up)
-        assert await log_of(handheld) == []
+        while await log_of(handheld):  # noqa: ASYNC110  the engine tells nobody of it
+            await asyncio.sleep(0)  # it says that it has them once it has looked at them, behind all else
 
 
 async def kept_by(house: Force, count: int) -> list[Read]:
