@@ -10,7 +10,7 @@ import pytest
 
 from schemas.codec import decode_row
 from schemas.errors import UsageError
-from schemas.ids import Millis, RecordId
+from schemas.ids import Millis, RecordId, named_record_id
 from schemas.kinds import Alarm
 from schemas.kinds.alarm import alarm_id
 from schemas.kinds.booking import Check, Response
@@ -68,9 +68,8 @@ class _Officer(msgspec.Struct):
     lease: None = None
 
 
-async def looked(handheld: Handheld, roles: frozenset[Role] | None = None) -> list[AlarmFired]:
+async def looked(handheld: Handheld, officer: object = None) -> list[AlarmFired]:
     """What a watch that begins anew tells: as after a restart, it knows only what the replica keeps."""
-    officer = None if roles is None else _Officer(roles)
     stream = handheld.changes()
     watch = AlarmWatch(handheld._store, handheld._feed, handheld._board, handheld._time, officer, TIMETABLE)  # type: ignore[arg-type]
     await watch.look()
@@ -163,8 +162,8 @@ async def test_only_those_who_are_warned_are_told(
     async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
         await book(handheld)
         clock.advance(REVIEW_EVERY_MS)
-        assert await looked(handheld, frozenset({Role.OFFICER})) == []
-        assert len(await looked(handheld, REVIEWER)) == 1
+        assert await looked(handheld, _Officer(frozenset({Role.OFFICER}))) == []
+        assert len(await looked(handheld, _Officer(REVIEWER))) == 1
 
 
 async def test_what_waits_is_listed_also_after_a_restart_and_taken_up_once(
@@ -292,3 +291,50 @@ async def test_while_there_is_a_connection_the_servers_word_is_waited_for(desks:
     assert 1 <= await watch.look() <= GRACE_MS < LOOK_MS_MAX
     desks.clock.advance(GRACE_MS)
     assert (await heard(desks.clock, stream)).alarm == named(record)
+
+
+class _Lease(msgspec.Struct):
+    """Stands for a lease: how long it lasts, until when, and what is left."""
+
+    until: int
+    lasts_ms: int
+    left_ms: int
+
+    def remaining_ms(self) -> int:
+        """What is left."""
+        return self.left_ms
+
+
+class _Seat(msgspec.Struct):
+    """Stands for a seat."""
+
+    id: str
+    lease: _Lease
+
+
+class _Leased(msgspec.Struct):
+    """Stands for an officer who has a lease."""
+
+    roles: frozenset[Role]
+    lease: _Lease
+    seat: _Seat
+
+
+@pytest.mark.parametrize(
+    ("left", "lasts", "told"),
+    [(61, 600, []), (60, 600, [60]), (16, 600, [60]), (15, 600, [15]), (0, 600, [15]), (10, 60, [15]), (10, 15, [])],
+)
+async def test_the_end_of_a_lease_is_told_before_it_comes_and_no_record_made(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock, left: int, lasts: int, told: list[int]
+) -> None:
+    """An hour and a quarter of an hour before, by what is left of it; of a lease that is no longer than that, not."""
+    lease = _Lease(until=NOON + left * MINUTE, lasts_ms=lasts * MINUTE, left_ms=left * MINUTE)
+    officer = _Leased(roles=frozenset(), lease=lease, seat=_Seat("hh-0042", lease))
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        for expected in (told, []):
+            fired = await looked(handheld, officer)
+            subject = named_record_id("seat", "hh-0042")
+            names = [alarm_id(subject, "lease", "", lease.until, warn * MINUTE, ()) for warn in expected]
+            assert [one.alarm for one in fired] == names
+            assert all((one.subject, one.what, one.due_at) == (None, "lease", lease.until) for one in fired)
+        assert await handheld.due_alarms() == []
