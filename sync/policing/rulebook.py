@@ -9,10 +9,12 @@ from schemas.ops import Op
 from schemas.roles import Role
 from schemas.settings import Settings
 from sync.merge import RecordState
+from sync.policing.briefings import guards as briefings
 from sync.policing.custody import guards as custody
 from sync.policing.guards import Beside, Breach, Guard, Look, breaches, in_words, nothing
 
 GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
+    "briefing": briefings.GUARDS,
     "custody-booking": custody.GUARDS,
 }
 """Record kind -> its guards."""

@@ -7,6 +7,7 @@ from schemas.ids import Millis
 from schemas.kinds import InboxItem, Kind
 from schemas.settings import Settings
 from sync.merge import RecordState
+from sync.policing.briefings import dues as briefing_dues
 from sync.policing.custody import dues as custody_dues
 from sync.policing.custody import dues_checks
 from sync.policing.due import Due, Dues, Moment, What, moments
@@ -36,6 +37,7 @@ def inbox_dues(record: Kind, _settings: Settings, _now: Millis) -> list[Due]:
 
 
 TIMETABLE: Final[Mapping[str, tuple[Dues, ...]]] = {
+    "briefing": (briefing_dues.dues,),
     "custody-booking": (custody_dues.dues, dues_checks.dues),
     "inbox-item": (inbox_dues,),
 }
