@@ -4,7 +4,9 @@ A passphrase is asked for at a prompt, or comes from a file or the environment; 
 other user of the machine could read.
 """
 
+import getpass
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -55,7 +57,16 @@ def ask(prompt: str, path: Path | None, variable: str = VARIABLE, *, again: bool
     found = find_secret(variable, path, os.environ)
     if found is not None:
         return found.reveal()
-    asked: str = click.prompt(prompt, hide_input=True, confirmation_prompt=again, err=True)
+    try:
+        with warnings.catch_warnings():
+            # Without a terminal it would be read in the open.
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            asked: str = click.prompt(prompt, hide_input=True, confirmation_prompt=again, err=True)
+    except getpass.GetPassWarning:
+        raise UsageError(
+            f"there is no terminal to ask for a passphrase: put it into the variable {variable}, or into a file that "
+            "only you can read, and name that file"
+        ) from None
     return asked
 
 

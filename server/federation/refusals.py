@@ -94,19 +94,19 @@ _REFUSALS: Final = (
     _refusal(
         "code_unknown",
         401,
-        "No such code is waiting.",
+        "No such code or link is waiting.",
         "Have a new one given out.",
     ),
     _refusal(
         "code_used",
         401,
-        "The code has been used already.",
+        "The code or link has been used already.",
         "If it was not you, report it at once: another device may be enrolled in its place. Have a new one given out.",
     ),
     _refusal(
         "code_expired",
         401,
-        "The code has expired.",
+        "The code or link has expired.",
         "Have a new one given out.",
     ),
     # Passphrases and PINs.
@@ -114,7 +114,7 @@ _REFUSALS: Final = (
         "sign_in_wrong",
         401,
         "Collar number and passphrase do not go together.",
-        "Type both again; a supervisor can have the passphrase reset.",
+        "Type both again; an administrator can reset the passphrase.",
     ),
     _refusal(
         "sign_in_ended",

@@ -13,6 +13,7 @@ from server.beatbook import Beatbook
 from server.federation.refusals import RefusedError
 from server.federation.tokens import NonceError
 from server.http.callers import NONCE, TIME, NotEntitledError, TooFastError, challenge
+from server.http.wording import in_words
 from server.office import ForbiddenError, NotFoundError, SettledError
 
 _log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ async def on_settled(_request: Request, error: Exception) -> Response:
 
 async def on_invalid(_request: Request, error: Exception) -> Response:
     """A body that is not what the route takes."""
-    return problem(400, "body not understood", str(error))
+    return problem(400, "body not understood", in_words(error))
 
 
 async def on_store_error(_request: Request, error: Exception) -> Response:

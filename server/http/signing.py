@@ -3,11 +3,12 @@
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from schemas.errors import UsageError
 from schemas.wire import Lease
 from server.authority import Enrolled, SignedInSeat
+from server.edge.refusals import DATA_POLICY
 from server.http.callers import address_of, caller_of, callers_of
 from server.http.identities import (
     Change,
@@ -23,8 +24,22 @@ from server.http.identities import (
     SignInBody,
     SignOut,
 )
-from server.http.operations import KEY_HOLDER, SIGNED_IN, Operation, read_body
+from server.http.operations import ANYBODY, KEY_HOLDER, SIGNED_IN, Operation, read_body
 from server.http.problems import beatbook_of, reply
+
+_SETUP: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Beatbook</title></head>
+<body><h1>This link is for a command</h1>
+<p>Use it on the machine from which you will administer, with the whole link in quotes:</p>
+<pre>beatbook setup 'LINK' --server ADDRESS --officer COLLAR --name NAME --device ID</pre>
+<p>It is good once. Show it to nobody, and close this page: it stands in the browser's history.</p>
+</body></html>
+"""
+
+
+async def show_setup(_request: Request) -> Response:
+    """What to do with the link of a start, for whoever opens it in a browser; the link's secret is not sent along."""
+    return HTMLResponse(_SETUP, headers={"Content-Security-Policy": DATA_POLICY.decode()})
 
 
 async def set_up(request: Request) -> Response:
@@ -148,6 +163,7 @@ def _lease(lease: Lease) -> LeaseBody:
 
 
 OPERATIONS: Final = (
+    Operation(method="GET", path="/setup", handler=show_setup, who=ANYBODY),
     Operation(
         method="POST", path="/v1/setup", handler=set_up, who=KEY_HOLDER, takes=Setup, gives=EnrolledBody, status=201
     ),

@@ -1,17 +1,22 @@
 """From the printed link to a wiped handheld with the commands alone, against a running server."""
 
 import asyncio
+import getpass
 import stat
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
+from schemas.errors import UsageError
 from schemas.ids import DeviceId, OfficerId, RecordId
 from schemas.roles import Role
 from server.cli import main
 from server.cli.access import ACCESS, IDENTITY, Access
+from server.cli.joining import ask
 from server.cli.remote import PENDING
 from server.federation import links
 from server.office import Draft
@@ -55,6 +60,26 @@ async def administrator(server: Running, run: Run) -> str:
     done = await run("admin", "setup", link, "--server", server.url, *who)
     assert done[0] == 0, done
     return "admin"
+
+
+async def test_a_link_that_is_opened_in_a_browser_says_what_it_is_for(server: Running) -> None:
+    """The secret stands behind the `#` and is not sent; the page loads and runs nothing."""
+    async with httpx.AsyncClient(base_url=server.url, trust_env=False) as http:
+        page = await http.get("/setup")
+    assert (page.status_code, "beatbook setup" in page.text) == (200, True)
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_without_a_terminal_it_is_said_where_a_passphrase_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line, before anything is read in the open."""
+
+    def warns(_prompt: str) -> str:
+        warnings.warn("Can not control echo on the terminal.", getpass.GetPassWarning, stacklevel=1)
+        return "read in the open"
+
+    monkeypatch.setattr("click.termui.hidden_prompt_func", warns)
+    with pytest.raises(UsageError, match="into the variable BEATBOOK_PASSPHRASE, or into a file"):
+        ask("Passphrase", None)
 
 
 async def test_other_roles_leave_the_first_link_open(server: Running) -> None:

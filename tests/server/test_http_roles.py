@@ -32,6 +32,7 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "POST /v1/orders/sealed": KEY_HOLDER,
     "POST /v1/orders/wiped": KEY_HOLDER,
     "POST /v1/sign-in/oidc/begin": KEY_HOLDER,
+    "GET /setup": ANYBODY,
     "GET /v1/oidc/callback": ANYBODY,
     "POST /v1/sign-in/oidc/finish": KEY_HOLDER,
     "POST /v1/sign-in/webauthn/begin": KEY_HOLDER,

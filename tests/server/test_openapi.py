@@ -76,6 +76,7 @@ def test_what_is_open_and_what_needs_proof_and_token_is_told() -> None:
     assert {path for path, each in told if each["security"] == []} == {
         "/livez",
         "/readyz",
+        "/setup",
         "/v1/oidc/callback",
     }
     assert {path for path, each in told if each["security"] == [{"proof": []}]} == {
