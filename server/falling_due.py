@@ -30,9 +30,6 @@ RETRY_MS: Final = 5_000
 """How long to leave a store alone that failed."""
 LOOK_MS_MAX: Final = 60_000
 """The longest wait: the machine's clock may be set forward meanwhile."""
-_ROWS_AT_ONCE: Final = 32
-"""Rows that are read before other work of the server has its turn."""
-
 Wait = Callable[[asyncio.Event, int], Awaitable[None]]
 """Waits until the event is set, or so many ms have passed."""
 Part = tuple[str, ScopeName | None]
@@ -134,17 +131,16 @@ class FallingDue(abc.ABC):
                 # Only now: a store that fails in between is asked for all of it again.
                 self._unread.pop(part)
                 continue
-            for record in list(self._fresh)[:_ROWS_AT_ONCE]:
-                self._note(self._fresh.pop(record))
+            self._note(self._fresh.pop(next(iter(self._fresh))))
+            # The clocks of one detention take milliseconds: other work of the server has its turn after each.
             await asyncio.sleep(0)
 
     async def _read_part(self, part: Part) -> None:
         kind, scope = part
         after = ""
         while rows := await self._store.records(kind, scope, after, SNAPSHOT_ROWS_MAX):
-            for start in range(0, len(rows), _ROWS_AT_ONCE):
-                for row in rows[start : start + _ROWS_AT_ONCE]:
-                    self._note(row)
+            for row in rows:
+                self._note(row)
                 await asyncio.sleep(0)
             after = decode_row(rows[-1]).id
 

@@ -37,8 +37,8 @@ GRACE_MS: Final = 10_000
 """How long a handheld that is connected waits for the server's record (ms), before it tells an alarm by itself."""
 LEASE_WARN_MS: Final = (60 * 60_000, 15 * 60_000)
 """How long before the lease ends it is told (ms), while there is no connection that would renew it."""
-_RECORDS_AT_ONCE: Final = 64
-"""Records that one look at the replica reads: writes need not wait for the whole of it."""
+_RECORDS_AT_ONCE: Final = 4
+"""Records that one look at the replica reads: the clocks of one detention take milliseconds, and writes wait for it."""
 _TOLD: Final = "alarms-told"
 
 Timetable = Mapping[str, tuple[Dues, ...]]
