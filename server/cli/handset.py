@@ -141,4 +141,6 @@ def _run(settings: Settings) -> int:
             raise
         click.echo(str(needed), err=True)
         former = click.prompt("The one before", hide_input=True, err=True)
-        return _run(msgspec.structs.replace(settings, shown=msgspec.structs.replace(shown, former=former)))
+        # The server knows the new one by now: what was good for once is good for nothing any more.
+        again = Shown(pin=shown.new or shown.pin, former=former, keep_share=shown.keep_share)
+        return _run(msgspec.structs.replace(settings, shown=again))

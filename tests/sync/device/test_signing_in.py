@@ -24,7 +24,7 @@ from sync.device.installation import Installation
 from sync.device.seat_opening import FormerPinError
 from sync.device.slotfile import share_name
 from sync.device.wiping import is_wiped
-from tests.sync.device.force import BOSS, DEVICE, OFFICER, PHRASE, Force
+from tests.sync.device.force import BOSS, DEVICE, OFFICER, PHRASE, Force, HurriedClock
 from tests.sync.device.seats import cheap
 from tests.sync.device.support import AT_ONCE, BIRMINGHAM, VirtualClock, caught_up, change_of, contents, incident
 
@@ -438,3 +438,45 @@ async def test_a_one_time_passphrase_asks_for_another_and_opens_the_seat_with_it
     assert caught.value.code == "passphrase_once"
     await installation.sign_in(other, once, new_passphrase=NEW_PHRASE)
     assert not (await installation.unlock(other, NEW_PHRASE)).keys.locked
+
+
+async def test_a_reset_passphrase_asks_for_the_pin_before_and_costs_no_tries(
+    installation: Installation, house: Force
+) -> None:
+    """The server has said who it is. The one before opens the seat, and what was chosen takes its place."""
+    (await installation.sign_in(OFFICER, PHRASE)).keys.lock()
+    once, _ = await house.beatbook.authority.passphrases.reset(OFFICER, BOSS)
+    with pytest.raises(FormerPinError, match="still under the one before"):
+        await installation.sign_in(OFFICER, once, new_passphrase=NEW_PHRASE)
+    seat = installation.seat_of(OFFICER)
+    assert seat.slots.tries.wrong() == 0
+    with pytest.raises(FormerPinError):
+        await installation.sign_in(OFFICER, NEW_PHRASE)
+    assert seat.slots.tries.wrong() == 0
+    with pytest.raises(ReplicaError, match="wrong PIN"):
+        await installation.sign_in(OFFICER, NEW_PHRASE, former="000111")
+    (await installation.sign_in(OFFICER, NEW_PHRASE, former=PHRASE)).keys.lock()
+    (await installation.sign_in(OFFICER, NEW_PHRASE)).keys.lock()
+
+
+async def test_a_share_is_kept_for_whoever_asks_for_it_and_no_longer(tmp_path: Path, house: Force) -> None:
+    """A start that does not ask for it leaves none, and neither does another officer who signs in."""
+    second = OfficerId("WM30002")
+    await house.officer(second)
+    await Installation.enrol(tmp_path / "a", house.url, await house.code())
+    shares = tmp_path / "a" / "keystore"
+
+    async def start(officer: OfficerId, *, keep: bool) -> list[str]:
+        opening = Installation.open(tmp_path / "a", clock=HurriedClock(), keep_shares=keep, stretching=cheap)
+        async with opening as installation:
+            (await installation.sign_in(officer, PHRASE)).keys.lock()
+        return sorted(path.name for path in shares.glob("*.share"))
+
+    assert await start(OFFICER, keep=True) == [f"{DEVICE}.share"]
+    assert await start(OFFICER, keep=False) == []
+    assert await start(OFFICER, keep=True) == [f"{DEVICE}.share"]
+    assert await start(second, keep=True) == [f"{DEVICE}-2.share"]
+    async with Installation.open(tmp_path / "a", clock=HurriedClock(), keep_shares=True, stretching=cheap) as later:
+        with pytest.raises(ReplicaError, match="lease has ended"):
+            await later.unlock(OFFICER, PHRASE)
+        (await later.unlock(second, PHRASE)).keys.lock()
