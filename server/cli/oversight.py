@@ -8,7 +8,7 @@ import msgspec
 from server.cli.forms import device_form, record_named
 from server.cli.remote import folder_option, open_remote
 from server.http.identities import Done
-from server.http.oversight import QuarantineBody, QuarantineList, WhyBody
+from server.http.oversight import HolderBody, QuarantineBody, QuarantineList, WhyBody
 from sync.explain.values import moment
 
 
@@ -21,14 +21,30 @@ def why(record: str, device: str, folder: Path) -> None:
     with open_remote(folder) as remote:
         told = remote.get(f"/v1/why/{record_named(record)}/{device}", WhyBody)
     for seat in told.seats:
-        if not seat.grants:
-            click.echo(f"{seat.seat} ({seat.officer}): holds no scope that the record is in")
-        for grant in seat.grants:
-            click.echo(f"{seat.seat} ({seat.officer}): by {grant.scope}, generation {grant.gen}")
-            for words in grant.words or ["The right has ended; it is removed at the next contact."]:
-                click.echo(f"    {words}")
+        _tell_holder(seat)
     if not told.seats:
-        click.echo(f"{device} has no seat that is in use")
+        click.echo(f"{device} has no seat")
+
+
+def _tell_holder(seat: HolderBody) -> None:
+    who = f"{seat.seat} ({seat.officer})"
+    for grant in seat.grants:
+        click.echo(f"{who}: by {grant.scope}, generation {grant.gen}")
+        for words in grant.words or ["The right has ended; it is removed at the next contact."]:
+            click.echo(f"    {words}")
+    for ended in seat.ended:
+        click.echo(f"{who}: was there by {ended.scope}, generation {ended.gen}, until {moment(ended.until)}")
+        click.echo(f"    {_confirmed('Its removal', ended.removed_at)}")
+    if not seat.grants and not seat.ended:
+        click.echo(f"{who}: holds no scope that the record is in, and held none")
+    if seat.wipe is not None:
+        click.echo(f"    The seat is to be wiped ({seat.wipe}). {_confirmed('That it was', seat.wiped_at)}")
+
+
+def _confirmed(what: str, at: int | None) -> str:
+    if at is None:
+        return f"{what} is not confirmed: no receipt yet. Until there is one, take the record to be on the device."
+    return f"{what} is confirmed: the device's receipt is of {moment(at)}."
 
 
 @click.group("quarantine")

@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas.codec import decode_row
-from schemas.ids import DeviceId, DeviceText, OfficerText, RecordText, ScopeText
+from schemas.ids import DeviceId, DeviceText, Millis, OfficerText, RecordText, ScopeText
+from schemas.limits import PAGE_ROWS_MAX
 from schemas.rights import SUPERVISING
 from schemas.roles import Role
 from server.alarms import Alarm
@@ -16,7 +17,8 @@ from server.http.callers import caller_of, sees, standing_of
 from server.http.identities import Done
 from server.http.operations import LIMIT_MEANING, Operation, after_place_of, limit_of, read_body, record_in
 from server.http.problems import beatbook_of, reply
-from server.logbook import ALARM
+from server.intake import KeptReceipt
+from server.logbook import ALARM, RECEIPT
 from server.quarantine import Edit
 from server.registry import rights_of
 from server.registry.acts.base import Why
@@ -25,6 +27,7 @@ from sync import merge
 
 WATCHERS: Final = (Role.AUDITOR, Role.ADMINISTRATOR)
 _ALARM: Final = msgspec.msgpack.Decoder(Alarm)
+_RECEIPT: Final = msgspec.msgpack.Decoder(KeptReceipt)
 
 
 class GrantBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,17 +44,38 @@ class GrantBody(msgspec.Struct, frozen=True, kw_only=True):
     words: list[str]
 
 
+class EndedBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One scope by which a record was on a device, until that grant ended.
+
+    Attributes:
+        scope, gen: the scope and its generation.
+        until: when the grant ended (ms since 1970).
+        removed_at: when the device removed it, as it has signed (ms since 1970); null while there is no receipt.
+    """
+
+    scope: ScopeText
+    gen: int
+    until: int
+    removed_at: int | None
+
+
 class HolderBody(msgspec.Struct, frozen=True, kw_only=True):
     """A seat of the device.
 
     Attributes:
         seat, officer: which, whose.
         grants: the scopes by which it holds the record; none where it does not.
+        ended: the scopes by which it held it.
+        wipe: why the seat is to be wiped, or was; null when it is not.
+        wiped_at: when it was, as the device has signed (ms since 1970); null while there is no receipt.
     """
 
     seat: DeviceText
     officer: OfficerText
     grants: list[GrantBody]
+    ended: list[EndedBody]
+    wipe: str | None
+    wiped_at: int | None
 
 
 class WhyBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +83,7 @@ class WhyBody(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         record, device: which.
-        seats: the device's seats that are in use.
+        seats: the device's seats, in use or not.
     """
 
     record: RecordText
@@ -173,12 +197,13 @@ async def tell_why(request: Request) -> Response:
     device = DeviceId(request.path_params["device"])
     seats: list[Seat] = []
     if device in registry.devices:
-        seats = [seat for seat in registry.devices[device].seats if not seat.retired]
+        seats = list(registry.devices[device].seats)
     elif device in registry.seats:
         seats = [registry.seats[device]]
     else:
         raise HTTPException(404, f"there is no device or seat {device!r}")
     now = beatbook.now()
+    receipts = await _receipts(request, {seat.seat for seat in seats})
     holders = []
     for seat in seats:
         reasons = rights_of(registry, seat.seat, now)
@@ -187,8 +212,42 @@ async def tell_why(request: Request) -> Response:
             for scope, gen in sorted(seat.grants().items())
             if scope in scopes
         ]
-        holders.append(HolderBody(seat=seat.seat, officer=seat.officer.officer, grants=grants))
+        wiped_at = receipts.get((seat.seat, "", 0))
+        ended = [
+            EndedBody(
+                scope=scope,
+                gen=held.gen,
+                until=held.until,
+                removed_at=receipts.get((seat.seat, scope, held.gen), wiped_at),
+            )
+            for scope, held in sorted(seat.held.items())
+            if scope in scopes and not held.active and held.until is not None
+        ]
+        wipe = seat.device.wipe or seat.wipe
+        holders.append(
+            HolderBody(
+                seat=seat.seat,
+                officer=seat.officer.officer,
+                grants=grants,
+                ended=ended,
+                wipe=None if wipe is None else wipe.why,
+                wiped_at=wiped_at,
+            )
+        )
     return reply(WhyBody(record=record, device=device, seats=holders))
+
+
+async def _receipts(request: Request, seats: set[DeviceId]) -> dict[tuple[DeviceId, str, int], Millis]:
+    """(seat, scope, generation) -> when it was removed, as the device signed; "" and 0 of everything, for a wipe."""
+    store, found, place = beatbook_of(request).store, dict[tuple[DeviceId, str, int], Millis](), 0
+    while page := await store.journal(RECEIPT, place, PAGE_ROWS_MAX):
+        for kept in page:
+            if kept.body is not None and kept.key.partition(":")[0] in seats:
+                receipt = _RECEIPT.decode(kept.body)
+                # Sent again in a later session: the first one counts.
+                found.setdefault((receipt.seat, receipt.scope, receipt.gen), receipt.at)
+        place = page[-1].place
+    return found
 
 
 async def list_quarantine(request: Request) -> Response:

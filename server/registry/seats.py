@@ -56,7 +56,7 @@ def apply(state: State, act: SeatAct) -> None:
             state.moments.add(act.until, seat)
         case SeatRights():
             held = state.seats[act.seat].held
-            held.update({ended.scope: Held(ended.gen, active=False) for ended in act.ended})
+            held.update({ended.scope: Held(ended.gen, active=False, until=act.at) for ended in act.ended})
             held.update({began.scope: Held(began.gen, active=True) for began in act.began})
         case _:
             assert_never(act)

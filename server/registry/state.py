@@ -98,10 +98,11 @@ class SignIn(msgspec.Struct, eq=False):
 
 
 class Held(msgspec.Struct):
-    """What was last recorded of a seat and a scope."""
+    """What was last recorded of a seat and a scope; `until` is when that grant ended (ms since 1970), once it did."""
 
     gen: Generation
     active: bool
+    until: Millis | None = None
 
 
 class HandOver(enum.Enum):

@@ -116,7 +116,9 @@ async def test_a_deployment_is_set_up_with_commands(
     listed = (await run("admin", "officer", "list"))[1]
     span = next(line.split(":")[0].strip() for line in listed.splitlines() if ": posted " in line)
     assert (await run("admin", "grant", "end", span, "--why", "moved on"))[0] == 0
-    assert "holds no scope" in (await run("admin", "why", ID.format(1), "hh-01"))[1]
+    told = (await run("admin", "why", ID.format(1), "hh-01"))[1]
+    assert "was there by area:dudley, generation 1, until 20" in told
+    assert "no receipt yet" in told
     assert (await run("admin", "device", "list"))[1].count("trusted") == 2
     assert (await run("admin", "wipe", "hh-01", "--why", "stolen"))[0] == 0
     assert "to be wiped" in (await run("admin", "device", "list"))[1]

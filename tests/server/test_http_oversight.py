@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from schemas import wire
 from schemas.codec import encode
-from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpNumber, RecordId, ScopeName
+from schemas.ids import DeviceId, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName
 from schemas.kinds import Incident, spec_of
 from schemas.ops import Op
 from schemas.roles import Role
+from server import intake
 from server.alarms import Alarm
 from server.intake import alarm_entry, sealed_entries
 from server.logbook import QUARANTINE
@@ -165,6 +168,38 @@ async def test_why_a_record_is_on_a_device_is_told_by_its_grants(server: Running
                 other = (await http.get(f"/v1/why/{ID.format(3)}/{holder.identity.device}")).json()
                 assert caller is supervisor or other["seats"][0]["grants"] == []
                 assert (await http.get(f"/v1/why/{ID.format(1)}/hh-404")).status_code == 404
+
+
+async def test_why_tells_what_was_there_until_when_and_whether_its_removal_is_confirmed(server: Running) -> None:
+    """Of a device that is revoked and has not been in contact too. A receipt says that it went."""
+    holder = await person(server, "WM1", [Role.OFFICER], "birmingham")
+    device, path = holder.identity.device, f"/v1/why/{ID.format(1)}/{holder.identity.device}"
+    auditor = await program(server, "AUD1", [Role.AUDITOR], [])
+    server.clock.advance(60_000)
+    await server.beatbook.authority.revoke([device], "ADM1", "lost")
+
+    async def told() -> dict[str, Any]:
+        async with client(server, auditor) as http:
+            (seat,) = (await http.get(path)).json()["seats"]
+        found: dict[str, Any] = seat
+        return found
+
+    ended = {"scope": "area:birmingham", "gen": 1, "until": server.clock.now}
+    seat = await told()
+    assert (seat["grants"], seat["wipe"]) == ([], None)
+    assert seat["ended"] == [{**ended, "removed_at": None}]
+    for at in (server.clock.now + 5, server.clock.now + 9):
+        message = wire.Retracted(
+            scope=ScopeName("area:birmingham"), gen=Generation(1), removed=1, at=Millis(at), receipt=b"", sealed=0
+        )
+        await server.beatbook.committer.commit(intake.receipt_entry(holder.seat, message))
+    assert (await told())["ended"] == [{**ended, "removed_at": server.clock.now + 5}]
+    await server.beatbook.authority.wipe(device, None, "ADM1", "it was found")
+    assert ((await told())["wipe"], (await told())["wiped_at"]) == ("it was found", None)
+    wiped = wire.Wiped(at=Millis(server.clock.now + 70), receipt=bytes(64))
+    await server.beatbook.committer.commit(intake.receipt_entry(holder.seat, wiped))
+    await server.beatbook.authority.gatekeeper.wiped(holder.seat, wiped.receipt)
+    assert (await told())["wiped_at"] == server.clock.now + 70
 
 
 async def test_an_edit_in_quarantine_is_listed_opened_and_adopted(server: Running) -> None:
