@@ -19,11 +19,11 @@ class Corrigible(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         corrects: the entry that this one replaces or takes back; the old one stays in the record.
-        in_error: whether that entry was made in error: it is taken back, and this one says nothing instead.
+        in_error: true when that entry was made in error: it is taken back, and this one says nothing instead.
     """
 
     corrects: EntryRef | None = None
-    in_error: bool = False
+    in_error: bool | None = None
 
     def happened(self) -> int:
         """When it happened (ms since 1970)."""
