@@ -65,7 +65,7 @@ class Alarming(Writer):
         now = self._time.now()
         return await self._store.read(functools.partial(self._waiting, now))
 
-    async def acknowledge(self, alarm: RecordId, note: str = "", *, occurred_at: int | None = None) -> Written:
+    async def acknowledge_alarm(self, alarm: RecordId, note: str = "", *, occurred_at: int | None = None) -> Written:
         """Take an alarm up, so that nobody else is warned. Without signal too, also one that the server has not made.
 
         Args:

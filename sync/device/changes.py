@@ -142,7 +142,7 @@ class AlarmRaised(msgspec.Struct, frozen=True):
 class AlarmFired(msgspec.Struct, frozen=True):
     """Something falls due, and the officer is one of those who are warned: said once, by the server or by the handheld.
 
-    `Handheld.due_alarms` has all that wait, and `Handheld.acknowledge` takes one up.
+    `Handheld.due_alarms` has all that wait, and `Handheld.acknowledge_alarm` takes one up.
 
     Attributes:
         alarm: its record; the handheld may be ahead of the server, and there is none yet.

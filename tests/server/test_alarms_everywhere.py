@@ -197,7 +197,7 @@ class World:
             case ("take up", who):
                 one = self.handsets[who]
                 for due in (await one.calls.due_alarms())[:1]:
-                    await one.calls.acknowledge(due.alarm, f"By {one.name}.")
+                    await one.calls.acknowledge_alarm(due.alarm, f"By {one.name}.")
                     one.taken.append(due.alarm)
             case _:
                 raise AssertionError(step)

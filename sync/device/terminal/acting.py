@@ -279,7 +279,7 @@ class Acting:
             raise UsageError(
                 f"{which!r} names no alarm that waits: due lists them, and ack takes a number of that list"
             )
-        await self._handheld.acknowledge(fitting[0], command.note)
+        await self._handheld.acknowledge_alarm(fitting[0], command.note)
         self._say("Taken up; it is yours now")
 
     # --- what was refused --------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def grant(at: Millis, start: int = 0, until: int | None = None, span: str = "g-1
     )
 
 
-def held(house: House) -> set[str]:
+def held(house: House) -> set[ScopeName]:
     """The scopes that are recorded for the seat, briefings left out."""
     return without_briefings(house.authority.ledger.registry.seats[SEAT].grants())
 

@@ -179,15 +179,15 @@ async def test_what_waits_is_listed_also_after_a_restart_and_taken_up_once(
         (one,) = await handheld.due_alarms()
         assert (one.alarm, one.subject, one.what, one.due_at) == (named(record, 0), record, "review", DUE)
         assert (one.overdue, one.on_server, one.roles) == (True, False, (Role.REVIEWING_OFFICER,))
-        await handheld.acknowledge(one.alarm, " On my way. ")
+        await handheld.acknowledge_alarm(one.alarm, " On my way. ")
         assert await handheld.due_alarms() == []
         made = await handheld.get(Alarm, one.alarm)
         assert made is not None
         assert [entry.note for entry in made.acknowledged] == ["On my way."]
         with pytest.raises(UsageError, match="is taken up already"):
-            await handheld.acknowledge(one.alarm)
+            await handheld.acknowledge_alarm(one.alarm)
         with pytest.raises(UsageError, match="there is no alarm"):
-            await handheld.acknowledge(named(record, 12_345))
+            await handheld.acknowledge_alarm(named(record, 12_345))
 
 
 async def test_what_is_done_no_longer_waits(tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock) -> None:
@@ -226,8 +226,8 @@ async def test_two_without_signal_take_up_the_same_and_neither_is_lost(desks: De
     desks.clock.advance(REVIEW_EVERY_MS - HOUR)
     for stream in streams:
         assert (await heard(desks.clock, stream)).alarm == named(record)
-    await desks.one.acknowledge(named(record), "One has it.")
-    await desks.two.acknowledge(named(record), "Two has it.")
+    await desks.one.acknowledge_alarm(named(record), "One has it.")
+    await desks.two.acknowledge_alarm(named(record), "Two has it.")
     await desks.meet(desks.two, desks.one)
     await desks.meet(desks.one, desks.two)
     for desk in (desks.one, desks.two):
@@ -267,7 +267,7 @@ async def test_an_acknowledgement_ahead_of_the_server_and_one_behind_it_end_alik
     stream = desks.one.changes()
     desks.clock.advance(REVIEW_EVERY_MS - HOUR)
     await heard(desks.clock, stream)
-    await desks.one.acknowledge(named(record), "Mine.")
+    await desks.one.acknowledge_alarm(named(record), "Mine.")
     assert await by_server(desks, record) == named(record)
     await desks.meet(desks.one, desks.two)
     for desk in (desks.one, desks.two):
