@@ -2,8 +2,10 @@
 
 from typing import Annotated, Final
 
+import msgspec
+
 from schemas import scopes
-from schemas.ids import ScopeName, ScopeText
+from schemas.ids import MillisInt, RecordText, ScopeName, ScopeText
 from schemas.kinds.base import Kind
 from schemas.kinds.claims import Hold
 from schemas.kinds.common import Line, LogEntry
@@ -30,6 +32,20 @@ class Service(Token):
 
     IN_SERVICE = "in-service"
     OUT_OF_SERVICE = "out-of-service"
+
+
+class Duty(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The status of a unit, as it says itself. When it was told is its stamp's.
+
+    Attributes:
+        code: its number in the force's list.
+        at: since when (ms since 1970).
+        incident: the incident that it is about.
+    """
+
+    code: Annotated[int, msgspec.Meta(ge=0, le=999)]
+    at: MillisInt
+    incident: RecordText | None = None
 
 
 _KEEPERS: Final = (*SUPERVISING, Role.CUSTODY_OFFICER, Role.ADMINISTRATOR)
@@ -59,6 +75,7 @@ class Resource(Kind, frozen=True, kw_only=True):
         service: whether it can be used.
         note: what to know of it: a cell without a toilet, a van with a cage.
         log: what happened to it.
+        duty: of a call sign: the status of the unit.
     """
 
     category: Annotated[
@@ -93,6 +110,7 @@ class Resource(Kind, frozen=True, kw_only=True):
     ] = Service.IN_SERVICE
     note: Annotated[Line | None, latest, writes(*_ANYONE, because=_FAULT)] = None
     log: Annotated[tuple[LogEntry, ...], grow, writes(*_ANYONE, because=_FAULT)] = ()
+    duty: Annotated[Duty | None, latest, writes(*POLICE, because="A unit says itself what it is doing.")] = None
 
     def scopes(self) -> frozenset[ScopeName]:
         """Its home; a cell is also known to every custody desk, so that one suite can help another."""

@@ -12,10 +12,15 @@ from sync.merge import RecordState
 from sync.policing.briefings import guards as briefings
 from sync.policing.custody import guards as custody
 from sync.policing.guards import Beside, Breach, Guard, Look, breaches, in_words, nothing
+from sync.policing.incidents import guards as incidents
+from sync.policing.incidents import protection
 
 GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
     "briefing": briefings.GUARDS,
     "custody-booking": custody.GUARDS,
+    "incident": incidents.GUARDS,
+    "protection-plan": protection.GUARDS,
+    "resource": incidents.RESOURCE_GUARDS,
 }
 """Record kind -> its guards."""
 

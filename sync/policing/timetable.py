@@ -11,6 +11,8 @@ from sync.policing.briefings import dues as briefing_dues
 from sync.policing.custody import dues as custody_dues
 from sync.policing.custody import dues_checks
 from sync.policing.due import Due, Dues, Moment, What, moments
+from sync.policing.incidents import dues as incidents
+from sync.policing.incidents import protection
 
 Report = Callable[[Exception, str], None]
 """Takes what a rule failed with, and at which record: whoever runs the rules has a log, the rules have none."""
@@ -40,6 +42,8 @@ TIMETABLE: Final[Mapping[str, tuple[Dues, ...]]] = {
     "briefing": (briefing_dues.dues,),
     "custody-booking": (custody_dues.dues, dues_checks.dues),
     "inbox-item": (inbox_dues,),
+    "incident": (incidents.dues,),
+    "protection-plan": (protection.dues,),
 }
 """Record kind -> what falls due in such a record."""
 

@@ -333,6 +333,7 @@ FULL: dict[str, dict[str, Any]] = {
         "service": "out-of-service",
         "note": "area:solihull",
         "log": [{"text": "area:solihull"}],
+        "duty": {"code": 6, "at": 5, "incident": "0199c8a1-7c00-7a11-8b22-0000000000a1"},
     },
     "suspect": {
         "name": "Robin Example",

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from schemas.ids import FieldName, OpId, Seq
-from schemas.ops import Op
+from schemas.ops import Op, stamp_of
 from sync import check, merge
 from sync.merge import RecordState
+from sync.policies import Change
 from tests.sync.merge.incident import KIND, T0, committed, made, op, value
 
 BASE = made(status="attended")
@@ -33,7 +34,7 @@ def assessed(device: str, n: int, **who: str) -> Op:
 
 def closing(n: int, *seen: Op, **beside: Any) -> Op:  # noqa: ANN401  plain values
     """The incident is closed by somebody who saw those ops."""
-    saw = {
+    saw: dict[str, list[str]] = {
         name: [one.id for one in seen if FieldName(name) in one.changes]
         for name in ("arrests", "abuse_victims", "assessments")
     }
@@ -122,9 +123,9 @@ def test_a_decision_to_close_is_no_way_round() -> None:
     """Whoever decides that a contested closing stands leaves it contested while an unassessed victim is there."""
     state = committed(BASE, V1, closing(1))
     decision = op("desk-2", 1, {"decision": {"value": "closed", "reason": "Done."}})
-    change = merge.Change(
+    change = Change(
         value="closed",
-        stamp=merge.stamp_of(decision, T0, 9),
+        stamp=stamp_of(decision, T0, 9),
         saw=frozenset({OpId("hh-9/1")}),
         base=Seq(8),
         decides=True,
