@@ -83,3 +83,9 @@ def _check_issue(state: State, act: CodeIssued) -> None:
         lookups.found(state.officers, act.officer, "officer", "add the officer first")
     if act.device is not None:
         check_name(state, act.device)
+        known = state.devices.get(act.device)
+        if known is not None and known.revoked is None and known.wipe is None:
+            raise UsageError(
+                f"device {act.device!r} is enrolled, so a code for it would open nothing; revoke it first, or choose "
+                "another id for the new one"
+            )

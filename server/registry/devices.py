@@ -116,7 +116,7 @@ def _check_enrolment(state: State, act: DeviceEnrolled) -> None:
     _check_key(state, act.public_key)
     device = state.devices.get(act.device)
     if device is not None and device.revoked is None and not device.wiped:
-        raise UsageError(f"device {act.device!r} is enrolled already; renew its key, or revoke it first")
+        raise UsageError(f"device {act.device!r} is enrolled already; revoke it first, or choose another id")
 
 
 def _check_key(state: State, key: bytes) -> None:

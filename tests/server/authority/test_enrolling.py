@@ -74,6 +74,15 @@ def test_what_is_no_key_is_not_certified(loop: VirtualLoop, house: House) -> Non
     assert enrol(loop, house, text, public()).device == DEVICE
 
 
+def test_no_code_is_given_out_for_a_device_that_is_enrolled(loop: VirtualLoop, house: House) -> None:
+    """It would open nothing; for one that is revoked it enrols the device anew."""
+    enrol(loop, house, code(loop, house), public())
+    with pytest.raises(UsageError, match="revoke it first, or choose another id"):
+        code(loop, house)
+    house.perform(a.DeviceRevoked(by=BOSS, at=house.now, device=DEVICE, why="lost"))
+    assert enrol(loop, house, code(loop, house), public()).device == DEVICE
+
+
 def test_a_used_code_stays_used_across_a_restart(loop: VirtualLoop, restarting: Callable[[], House]) -> None:
     """The act that enrolled the device is what used it up."""
     house = restarting()

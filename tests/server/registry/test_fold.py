@@ -71,7 +71,7 @@ REFUSED: dict[str, tuple[Deed, str]] = {
     "scope": (lambda f: f.span(a.Assigned, officer="WM1", scope="moon:x", why="x"), "no such family of scopes"),
     # Codes and devices.
     "code expired": (lambda f: f.do(a.CodeIssued, code=digest("x"), expires_at=T0), "would have expired"),
-    "enrolled": (lambda f: f.device("hh-1"), "'hh-1' is enrolled already; renew its key, or revoke it first"),
+    "enrolled": (lambda f: f.device("hh-1"), "'hh-1' is enrolled already; revoke it first"),
     "own name": (lambda f: f.device("control-room"), "is the server's own name for what it writes"),
     "no wipe": (lambda f: f.do(a.Wiped, device="hh-1", receipt=digest("x")), "and nobody ordered that; look into it"),
     "other's seat": (
