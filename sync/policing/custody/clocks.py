@@ -150,12 +150,13 @@ def detention(facts: Facts, entries: Iterable[DetentionEvent], now: Millis, sett
 
 
 def _with_booking(facts: Facts, entries: Held) -> Held:
-    """The entries, with the arrival that only the booking itself tells: an older program records it there."""
-    if entries.of(Step.ARRIVAL) or (facts.arrived_at is None and facts.detention_authorised_at is None):
-        return entries
-    told = [at for at in (facts.arrived_at, facts.detention_authorised_at) if at is not None]
-    arrival = DetentionEvent(what=Step.ARRIVAL, at=min(told))
-    return msgspec.structs.replace(entries, events=tuple(sorted((*entries.events, arrival), key=order)))
+    """The entries, with an arrival and an authorisation that only the booking tells: an older program's."""
+    only = [
+        DetentionEvent(what=step, at=at)
+        for step, at in ((Step.ARRIVAL, facts.arrived_at), (Step.AUTHORISED, facts.detention_authorised_at))
+        if at is not None and not entries.of(step)
+    ]
+    return msgspec.structs.replace(entries, events=tuple(sorted((*entries.events, *only), key=order)))
 
 
 def _charged(entries: Held, relevant: Relevant, found: list[Contradiction]) -> Millis | None:

@@ -83,7 +83,9 @@ def test_a_true_story_is_told_right_however_it_was_recorded(told: Story, data: s
 def test_time_is_left_out_only_where_an_entry_attests_it(once: Facts, entries: list[DetentionEvent]) -> None:
     """Every half hour that does not count lies behind a departure, bail or an arrest on bail that nothing undoes."""
     found = detention(once, entries, tick(TICKS), CUSTODY)
-    standing = held(entries, tick(TICKS)).events
+    standing = list(held(entries, tick(TICKS)).events)
+    if once.arrived_at is not None and not any(one.what is Step.ARRIVAL for one in standing):
+        standing.append(DetentionEvent(what=Step.ARRIVAL, at=once.arrived_at))
     for one in found.clock.spans:
         if one.counts:
             continue
