@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket
 from schemas.ids import DeviceId, Millis, OfficerId
 from schemas.wire import SUBPROTOCOL
 from server.authority import Authority, ServerKeys
+from server.cohorts import Cohorts
 from server.commits import Settled
 from server.committer import Committer
 from server.edge.middleware import DevicePace
@@ -89,6 +90,7 @@ class Beatbook:
         self.reviewing = Reviewing(store, self.authority.ledger, now, schedule or Schedule.of())
         self.escalations = Escalations(store, self.office, now)
         self.timers = Timers(store, self.office, now)
+        self.cohorts = Cohorts(store, self.office, now)
         self.consultations = Consultations(self.committer)
         self.disclosures = Disclosures(store, self.authority.ledger, self.authority.checkpoints)
         self.section62 = Section62(store, self.committer, self._officer_of)
@@ -108,6 +110,7 @@ class Beatbook:
             self._tick(),
             self.escalations.run(),
             self.timers.run(),
+            self.cohorts.run(),
             self.authority.run(),
             self.authority.witnessing.run(),
         )
@@ -141,6 +144,7 @@ class Beatbook:
         self.hub.publish(settled)
         self.escalations.published(settled)
         self.timers.published(settled)
+        self.cohorts.published(settled)
 
     def _officer_of(self, device: DeviceId) -> OfficerId | None:
         seat = self.authority.ledger.registry.seats.get(device)

@@ -12,6 +12,7 @@ from tests.examples import (
     BOOKING,
     BRIEFING,
     CELL,
+    COHORT,
     INCIDENT,
     ITEM,
     LEAST,
@@ -318,6 +319,13 @@ OPS: Final[dict[str, Op]] = {
         {"priority": "officer-safety", "replaces": SUSPECT, "topic": "burglary"},
         base=Seq(42),
         saw={"priority": ()},
+    ),
+    "op-cohort-create": op(
+        37,
+        COHORT,
+        "cohort",
+        {**LEAST["cohort"], "members": {"add": [{"name": "Sam Example", "born": "1984-05-17"}]}},
+        create=True,
     ),
     "op-receipt-create": op(36, RECEIPT, "receipt", {**LEAST["receipt"], "on_device_at": T0}, create=True),
 }

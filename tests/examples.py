@@ -16,6 +16,7 @@ CELL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000d4")
 SUSPECT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000e5")
 MEDICAL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c4")
 RECEIPT: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000b9")
+COHORT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000ba")
 PLAN: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a7")
 SAMPLE: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a8")
 ITEM: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000f6")
@@ -34,6 +35,7 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
     "custody-booking": {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": T0},
     "briefing": {"title": "Routes", "body": "Two coaches.", "audience": ["force"], "issued_at": T0},
     "receipt": {"briefing": BRIEFING, "edition": "0123456789abcdef", "officer": "WM20417", "device": "hh-0042"},
+    "cohort": {"mission": "castle", "title": "Castle cohort"},
     "resource": {"category": "cell", "name": "M7", "home": "suite:perry-barr"},
     "suspect": {"name": "Sam Example", "wanted_for": "Burglary", "area": "birmingham"},
     "medical": {"booking": BOOKING, "suite": "perry-barr"},

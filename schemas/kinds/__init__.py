@@ -10,6 +10,7 @@ from schemas.kinds.booking import CustodyBooking
 from schemas.kinds.briefing import Briefing
 from schemas.kinds.callback import CallBackSample
 from schemas.kinds.claims import Hold
+from schemas.kinds.cohort import Cohort
 from schemas.kinds.inbox import Candidate, Decision, Escalation, InboxItem
 from schemas.kinds.incident import Incident
 from schemas.kinds.medical import Medical
@@ -30,6 +31,7 @@ __all__ = [
     "BriefingReceipt",
     "CallBackSample",
     "Candidate",
+    "Cohort",
     "CustodyBooking",
     "Decision",
     "Escalation",

@@ -9,6 +9,7 @@ from schemas.kinds import (
     Briefing,
     BriefingReceipt,
     CallBackSample,
+    Cohort,
     CustodyBooking,
     ForceSettings,
     InboxItem,
@@ -37,6 +38,7 @@ GIST: Final[dict[type[Kind], tuple[str, ...]]] = {
     CallBackSample: ("title",),
     NumberSeries: ("series", "day"),
     BriefingReceipt: ("officer", "device"),
+    Cohort: ("title", "mission"),
     Alarm: ("words", "key"),
 }
 """Kind -> the fields that say together what a record is about; the first one is never empty."""

@@ -14,6 +14,7 @@ from schemas.kinds import (
     Briefing,
     BriefingReceipt,
     CallBackSample,
+    Cohort,
     CustodyBooking,
     ForceSettings,
     InboxItem,
@@ -56,6 +57,7 @@ def test_the_kinds_are_those_of_the_design() -> None:
         "incident": Incident,
         "briefing": Briefing,
         "receipt": BriefingReceipt,
+        "cohort": Cohort,
         "custody-booking": CustodyBooking,
         "resource": Resource,
         "suspect": Suspect,
@@ -169,8 +171,8 @@ def test_a_struct_that_is_no_kind_is_refused_clearly() -> None:
     """An application that passes the wrong class is told what there is."""
     with pytest.raises(
         TypeError,
-        match="Kind is not a record kind; there are Alarm, Briefing, BriefingReceipt, CallBackSample, CustodyBooking, "
-        "ForceSettings",
+        match="Kind is not a record kind; there are Alarm, Briefing, BriefingReceipt, CallBackSample, Cohort, "
+        "CustodyBooking, ForceSettings",
     ):
         spec_of(Kind)
 
@@ -315,6 +317,12 @@ FULL: dict[str, dict[str, Any]] = {
         "topic": "burglary",
         "receipts": [{"read_at": 5}],
     },
+    "cohort": {
+        "mission": "birmingham",
+        "title": "area:solihull",
+        "members": [{"name": "Robin Example", "born": "1984-05-17"}],
+        "log": [{"text": "solihull"}],
+    },
     "receipt": {
         "briefing": BOOKING,
         "edition": "0123456789abcdef",
@@ -412,6 +420,7 @@ SCOPES = {
     "protection-plan": {"team:public-protection", "officer:wm30012"},
     "call-back-sample": {"compartment:call-backs"},
     "number-series": set(),
+    "cohort": {"mission:birmingham"},
     "receipt": {"force:receipts", "officer:wm20417"},
     "inbox-item": {"suite:perry-barr", "suite:perry-barr:inbox"},
 }

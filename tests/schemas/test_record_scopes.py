@@ -46,6 +46,7 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
         "priority": st.sampled_from([None, "routine", "urgent", "officer-safety"]),
         "urgent": st.booleans(),
     },
+    "cohort": {"mission": SLUGS},
     "receipt": {"officer": st.sampled_from(["WM1", "WM.2"]), "closed": st.lists(CLOSED, max_size=3)},
     "resource": {"home": AUDIENCES, "category": st.sampled_from(["cell", "vehicle", "call-sign"])},
     "suspect": {"area": SLUGS},
@@ -137,7 +138,8 @@ def test_no_other_field_decides(kind: str) -> None:
     """A value in every other field that can be told apart moves the record nowhere."""
     required = {name: PLAIN[name] for name, field in KINDS[kind].fields.items() if field.required and name in PLAIN}
     where: dict[str, Any] = {
-        "area": "a", "suite": "s", "audience": ["force"], "home": "force", "places": ["force"], "category": "crime",
+        "area": "a", "mission": "m", "suite": "s", "audience": ["force"], "home": "force", "places": ["force"],
+        "category": "crime",
     }  # fmt: skip
     if kind == "resource":
         where["category"] = "vehicle"

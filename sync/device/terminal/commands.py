@@ -14,6 +14,7 @@ from schemas.kinds import (
     Briefing,
     BriefingReceipt,
     CallBackSample,
+    Cohort,
     CustodyBooking,
     ForceSettings,
     InboxItem,
@@ -41,6 +42,7 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "call-backs": CallBackSample,
     "series": NumberSeries,
     "receipts": BriefingReceipt,
+    "cohorts": Cohort,
     "warnings": Alarm,
 }
 """What the kinds are called here."""

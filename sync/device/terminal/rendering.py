@@ -14,6 +14,7 @@ from schemas.kinds import (
     Briefing,
     BriefingReceipt,
     CallBackSample,
+    Cohort,
     CustodyBooking,
     ForceSettings,
     InboxItem,
@@ -64,6 +65,7 @@ _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     CallBackSample: ("from_at", "area", "per_thousand"),
     NumberSeries: ("series", "day", "last"),
     BriefingReceipt: ("on_device_at", "opened_at", "acknowledged_at"),
+    Cohort: ("mission", "title"),
     Alarm: ("raised_at", "due_at", "what", "subject_kind"),
 }
 """Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""
