@@ -191,7 +191,7 @@ def test_a_decision_that_is_overdue_is_among_the_alarms_until_it_is_made() -> No
 
 def test_the_timetable_names_kinds_that_there_are() -> None:
     """A rule for a kind that is spelled wrong would never be asked."""
-    assert {"custody-booking", "inbox-item"} <= TIMETABLE.keys()
+    assert {"briefing", "custody-booking", "inbox-item"} <= TIMETABLE.keys()
     for kind, rules in TIMETABLE.items():
         assert rules, kind
         assert moments_of(booking(), DEFAULTS, AT, _fails, {"custody-booking": rules}) is not None
