@@ -120,7 +120,7 @@ def test_an_incident_from_before_gets_its_number_with_its_next_change(desk: Desk
 
 
 def test_a_crime_gets_its_number_when_it_is_recorded(desk: Desk) -> None:
-    """One for each handle, whoever says it again, and in a series of its own."""
+    """One for each handle, whoever says it again, and in a series of its own; the incident keeps its own number."""
     desk.submit(op(1, 1, INCIDENT | {"crimes": [{"crime": "theft", **CRIME}]}, create=True))
     desk.submit(op(2, 1, {"crimes": [{"crime": "theft", **CRIME}, {"crime": "assault", **CRIME}]}))
     desk.submit(op(3, 2, INCIDENT | {"crimes": [{"crime": "theft", **CRIME}]}, create=True))
@@ -128,6 +128,7 @@ def test_a_crime_gets_its_number_when_it_is_recorded(desk: Desk) -> None:
         {"crime": "theft", "number": "20231114-CR-0001"},
         {"crime": "assault", "number": "20231114-CR-0002"},
     ]
+    assert [urn(desk, n) for n in (1, 2)] == ["20231114-0001", "20231114-0002"]
     assert desk.values(2)["crime_numbers"] == [{"crime": "theft", "number": "20231114-CR-0003"}]
 
 
