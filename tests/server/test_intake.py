@@ -111,6 +111,13 @@ def test_a_log_that_was_written_anew_is_refused() -> None:
     assert refused(head(entries), 3, [entries[1]]) == "chain_broken"
 
 
+def test_a_log_of_the_right_length_with_another_last_entry_is_refused() -> None:
+    """Nothing is new in it by its numbers: what is held already must be what is held."""
+    entries = log(2)
+    other = msgspec.structs.replace(msgspec.msgpack.decode(entries[1], type=Read), why="something else")
+    assert refused(head(entries), 1, [entries[0], msgspec.msgpack.encode(other)]) == "chain_broken"
+
+
 def test_a_log_by_somebody_else_is_refused() -> None:
     """A seat is one officer's; where nobody asks for an officer, whoever wrote it may be kept."""
     assert refused(None, 1, log(1, "WM2")) == "foreign_op"

@@ -57,7 +57,9 @@ async def test_a_closed_seat_of_a_revoked_device_is_told_so_and_opens_no_more(
     await worked(keeping)
     (await keeping.unlock(OFFICER, PHRASE)).keys.lock()
     await house.beatbook.authority.revoke([DEVICE], BOSS, "stolen")
-    assert await refusal(keeping) == "device_revoked"
+    async with Installation.open(keeping.folder, clock=keeping._clock, keep_shares=True, stretching=cheap) as started:
+        assert await refusal(started) == "device_revoked"
+        assert list((keeping.folder / "keystore").glob("*.share")) == []
     assert await refusal(keeping, phrase="000111") == "device_revoked"
     with pytest.raises(ReplicaError, match="lease"):
         await keeping.unlock(OFFICER, PHRASE)
