@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.ids import DeviceId, RecordId, split_op_id
-from schemas.kinds import KINDS
+from schemas.kinds import KINDS, BriefingReceipt
 from server.demo import content
 from server.demo.actors import Actor
 from server.demo.disagreements import ASKED, SETTLED_BY_RULE, Outcome
@@ -113,7 +113,8 @@ def check_ops(
             verdict.ops_lost_after_durable += line.durable
         elif standing > 1:
             verdict.ops_twice += 1
-    verdict.ops_unknown = len(stored - {split_op_id(op) for op in ledger.lines})
+    # That a briefing has come a handheld says by itself: no officer did that, so the ledger has no line of it.
+    verdict.ops_unknown = len(stored - _receipts(database) - {split_op_id(op) for op in ledger.lines})
 
 
 def check_conflicts(verdict: Verdict, outcome: Outcome) -> None:
@@ -121,6 +122,17 @@ def check_conflicts(verdict: Verdict, outcome: Outcome) -> None:
     verdict.unexplained = outcome.unexplained
     missed = {policy for policy in SETTLED_BY_RULE if not outcome.by_rule.get(policy)}
     verdict.conflicts_missed = len(missed) + max(0, ASKED - outcome.in_inbox)
+
+
+def _receipts(database: Path) -> set[tuple[str, int]]:
+    """(device, n) of every op on a receipt."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+        of_receipts = (
+            "SELECT op.device, op.n FROM op JOIN record ON record.id = op.record WHERE record.kind = 'receipt'"
+        )
+        found = set(connection.execute(of_receipts))
+    connection.close()
+    return found
 
 
 def _stored_ops(database: Path, devices: Iterable[DeviceId]) -> set[tuple[str, int]]:
@@ -150,6 +162,9 @@ async def check_replicas(verdict: Verdict, actors: Sequence[Actor], records: Map
             *(f"{scope}:{lane}" for scope in actor.person.audiences for lane in ("briefing", "safety")),
         }
         for name, spec in KINDS.items():
+            if spec.struct is BriefingReceipt:
+                # An officer's word on briefings is told to nobody else, to whoever checks here neither.
+                continue
             with actor.handheld.for_itself():
                 found_here = await actor.handheld.find(spec.struct)
             held = {record: msgspec.to_builtins(value) for record, value in found_here}

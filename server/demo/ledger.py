@@ -43,8 +43,9 @@ class Ledger:
         self.lines[line.op] = line
 
     def told_durable(self, op: OpId) -> None:
-        """The handheld said that the op is on the server's disk."""
-        self.lines[op].durable = True
+        """The handheld said that the op is on the server's disk; what it wrote by itself is in no line."""
+        if op in self.lines:
+            self.lines[op].durable = True
 
     def briefing_came(self, device: DeviceId, record: RecordId, at_s: float) -> None:
         """A briefing stands on a handheld. Its latency counts for those who had signal when it was pushed."""

@@ -3,10 +3,13 @@
 All are written offline like any edit (`sync.device.arrivals`). Saying again what is said already writes nothing.
 """
 
+from schemas import scopes
 from schemas.errors import UsageError
-from schemas.ids import Millis, RecordId
+from schemas.ids import Millis, RecordId, ScopeName
 from schemas.kinds import Briefing
+from schemas.settings import Settings
 from sync.device.arrivals import RECEIPT, STEPS, AllConfirmed, Confirmed, all_of, comes_back, confirmed_of, to_say
+from sync.device.force_settings import settings_in
 from sync.device.store import Held
 from sync.device.writing import Draft, Writer, Written
 
@@ -59,6 +62,23 @@ class Receipting(Writer):
             ReplicaError: the database failed.
         """
         return await self._store.read(lambda held: all_of(held, self._author))
+
+    async def audiences(self) -> frozenset[ScopeName]:
+        """Whom this seat belongs to: the audiences whose briefings it holds.
+
+        Raises:
+            ReplicaError: the database failed.
+        """
+        positions = await self._store.read(lambda held: held.replica.positions())
+        return frozenset(scopes.audience(one.scope) for one in positions)
+
+    async def settings(self) -> Settings:
+        """The force's settings, as this handheld goes by them.
+
+        Raises:
+            ReplicaError: the database failed.
+        """
+        return await self._store.read(settings_in)
 
     async def _say(self, briefing: RecordId, steps: tuple[str, ...], *, asked: bool) -> Written | None:
         def prepare(held: Held, now: Millis) -> list[Draft]:

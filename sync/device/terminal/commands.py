@@ -46,6 +46,9 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "warnings": Alarm,
 }
 """What the kinds are called here."""
+SHIFT_HOURS: Final = 10
+"""A shift, unless another length is typed."""
+SHIFT_HOURS_MAX: Final = 24
 WAIT_S: Final = 30.0
 """How long `wait` waits when it is not told."""
 WAIT_S_MAX: Final = 86_400.0
@@ -154,6 +157,16 @@ class Acknowledge(msgspec.Struct, frozen=True):
     note: str
 
 
+class ShowPack(msgspec.Struct, frozen=True):
+    """`pack`: the briefing pack of a shift that begins now.
+
+    Attributes:
+        hours: how long the shift is.
+    """
+
+    hours: int
+
+
 class Claim(msgspec.Struct, frozen=True):
     """`claim`: take something scarce; for the officer, when no holder is named."""
 
@@ -259,7 +272,7 @@ Change = (
     New | Log | SetField | Read | Tag | Correct | Claim | Release | Reserve | Decide | Acknowledge | Mend | Withdraw
 )
 """The commands that write."""
-Look = Listing | Show | ShowInbox | ShowDue | Free | Explain | Why
+Look = Listing | Show | ShowInbox | ShowDue | ShowPack | Free | Explain | Why
 """The commands that read records."""
 AtSeat = DraftNote | Alarms | Lock
 """The commands about the seat."""
@@ -284,6 +297,13 @@ def _listing(rest: str) -> Listing:
     words = rest.split()
     kind = KIND_WORDS.get(words[0].casefold()) if words else None
     return Listing(kind, tuple(words if kind is None else words[1:]))
+
+
+def _pack(rest: str) -> ShowPack:
+    (hours,) = rest.split() or [str(SHIFT_HOURS)]
+    if not hours.isascii() or not hours.isdigit() or not 1 <= int(hours) <= SHIFT_HOURS_MAX:
+        raise UsageError(f"{hours!r} is no length of a shift: 1 to {SHIFT_HOURS_MAX} hours")
+    return ShowPack(int(hours))
 
 
 def _one(rest: str) -> str:
@@ -448,6 +468,7 @@ _SPECS: Final = (
     _spec("inbox", "what waits for a person's decision, the most urgent first", _alone(ShowInbox())),
     _spec("decide ID CHOICE [instead ID] REASON…", 'settle it: CHOICE is a number of show, =WORD, ="VALUE…"', _decide),
     _spec("due", "what falls due and waits for somebody to take it up, the most urgent first", _alone(ShowDue())),
+    _spec("pack [HOURS]", "what a shift that begins now is told: briefings, warnings that end, who is wanted", _pack),
     _spec("ack N [NOTE…]", "take an alarm up; N is its number in due, or the end of its id", _ack),
     _spec("explain ID [FIELD]", "why it shows what it shows", _explain),
     _spec("why ID REASON…", "say why you look at a record, once, and see it; why list REASON… is for lists", _why),

@@ -50,7 +50,7 @@ _LATE_MS: Final = 60_000
 _GIST_CHARS: Final = 40
 
 
-_RANKS: Final = {Priority.OFFICER_SAFETY: "officer safety", Priority.URGENT: "urgent"}
+RANKS: Final = {Priority.OFFICER_SAFETY: "officer safety", Priority.URGENT: "urgent"}
 """What a briefing is called that goes ahead of the others."""
 _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     Incident: ("opened_at", "grade", "status", "area"),
@@ -143,7 +143,7 @@ def _marks(view: RecordView[Kind], reader: Reader) -> Text:
         marks.append("[contested] ", BAD)
     if isinstance(view.value, Briefing):
         state = briefing_state(view, reader)
-        marks.append(f"[{state}] " if state else "", BAD if state in _RANKS.values() else WHO)
+        marks.append(f"[{state}] " if state else "", BAD if state in RANKS.values() else WHO)
     return marks
 
 
@@ -158,7 +158,7 @@ def briefing_state(view: RecordView[Kind], reader: Reader) -> str:
         return "expired"
     if read_at(view, reader.author) is not None:
         return "read"
-    return _RANKS.get(value.ranked, "")
+    return RANKS.get(value.ranked, "")
 
 
 def read_at(view: RecordView[Kind], author: str) -> int | None:
@@ -242,7 +242,7 @@ def _label_kind(spec: KindSpec) -> str:
 def briefing_came(view: RecordView[Kind], reader: Reader) -> Text:
     """A briefing arrived."""
     state = briefing_state(view, reader)
-    ahead = f"{state.capitalize()} briefing" if state in _RANKS.values() else ""
+    ahead = f"{state.capitalize()} briefing" if state in RANKS.values() else ""
     text = Text.assemble((ahead or "Briefing", BAD if ahead else LABEL))
     return text.append(f" {short(view.record)}: {gist_of(view.value)}")
 

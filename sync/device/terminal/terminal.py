@@ -18,7 +18,7 @@ from sync.device.consulting import ReasonNeededError
 from sync.device.describing import short
 from sync.device.handheld import Handheld
 from sync.device.status import SyncStatus
-from sync.device.terminal import commands, disputes, rendering, values
+from sync.device.terminal import commands, disputes, packing, rendering, values
 from sync.device.terminal.acting import Acting
 from sync.device.terminal.commands import KIND_WORDS, Command, parse
 from sync.device.terminal.events import Teller
@@ -31,6 +31,8 @@ from sync.device.views import RecordView
 ROWS_MAX: Final = 20
 """Rows of a list per kind: more is not read on a handset but narrowed by words."""
 _LOG: Final = FieldName("log")
+_HOUR_MS: Final = 60 * 60_000
+_PACK_WHY: Final = "the briefing of a shift"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +200,7 @@ class Terminal:
                 | commands.Show()
                 | commands.ShowInbox()
                 | commands.ShowDue()
+                | commands.ShowPack()
                 | commands.Free()
                 | commands.Explain()
                 | commands.Why()
@@ -256,6 +259,8 @@ class Terminal:
                 await self._show(command.which, command.reason)
             case commands.ShowInbox():
                 await self._inbox()
+            case commands.ShowPack(hours=hours):
+                await self._pack(hours)
             case commands.ShowDue():
                 await self._acting.show_due()
             case commands.Free():
@@ -288,6 +293,14 @@ class Terminal:
         if not laid and command.kind is None:
             self._say("Nothing here" + (" holds these words" if command.words else " yet"))
         self._sight.lay_out(laid)
+
+    async def _pack(self, hours: int) -> None:
+        reader = self._reader()
+        with self._handheld.matter(why=_PACK_WHY):
+            found = await packing.shift_pack(self._handheld, reader.now, Millis(reader.now + hours * _HOUR_MS))
+        self._screen.show(packing.page(found, reader))
+        views = [view for item in found.items if (view := await self._handheld.inspect(item.record)) is not None]
+        self._sight.lay_out(views)
 
     async def _show(self, which: str, why: str = "") -> None:
         record = await self._sight.resolve(which)
