@@ -292,6 +292,8 @@ async def test_a_device_that_is_revoked_meanwhile_does_not_finish(server: Runnin
     )
     assert code_of(await finish(server, officer, handle, number)) == (403, "device_revoked")
     assert code_of(await post(server, officer.identity, BEGIN, device=device)) == (403, "device_revoked")
+    stranger = DeviceIdentity.generate(device)
+    assert code_of(await post(server, stranger, BEGIN, device=device)) == (401, "proof_invalid")
 
 
 @pytest.mark.parametrize(
