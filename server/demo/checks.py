@@ -47,6 +47,7 @@ class Verdict(msgspec.Struct, kw_only=True):
         receipts: signed receipts for what was removed.
         log_verified: whether the whole log is sound, and an altered copy was found out.
         export_verified: the same of a record that was given out.
+        review_alarm_on_desk, review_alarms, clock_right: as in `server.demo.detention.Found`.
     """
 
     ops_lost: int = 0
@@ -67,12 +68,16 @@ class Verdict(msgspec.Struct, kw_only=True):
     receipts: int = 0
     log_verified: bool = True
     export_verified: bool = True
+    review_alarm_on_desk: bool = True
+    review_alarms: int = 1
+    clock_right: bool = True
 
     @property
     def holds(self) -> bool:
         """Whether every promise held."""
         sound = self.search_works and self.replicas_equal and self.log_verified and self.export_verified
-        return sound and not (
+        warned = self.review_alarm_on_desk and self.review_alarms == 1
+        return sound and warned and self.clock_right and not (
             self.ops_lost
             or self.ops_twice
             or self.ops_unknown

@@ -33,6 +33,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         receipts: signed receipts of devices for what they removed.
         log_verified: whether the server's whole log is sound, by a checkpoint kept in the middle of the shift.
         export_verified: whether a custody record that was given out proves itself.
+        review_alarm_on_desk: whether a custody desk raised the alarm by itself for a review that fell due with no
+            server, and somebody took it up there.
+        review_alarms: alarms that the server has of that warning in the end; there must be one.
+        clock_right: whether both clocks of that detention are the same on desk and server, and right.
         ops_without_signal, incidents, briefings, seconds: how large the run was.
         holds: whether every promise held.
     """
@@ -61,6 +65,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     receipts: int
     log_verified: bool
     export_verified: bool
+    review_alarm_on_desk: bool
+    review_alarms: int
+    clock_right: bool
     ops_without_signal: int
     incidents: int
     briefings: int
@@ -68,13 +75,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     holds: bool
 
 
-def summary(report: Report, verdict: Verdict, explained: Sequence[str]) -> Sequence[str]:
+def summary(report: Report, verdict: Verdict, explained: Sequence[str], clocks: Sequence[str]) -> Sequence[str]:
     """The outcome in plain words.
 
     Args:
         report: the figures.
         verdict: what the checks found.
         explained: one disagreement of the shift, told as the server tells it.
+        clocks: the clocks of one detention, in plain words.
     """
     search = (
         "the same search finds them in what the server answers"
@@ -104,6 +112,14 @@ def summary(report: Report, verdict: Verdict, explained: Sequence[str]) -> Seque
         "A custody record that was given out proves itself, and an altered copy of it does not."
         if report.export_verified
         else "THE RECORD THAT WAS GIVEN OUT COULD NOT BE VERIFIED.",
+    ]
+    lines += [
+        "A review fell due with no server: the desk raised the alarm by itself, and it was taken up there."
+        if report.review_alarm_on_desk
+        else "NO ALARM WAS RAISED ON THE DESK FOR A REVIEW THAT FELL DUE.",
+        f"Alarms of that warning on the server: {report.review_alarms}. Both clocks of the detention are "
+        + ("right, there and on the desk:" if report.clock_right else "WRONG:"),
+        *(f"    {line}" for line in clocks),
     ]
     by_rule = ", ".join(f"{policy} {count}" for policy, count in sorted(report.rules.items()))
     lines += [

@@ -16,7 +16,7 @@ from rich.console import Console
 from schemas.errors import StoreError
 from schemas.ids import FieldName, OfficerId, RecordId
 from schemas.kinds import KINDS
-from server.demo import checks, content
+from server.demo import checks, content, detention
 from server.demo.actors import Actor
 from server.demo.cast import DESK, LOST, MOVED, OTHER_DESK, RETURNED, SERGEANT, STOLEN, everybody
 from server.demo.checks import Verdict
@@ -67,7 +67,7 @@ async def run(options: Options, console: Console) -> tuple[Report, Sequence[str]
         with demo.view, _temporary_files_in(Path(name) / "tmp"):
             verdict = await demo.play()
         report = demo.report(verdict, time.monotonic() - began)
-        return report, summary(report, verdict, demo.conflicts.explained)
+        return report, summary(report, verdict, demo.conflicts.explained, demo.clocks)
 
 
 @contextmanager
@@ -102,8 +102,10 @@ class _Demo:
         self._incident_count = 0
         self._disagreements: Disagreements
         self._losses: Script
+        self._detention: detention.Script
         self._evidence = Evidence(self._stage, folder / "evidence")
         self.conflicts: Outcome
+        self.clocks: tuple[str, ...] = ()
         self.view = View(console, self._ledger, live=options.live)
 
     async def play(self) -> Verdict:
@@ -113,17 +115,23 @@ class _Demo:
             self.view.actors = actors
             self._disagreements = Disagreements(self._cast_of_disagreements(), self._stage, self.view.say)
             self._losses = Script(self._losers(), self._stage, self.view.say)
+            self._detention = detention.Script(self._sergeant, self._stage, self.view.say)
             await self._settle("every handheld holds its areas")
             await self._shift()
             await self._settle("everything has come to rest")
             await self._disagreements.decide()
             await self._settle("the decision has reached everybody")
+            await self._detention.check()
             return await self._check()
 
     def _cast_of_disagreements(self) -> Cast:
         by_name = {actor.person.device: actor for actor in self._actors}
         officers = self._actors[:2]
-        return Cast(by_name[DESK], by_name[OTHER_DESK], officers[0], officers[1], by_name[SERGEANT])
+        return Cast(by_name[DESK], by_name[OTHER_DESK], officers[0], officers[1], self._sergeant)
+
+    @property
+    def _sergeant(self) -> Actor:
+        return next(actor for actor in self._actors if actor.person.device == SERGEANT)
 
     def _losers(self) -> Losers:
         stolen, lost, returned, moved = (self._actors[at] for at in (STOLEN, LOST, RETURNED, MOVED))
@@ -245,8 +253,10 @@ class _Demo:
         return lost
 
     async def _kill_server(self) -> None:
+        await self._detention.book()
         await self._stage.kill()
         self.view.say("the server is killed (SIGKILL)")
+        await self._detention.outlast()
         await self._stage.start()
         self.view.say("the server is up again")
 
@@ -361,6 +371,10 @@ class _Demo:
         checks.check_conflicts(verdict, self.conflicts)
         verdict.revoked_held_after = losses.revoked_held_after
         verdict.wiped_readable_after = losses.wiped_readable_after
+        review = self._detention.found
+        verdict.review_alarm_on_desk = review.raised_on_desk and review.taken_up
+        verdict.review_alarms, verdict.clock_right = review.alarms, review.clock_right
+        self.clocks = review.told
         verdict.export_verified = await self._evidence.disclose(self._disagreements.booking)
         await self._stage.stop()
         verdict.log_verified = await self._evidence.verify()
@@ -397,6 +411,9 @@ class _Demo:
             receipts=verdict.receipts,
             log_verified=verdict.log_verified,
             export_verified=verdict.export_verified,
+            review_alarm_on_desk=verdict.review_alarm_on_desk,
+            review_alarms=verdict.review_alarms,
+            clock_right=verdict.clock_right,
             ops_without_signal=counts["without_signal"],
             incidents=self._incident_count,
             briefings=len(self._ledger.briefings),
