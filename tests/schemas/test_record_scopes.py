@@ -50,6 +50,12 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "receipt": {"officer": st.sampled_from(["WM1", "WM.2"]), "closed": st.lists(CLOSED, max_size=3)},
     "resource": {"home": AUDIENCES, "category": st.sampled_from(["cell", "vehicle", "call-sign"])},
     "suspect": {"area": SLUGS},
+    "call-back-sample": {},
+    "protection-plan": {
+        "team": SLUGS,
+        "named": st.lists(st.sampled_from(["wm30012", "wm1"]), max_size=2),
+        "compartment": st.none() | SLUGS,
+    },
     "inbox-item": {
         "places": st.lists(AUDIENCES, min_size=1, max_size=6),
         "decision": st.none() | st.just({"value": 1, "reason": "It is on film."}),
@@ -89,6 +95,14 @@ PLAIN: Final[dict[str, Any]] = {
     "words": "x",
     "source": "x",
     "raised_at": 2,
+    "child": "x",
+    "concern": "x",
+    "begun_at": 1,
+    "review_at": 2,
+    "from_at": 1,
+    "until_at": 2,
+    "per_thousand": 5,
+    "seed": "x",
 }
 """What the other required fields hold."""
 
@@ -110,7 +124,8 @@ ANY: Final = st.sampled_from(sorted(WHERE)).flatmap(records)
 
 def test_every_kind_is_drawn() -> None:
     """A kind that is added is tried below too, and each field that is named here is one of it."""
-    assert WHERE.keys() == KINDS.keys()
+    # How far the server has counted is in no scope at all.
+    assert WHERE.keys() == KINDS.keys() - {"number-series"}
     assert all(values.keys() <= KINDS[kind].fields.keys() for kind, values in WHERE.items())
 
 
@@ -138,7 +153,7 @@ def test_no_other_field_decides(kind: str) -> None:
     """A value in every other field that can be told apart moves the record nowhere."""
     required = {name: PLAIN[name] for name, field in KINDS[kind].fields.items() if field.required and name in PLAIN}
     where: dict[str, Any] = {
-        "area": "a", "mission": "m", "suite": "s", "audience": ["force"], "home": "force", "places": ["force"],
+        "area": "a", "mission": "m", "suite": "s", "audience": ["force"], "home": "force", "places": ["force"], "team": "t",
         "category": "crime",
     }  # fmt: skip
     if kind == "resource":
