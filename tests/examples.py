@@ -17,6 +17,7 @@ SUSPECT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000e5")
 MEDICAL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c4")
 RECEIPT: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000b9")
 COHORT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000ba")
+SEARCH: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000bb")
 PLAN: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a7")
 SAMPLE: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a8")
 ITEM: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000f6")
@@ -36,6 +37,15 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
     "briefing": {"title": "Routes", "body": "Two coaches.", "audience": ["force"], "issued_at": T0},
     "receipt": {"briefing": BRIEFING, "edition": "0123456789abcdef", "officer": "WM20417", "device": "hh-0042"},
     "cohort": {"mission": "castle", "title": "Castle cohort"},
+    "stop-search": {
+        "searched_at": T0,
+        "area": "birmingham",
+        "officer": "WM30012",
+        "searched": "person",
+        "power": "misuse-of-drugs-23",
+        "object": "controlled-drugs",
+        "grounds": "Seen to pass a small bag for money.",
+    },
     "resource": {"category": "cell", "name": "M7", "home": "suite:perry-barr"},
     "suspect": {"name": "Sam Example", "wanted_for": "Burglary", "area": "birmingham"},
     "medical": {"booking": BOOKING, "suite": "perry-barr"},

@@ -14,6 +14,7 @@ from schemas.kinds.cohort import Cohort
 from schemas.kinds.inbox import Candidate, Decision, Escalation, InboxItem
 from schemas.kinds.incident import Incident
 from schemas.kinds.medical import Medical
+from schemas.kinds.powers import StopSearch
 from schemas.kinds.protection import ProtectionPlan
 from schemas.kinds.receipts import BriefingReceipt
 from schemas.kinds.registry import KINDS, kind_named, retention_group, spec_of
@@ -46,6 +47,7 @@ __all__ = [
     "NumberSeries",
     "ProtectionPlan",
     "Resource",
+    "StopSearch",
     "Suspect",
     "Token",
     "kind_named",

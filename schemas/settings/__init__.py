@@ -15,6 +15,7 @@ from schemas.settings.briefings import BriefingSettings
 from schemas.settings.care import CareSettings
 from schemas.settings.custody import CustodySettings
 from schemas.settings.incidents import IncidentSettings
+from schemas.settings.powers import PowerSettings
 
 __all__ = [
     "DEFAULTS",
@@ -23,6 +24,7 @@ __all__ = [
     "CareSettings",
     "CustodySettings",
     "IncidentSettings",
+    "PowerSettings",
     "Settings",
     "as_text",
     "from_text",
@@ -36,13 +38,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of them.
 
     Attributes:
-        custody, care, incidents, briefings: by subject.
+        custody, care, incidents, briefings, powers: by subject.
     """
 
     custody: CustodySettings = CustodySettings()
     care: CareSettings = CareSettings()
     incidents: IncidentSettings = IncidentSettings()
     briefings: BriefingSettings = BriefingSettings()
+    powers: PowerSettings = PowerSettings()
 
 
 DEFAULTS: Final = Settings()

@@ -19,6 +19,7 @@ from schemas.kinds import (
     NumberSeries,
     ProtectionPlan,
     Resource,
+    StopSearch,
     Suspect,
     kind_named,
     spec_of,
@@ -39,6 +40,7 @@ GIST: Final[dict[type[Kind], tuple[str, ...]]] = {
     NumberSeries: ("series", "day"),
     BriefingReceipt: ("officer", "device"),
     Cohort: ("title", "mission"),
+    StopSearch: ("power", "object", "location"),
     Alarm: ("words", "key"),
 }
 """Kind -> the fields that say together what a record is about; the first one is never empty."""

@@ -47,6 +47,7 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
         "urgent": st.booleans(),
     },
     "cohort": {"mission": SLUGS},
+    "stop-search": {"area": SLUGS, "compartment": st.none() | SLUGS},
     "receipt": {"officer": st.sampled_from(["WM1", "WM.2"]), "closed": st.lists(CLOSED, max_size=3)},
     "resource": {"home": AUDIENCES, "category": st.sampled_from(["cell", "vehicle", "call-sign"])},
     "suspect": {"area": SLUGS},
@@ -65,6 +66,11 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
 }
 """Kind -> the fields that its scopes may depend on, and what may be in them."""
 PLAIN: Final[dict[str, Any]] = {
+    "searched_at": 1,
+    "searched": "person",
+    "power": "x",
+    "object": "x",
+    "grounds": "x",
     "opened_at": 1,
     "category": "crime",
     "summary": "x",

@@ -24,6 +24,7 @@ from schemas.kinds import (
     NumberSeries,
     ProtectionPlan,
     Resource,
+    StopSearch,
     Suspect,
 )
 from schemas.kinds.incident import Category
@@ -43,6 +44,7 @@ KIND_WORDS: Final[dict[str, type[Kind]]] = {
     "series": NumberSeries,
     "receipts": BriefingReceipt,
     "cohorts": Cohort,
+    "searches": StopSearch,
     "warnings": Alarm,
 }
 """What the kinds are called here."""

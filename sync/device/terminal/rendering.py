@@ -25,6 +25,7 @@ from schemas.kinds import (
     NumberSeries,
     ProtectionPlan,
     Resource,
+    StopSearch,
     Suspect,
     spec_of,
 )
@@ -66,6 +67,7 @@ _COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
     NumberSeries: ("series", "day", "last"),
     BriefingReceipt: ("on_device_at", "opened_at", "acknowledged_at"),
     Cohort: ("mission", "title"),
+    StopSearch: ("searched_at", "power", "object", "outcome"),
     Alarm: ("raised_at", "due_at", "what", "subject_kind"),
 }
 """Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""
