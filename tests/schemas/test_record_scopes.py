@@ -159,8 +159,8 @@ def test_no_other_field_decides(kind: str) -> None:
     """A value in every other field that can be told apart moves the record nowhere."""
     required = {name: PLAIN[name] for name, field in KINDS[kind].fields.items() if field.required and name in PLAIN}
     where: dict[str, Any] = {
-        "area": "a", "mission": "m", "suite": "s", "audience": ["force"], "home": "force", "places": ["force"], "team": "t",
-        "category": "crime",
+        "area": "a", "mission": "m", "suite": "s", "audience": ["force"], "home": "force", "places": ["force"],
+        "category": "crime", "team": "t",
     }  # fmt: skip
     if kind == "resource":
         where["category"] = "vehicle"
