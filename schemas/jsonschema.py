@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from schemas import asyncapi
 from schemas.export import schema_files
 from schemas.reference import pages
 
@@ -26,6 +27,7 @@ def expected(root: Path) -> dict[Path, str]:
         root / SCHEMAS / name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         for name, schema in schema_files().items()
     }
+    files[root / PAGES / "asyncapi.json"] = json.dumps(asyncapi.document(), indent=2, ensure_ascii=False) + "\n"
     return files | {root / PAGES / name: text for name, text in pages(limits_source).items()}
 
 
