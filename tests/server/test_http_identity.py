@@ -474,7 +474,11 @@ async def test_a_program_sees_what_it_was_granted_and_signs_nobody_in(server: Ru
     grant = {"t": "scope-granted", "seat": "feed-01", "scope": "area:dudley", "why": "the council's screen"}
     done = (await post(server, administrator.auth, "/v1/grants", {"acts": [grant]})).json()["acts"]
     auth = DpopAuth(identity, Held(seat=DeviceId("feed-01")), clock=server.clock)
-    assert (await get(server, auth, "/v1/me")).json()["scopes"] == ["area:dudley", "area:dudley:briefing"]
+    assert (await get(server, auth, "/v1/me")).json()["scopes"] == [
+        "area:dudley",
+        "area:dudley:briefing",
+        "area:dudley:safety",
+    ]
     assert (await post(server, auth, "/v1/sign-out", {})).status_code == 422
     end = {"t": "span-ended", "span": done[0]["span"], "until": server.clock.now, "why": "the contract ended"}
     assert (await post(server, administrator.auth, "/v1/grants", {"acts": [end]})).status_code == 201

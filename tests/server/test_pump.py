@@ -183,7 +183,7 @@ async def test_grants_that_change_while_a_device_is_let_in_count(server: Running
     server.regrant("hh-1", "force")
     server.store.admits.set()
     welcome = await raw.until(wire.Welcome)
-    assert {plan.scope for plan in welcome.scopes} == {"force", "force:briefing"}
+    assert {plan.scope for plan in welcome.scopes} == {"force", "force:briefing", "force:safety"}
 
 
 # --- grants that change ----------------------------------------------------------------------------------------------
@@ -197,11 +197,15 @@ async def test_a_lost_grant_is_retracted_at_once(server: Running) -> None:
     await handheld.until(lambda: handheld.holds(RECORD))
     session = server.beatbook.hub._devices[DeviceId("hh-1")].session
     server.regrant("hh-1", "force")
-    await handheld.until(lambda: len(handheld.retracted) == 2)
-    assert {retract.scope for retract in handheld.retracted} == {"area:birmingham", "area:birmingham:briefing"}
+    await handheld.until(lambda: len(handheld.retracted) == 3)
+    assert {retract.scope for retract in handheld.retracted} == {
+        "area:birmingham",
+        "area:birmingham:briefing",
+        "area:birmingham:safety",
+    }
     assert not handheld.holds(RECORD)
     await handheld.ping()
-    assert set(session.acked) == set(session.scopes) == {"force", "force:briefing"}
+    assert set(session.acked) == set(session.scopes) == {"force", "force:briefing", "force:safety"}
     second = RecordId(RECORD.replace("1", "2"))
     await other.write(second, THEFT)
     await other.until(lambda: other.holds(second))
@@ -227,7 +231,7 @@ async def test_a_new_grant_is_filled_at_once(server: Running) -> None:
     await other.write(second, THEFT)
     await handheld.until(lambda: handheld.holds(second))
     held = {position.scope: position.gen for position in handheld.replica.positions()}
-    assert held == {"area:birmingham": 4, "area:birmingham:briefing": 4}
+    assert held == {"area:birmingham": 4, "area:birmingham:briefing": 4, "area:birmingham:safety": 4}
     handheld.disconnect()
     other.disconnect()
 
@@ -241,7 +245,7 @@ async def test_a_grant_lost_while_away_is_dropped_in_the_welcome(server: Running
     server.regrant("hh-1", "force")
     await handheld.connect()
     assert not handheld.holds(RECORD)
-    assert {position.scope for position in handheld.replica.positions()} == {"force", "force:briefing"}
+    assert {position.scope for position in handheld.replica.positions()} == {"force", "force:briefing", "force:safety"}
     handheld.disconnect()
 
 

@@ -133,6 +133,18 @@ def test_a_correction_is_for_those_who_decide() -> None:
     assert asked("incident", {"summary": "x"}, Role.OFFICER, correct=True) is not None
 
 
+@pytest.mark.parametrize("create", [True, False])
+def test_nobody_signs_for_somebody_else(*, create: bool) -> None:
+    """A receipt names its author, at its making and for ever: not even a superintendent reads for an officer."""
+    own = LEAST["receipt"] | {"officer": "WM21877"}
+    changes = own if create else {"officer": "WM21877"}
+    assert asked("receipt", changes, Role.OFFICER, create=create) is None
+    other = asked("receipt", changes | {"officer": "WM30012"}, *Role, create=create)
+    assert other is not None
+    assert "only for the officer whom it names" in other
+    assert "WM30012" not in other
+
+
 def test_the_rules_may_do_everything() -> None:
     """What the server writes by its own rules has no role to show."""
     for kind, values in NEW.items():
