@@ -11,6 +11,7 @@ from typing import Final
 from starlette.websockets import WebSocket
 
 from schemas.ids import DeviceId, Millis, OfficerId
+from schemas.settings import Settings
 from schemas.wire import SUBPROTOCOL
 from server.authority import Authority, ServerKeys
 from server.cohorts import Cohorts
@@ -24,6 +25,7 @@ from server.evidence.section62 import Section62
 from server.federation.passphrases import Parameters
 from server.federation.settings import SignInSettings
 from server.filing import Filing
+from server.force_settings import bring_settings
 from server.gate import Gate
 from server.hub import Hub
 from server.office import Office
@@ -62,6 +64,7 @@ class Beatbook:
         pace: DevicePace | None = None,
         schedule: Schedule | None = None,
         witnesses: Iterable[WitnessAddress] = (),
+        settings: Settings | None = None,
     ) -> None:
         """Bind the parts.
 
@@ -75,6 +78,7 @@ class Beatbook:
             pace: how often one device may come.
             schedule: how long records are kept before somebody looks at them again.
             witnesses: who is asked to cosign the log.
+            settings: the force's, that everybody goes by from the start on; None leaves in force what is.
         """
         self.store = store
         self.now = now
@@ -96,6 +100,7 @@ class Beatbook:
         self.section62 = Section62(store, self.committer, self._officer_of)
         self.pace = pace or DevicePace()
         """How often one device may come, by socket and by HTTP."""
+        self._settings = settings
         self._commits: asyncio.Task[None] | None = None
         self._beside: list[asyncio.Task[None]] = []
         self.ready = False
@@ -105,6 +110,9 @@ class Beatbook:
         self.hub.stand_at(await self.store.heads())
         await self.office.start()
         self._commits = asyncio.create_task(self.committer.run())
+        if self._settings is not None:
+            # Before the timers look at anything: they go by them.
+            await bring_settings(self.office, self._settings)
         await self.authority.start()
         running = (
             self._tick(),

@@ -3,7 +3,7 @@
 Every key has a default, and `docs/reference/configuration.md` is written from the types below. A key that nobody knows
 is refused with the one that was probably meant: a misspelt limit is no limit. Where a secret comes from is said by a
 key that ends in `_file`, or by the variable of that name (`tls.key_file` is `BEATBOOK_TLS_KEY_FILE`), which stands over
-the file.
+the file. What the force sets for police work stands under `[policing]`: `schemas.settings` says what there is.
 """
 
 import difflib
@@ -20,6 +20,8 @@ from msgspec import Meta
 
 from schemas.errors import UsageError
 from schemas.retention import RETENTION, Period, RetentionGroup
+from schemas.settings import DEFAULTS, Settings
+from schemas.settings.overriding import settings_of
 from server.edge.addresses import Proxies, is_loopback
 from server.edge.buckets import Rate
 from server.edge.door import DoorLimits
@@ -32,6 +34,7 @@ from server.witness.client import WitnessAddress
 from sync.evidence.note import VerifierKey
 
 OIDC_CLIENT_SECRET: Final = "BEATBOOK_OIDC_CLIENT_SECRET"  # noqa: S105  a variable's name
+POLICING: Final = "policing"
 CONFIGURATION_BYTES_MAX: Final = 256 * 1_024
 _WILDCARDS: Final = {"0.0.0.0", "::"}  # noqa: S104  to tell them apart
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -126,6 +129,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retention: RetentionPeriods = RetentionPeriods()
     oidc: OidcSettings | None = None
     webauthn: WebAuthnSettings | None = None
+    policing: Settings = DEFAULTS
 
     @property
     def host_names(self) -> tuple[str, ...]:
@@ -211,6 +215,7 @@ def read_configuration(path: Path | None, environment: Mapping[str, str], **give
     """
     try:
         values = {} if path is None else _read(path)
+        policing = settings_of(values.pop(POLICING, {}), POLICING)
         _refuse_unknown(values, Configuration, "")
         base = Path() if path is None else path.parent
         _anchor(values, base)
@@ -218,6 +223,7 @@ def read_configuration(path: Path | None, environment: Mapping[str, str], **give
         _overlay(values, {tuple(name.split("_", 1)) if name.startswith("listen_") else (name,): value
                           for name, value in given.items() if value is not None})  # fmt: skip
         configuration = msgspec.convert(values, Configuration, dec_hook=_in_words)
+        configuration = msgspec.structs.replace(configuration, policing=policing)
         _check(configuration)
     except msgspec.ValidationError as error:
         raise UsageError(
@@ -229,11 +235,16 @@ def read_configuration(path: Path | None, environment: Mapping[str, str], **give
 
 
 def keys(section: type[msgspec.Struct] = Configuration, prefix: str = "") -> Iterator[tuple[str, Any, object]]:
-    """Every key: (dotted name, its type with what is said of it, its default or msgspec.NODEFAULT)."""
+    """Every key but those of `[policing]`: (dotted name, its type with what is said of it, its default or NODEFAULT).
+
+    NODEFAULT is msgspec's: the key must be given.
+    """
     hints = typing.get_type_hints(section, include_extras=True)
     for field in msgspec.structs.fields(section):
         hint = hints[field.name]
         inner = section_of(hint)
+        if inner is Settings:
+            continue
         if inner is not None:
             yield from keys(inner, f"{prefix}{field.name}.")
         elif field.default_factory is not msgspec.NODEFAULT:

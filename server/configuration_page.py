@@ -21,7 +21,8 @@ _HEAD: Final = """# Configuration
 *Written by `python -m server.configuration_page` from the types in `server/configuration.py`; change it there.*
 
 `beatbook serve --config beatbook.toml` reads one TOML file. Every key has a default, and an unknown one is refused.
-What the command line says stands over the file. Paths are relative to the file's folder.
+What the command line says stands over the file. Paths are relative to the file's folder. What a force
+sets for police work, under `[policing]`, stands on [a page of its own](settings.md).
 
 Nothing secret stands in the file: a key that ends in `_file` names a file that its owner alone can read (`chmod 600`),
 and the variable beside it, where it is set, stands over the key. A provider's secret may also be the value of

@@ -1,4 +1,4 @@
-"""Run the server on a data folder: open the folder and the door, serve, renew the certificate, go down gracefully."""
+"""Run the server on a data folder: open the folder and the door, serve, read its files again, go down gracefully."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 import uvicorn
 
-from schemas.errors import StoreError
+from schemas.errors import StoreError, UsageError
 from server.app import SYNC_PATH, build
 from server.authority import ServerKeys
 from server.authority.keys import FOLDER as KEYS
@@ -28,6 +28,7 @@ from server.edge.listening import OrderlyServer, in_url, listen
 from server.edge.tls import Tls
 from server.federation import links
 from server.federation.settings import SignInSettings
+from server.force_settings import bring_settings
 from server.store.sqlite import SqliteStore
 from server.websocket_protocol import BoundedWebSocketProtocol
 
@@ -70,24 +71,36 @@ def read_address(data: Path) -> Address | None:
         return None
 
 
+Reread = Callable[[], Configuration]
+"""Reads the configuration again, as it was read at the start.
+
+Raises:
+    UsageError: it cannot be; the text says why.
+"""
+
+
 class GracefulServer(OrderlyServer):
     """uvicorn behind our own door, and every device is told to come back before its socket is closed."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  what it serves, and with what
         self,
         config: uvicorn.Config,
         beatbook: Beatbook,
         configuration: Configuration,
         tls: Tls | None,
         ready: Callable[[], None],
+        reread: Reread | None,
     ) -> None:
-        """Bind it to the running server; `ready` is called once it listens."""
+        """Bind it to the running server; `ready` is called once it listens, `reread` at SIGHUP."""
         super().__init__(config)
         self.servers = []
         self._beatbook = beatbook
         self._configuration = configuration
         self._tls = tls
         self._ready = ready
+        self._reread = reread
+        self._rereading: asyncio.Task[None] | None = None
+        self._told_again = False
         self._door: Door | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -103,13 +116,16 @@ class GracefulServer(OrderlyServer):
             limits = msgspec.structs.replace(limits, connections_max=room)
         self._door = Door(limits, proxies, self._protocol, self._context)
         self._door.open(list(sockets or ()))
-        if self._tls is not None and sys.platform != "win32":
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, self._tls)
+        if (self._tls is not None or self._reread is not None) and sys.platform != "win32":
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
         self.started = True
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, say goodbye, then go on as the base does."""
+        if self._rereading is not None:
+            self._rereading.cancel()
+            await asyncio.gather(self._rereading, return_exceptions=True)
         if self._door is not None:
             self._door.close()
             await self._door.closed()
@@ -122,9 +138,18 @@ class GracefulServer(OrderlyServer):
     def _context(self) -> ssl.SSLContext | None:
         return None if self._tls is None else self._tls.context
 
+    def _hang_up(self) -> None:
+        """SIGHUP: read again what can change while the server runs."""
+        if self._tls is not None:
+            self._renew(self._tls)
+        if self._reread is not None:
+            self._told_again = True
+            if self._rereading is None or self._rereading.done():
+                self._rereading = asyncio.create_task(self._read_again(self._reread))
+
     @staticmethod
     def _renew(tls: Tls) -> None:
-        """SIGHUP: connections that begin from now on get the certificate as it is now."""
+        """Connections that begin from now on get the certificate as it is now."""
         try:
             tls.reload()
         except StoreError as error:
@@ -132,19 +157,45 @@ class GracefulServer(OrderlyServer):
         else:
             _log.info("the certificate was read again")
 
+    async def _read_again(self, reread: Reread) -> None:
+        """The force's settings are those that the file has now; once more if it changed while they were written."""
+        while self._told_again:
+            self._told_again = False
+            try:
+                fresh = await asyncio.to_thread(reread)
+                written = await bring_settings(self._beatbook.office, fresh.policing)
+            except (UsageError, StoreError) as error:
+                _log.error("the force's settings were not changed, the old ones stay in force: %s", error)
+                continue
+            _log.info("the force's settings were read again: they %s", "have changed" if written else "are the same")
+            if msgspec.structs.replace(fresh, policing=self._configuration.policing) != self._configuration:
+                _log.warning("other keys than those of [policing] have changed: they count from the next start")
+
 
 Ready = Callable[[Address, str | None], None]
 """Called once when the server listens: its address, and the link for an administrator where one is to be made."""
 
 
-def run(configuration: Configuration, ready: Ready, hide: Callable[[str], None], *, recover: bool = False) -> None:
+def run(
+    configuration: Configuration,
+    ready: Ready,
+    hide: Callable[[str], None],
+    *,
+    recover: bool = False,
+    reread: Reread | None = None,
+) -> None:
     """`serve` on the fastest event loop there is, until it returns."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(configuration, ready, hide, recover=recover))
+        runner.run(serve(configuration, ready, hide, recover=recover, reread=reread))
 
 
 async def serve(
-    configuration: Configuration, ready: Ready, hide: Callable[[str], None], *, recover: bool = False
+    configuration: Configuration,
+    ready: Ready,
+    hide: Callable[[str], None],
+    *,
+    recover: bool = False,
+    reread: Reread | None = None,
 ) -> None:
     """Serve a data folder until a signal says to stop.
 
@@ -153,8 +204,10 @@ async def serve(
         ready: see `Ready`.
         hide: called with each secret that must not come into the log.
         recover: make a link for an administrator although there are some.
+        reread: how SIGHUP reads the configuration again; None where it stands in no file.
 
     Raises:
+        UsageError: the force's settings cannot be written.
         StoreError: the folder or a TLS file cannot be used, or the address is taken.
     """
     tls = None if configuration.tls_files is None else Tls(*configuration.tls_files)
@@ -172,7 +225,12 @@ async def serve(
         await store.close()
         raise
     beatbook = Beatbook(
-        store, keys, ways=ways, schedule=configuration.schedule(), witnesses=configuration.witness_addresses()
+        store,
+        keys,
+        ways=ways,
+        schedule=configuration.schedule(),
+        witnesses=configuration.witness_addresses(),
+        settings=configuration.policing,
     )
     try:
         await beatbook.start()
@@ -184,19 +242,20 @@ async def serve(
             address = _announce(configuration, listening)
             ready(address, None if code is None else links.address(f"{address.http}/{SETUP_PAGE}", code))
 
-        await _serve(beatbook, configuration, tls, listening, announce)
+        await _serve(beatbook, configuration, tls, listening, announce, reread)
     finally:
         listening.close()
         await beatbook.stop()
         (data / ADDRESS).unlink(missing_ok=True)
 
 
-async def _serve(
+async def _serve(  # noqa: PLR0917  as the class
     beatbook: Beatbook,
     configuration: Configuration,
     tls: Tls | None,
     listening: socket.socket,
     ready: Callable[[], None],
+    reread: Reread | None,
 ) -> None:
     @contextlib.asynccontextmanager
     async def open_beatbook() -> AsyncIterator[Beatbook]:
@@ -216,7 +275,7 @@ async def _serve(
         server_header=False,
         timeout_graceful_shutdown=int(GOODBYE_S),
     )
-    await GracefulServer(config, beatbook, configuration, tls, ready).serve([listening])
+    await GracefulServer(config, beatbook, configuration, tls, ready, reread).serve([listening])
 
 
 def _room_for(connections: int) -> int:

@@ -1,7 +1,6 @@
 """How briefings are issued, read and run out: what forces differ in. Times are in ms.
 
-Source of the defaults: DOMAIN, Briefings and information (validity, expiry, review date; markers with provenance and
-expiry). The figures are general knowledge, to be set by each force's own practice.
+The figures are general knowledge, to be set by each force's own practice.
 """
 
 from typing import Final

@@ -1,7 +1,7 @@
 """How long people are held and how often that is reviewed: what forces differ in, and what the law may change.
 
 Times are in ms and counted, not clock, time where a clock of the detention stops. Sources: PACE 1984 sections 34 to 47
-and Code C section 15 (DOMAIN, Custody). Ranks go by the words of `schemas.kinds.detention.Rank`.
+and Code C section 15. Ranks go by the words of `schemas.kinds.detention.Rank`.
 """
 
 from typing import Annotated, Final

@@ -1,4 +1,8 @@
-"""How incidents are graded, recorded and closed: what forces differ in. Sources are DOMAIN's; each is a default."""
+"""How incidents are graded, recorded and closed: what forces differ in. Times are in ms.
+
+Sources: the National Standard for Incident Recording, the Home Office Counting Rules, the grades and status codes of
+West Midlands, the published models of the question sets.
+"""
 
 from typing import Final
 

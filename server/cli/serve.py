@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from server.configuration import read_configuration
+from server.configuration import Configuration, read_configuration
 from server.redaction import RedactingFormatter, secrets_of
 from server.serving import Address, run
 
@@ -48,9 +48,13 @@ def command(  # noqa: PLR0917  one parameter per option
     stop_on_eof: bool,
 ) -> None:
     """Run the sync server until it is told to stop (Ctrl-C or SIGTERM)."""
-    configuration = read_configuration(
-        config, os.environ, data=data, log_level=log_level, listen_host=host, listen_port=port
-    )
+
+    def read() -> Configuration:
+        return read_configuration(
+            config, os.environ, data=data, log_level=log_level, listen_host=host, listen_port=port
+        )
+
+    configuration = read()
     formatter = RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     formatter.know(secrets_of(os.environ))
     if (secret := configuration.oidc_client_secret(os.environ)) is not None:
@@ -71,7 +75,7 @@ def command(  # noqa: PLR0917  one parameter per option
 
     if stop_on_eof:
         threading.Thread(target=_stop_on_eof, daemon=True).start()
-    run(configuration, ready, lambda secret: formatter.know([secret]), recover=recover)
+    run(configuration, ready, lambda secret: formatter.know([secret]), recover=recover, reread=read if config else None)
 
 
 def _stop_on_eof() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.errors import UsageError
 from schemas.retention import RETENTION, Period, RetentionGroup
+from schemas.settings import DEFAULTS
 from server.configuration import CONFIGURATION_BYTES_MAX, Configuration, keys, read_configuration, variable_of
 from server.configuration_page import PAGE, page
 from server.retention import Schedule
@@ -263,6 +264,17 @@ def test_the_schedule_that_the_howto_shows_is_one(tmp_path: Path) -> None:
     howto = (PAGE.parent.parent / "howto" / "retention.md").read_text(encoding="utf-8")
     shown = howto.partition("```toml\n")[2].partition("```")[0]
     assert read(tmp_path, shown).schedule() != Schedule.of()
+
+
+def test_the_force_sets_what_police_work_goes_by(tmp_path: Path) -> None:
+    """Under [policing]; without it the defaults, and what is refused there is refused with the file and the key."""
+    assert read(tmp_path, "").policing == DEFAULTS
+    found = read(tmp_path, "[policing.custody]\nreview_first_ms = 18_000_000\n").policing
+    assert (found.custody.review_first_ms, found.care) == (18_000_000, DEFAULTS.care)
+    assert "policing.custody.review_first_ms: 0;" in refused(tmp_path, "[policing.custody]\nreview_first_ms = 0\n")
+    assert "did you mean policing.custody?" in refused(tmp_path, "[policing.custdy]\n")
+    assert "did you mean policing?" in refused(tmp_path, "[policng]\n")
+    assert "policing: Expected" in refused(tmp_path, "policing = 5\n")
 
 
 def test_every_key_says_what_it_is() -> None:
