@@ -17,7 +17,8 @@ from tests.server.running import Running
 
 def filled(path: str) -> str:
     """A path with ids in place of its parameters."""
-    names = {"record": ID.format(1), "item": ID.format(2), "device": "hh-1", "officer": "WM1"}
+    names = {"record": ID.format(1), "item": ID.format(2), "alarm": ID.format(3), "device": "hh-1", "officer": "WM1"}
+    names |= {"entry": "1", "n": "1", "seat": "hh-1-a"}
     return re.sub(r"{(\w+)}", lambda found: names[found[1]], path)
 
 
@@ -108,15 +109,15 @@ async def test_a_body_that_is_not_json_is_refused(
     ("changes", "status", "words"),
     [
         ({"title": 5}, 400, "$.title"),
-        ({"title": ""}, 400, "$.title"),
-        ({"title": "x" * 201}, 400, "$.title"),
+        ({"title": ""}, 400, "`title` is empty"),
+        ({"title": "x" * 201}, 400, "`title` is too long: give at most 200"),
         ({"body": None}, 400, "$.body"),
-        ({"audience": []}, 400, "$.audience"),
-        ({"audience": ["Nowhere at all"]}, 400, "$.audience"),
+        ({"audience": []}, 400, "`audience` is empty"),
+        ({"audience": ["Nowhere at all"]}, 400, "`audience[0]` has not its form: give a scope"),
         ({"audience": ["galaxy:far"]}, 422, "galaxy"),
-        ({"audience": ["force"] * 33}, 400, "$.audience"),
+        ({"audience": ["force"] * 33}, 400, "`audience` is too long: give at most 32"),
         ({"author": "WM2"}, 400, "author"),
-        ({"id": "not-an-id"}, 400, "$.id"),
+        ({"id": "not-an-id"}, 400, "`id` has not its form: give a record's id"),
         ({"classification": "top-secret"}, 422, "classification"),
         ({"expires_at": -1}, 400, "$.expires_at"),
         ({"unknown": 1}, 400, "unknown"),
@@ -163,7 +164,7 @@ async def test_records_are_brought_to_values(server: Running, http: httpx.AsyncC
         ({"kind": "spaceship"}, 422, "no record kind 'spaceship'"),
         ({"values": {}}, 422, "op_field_missing"),
         ({"values": {"colour": "red"}}, 422, "op_field_unknown"),
-        ({"id": "x"}, 400, "$.records[0].id"),
+        ({"id": "x"}, 400, "`records[0].id` has not its form: give a record's id"),
         ({"more": 1}, 400, "more"),
     ],
 )
@@ -206,8 +207,8 @@ async def test_the_number_of_drafts_is_bounded(http: httpx.AsyncClient) -> None:
     call = {"records": [incident(n) for n in range(DRAFTS_MAX)]}
     assert len((await http.post("/v1/records", json=call)).json()["records"]) == DRAFTS_MAX
     call["records"] = [incident(n) for n in range(DRAFTS_MAX + 1)]
-    refusal(await http.post("/v1/records", json=call), 400, "$.records")
-    refusal(await http.post("/v1/records", json={"records": []}), 400, "$.records")
+    refusal(await http.post("/v1/records", json=call), 400, f"`records` is too long: give at most {DRAFTS_MAX}")
+    refusal(await http.post("/v1/records", json={"records": []}), 400, "`records` is empty")
 
 
 async def test_a_body_that_is_too_long_is_refused(http: httpx.AsyncClient) -> None:

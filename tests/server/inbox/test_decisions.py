@@ -177,7 +177,7 @@ async def test_a_conflict_that_is_being_committed_is_not_swept_away(
         ({"value": -1}, 422, "relevant_time"),
         ({"value": None, "seen": ["desk-z/1"]}, 422, "desk-z/1"),
         ({"value": NOW, "seen": ["not an op"]}, 400, "$.seen"),
-        ({"value": NOW, "reason": ""}, 400, "$.reason"),
+        ({"value": NOW, "reason": ""}, 400, "`reason` is empty"),
         ({"value": NOW, "author": "WM77"}, 400, "author"),
         ({"value": NOW, "more": 1}, 400, "more"),
         ({"value": NOW, "instead": {"booking-a": CELL}}, 422, "is not displaced"),
