@@ -78,6 +78,8 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/retention/due": KEEPERS,
     "POST /v1/records/{record}/reviews": KEEPERS,
     "POST /v1/records/{record}/erasure": KEEPERS,
+    "GET /v1/due": READS,
+    "POST /v1/due/{alarm}/acknowledge": READS,
     "GET /v1/alarms": frozenset({"auditor", "administrator"}),
     "GET /v1/log/checkpoint": SIGNED_IN,
     "POST /v1/log/searches": frozenset({"auditor"}),
