@@ -169,6 +169,16 @@ class ShowPack(msgspec.Struct, frozen=True):
     hours: int
 
 
+class ShowHandover(msgspec.Struct, frozen=True):
+    """`handover`: what is handed over to a shift that begins now.
+
+    Attributes:
+        hours: how long the shift is.
+    """
+
+    hours: int
+
+
 class Claim(msgspec.Struct, frozen=True):
     """`claim`: take something scarce; for the officer, when no holder is named."""
 
@@ -274,7 +284,7 @@ Change = (
     New | Log | SetField | Read | Tag | Correct | Claim | Release | Reserve | Decide | Acknowledge | Mend | Withdraw
 )
 """The commands that write."""
-Look = Listing | Show | ShowInbox | ShowDue | ShowPack | Free | Explain | Why
+Look = Listing | Show | ShowInbox | ShowDue | ShowPack | ShowHandover | Free | Explain | Why
 """The commands that read records."""
 AtSeat = DraftNote | Alarms | Lock
 """The commands about the seat."""
@@ -302,10 +312,14 @@ def _listing(rest: str) -> Listing:
 
 
 def _pack(rest: str) -> ShowPack:
+    return ShowPack(_hours(rest))
+
+
+def _hours(rest: str) -> int:
     (hours,) = rest.split() or [str(SHIFT_HOURS)]
     if not hours.isascii() or not hours.isdigit() or not 1 <= int(hours) <= SHIFT_HOURS_MAX:
         raise UsageError(f"{hours!r} is no length of a shift: 1 to {SHIFT_HOURS_MAX} hours")
-    return ShowPack(int(hours))
+    return int(hours)
 
 
 def _one(rest: str) -> str:
@@ -471,6 +485,11 @@ _SPECS: Final = (
     _spec("decide ID CHOICE [instead ID] REASON…", 'settle it: CHOICE is a number of show, =WORD, ="VALUE…"', _decide),
     _spec("due", "what falls due and waits for somebody to take it up, the most urgent first", _alone(ShowDue())),
     _spec("pack [HOURS]", "what a shift that begins now is told: briefings, warnings that end, who is wanted", _pack),
+    _spec(
+        "handover [HOURS]",
+        "all that waits, for a shift that takes over now",
+        lambda rest: ShowHandover(_hours(rest)),
+    ),
     _spec("ack N [NOTE…]", "take an alarm up; N is its number in due, or the end of its id", _ack),
     _spec("explain ID [FIELD]", "why it shows what it shows", _explain),
     _spec("why ID REASON…", "say why you look at a record, once, and see it; why list REASON… is for lists", _why),

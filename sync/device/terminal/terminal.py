@@ -18,7 +18,7 @@ from sync.device.consulting import ReasonNeededError
 from sync.device.describing import short
 from sync.device.handheld import Handheld
 from sync.device.status import SyncStatus
-from sync.device.terminal import commands, disputes, packing, rendering, values
+from sync.device.terminal import commands, disputes, handing_over, packing, rendering, values
 from sync.device.terminal.acting import Acting
 from sync.device.terminal.commands import KIND_WORDS, Command, parse
 from sync.device.terminal.events import Teller
@@ -33,6 +33,7 @@ ROWS_MAX: Final = 20
 _LOG: Final = FieldName("log")
 _HOUR_MS: Final = 60 * 60_000
 _PACK_WHY: Final = "the briefing of a shift"
+_HANDOVER_WHY: Final = "the handover of a shift"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +202,7 @@ class Terminal:
                 | commands.ShowInbox()
                 | commands.ShowDue()
                 | commands.ShowPack()
+                | commands.ShowHandover()
                 | commands.Free()
                 | commands.Explain()
                 | commands.Why()
@@ -261,6 +263,8 @@ class Terminal:
                 await self._inbox()
             case commands.ShowPack(hours=hours):
                 await self._pack(hours)
+            case commands.ShowHandover(hours=hours):
+                await self._hand_over(hours)
             case commands.ShowDue():
                 await self._acting.show_due()
             case commands.Free():
@@ -293,6 +297,15 @@ class Terminal:
         if not laid and command.kind is None:
             self._say("Nothing here" + (" holds these words" if command.words else " yet"))
         self._sight.lay_out(laid)
+
+    async def _hand_over(self, hours: int) -> None:
+        reader = self._reader()
+        with self._handheld.matter(why=_HANDOVER_WHY):
+            until = Millis(reader.now + hours * _HOUR_MS)
+            found, records = await handing_over.shift_handover(self._handheld, reader.now, until)
+        self._screen.show(handing_over.page(found, records, reader))
+        named = handing_over.rows(found)
+        self._sight.lay_out([view for one in named if (view := await self._handheld.inspect(one)) is not None])
 
     async def _pack(self, hours: int) -> None:
         reader = self._reader()

@@ -1,0 +1,192 @@
+"""What a shift hands over: all that waits for somebody, from the records that a device or the server holds.
+
+Nothing of it is stored. It is computed from the records alone, so that whoever comes on duty at 07:00 sees the same as
+whoever goes off, without signal too, and nothing is lost because somebody forgot to write it down: a matter leaves the
+view when it is done, and not before.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from schemas import scopes
+from schemas.ids import Millis, RecordId, ScopeName
+from schemas.kinds import Alarm, CustodyBooking, InboxItem, Incident, Kind, spec_of
+from schemas.kinds.booking import BookingStatus
+from schemas.kinds.incident import IncidentStatus
+from schemas.settings import Settings
+from schemas.tokens import Token
+from sync.policing.custody import clocks
+from sync.policing.custody.whereabouts import Place
+from sync.policing.custody.words import duration
+from sync.policing.due import Due
+from sync.policing.timetable import TIMETABLE, Report
+
+
+class Part(Token):
+    """What sort of matter it is."""
+
+    ALARM = "alarm"
+    DECISION = "decision"
+    DUE = "due"
+    BOOKING = "booking"
+    INCIDENT = "incident"
+
+
+class Matter(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that waits for somebody.
+
+    Attributes:
+        part: what sort of matter it is.
+        record, kind: in which record.
+        key: tells two of a part in one record apart; "" where there is one.
+        at: when it is to be done, or when the time ends (ms since 1970); None where there is no time.
+        words: what to do next.
+        roles: who may do it; () for whoever works on the record.
+        places: the audiences that it belongs to.
+    """
+
+    part: Part
+    record: RecordId
+    kind: str
+    key: str = ""
+    at: Millis | None
+    words: str
+    roles: tuple[str, ...] = ()
+    places: frozenset[ScopeName]
+
+
+_NEXT: Final = {
+    IncidentStatus.OPEN: "Send a unit, or resolve it without one.",
+    IncidentStatus.ASSIGNED: "Have the unit that was sent declare its arrival.",
+    IncidentStatus.ATTENDED: "Write down what was found, and close it or say who goes on.",
+}
+"""What comes next in an incident in which nothing falls due."""
+_LAST: Final = 2**63
+"""Behind everything that has a time."""
+
+
+def handover(
+    records: Mapping[RecordId, Kind],
+    audiences: Collection[ScopeName],
+    *,
+    until: Millis,
+    settings: Settings,
+    now: Millis,
+    report: Report,
+) -> tuple[Matter, ...]:
+    """All that waits for a team: what has the least time left first, then what has no time.
+
+    Args:
+        records: what is at hand, of any kind.
+        audiences: whom the team belongs to: its own scope, its area, its suite. What is closed is there only where the
+            closed audience itself is named.
+        until: the end of the shift that takes over (ms since 1970): what falls due by then is named one by one. Open
+            incidents and bookings are there whenever their time ends.
+        settings: the force's.
+        now: the clock (ms since 1970).
+        report: told of a rule that failed; the record is there all the same.
+    """
+    wanted = frozenset(audiences)
+    found = [
+        matter
+        for name, record in records.items()
+        for matter in _matters(name, record, until, settings, now, report)
+        if matter.places & wanted
+    ]
+    return tuple(sorted(found, key=_order))
+
+
+def nobodys(
+    records: Mapping[RecordId, Kind],
+    teams: Mapping[str, Collection[ScopeName]],
+    *,
+    until: Millis,
+    settings: Settings,
+    now: Millis,
+    report: Report,
+) -> tuple[Matter, ...]:
+    """What waits and is in no team's handover: it must be nothing.
+
+    Args:
+        records, until, settings, now, report: as in `handover`.
+        teams: team -> whom it belongs to.
+    """
+    somebodys = frozenset(scope for audiences in teams.values() for scope in audiences)
+    found = [
+        matter
+        for name, record in records.items()
+        for matter in _matters(name, record, until, settings, now, report)
+        if not matter.places & somebodys
+    ]
+    return tuple(sorted(found, key=_order))
+
+
+def _order(matter: Matter) -> tuple[int, str, str, str]:
+    return (_LAST if matter.at is None else matter.at, matter.record, matter.part.value, matter.key)
+
+
+def _matters(  # noqa: PLR0917  as `handover`, of one record
+    name: RecordId, record: Kind, until: Millis, settings: Settings, now: Millis, report: Report
+) -> Iterator[Matter]:
+    kind = spec_of(type(record)).name
+    places = frozenset(map(scopes.audience, record.scopes()))
+
+    def matter(part: Part, at: Millis | None, words: str, key: str = "", roles: Iterable[str] = ()) -> Matter:
+        return Matter(part=part, record=name, kind=kind, key=key, at=at, words=words, roles=tuple(roles), places=places)
+
+    if isinstance(record, Alarm):
+        if record.open:
+            roles = (role.value for role in record.deciding())
+            yield matter(Part.ALARM, Millis(record.due_at), record.words, record.what, roles)
+        return
+    if isinstance(record, InboxItem):
+        if record.open:
+            words = f"Decide about {record.field.replace('_', ' ')}: {record.safe_because}"
+            roles = (role.value for role in record.deciding())
+            yield matter(Part.DECISION, Millis(record.due_at), words, record.field, roles)
+        return
+    dues = _dues(name, record, settings, now, report)
+    if isinstance(record, Incident) and record.status is not IncidentStatus.CLOSED:
+        yield matter(Part.INCIDENT, *_next_step(record, dues))
+    if isinstance(record, CustodyBooking) and (held := _time_left(record, settings, now)) is not None:
+        yield matter(Part.BOOKING, *held)
+    for due in dues:
+        if due.at <= until:
+            key = f"{due.what.value} {due.key}".strip()
+            yield matter(Part.DUE, due.at, due.words, key, (role.value for role in due.roles))
+
+
+def _dues(name: RecordId, record: Kind, settings: Settings, now: Millis, report: Report) -> list[Due]:
+    """What falls due in a record; a rule that fails is reported, and the others go on."""
+    kind, found = spec_of(type(record)).name, list[Due]()
+    for rule in TIMETABLE.get(kind, ()):
+        try:
+            found += rule(record, settings, now)
+        except Exception as error:  # noqa: BLE001  whatever is wrong with it, the shift is handed over
+            report(error, f"{kind} {name}")
+    return found
+
+
+def _next_step(incident: Incident, dues: Iterable[Due]) -> tuple[Millis | None, str]:
+    first = min(dues, key=lambda due: due.at, default=None)
+    if first is not None:
+        return first.at, first.words
+    return None, _NEXT.get(incident.status, "Read its log: a newer program says where it stands.")
+
+
+def _time_left(booking: CustodyBooking, settings: Settings, now: Millis) -> tuple[Millis | None, str] | None:
+    """(when the person's detention must end, how long that is); None when they are no longer held."""
+    found = clocks.of_booking(booking, settings.custody, now)
+    if found.released_at is not None or booking.status == BookingStatus.RELEASED:
+        return None
+    if found.place is Place.ON_BAIL:
+        return None, "On bail: nobody is held."
+    binding = found.limits.binding
+    if binding is None or binding.at is None:
+        return None, "Held; no limit without charge runs now."
+    left = binding.at - now
+    if left < 0:
+        return binding.at, f"Held {duration(-left)} longer than the limit ({binding.source})."
+    return binding.at, f"Held; {duration(left)} left ({binding.source})."
