@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "retention": "server.cli.retention:command",
     "keys": "server.cli.keys:command",
     "import": "server.cli.importing:command",
+    "export": "server.cli.exporting:command",
     "handset": "server.cli.handset:command",
     "explain": "server.cli.explain:command",
     "inbox": "server.cli.inbox:command",
