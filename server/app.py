@@ -14,6 +14,7 @@ from server.edge.middleware import Edge, EdgeSettings
 from server.http import openapi, routes
 from server.http.callers import Callers
 from server.http.problems import HANDLERS
+from server.http.status import StatusDesk
 
 SYNC_PATH: Final = "/v1/sync"
 
@@ -43,6 +44,7 @@ def build(
         async with open_beatbook() as beatbook:
             app.state.beatbook = beatbook
             app.state.callers = Callers(beatbook)
+            app.state.status = StatusDesk(beatbook)
             yield
 
     async def sync(socket: WebSocket) -> None:

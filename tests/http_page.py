@@ -23,6 +23,7 @@ from server.http import (
     retention,
     security_keys,
     signing,
+    status,
 )
 from server.http.administration import GrantActs, OrganisationActs, PeopleActs, SeatActs
 from server.http.operations import ANYBODY, KEY_HOLDER, Operation
@@ -47,6 +48,7 @@ def told() -> str:
         ("Oversight", oversight.OPERATIONS),
         ("Retention", retention.OPERATIONS),
         ("The log", evidence.OPERATIONS),
+        ("What a victim sees", status.OPERATIONS),
     ):
         parts.append(f"## {heading}\n")
         parts += [_section(operation) for operation in operations]

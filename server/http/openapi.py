@@ -22,6 +22,7 @@ PROOFS: Final = (
     "A proof of the device's key for this one call (RFC 9449 section 4.2). A 401 with the header DPoP-Nonce gives the "
     "nonce to make the next one with."
 )
+STATUS: Final = "The token that an officer has given to a victim, to see how their own report stands (RFC 6750)."
 _SECURITY: Final[Mapping[Who, list[dict[str, list[str]]]]] = {ANYBODY: [], KEY_HOLDER: [{"proof": []}]}
 _WORDS: Final[Mapping[Who, str]] = {
     ANYBODY: "anybody",
@@ -50,6 +51,7 @@ def document() -> dict[str, Any]:
             "schemas": components,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "dpop", "description": TOKENS},
+                "status": {"type": "http", "scheme": "bearer", "description": STATUS},
                 "proof": {"type": "apiKey", "in": "header", "name": "DPoP", "description": PROOFS},
             },
         },
@@ -77,6 +79,8 @@ def _describe(operation: Operation) -> dict[str, Any]:
         "description": f"For {_who(operation.who)}.",
         "security": _SECURITY.get(operation.who, [{"token": [], "proof": []}]),
     }
+    if operation.holds:
+        described["security"] = [{operation.holds: []}]
     if isinstance(operation.who, tuple):
         described["x-roles"] = [role.value for role in operation.who]
     in_path = re.findall(r"{(\w+)}", operation.path)

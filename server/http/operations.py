@@ -43,6 +43,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         status: of success.
         also: other statuses of success, with what they mean.
         query: parameter -> meaning.
+        holds: the security scheme of what whoever calls must hold, where that is no sign-in.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 200
     also: Mapping[int, str] = {}
     query: Mapping[str, str] = {}
+    holds: str = ""
 
     @property
     def summary(self) -> str:

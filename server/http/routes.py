@@ -24,6 +24,7 @@ from server.http import (
     retention,
     security_keys,
     signing,
+    status,
 )
 from server.http.callers import NONCE, callers_of, check_roles
 from server.http.operations import ANYBODY, KEY_HOLDER, Handler, Operation
@@ -45,6 +46,7 @@ OPERATIONS: Final = (
     *oversight.OPERATIONS,
     *retention.OPERATIONS,
     *evidence.OPERATIONS,
+    *status.OPERATIONS,
 )
 
 

@@ -88,6 +88,11 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/records/{record}/proof": frozenset({"superintendent", "registrar"}),
     "GET /v1/ops/{device}/{n}/proof": frozenset({"superintendent", "registrar"}),
     "POST /v1/records/{record}/disclosures": frozenset({"superintendent", "registrar"}),
+    "POST /v1/incidents/{record}/status-token": POLICE,
+    "POST /v1/incidents/{record}/status-token/revocation": POLICE,
+    "GET /v1/public/status": ANYBODY,
+    "GET /status": ANYBODY,
+    "POST /status": ANYBODY,
 }
 """Method and path -> the roles of which a caller needs one."""
 

@@ -78,7 +78,9 @@ def test_what_is_open_and_what_needs_proof_and_token_is_told() -> None:
         "/readyz",
         "/setup",
         "/v1/oidc/callback",
+        "/status",
     }
+    assert {path for path, each in told if each["security"] == [{"status": []}]} == {"/v1/public/status"}
     assert {path for path, each in told if each["security"] == [{"proof": []}]} == {
         "/v1/setup",
         "/v1/enrol",
