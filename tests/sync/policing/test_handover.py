@@ -108,6 +108,9 @@ def test_an_open_incident_is_handed_over_with_its_next_step() -> None:
     (row, *_) = [one for one in handed({number(1): incident(**REPORTED)}, AREA) if one.part is Part.INCIDENT]
     assert row.at is not None
     assert "send one" in row.words
+    crime = incident(opened_at=at(18 * 60), category="crime", grade="p1")
+    (row, *_) = [one for one in handed({number(1): crime}, AREA) if one.part is Part.INCIDENT]
+    assert "send one" in row.words, "the crime decision has a day, the attendance a quarter of an hour"
     calm = incident(**REPORTED, grade="no-deployment", status="attended")
     (row,) = handed({number(1): calm}, AREA)
     assert (row.part, row.at) == (Part.INCIDENT, None)
