@@ -7,8 +7,8 @@ the step wants:
     step = session.next_step()                     # Send | WantChanges | WantPage | WantRanges | None
     frame = session.changes_read(...)              # after a Want: the frame to send, or None when it no longer fits
 
-Steps come in lanes (`schemas.scopes.Lane`): control, officer safety, briefings, normal, bulk. A live briefing therefore overtakes a
-snapshot between two of its pages.
+Steps come in lanes (`schemas.scopes.Lane`): control, officer safety, briefings, normal, bulk. A live briefing therefore
+overtakes a snapshot between two of its pages.
 """
 
 from collections import deque
