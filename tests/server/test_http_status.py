@@ -259,6 +259,18 @@ async def test_over_http_too_many_looks_are_told_when_to_come_back(made: Running
     assert int(slowed[0].headers["retry-after"]) >= 1
 
 
+async def test_an_auditor_finds_to_whom_it_was_given(made: Running, caller: Caller) -> None:
+    """A search of the log tells the disclosure with its recipient, and goes on where tokens have been ended."""
+    await issue(made, caller)
+    await post(made, caller, END, why="moved away")
+    await issue(made, caller, BEN)
+    auditor = await program(made, "WM6", [Role.AUDITOR], [])
+    found = await post(made, auditor, "/v1/log/searches", why="an audit", query={"record": RECORD})
+    assert found.status_code == 200, found.text
+    disclosed = [each for each in found.json()["events"] if each["kind"] == "disclosure"]
+    assert [(each["officer"], each["recipients"]) for each in disclosed] == [("WM1", [AVA]), ("WM1", [BEN])]
+
+
 # --- the page --------------------------------------------------------------------------------------------------------
 
 
