@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import msgspec
 
 from server.cli.newfile import new_file
 from server.cli.remote import folder_option, open_remote, why_option
 from server.exporting import scrutiny, tables
 from server.exporting.searches import COLUMNS, checked_month
-from server.http.exports import SearchRows
+from server.http.exports import IncidentMap, SearchRows
 from server.http.operations import LIST_MAX
 
 
@@ -40,6 +41,32 @@ def stop_search(month: str, out: Path, why: str, folder: Path) -> None:
             query["after"] = page.next
         file.write(tables.written(COLUMNS, rows))
     click.echo(f"{out}: {len(rows)} searches")
+
+
+@command.command("geojson")
+@click.option("--scope", help="Only incidents in this scope, as in area:birmingham.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write: GeoJSON.")
+@why_option
+@folder_option
+def geojson_command(scope: str | None, out: Path, why: str, folder: Path) -> None:
+    """Write the incidents that you may see as GeoJSON, with their exact positions: for work, not for publishing.
+
+    What is closed is left out.
+    """
+    count = 0
+    with new_file(out) as file, open_remote(folder, why) as remote:
+        query = {"limit": str(LIST_MAX)} | ({} if scope is None else {"scope": scope})
+        file.write(b'{"type":"FeatureCollection","features":[')
+        while True:
+            page = remote.get("/v1/export/incidents.geojson", IncidentMap, query)
+            for feature in page.features:
+                file.write((b",\n" if count else b"\n") + msgspec.json.encode(feature))
+                count += 1
+            if page.next is None:
+                break
+            query["after"] = page.next
+        file.write(b"\n]}\n")
+    click.echo(f"{out}: {count} incidents")
 
 
 @command.command("scrutiny")

@@ -1,15 +1,15 @@
-"""Routes: what is given out to be published."""
+"""Routes: records in the formats of others, to be published or to be put on a map."""
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas import scopes
-from schemas.ids import RecordId, RecordText
-from schemas.kinds import StopSearch
-from server.exporting import searches
+from schemas.ids import RecordId, RecordText, ScopeName
+from schemas.kinds import Incident, StopSearch
+from server.exporting import geojson, searches
 from server.http.callers import caller_of
 from server.http.consulting import listed
 from server.http.operations import AFTER_ID_MEANING, LIMIT_MEANING, Operation, after_id_of, limit_of
@@ -29,6 +29,35 @@ class SearchRows(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     rows: list[list[str]]
     next: RecordText | None
+
+
+class IncidentMap(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of incidents as GeoJSON, whole in itself (RFC 7946 section 3.3).
+
+    Attributes:
+        type: always `FeatureCollection`.
+        features: an incident each, in order of id.
+        next: pass it as `after` for the next page, also behind one without features; null on the last one.
+    """
+
+    type: Literal["FeatureCollection"]
+    features: list[geojson.Feature]
+    next: RecordText | None
+
+
+async def export_incidents(request: Request) -> Response:
+    """A page of incidents as GeoJSON, with their exact positions; what is in a compartment is left out."""
+    limit, after = limit_of(request), after_id_of(request)
+    scope = request.query_params.get("scope")
+    held = None if scope is None else ScopeName(scope)
+    found, behind = await page(walk(beatbook_of(request).store, "incident", caller_of(request), held, after), limit)
+    features: list[geojson.Feature] = []
+    for state in found:
+        incident = state.build()
+        if isinstance(incident, Incident) and not any(map(scopes.closed, state.scopes())):
+            features.append(geojson.feature(state.id, incident))
+    await listed(request, [RecordId(one.id) for one in features])
+    return reply(IncidentMap(type="FeatureCollection", features=features, next=behind))
 
 
 async def export_searches(request: Request) -> Response:
@@ -53,6 +82,18 @@ async def export_searches(request: Request) -> Response:
 
 
 OPERATIONS: Final = (
+    Operation(
+        method="GET",
+        path="/v1/export/incidents.geojson",
+        handler=export_incidents,
+        who=READERS,
+        gives=IncidentMap,
+        query={
+            "scope": "Only incidents in this scope, as in area:birmingham.",
+            "after": AFTER_ID_MEANING,
+            "limit": LIMIT_MEANING,
+        },
+    ),
     Operation(
         method="GET",
         path="/v1/export/stop-search",

@@ -1,6 +1,7 @@
 """What is given out to be published, over HTTP and with the command (row: scrutiny of powers export)."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,59 @@ async def test_a_wrong_month_leaves_no_file(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     code, said = await command("stop-search", "--month", "10", "--out", out, "--folder", tmp_path)
     assert (code, "as in 2026-11" in said, out.exists()) == (1, True, False)
+
+
+async def test_incidents_are_given_as_geojson(server: Running, caller: Caller, tmp_path: Path) -> None:
+    """What the caller may see, page by page as in one, in a file that any program reads; nothing that is closed."""
+    places: dict[int, dict[str, Any]] = {
+        1: {"position": {"longitude": -1.9, "latitude": 52.4}},
+        2: {},
+        3: {"area": "sandwell"},
+        4: {"compartment": "larch"},
+    }
+    drafts = [
+        Draft(
+            record=RecordId(ID.format(number)),
+            kind="incident",
+            values={FieldName(name): value for name, value in (LEAST["incident"] | values).items()},
+        )
+        for number, values in places.items()
+    ]
+    await server.beatbook.office.bring(drafts, OfficerId("WM1"))
+    async with client(server, caller) as http:
+        path = "/v1/export/incidents.geojson"
+        whole = (await http.get(path)).json()
+        first = (await http.get(path, params={"limit": "1"})).json()
+        second = (await http.get(path, params={"limit": "1", "after": first["next"]})).json()
+        assert (await http.get(path, params={"scope": "area:sandwell"})).json()["features"] == []
+    assert (whole["type"], [one["id"] for one in whole["features"]]) == (
+        "FeatureCollection",
+        [ID.format(1), ID.format(2)],
+    )
+    assert first["features"] + second["features"] == whole["features"]
+    folder, out = access(server, caller, tmp_path / "access"), tmp_path / "out.geojson"
+    code, said = await command("geojson", "--out", out, "--folder", folder, "--why", "Patrol plan")
+    assert (code, said) == (0, f"{out}: 2 incidents\n")
+    assert json.loads(out.read_bytes()) == {"type": "FeatureCollection", "features": whole["features"]}
+
+
+async def test_who_is_cleared_gets_nothing_closed_on_a_map_either(server: Running) -> None:
+    """A file goes further than the eyes of who made it; and a reason is asked for before anything is told."""
+    now = server.clock.now
+    cleared = await person(server, "WM2", [Role.OFFICER], "birmingham")
+    perform = server.beatbook.authority.ledger.perform
+    await perform(CompartmentMade(by="WM9", at=now, compartment="larch", title="Larch"))
+    await perform(
+        Cleared(by="WM9", at=now, span="larch", officer=OfficerId("WM2"), compartment="larch", why="a test", start=now)
+    )
+    values = LEAST["incident"] | {"compartment": "larch"}
+    draft = Draft(
+        record=RecordId(ID.format(4)),
+        kind="incident",
+        values={FieldName(name): value for name, value in values.items()},
+    )
+    await server.beatbook.office.bring([draft], OfficerId("WM1"))
+    async with client(server, cleared) as http:
+        headers = reason_headers("Patrol plan")
+        assert (await http.get(f"/v1/records/{ID.format(4)}", headers=headers)).status_code == 200
+        assert (await http.get("/v1/export/incidents.geojson", headers=headers)).json()["features"] == []
