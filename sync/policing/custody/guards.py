@@ -27,14 +27,18 @@ E = TypeVar("E", bound=msgspec.Struct)
 
 def added(look: Look, field: str, kind: type[E]) -> tuple[E, ...]:
     """The entries that a change adds to a field, without those that only take another back."""
+    if _booking(look) is None:
+        return ()
     found = msgspec.convert(look.changes.get(FieldName(field), []), tuple[kind, ...])  # type: ignore[valid-type]
     return tuple(one for one in found if not getattr(one, "in_error", False))
 
 
-def _booking(look: Look) -> CustodyBooking:
-    if not isinstance(look.after, CustodyBooking):
-        raise TypeError("a guard of custody bookings stands before another kind")
-    return look.after
+def _booking(look: Look) -> CustodyBooking | None:
+    """The booking as it would be; None, of which no guard says anything, where another program's declaration builds it.
+
+    A rule speaks of the fields that it was written for.
+    """
+    return look.after if isinstance(look.after, CustodyBooking) else None
 
 
 def _before(look: Look) -> CustodyBooking | None:
@@ -46,7 +50,7 @@ def _before(look: Look) -> CustodyBooking | None:
 
 def one_check_at_a_time(look: Look) -> Iterator[Breach]:
     """Each observation is made and entered by itself (IOPC 2020, 2021)."""
-    if look.sets("checks") and len(look.changes[checks.CHECKS]) > 1:
+    if _booking(look) is not None and look.sets("checks") and len(look.changes[checks.CHECKS]) > 1:
         yield Breach(
             rule="custody-one-check",
             why=f"This enters {len(look.changes[checks.CHECKS])} checks at once.",
@@ -58,6 +62,8 @@ def one_check_at_a_time(look: Look) -> Iterator[Breach]:
 def checked_where_they_are(look: Look) -> Iterator[Breach]:
     """Nobody is visited in the cell while they are in hospital, at court, on the road or gone (IOPC 2021)."""
     booking = _booking(look)
+    if booking is None:
+        return
     found = stays(booking, look.now)
     for check in added(look, "checks", Check):
         if check.checked_at > look.now + look.settings.care.early_entry_ms:
@@ -118,6 +124,8 @@ def seen_to_at_authorisation(look: Look) -> Iterator[Breach]:
     if not any(event.what == Step.AUTHORISED for event in added(look, "detention", DetentionEvent)):
         return
     booking = _booking(look)
+    if booking is None:
+        return
     if not booking.risk_assessments:
         yield Breach(
             rule="custody-risk-not-assessed",
@@ -141,6 +149,8 @@ def seen_to_at_authorisation(look: Look) -> Iterator[Breach]:
 def language_is_known(look: Look) -> Iterator[Breach]:
     """An interpreter for which language? It is recorded with the need (Code C 13.1)."""
     booking = _booking(look)
+    if booking is None:
+        return
     if look.sets("interpreter") and booking.interpreter == InterpreterNeed.NEEDED and booking.language is None:
         yield Breach(
             rule="custody-language",
@@ -154,6 +164,8 @@ def language_is_known(look: Look) -> Iterator[Breach]:
 def rights_are_delayed_lawfully(look: Look) -> Iterator[Breach]:
     """A right is delayed with authority, for grounds and for a time; never denied (sections 56, 58, Annex B)."""
     booking = _booking(look)
+    if booking is None:
+        return
     start = booking.relevant_time or came_at(booking, look.now)
     for entry in added(look, "rights", RightEntry):
         name = str(entry.right.value).replace("-", " ")
@@ -172,7 +184,7 @@ def rights_are_delayed_lawfully(look: Look) -> Iterator[Breach]:
 def children_have_an_adult(look: Look) -> Iterator[Breach]:
     """Nobody under 18 is without an appropriate adult; of whoever may be vulnerable it is asked (Code C 1.4, 1.5)."""
     booking = _booking(look)
-    if not look.sets("appropriate_adult"):
+    if booking is None or not look.sets("appropriate_adult"):
         return
     if juveniles.adult_denied(booking, look.settings, look.now):
         yield Breach(
@@ -194,6 +206,8 @@ def children_have_an_adult(look: Look) -> Iterator[Breach]:
 def observed_as_they_must_be(look: Look) -> Iterator[Breach]:
     """Whoever is under drink or drugs is seen at level 2 at least, and roused (Code C annex H)."""
     booking = _booking(look)
+    if booking is None:
+        return
     general = booking.observation == ObservationLevel.L1
     if look.sets("observation") and general and Need.UNDER_DRINK_OR_DRUGS in booking.needs:
         yield Breach(
@@ -214,6 +228,8 @@ def no_child_under_section_136(look: Look) -> Iterator[Breach]:
     That somebody held is under 18 after all is never refused: it must be said, and they must be taken elsewhere.
     """
     booking = _booking(look)
+    if booking is None:
+        return
     here = look.sets("basis") or any(
         entry.step in {SafetyStep.ARRIVED, SafetyStep.EXTENDED} for entry in added(look, "place_of_safety", Safety)
     )
@@ -229,6 +245,8 @@ def no_child_under_section_136(look: Look) -> Iterator[Breach]:
 def section_136_was_considered(look: Look) -> Iterator[Breach]:
     """Before a removal somebody of a health profession is consulted, where practicable (section 136(1C))."""
     booking = _booking(look)
+    if booking is None:
+        return
     if (
         look.sets("basis")
         and safety.applies(booking)
@@ -247,6 +265,8 @@ def section_136_was_considered(look: Look) -> Iterator[Breach]:
 def extended_lawfully(look: Look) -> Iterator[Breach]:
     """Twelve hours at most, by a registered medical practitioner, before the first 24 are over (section 136B)."""
     booking = _booking(look)
+    if booking is None:
+        return
     start = safety.began_at(booking, look.now)
     for entry in added(look, "place_of_safety", Safety):
         problem = safety.extension_problem(entry, start, look.settings.care)
@@ -265,6 +285,8 @@ def extended_lawfully(look: Look) -> Iterator[Breach]:
 def searched_lawfully(look: Look) -> Iterator[Breach]:
     """What a strip search and an intimate search must have (Code C Annex A)."""
     booking = _booking(look)
+    if booking is None:
+        return
     protected = is_child(booking, look.settings, look.now) or Need.VULNERABLE in booking.needs
     for search in added(look, "searches", Search):
         for problem, urgent in search_problems(search, look.settings.care, protected=protected):
@@ -283,6 +305,8 @@ def searched_lawfully(look: Look) -> Iterator[Breach]:
 def released_after_assessment(look: Look) -> Iterator[Breach]:
     """No release without a pre-release risk assessment; what was taken is given back or accounted for (Code C 4)."""
     booking = _booking(look)
+    if booking is None:
+        return
     if not disposals.leaves(_before(look), booking, added(look, "detention", DetentionEvent)):
         return
     if not disposals.assessed(booking, look.settings, _moment(look)):
@@ -306,6 +330,8 @@ def released_after_assessment(look: Look) -> Iterator[Breach]:
 def charged_child_has_a_bed(look: Look) -> Iterator[Breach]:
     """A child who is charged and refused bail is not kept in a cell for want of asking (section 38(6))."""
     booking = _booking(look)
+    if booking is None:
+        return
     remanded = look.sets("disposal") and booking.disposal in disposals.REMANDS
     kept = any(one.what == Step.CHARGED_BAIL_REFUSED for one in added(look, "detention", DetentionEvent))
     if not (remanded or kept) or not is_child(booking, look.settings, look.now):
