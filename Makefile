@@ -54,6 +54,10 @@ check: $(STAMP) ## Lint, formatting, types, import contracts, layout and documen
 	$(BIN)/python -m schemas.jsonschema --check
 	$(BIN)/python -m pytest -q tests/test_layout.py tests/test_docs.py tests/test_protocol_doc.py
 
+.PHONY: official
+official: ## Fetch the official AsyncAPI schema with npm, for the test that holds ours to it
+	@npm install --no-save --no-audit --no-fund --silent --prefix build/npm @asyncapi/specs@6.11.1
+
 .PHONY: soak
 soak: $(STAMP) ## Run the property tests with 10,000 examples each; takes hours
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m hypothesis --timeout=0 $(ARGS)

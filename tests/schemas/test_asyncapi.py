@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ from sync.device import client
 from tests.example_messages import GOLDEN
 from tests.golden_make import FOLDER
 
-OFFICIAL = Path(__file__).resolve().parent / "official/asyncapi-3.0.0.json"
+SPECS = Path(__file__).resolve().parents[2] / "build/npm/node_modules/@asyncapi/specs"
+OFFICIAL = SPECS / "schemas/3.0.0-without-$id.json"
 OFFICIAL_SHA256 = "abe96881dbfaad495ccbb6bd8d3fb43ca18a13b9d7564849ccb66f39d5e5b20f"
 NAMES = sorted(GOLDEN)
 TAGS = {tag_of(message) for message in MESSAGES}
@@ -35,7 +37,13 @@ def whole() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def official() -> jsonschema.Draft7Validator:
-    """Give the validator of AsyncAPI's own schema."""
+    """Give the validator of AsyncAPI's own schema, which its makers publish with npm alone."""
+    if not OFFICIAL.exists():
+        # The CI script fetches it: there a missing one is a failure.
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "no official AsyncAPI schema: `make official` fetches it"
+        )
+    assert hashlib.sha256(OFFICIAL.read_bytes()).hexdigest() == OFFICIAL_SHA256, "not as its makers gave it"
     return jsonschema.Draft7Validator(json.loads(OFFICIAL.read_text(encoding="utf-8")))
 
 
@@ -57,11 +65,6 @@ def references(part: object) -> Iterator[str]:
     elif isinstance(part, list):
         for inner in part:
             yield from references(inner)
-
-
-def test_the_official_schema_is_as_its_makers_gave_it() -> None:
-    """A validator that somebody has softened proves nothing."""
-    assert hashlib.sha256(OFFICIAL.read_bytes()).hexdigest() == OFFICIAL_SHA256
 
 
 def test_the_description_is_valid(whole: dict[str, Any], official: jsonschema.Draft7Validator) -> None:
