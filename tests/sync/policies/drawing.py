@@ -13,9 +13,19 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
-from schemas.ids import OP_PATTERN, RECORD_PATTERN, SCOPE_PATTERN, SLUG_PATTERN, FieldName
+from schemas.ids import (
+    DEVICE_PATTERN,
+    OFFICER_PATTERN,
+    OP_PATTERN,
+    RECORD_PATTERN,
+    SCOPE_PATTERN,
+    SLUG_PATTERN,
+    FieldName,
+)
 from schemas.kinds import KINDS, FieldSpec, KindSpec
 from schemas.kinds.common import DATE_PATTERN
+from schemas.kinds.incident import UPRN_PATTERN
+from schemas.kinds.receipts import EDITION_PATTERN
 from schemas.policies import POLICIES
 from tests.sync.policies.world import (
     AREAS,
@@ -54,6 +64,10 @@ _TEXTS: Final = {
     SCOPE_PATTERN: AUDIENCES,
     OP_PATTERN: ("hh-0042/1", "desk-1/2"),
     RECORD_PATTERN: (RECORD,),
+    OFFICER_PATTERN: ("WM21877", "WM30002"),
+    DEVICE_PATTERN: ("hh-0042", "desk-1"),
+    UPRN_PATTERN: ("10090000001", "10090000002"),
+    EDITION_PATTERN: ("0123456789abcdef", "fedcba9876543210"),
     DATE_PATTERN: ("1984-05-17", "2010-12-01"),
 }
 _WORDS: Final = ("ash", "birch", "cedar")
