@@ -258,6 +258,14 @@ MADE: Final[dict[str, dict[str, Any]]] = {
     "resource": {"category": "cell", "name": "M3", "home": "suite:birmingham"},
     "medical": {"booking": named_record_id("booking"), "suite": "birmingham"},
     "suspect": {"name": "Sam Example", "wanted_for": "Failing to appear.", "area": "birmingham"},
+    "briefing": {"title": "Thefts", "body": "From vans.", "audience": ["area:birmingham"], "issued_at": T0},
+    "protection-plan": {
+        "child": "A child",
+        "concern": "Alone at night.",
+        "team": "birmingham",
+        "begun_at": T0,
+        "review_at": T0 + DAY_MS,
+    },
 }
 """With what the records of the examples are made."""
 
