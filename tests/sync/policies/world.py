@@ -55,7 +55,9 @@ _NAMED: Final = (
     scopes.area, scopes.suite, scopes.medical, scopes.team, scopes.mission, scopes.officer, scopes.compartment,
 )  # fmt: skip
 _HELD: Final = frozenset({scopes.CUSTODY, scopes.FORCE, *(named(area) for named in _NAMED for area in AREAS)})
-SCOPES: Final = frozenset(_HELD | {scopes.briefing(one) for one in _HELD} | {scopes.inbox(one) for one in _HELD})
+SCOPES: Final = frozenset(
+    {way(one) for one in _HELD for way in (lambda scope: scope, scopes.briefing, scopes.safety, scopes.inbox)}
+)
 """What every device of a case holds: they may all write, decide and correct."""
 DESKS: Final = tuple(map(DeviceId, ("hh-0007", "desk-1", "hh-0042", "control-3", "a-2")))
 RECORD: Final = named_record_id("case")
