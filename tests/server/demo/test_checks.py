@@ -29,13 +29,16 @@ def ledger_of(*ops: str) -> Ledger:
     return ledger
 
 
-def database_of(tmp_path: Path, *ops: tuple[str, int]) -> Path:
-    """A server's database that holds these ops."""
+def database_of(tmp_path: Path, *ops: tuple[str, int], receipts: tuple[tuple[str, int], ...] = ()) -> Path:
+    """A server's database that holds these ops, on an incident, and those on a receipt."""
     path = tmp_path / "beatbook.db"
     connection = sqlite3.connect(path)
     with connection:
-        connection.execute("CREATE TABLE op (device TEXT, n INTEGER)")
-        connection.executemany("INSERT INTO op VALUES (?, ?)", ops)
+        connection.execute("CREATE TABLE record (id TEXT, kind TEXT)")
+        connection.execute("INSERT INTO record VALUES ('i', 'incident'), ('r', 'receipt')")
+        connection.execute("CREATE TABLE op (device TEXT, n INTEGER, record TEXT)")
+        connection.executemany("INSERT INTO op VALUES (?, ?, 'i')", ops)
+        connection.executemany("INSERT INTO op VALUES (?, ?, 'r')", receipts)
     connection.close()
     return path
 
@@ -66,6 +69,14 @@ def test_ops_are_counted_lost_twice_and_unknown(
     assert verdict.holds is (lost + twice + unknown == 0)
 
 
+def test_what_a_handheld_says_by_itself_is_not_unknown(tmp_path: Path) -> None:
+    """That a briefing has come no officer wrote; the same number on anything else was made by nobody."""
+    verdict = Verdict()
+    database = database_of(tmp_path, ("hh-001", 1), receipts=(("hh-001", 2),))
+    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(f"On scene ({WORD})"), database)
+    assert verdict.ops_unknown == 0
+
+
 @pytest.mark.parametrize(
     ("sealed", "lost"),
     [(f"On scene ({WORD})".encode(), 0), (b"On scene", 1)],
@@ -81,11 +92,20 @@ def test_an_op_in_quarantine_is_not_lost(tmp_path: Path, sealed: bytes, lost: in
 
 @pytest.mark.parametrize(
     "broken",
-    [{"revoked_held_after": 1}, {"wiped_readable_after": 1}, {"log_verified": False}, {"export_verified": False}],
+    [
+        {"revoked_held_after": 1},
+        {"wiped_readable_after": 1},
+        {"log_verified": False},
+        {"export_verified": False},
+        {"review_alarm_on_desk": False},
+        {"review_alarms": 0},
+        {"review_alarms": 2},
+        {"clock_right": False},
+    ],
     ids=str,
 )
 def test_what_is_left_or_unproven_breaks_the_promise(broken: dict[str, Any]) -> None:
-    """A record on a revoked handheld, anything readable on a wiped one, a log or export that is not sound."""
+    """What is left on a handheld, a log or export that is not sound, a warning that came not once, a wrong clock."""
     assert Verdict().holds
     assert not Verdict(**broken).holds
 

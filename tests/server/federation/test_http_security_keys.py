@@ -221,6 +221,8 @@ async def test_who_administers_no_more_is_not_let_in_by_a_key(server: Running, a
     """The key stays registered; the role is asked about at each sign-in."""
     key = SoftwareKey()
     await registered(server, admin, key)
+    # The last who administers could not be removed.
+    await person(server, "WM7003", [Role.ADMINISTRATOR])
     ended = SpanEnded(by=SERVER, at=server.clock.now, span="wm7001-administrator", until=server.clock.now, why="moved")
     await server.beatbook.authority.ledger.perform(ended)
     assert code_of(await finish(server, admin, await begun(server, admin), key)) == (401, "webauthn_invalid")

@@ -258,7 +258,8 @@ async def test_a_rotated_key_wraps_what_comes_and_the_old_one_is_needed_until_al
             await SqliteStore.open(data, inline=True)
         (data / "master.key").write_bytes(both)
     writer = SqliteWriter.open(data)
-    assert writer.rewrap() == 6
+    # With the key of the record that counts the incidents' numbers.
+    assert writer.rewrap() == 7
     assert writer.rewrap() == 0
     writer.close()
     MasterKeys.read(data / "master.key").retired(first.ids)
@@ -300,7 +301,7 @@ async def test_a_rewrap_that_was_stopped_is_gone_on_with(tmp_path: Path, monkeyp
     assert len((await store.page(area("birmingham"), "", "")).rows) == 6
     await store.close()
     writer = SqliteWriter.open(data)
-    assert writer.rewrap() == 4
+    assert writer.rewrap() == 5
     writer.close()
 
 
