@@ -315,9 +315,11 @@ async def test_a_survey_finds_every_record_of_every_kind_once() -> None:
         await commit(store, device.push(*incidents[at : at + 50]))
     await commit(store, device.push(device.briefing(record_id("bridge"), ["force"])))
     found = [one async for one in retention.survey(store)]
-    assert len(found) == len({one.record for one in found}) == SNAPSHOT_ROWS_MAX + 3
+    assert len(found) == len({one.record for one in found}) == SNAPSHOT_ROWS_MAX + 4
     assert {(one.kind, one.group) for one in found} == {
         ("incident", RetentionGroup.OTHER_OFFENCE),
         ("briefing", RetentionGroup.BRIEFING),
+        # What counts the numbers of incidents.
+        ("number-series", RetentionGroup.ADMINISTRATIVE),
     }
     assert {(one.changed_at, one.about) for one in found} == {(NOW, None)}

@@ -251,12 +251,13 @@ async def test_what_the_handheld_told_the_servers_record_does_not_tell_again(des
     await desks.meet(desks.one, desks.two)
     desks.clock.advance(GRACE_MS)
     for desk in (desks.one, desks.two):
-        assert await looked(desk) == []
-        (waits,) = await desk.due_alarms()
-        assert (waits.alarm, waits.on_server) == (named(record), True)
+        assert named(record) not in {fired.alarm for fired in await looked(desk)}
+        # Time passes until the watch looks, so that the next warning of the same review may have come.
+        assert [due.on_server for due in await desk.due_alarms() if due.alarm == named(record)] == [True]
     for stream in streams:
         stream.close()
-        assert [change async for change in stream if isinstance(change, AlarmFired)] == []
+        told = [change.alarm async for change in stream if isinstance(change, AlarmFired)]
+        assert named(record) not in told
 
 
 async def test_an_acknowledgement_ahead_of_the_server_and_one_behind_it_end_alike(desks: Desks) -> None:
@@ -274,7 +275,8 @@ async def test_an_acknowledgement_ahead_of_the_server_and_one_behind_it_end_alik
         alarm = await desk.get(Alarm, named(record))
         assert alarm is not None
         assert ([entry.note for entry in alarm.acknowledged], alarm.open) == (["Mine."], False)
-        assert await desk.due_alarms() == []
+        # Time passes until the watch looks, so that the next warning of the same review may have come.
+        assert named(record) not in {due.alarm for due in await desk.due_alarms()}
     assert await by_server(desks, record) == named(record)
     row = await desks.toy.store.record(named(record))
     assert row is not None
