@@ -92,6 +92,10 @@ def test_a_new_record_says_nothing() -> None:
     assert post.write(INCIDENT, "incident", WHOLE["incident"], create=True).saw == {}
 
 
+_CLOSING = ["abuse_victims", "arrests", "assessments", "status"]
+"""What a closing must have seen: the work that it ends, and whose risk was assessed."""
+
+
 @pytest.mark.parametrize(
     ("changes", "asked"),
     [
@@ -99,9 +103,9 @@ def test_a_new_record_says_nothing() -> None:
         ({"log": [{"text": "x"}]}, []),
         ({"grade": "p1"}, ["grade"]),
         ({"markers": {"add": [{"warning": "x"}]}}, ["markers"]),
-        ({"status": "closed"}, ["arrests", "status"]),
+        ({"status": "closed"}, _CLOSING),
         ({"arrests": [{"person": "Robin Example", "arrested_at": T0}]}, ["status"]),
-        ({"status": "closed", "arrests": [{"person": "Robin Example", "arrested_at": T0}]}, ["arrests", "status"]),
+        ({"status": "closed", "arrests": [{"person": "Robin Example", "arrested_at": T0}]}, _CLOSING),
         ({"grade": "p2", "summary": "z", "location": None}, ["grade"]),
     ],
 )
