@@ -146,6 +146,10 @@ class End(NamedTuple):
     asked: frozenset[tuple[str, str]]
 
 
+NUMBERED = frozenset(name for name, field in KINDS["incident"].fields.items() if field.by_rule)
+"""What the server numbers in the commit."""
+
+
 def end_of(server: Server) -> End:
     """What a server holds, without the numbers that only say when something came."""
     cells: dict[tuple[RecordId, str], Any] = {}
@@ -157,10 +161,13 @@ def end_of(server: Server) -> End:
             continue
         spec = kind_named(row.kind)
         assert spec is not None
+        if row.kind == "number-series":
+            # Numbers go by the first commit: who comes first gets the first one.
+            continue
         cells[row.id, "upto"] = row.upto
         for name, cell in row.cells.items():
             policy = spec.fields[name].policy.name
-            if policy in FIRST_COMMIT:
+            if policy in FIRST_COMMIT or name in NUMBERED:
                 continue
             if policy in MANY:
                 cells[row.id, name] = [(value, row.stamps[at].op, k) for value, at, k in cell]
