@@ -13,6 +13,7 @@ from schemas.kinds import KINDS, InboxItem
 from sync import inbox, merge
 from tests import examples
 from tests.example_rows import ROWS
+from tests.sync.policies import conftest
 from tests.sync.policies.drawing import Drawn, one_dispute
 from tests.sync.policies.oracles import check_again, look, require
 from tests.sync.policies.people import apart
@@ -20,6 +21,8 @@ from tests.sync.policies.world import MINUTE_MS, RECORD, SECOND_MS, T0, Desk, Se
 
 ROUNDS = 12
 """More decisions than any case of this module needs until nothing is open."""
+without_rules = conftest.without_rules
+"""As in the tests of the policies, whose cases these are."""
 
 
 def differ(count: int = 2, field: str = "disposal", values: tuple[Any, ...] = ("bail", "caution")) -> tuple[Any, ...]:
