@@ -37,6 +37,8 @@ INVENTED_PER_AREA: Final = 12
 AUTHOR: Final = OfficerId("control")
 SETTLE_TIMEOUT_S: Final = 120.0
 CHUNK: Final = 500
+_AGAIN_S: Final = 0.2
+_LOOK_S: Final = 0.05
 ISSUED_AT_ONCE: Final = 6
 """Handhelds that are enrolled and signed in on at the same time: each takes a core for a while (Argon2id)."""
 
@@ -297,7 +299,8 @@ class _Demo:
 
     async def _again(self, body: dict[str, Any]) -> None:
         while True:
-            await asyncio.sleep(0.2)
+            # Nobody tells a caller when a server that was killed is back: it tries again after a while, as people do.
+            await asyncio.sleep(_AGAIN_S)
             try:
                 await self._stage.post("/v1/briefings", body)
             except StoreError:
@@ -328,7 +331,7 @@ class _Demo:
             )
             # The server tells nobody when acknowledgements are in: it is asked again a little later.
             while not await self._equal_heads():  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(_LOOK_S)
 
     async def _equal_heads(self) -> bool:
         """Whether every device says that it holds the same position of each scope as the furthest does."""
