@@ -10,7 +10,7 @@ from schemas import scopes
 from schemas.ids import FieldName, Millis, RecordId, ScopeName
 from schemas.kinds import Escalation, InboxItem, kind_named
 from server.falling_due import AUTHOR, FallingDue, Part, Wait, wait_in_real_time
-from server.office import Office
+from server.rule_writer import RuleWriter
 from server.store import Store
 from sync import inbox
 from sync.merge import RecordState
@@ -50,7 +50,9 @@ def missed(item: InboxItem, now: Millis) -> list[Escalation]:
 class Escalations(FallingDue):
     """The task that asks."""
 
-    def __init__(self, store: Store, office: Office, now: Callable[[], Millis], wait: Wait = wait_in_real_time) -> None:
+    def __init__(
+        self, store: Store, office: RuleWriter, now: Callable[[], Millis], wait: Wait = wait_in_real_time
+    ) -> None:
         """Bind it.
 
         Args:

@@ -11,14 +11,14 @@ from schemas.ids import FieldName
 from schemas.kinds import ForceSettings, spec_of
 from schemas.settings import DEFAULTS, SETTINGS_RECORD, Settings, as_text
 from server.falling_due import AUTHOR
-from server.office import Office
+from server.rule_writer import RuleWriter
 from sync.merge import RecordState
 
 _SPEC: Final = spec_of(ForceSettings)
 _BODY: Final = FieldName("body")
 
 
-async def bring_settings(office: Office, settings: Settings) -> bool:
+async def bring_settings(office: RuleWriter, settings: Settings) -> bool:
     """Have everybody go by these settings from now on: the rules on this server, and each handheld that it reaches.
 
     Args:

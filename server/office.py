@@ -1,12 +1,11 @@
-"""The server's own acts: records that the control room makes over HTTP, its decisions, escalations, and imports.
+"""What people bring to the server itself: records over HTTP and from files, decisions, and alarms taken up.
 
 They are ops like any other, of the device `control-room`, so that they have an author, a place in the order, and a
-replay that changes nothing.
+replay that changes nothing. What follows from records by rule is `server.rule_writer`'s.
 """
 
-import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,40 +14,23 @@ from schemas import scopes
 from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
-from schemas.kinds import KINDS, Acknowledgement, Alarm, Decision, Escalation, Hold, InboxItem, KindSpec, kind_named
+from schemas.kinds import KINDS, Acknowledgement, Alarm, Decision, Hold, InboxItem, KindSpec, kind_named
 from schemas.limits import OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
-from schemas.settings import DEFAULTS, Settings
-from schemas.wire import Result
+from schemas.settings import Settings
 from server import alternatives
 from server.commits import Submission
-from server.committer import Committer
-from server.own_ops import OwnOps, Standing
-from server.store import Store
+from server.own_ops import Standing
+from server.rule_writer import NOT_PERMITTED, ForbiddenError, NotFoundError, RuleWriter, SettledError, check_durable
 from sync import entitled, inbox, merge
 from sync.merge import RecordState
 from sync.policing import rulebook
 from sync.replica.writing import sight
 
 _RECORD_NOISE_BYTES: Final = 10
-NOT_PERMITTED: Final = "op_not_permitted"
-NOT_ENTITLED: Final = "op_not_entitled"
 _COMPARTMENT: Final = scopes.compartment("")
-_ESCALATIONS: Final = FieldName("escalations")
 _ACKNOWLEDGED: Final = FieldName("acknowledged")
-
-
-class NotFoundError(UsageError):
-    """There is no such inbox item or alarm."""
-
-
-class SettledError(UsageError):
-    """The inbox item or the alarm waits for nobody any more."""
-
-
-class ForbiddenError(UsageError):
-    """Whoever asks may not write that."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,23 +119,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     given: Mapping[str, RecordId]
 
 
-class Office:
-    """Makes records on the server's behalf."""
-
-    def __init__(self, store: Store, committer: Committer, now: Callable[[], Millis]) -> None:
-        """Bind it."""
-        self._store = store
-        self._committer = committer
-        self._now = now
-        self._ops = OwnOps(store, committer, now)
-        self.settings = DEFAULTS
-        """The force's, for the rules of police work."""
-        self._one_at_a_time = asyncio.Lock()
-        """Of what reads an inbox item and then writes to it: whoever comes second sees what the first has done."""
-
-    async def start(self) -> None:
-        """Number its ops behind those of every earlier run, also one whose history was lost."""
-        await self._ops.start()
+class Office(RuleWriter):
+    """Makes records on the server's behalf, for people and for rules."""
 
     async def bring(self, drafts: Sequence[Draft], author: OfficerId, standing: Standing | None = None) -> list[Made]:
         """Make records, or change those that are there and differ; what is the same is left alone.
@@ -191,7 +158,7 @@ class Office:
         for start in range(0, len(ops), OPS_PER_PUSH_MAX):
             part = ops[start : start + OPS_PER_PUSH_MAX]
             for op, result in zip(part, await self._ops.commit(part, standing), strict=True):
-                _check_durable(op, result)
+                check_durable(op, result)
                 made[op.record] = Made(op.record, "created" if op.create else "changed", result.seq)
         return [made[draft.record] for draft in drafts]
 
@@ -215,9 +182,7 @@ class Office:
         if not choice.reason.strip():
             raise UsageError("reason: say in words why; it stays with the decision for ever")
         async with self._one_at_a_time:
-            state, about = await self._item(item)
-            if standing is not None and standing.scopes.isdisjoint(state.scopes()):
-                raise _no_item(item)
+            state, about = await self._item(item, standing)
             if not about.open:
                 raise SettledError(_settled(item, state, about))
             changes = {inbox.DECISION: msgspec.to_builtins(Decision(value=choice.value, reason=choice.reason))}
@@ -231,7 +196,7 @@ class Office:
             ops += await self._instead(item, about, choice, standing)
             results = await self._ops.commit(ops, standing)
         for op, result in zip(ops, results, strict=True):
-            _check_durable(op, result)
+            check_durable(op, result)
         return Decided(
             op=ops[0].id,
             seq=results[0].seq,
@@ -254,13 +219,12 @@ class Office:
         spec = kind_named(edit.kind)
         if spec is None:
             raise UsageError(f"there is no record kind {edit.kind!r}")
-        row = None if edit.record is None else await self._store.record(edit.record)
-        state = None if row is None else merge.from_row(decode_row(row))
+        state = None if edit.record is None else await self._state(edit.record)
         name = edit.record or new_record_id(self._now(), os.urandom(_RECORD_NOISE_BYTES))
         made = self._ops.make(name, spec, state, edit.changes, edit.author, via=edit.seat)
         op = msgspec.structs.replace(made, occurred_at=edit.occurred_at, why=edit.why[:REASON_CHARS_MAX])
         (result,) = await self._ops.commit([op], standing)
-        _check_durable(op, result)
+        check_durable(op, result)
         return op.id
 
     async def keep(self, submission: Submission) -> None:
@@ -270,33 +234,6 @@ class Office:
             StoreError: it could not be made durable.
         """
         await self._committer.commit(submission)
-
-    async def escalate(
-        self, item: RecordId, asked: Callable[[InboxItem], Sequence[Escalation]], author: OfficerId
-    ) -> Sequence[Escalation]:
-        """Ask more people about an inbox item.
-
-        Args:
-            item: it.
-            asked: who is to be asked as well, as the item stands now; () for nobody.
-            author: on whose behalf.
-
-        Returns:
-            what was asked.
-
-        Raises:
-            NotFoundError, UsageError: it cannot be.
-            StoreError: the store failed; the same call again asks nobody twice.
-        """
-        async with self._one_at_a_time:
-            state, about = await self._item(item)
-            fresh = asked(about)
-            if fresh:
-                changes = {_ESCALATIONS: msgspec.to_builtins(fresh)}
-                op = self._ops.make(item, state.spec, state, changes, author)
-                (result,) = await self._ops.commit([op])
-                _check_durable(op, result)
-        return fresh
 
     async def acknowledge(
         self, alarm: RecordId, note: str | None, author: OfficerId, standing: Standing | None = None
@@ -319,8 +256,7 @@ class Office:
             StoreError: the store failed; what was asked may or may not have been done.
         """
         async with self._one_at_a_time:
-            row = await self._store.record(alarm)
-            state = None if row is None else merge.from_row(decode_row(row))
+            state = await self._state(alarm)
             about = None if state is None else state.build()
             hidden = state is None or (standing is not None and standing.scopes.isdisjoint(state.scopes()))
             if state is None or hidden or not isinstance(about, Alarm):
@@ -331,47 +267,8 @@ class Office:
             entry = msgspec.to_builtins(Acknowledgement(note=note))
             op = self._ops.make(alarm, state.spec, state, {_ACKNOWLEDGED: [entry]}, author, via=_seat(standing))
             (result,) = await self._ops.commit([op], standing)
-        _check_durable(op, result)
+        check_durable(op, result)
         return op.id, result.seq
-
-    async def by_rule(
-        self,
-        record: RecordId,
-        spec: KindSpec,
-        says: Callable[[RecordState | None], Mapping[FieldName, Any]],
-        author: OfficerId,
-    ) -> bool:
-        """Write what the rules say in a record of theirs.
-
-        Args:
-            record, spec: which, and its kind.
-            says: field -> change, as in an op, given the record as it stands (None: make it); {} for nothing.
-            author: on whose behalf.
-
-        Returns:
-            Whether something was written.
-
-        Raises:
-            UsageError: it cannot be.
-            StoreError: the store failed; the same call again writes nothing twice.
-        """
-        async with self._one_at_a_time:
-            row = await self._store.record(record)
-            state = None if row is None else merge.from_row(decode_row(row))
-            changes = says(state)
-            if changes:
-                op = self._ops.make(record, spec, state, changes, author)
-                (result,) = await self._ops.commit([op])
-                _check_durable(op, result)
-        return bool(changes)
-
-    async def _item(self, item: RecordId) -> tuple[RecordState, InboxItem]:
-        row = await self._store.record(item)
-        state = None if row is None else merge.from_row(decode_row(row))
-        about = None if state is None else state.build()
-        if state is None or not isinstance(about, InboxItem):
-            raise _no_item(item)
-        return state, about
 
     async def _instead(self, item: RecordId, about: InboxItem, choice: Choice, standing: Standing | None) -> list[Op]:
         """The claims of those who get another resource."""
@@ -383,8 +280,7 @@ class Office:
                 raise UsageError(
                     f"inbox item {item}: {holder!r} is not displaced by this decision; {whom or 'nobody'} is"
                 )
-            row = await self._store.record(resource)
-            state = None if row is None else merge.from_row(decode_row(row))
+            state = await self._state(resource)
             if state is None or (standing is not None and standing.scopes.isdisjoint(state.scopes())):
                 raise UsageError(f"instead: there is no resource {resource}")
             wrong = alternatives.why_not(state, self._now())
@@ -413,10 +309,6 @@ class Office:
 
 def _seat(standing: Standing | None) -> DeviceId | None:
     return None if standing is None else standing.seat
-
-
-def _no_item(item: RecordId) -> NotFoundError:
-    return NotFoundError(f"there is no inbox item {item!r}")
 
 
 def _seen(row: bytes, standing: Standing) -> bool:
@@ -457,17 +349,6 @@ def _check_rules(op: Op, row: bytes | None, standing: Standing, settings: Settin
         raise ForbiddenError(f"{op.kind} {op.record}: {NOT_PERMITTED}: you are cleared for no compartment {names!r}")
     roles = standing.roles.among(were or after.scopes())
     rulebook.require(op, before, after, roles, settings)
-
-
-def _check_durable(op: Op, result: Result) -> None:
-    """Raises the refusal of an op.
-
-    Raises:
-        ForbiddenError, UsageError: it was refused.
-    """
-    if result.status != "durable":
-        refused = ForbiddenError if result.code in {NOT_PERMITTED, NOT_ENTITLED} else UsageError
-        raise refused(f"{op.kind} {op.record}: {result.code}: {result.detail}")
 
 
 def _as_said(spec: KindSpec, values: Mapping[FieldName, Any]) -> dict[FieldName, Any]:

@@ -23,9 +23,10 @@ from server.commits import Submission
 from server.filing import unsealed
 from server.intake import SealedEdit
 from server.logbook import OFFICE, QUARANTINE, Entry, KeptEntry
-from server.office import Adoption, NotFoundError, Office, SettledError
+from server.office import Adoption, Office
 from server.own_ops import Standing
 from server.registry import held_roles, posted_at
+from server.rule_writer import NotFoundError, SettledError
 from server.store import Store
 from sync import merge
 from sync.device.drafts import Draft

@@ -21,7 +21,7 @@ from schemas.kinds import Alarm, ForceSettings, spec_of
 from schemas.settings import from_text
 from server.escalation import is_inbox
 from server.falling_due import AUTHOR, FallingDue, Part, Wait, wait_in_real_time
-from server.office import Office
+from server.rule_writer import RuleWriter
 from server.store import Store
 from sync import merge
 from sync.merge import RecordState
@@ -40,7 +40,7 @@ class Timers(FallingDue):
     def __init__(
         self,
         store: Store,
-        office: Office,
+        office: RuleWriter,
         now: Callable[[], Millis],
         wait: Wait = wait_in_real_time,
         timetable: Mapping[str, tuple[Dues, ...]] = TIMETABLE,

@@ -14,7 +14,7 @@ from server.federation.refusals import RefusedError
 from server.federation.tokens import NonceError
 from server.http.callers import NONCE, TIME, NotEntitledError, TooFastError, challenge
 from server.http.wording import in_words
-from server.office import ForbiddenError, NotFoundError, SettledError
+from server.rule_writer import ForbiddenError, NotFoundError, SettledError
 
 _log = logging.getLogger(__name__)
 
