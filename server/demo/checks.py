@@ -9,7 +9,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -19,7 +18,8 @@ from schemas.kinds import KINDS, BriefingReceipt
 from server.demo import content
 from server.demo.actors import Actor
 from server.demo.disagreements import ASKED, SETTLED_BY_RULE, Outcome
-from server.demo.ledger import Ledger
+from server.demo.evidence import Kept
+from server.demo.ledger import Ledger, LedgerLine
 
 PIECE_BYTES: Final = 64 * 1024
 PLANTED: Final = re.compile(content.PLANTED_PATTERN.encode())
@@ -32,6 +32,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     Attributes:
         ops_lost: ops that a handheld accepted and the server does not hold.
         ops_lost_after_durable: those of them that the handheld was told are durable.
+        lost: the same, one by one: whose, on what, and what is missing of it.
         ops_twice: ops whose entry stands more than once.
         ops_unknown: ops on the server that no handheld made.
         replicas_equal: whether replicas with equal grants hold the same, and the same as the server.
@@ -52,6 +53,7 @@ class Verdict(msgspec.Struct, kw_only=True):
 
     ops_lost: int = 0
     ops_lost_after_durable: int = 0
+    lost: list[str] = msgspec.field(default_factory=list)
     ops_twice: int = 0
     ops_unknown: int = 0
     replicas_equal: bool = True
@@ -96,30 +98,44 @@ def check_ops(
     ledger: Ledger,
     records: Mapping[str, Mapping[str, Any]],
     database: Path,
-    quarantined: Mapping[tuple[DeviceId, int], bytes] = MappingProxyType({}),
+    beside: Kept,
 ) -> None:
     """Promises 1 and 2: every op is on the server once, by its entry's text and by the op table on disk.
 
-    An op of an officer who lost the right to its record before it was sent is in quarantine instead, with its text.
+    An op of an officer who lost the right to its record before it was taken in is in quarantine instead, with its text.
+    When it was on its way in that moment the op table has it as well, as refused: there it counts for nothing.
     """
-    stored = _stored_ops(database, {line.device for line in ledger.lines.values()})
+    kept = _stored_ops(database, {line.device for line in ledger.lines.values()})
+    stored = kept - beside.refused
     texts = Counter(_words(records))
-    verdict.quarantined = len(quarantined)
+    verdict.receipts, verdict.quarantined = beside.receipts, len(beside.quarantined)
     for op, line in ledger.lines.items():
         name = split_op_id(op)
-        sealed = quarantined.get(name)
+        sealed = beside.quarantined.get(name)
         if sealed is not None and name not in stored:
-            lost = line.marker is not None and line.marker.encode() not in sealed
-            verdict.ops_lost += lost
+            if line.marker is not None and line.marker.encode() not in sealed:
+                verdict.lost.append(_told(line, "what is in quarantine under its number says something else"))
             continue
         standing = 1 if line.marker is None else texts[line.marker]
         if name not in stored or not standing:
-            verdict.ops_lost += 1
+            where = "stored, but its text stands nowhere"
+            if name not in stored:
+                where = f"{'refused, and not' if name in beside.refused else 'neither stored nor'} in quarantine"
+            verdict.lost.append(_told(line, where))
             verdict.ops_lost_after_durable += line.durable
         elif standing > 1:
             verdict.ops_twice += 1
+    verdict.ops_lost = len(verdict.lost)
     # That a briefing has come a handheld says by itself: no officer did that, so the ledger has no line of it.
-    verdict.ops_unknown = len(stored - _receipts(database) - {split_op_id(op) for op in ledger.lines})
+    verdict.ops_unknown = len(kept - _receipts(database) - {split_op_id(op) for op in ledger.lines})
+
+
+def _told(line: LedgerLine, missing: str) -> str:
+    """A lost change, for whoever has to find out how."""
+    what = "a field" if line.marker is None else "a log entry"
+    signal = "with signal" if line.with_signal else "with no signal"
+    said = "said to be durable" if line.durable else "never said to be durable"
+    return f"{line.op} ({what} of {line.record}, made {signal}, {said}): {missing}"
 
 
 def check_conflicts(verdict: Verdict, outcome: Outcome) -> None:

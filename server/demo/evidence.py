@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from schemas.errors import StoreError
-from schemas.ids import DeviceId, RecordId
+from schemas.ids import DeviceId, RecordId, split_op_id
 from schemas.roles import Role
 from server.authority import ServerKeys
 from server.authority.keys import FOLDER as KEYS
@@ -37,10 +37,12 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         receipts: signed receipts of devices for what they removed.
         quarantined: (seat, number) -> the op, unsealed with the server's own key.
+        refused: (seat, number) of the ops that it keeps as refused: they stand in no record.
     """
 
-    receipts: int
-    quarantined: dict[tuple[DeviceId, int], bytes]
+    receipts: int = 0
+    quarantined: dict[tuple[DeviceId, int], bytes] = msgspec.field(default_factory=dict)
+    refused: frozenset[tuple[DeviceId, int]] = frozenset()
 
 
 class Evidence:
@@ -100,10 +102,20 @@ class Evidence:
         try:
             receipts = [msgspec.msgpack.decode(raw, type=KeptReceipt) for raw in await _journal(store, RECEIPT)]
             edits = [msgspec.msgpack.decode(raw, type=SealedEdit) for raw in await _journal(store, QUARANTINE)]
+            refused = await _refused(store)
         finally:
             await store.close()
         opened = {(edit.seat, edit.id): keys.unseal(edit.sealed) for edit in edits}
-        return Kept(receipts=len(receipts), quarantined=opened)
+        return Kept(receipts=len(receipts), quarantined=opened, refused=refused)
+
+
+async def _refused(store: SqliteStore) -> frozenset[tuple[DeviceId, int]]:
+    found: set[tuple[DeviceId, int]] = set()
+    after = 0
+    while ops := await store.ops(None, after, _PAGE):
+        found.update(split_op_id(op.id) for op in ops if op.result.status == "refused")
+        after = ops[-1].place
+    return frozenset(found)
 
 
 async def _journal(store: SqliteStore, what: str) -> list[bytes]:

@@ -132,5 +132,6 @@ def summary(report: Report, verdict: Verdict, explained: Sequence[str], clocks: 
         lines.append(f"{verdict.waiting} changes still wait or are held on a handheld.")
     if verdict.ops_unknown:
         lines.append(f"{verdict.ops_unknown} ops on the server were made by no handheld.")
+    lines += [f"Lost: {one}." for one in verdict.lost]
     lines.append("Every promise held." if verdict.holds else "A PROMISE DID NOT HOLD.")
     return lines

@@ -382,8 +382,7 @@ class _Demo:
         await self._stage.stop()
         verdict.log_verified = await self._evidence.verify()
         kept = await self._evidence.kept()
-        verdict.receipts = kept.receipts
-        checks.check_ops(verdict, self._ledger, records, self._stage.data / "beatbook.db", kept.quarantined)
+        checks.check_ops(verdict, self._ledger, records, self._stage.data / "beatbook.db", kept)
         self.view.say("the promises are checked")
         return verdict
 

@@ -15,6 +15,7 @@ from server.demo import checks, content
 from server.demo.actors import Actor
 from server.demo.checks import Verdict
 from server.demo.disagreements import Outcome
+from server.demo.evidence import Kept
 from server.demo.ledger import Ledger, LedgerLine, percentile
 
 RECORD = RecordId("01890000-0000-7000-8000-000000000001")
@@ -64,7 +65,7 @@ def test_ops_are_counted_lost_twice_and_unknown(
 ) -> None:
     """Op table and record's text are both asked, and each broken promise has its own count."""
     verdict = Verdict()
-    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(*texts), database_of(tmp_path, *stored))
+    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(*texts), database_of(tmp_path, *stored), Kept())
     assert (verdict.ops_lost, verdict.ops_twice, verdict.ops_unknown) == (lost, twice, unknown)
     assert verdict.holds is (lost + twice + unknown == 0)
 
@@ -73,7 +74,7 @@ def test_what_a_handheld_says_by_itself_is_not_unknown(tmp_path: Path) -> None:
     """That a briefing has come no officer wrote; the same number on anything else was made by nobody."""
     verdict = Verdict()
     database = database_of(tmp_path, ("hh-001", 1), receipts=(("hh-001", 2),))
-    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(f"On scene ({WORD})"), database)
+    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(f"On scene ({WORD})"), database, Kept())
     assert verdict.ops_unknown == 0
 
 
@@ -86,8 +87,27 @@ def test_an_op_in_quarantine_is_not_lost(tmp_path: Path, sealed: bytes, lost: in
     """Its officer had lost the right to the record: it waits for a supervisor, if it is what was written."""
     verdict = Verdict()
     quarantined = {(DeviceId("hh-001"), 1): sealed}
-    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(), database_of(tmp_path), quarantined)
+    kept = Kept(quarantined=quarantined)
+    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(), database_of(tmp_path), kept)
     assert (verdict.ops_lost, verdict.quarantined) == (lost, 1)
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "lost"),
+    [({(DeviceId("hh-001"), 1): f"On scene ({WORD})".encode()}, []), ({}, ["refused, and not in quarantine"])],
+    ids=["and sealed", "and nowhere else"],
+)
+def test_an_op_that_the_server_refused_must_be_in_quarantine(
+    tmp_path: Path, quarantined: dict[tuple[DeviceId, int], bytes], lost: list[str]
+) -> None:
+    """It was on its way when the right to its record ended: the op table keeps it, and that alone is not enough."""
+    verdict = Verdict()
+    name = (DeviceId("hh-001"), 1)
+    database = database_of(tmp_path, name)
+    kept = Kept(quarantined=quarantined, refused=frozenset({name}))
+    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(), database, kept)
+    assert (verdict.ops_lost, verdict.ops_unknown) == (len(lost), 0)
+    assert [one.rpartition(": ")[2] for one in verdict.lost] == lost
 
 
 @pytest.mark.parametrize(
