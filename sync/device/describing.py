@@ -4,45 +4,21 @@ from typing import Final
 
 from schemas.ids import RecordId, is_record_id
 from schemas.kinds import (
-    KINDS,
     Alarm,
-    Briefing,
-    BriefingReceipt,
-    CallBackSample,
-    Cohort,
     CustodyBooking,
     ForceSettings,
     InboxItem,
-    Incident,
     Kind,
     Medical,
-    NumberSeries,
     ProtectionPlan,
     Resource,
-    StopSearch,
-    Suspect,
     kind_named,
     spec_of,
 )
+from sync.device.kind_words import TOLD
 from sync.device.store import Held
 
-GIST: Final[dict[type[Kind], tuple[str, ...]]] = {
-    Incident: ("summary", "location"),
-    Briefing: ("title",),
-    CustodyBooking: ("detainee", "offence"),
-    Resource: ("name", "note"),
-    Suspect: ("name", "wanted_for"),
-    Medical: ("suite",),
-    InboxItem: ("field", "safe_because"),
-    ForceSettings: ("body",),
-    ProtectionPlan: ("child", "concern"),
-    CallBackSample: ("title",),
-    NumberSeries: ("series", "day"),
-    BriefingReceipt: ("officer", "device"),
-    Cohort: ("title", "mission"),
-    StopSearch: ("power", "object", "location"),
-    Alarm: ("words", "key"),
-}
+GIST: Final[dict[type[Kind], tuple[str, ...]]] = {kind: words.gist for kind, words in TOLD.items()}
 """Kind -> the fields that say together what a record is about; the first one is never empty."""
 _SHORT_CHARS: Final = 8
 
@@ -107,7 +83,3 @@ def holder_called(held: Held, holder: str) -> str:
     if spec is None:
         return f"record {short(RecordId(holder))}"
     return record_called(held, RecordId(holder), spec.name)
-
-
-if GIST.keys() != {spec.struct for spec in KINDS.values()}:
-    raise TypeError("sync.device.describing.GIST does not say of every record kind what it is about")

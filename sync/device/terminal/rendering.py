@@ -10,23 +10,9 @@ from rich.text import Text
 
 from schemas.ids import FieldName, RecordId
 from schemas.kinds import (
-    Alarm,
     Briefing,
-    BriefingReceipt,
-    CallBackSample,
-    Cohort,
-    CustodyBooking,
-    ForceSettings,
-    InboxItem,
-    Incident,
     Kind,
     KindSpec,
-    Medical,
-    NumberSeries,
-    ProtectionPlan,
-    Resource,
-    StopSearch,
-    Suspect,
     spec_of,
 )
 from schemas.kinds.briefing import Priority
@@ -37,8 +23,9 @@ from sync.device.alarming import DueAlarm
 from sync.device.changes import AlarmFired, AlarmRaised, EditsErased, EditsSealed, LeaseEnded, Wiped
 from sync.device.claims import ClaimState
 from sync.device.describing import GIST, short
+from sync.device.kind_words import TOLD
 from sync.device.status import SyncStatus
-from sync.device.terminal.commands import COMMANDS
+from sync.device.terminal.commands.spec import CommandSpec
 from sync.device.terminal.disputes import beside, op_number
 from sync.device.terminal.reader import BAD, LABEL, WARN, WHO, Reader, grid, label
 from sync.device.terminal.sight import News, differs, others_said
@@ -53,29 +40,11 @@ _GIST_CHARS: Final = 40
 
 RANKS: Final = {Priority.OFFICER_SAFETY: "officer safety", Priority.URGENT: "urgent"}
 """What a briefing is called that goes ahead of the others."""
-_COLUMNS: Final[dict[type[Kind], tuple[str, ...]]] = {
-    Incident: ("opened_at", "grade", "status", "area"),
-    Briefing: ("issued_at", "classification", "audience"),
-    CustodyBooking: ("arrested_at", "suite", "status", "risk", "observation"),
-    Resource: ("home", "category", "service", "hold"),
-    Suspect: ("area", "claimed"),
-    Medical: ("suite", "booking"),
-    InboxItem: ("opened_at", "due_at", "subject_kind", "field"),
-    ForceSettings: ("body",),
-    ProtectionPlan: ("begun_at", "team", "status"),
-    CallBackSample: ("from_at", "area", "per_thousand"),
-    NumberSeries: ("series", "day", "last"),
-    BriefingReceipt: ("on_device_at", "opened_at", "acknowledged_at"),
-    Cohort: ("mission", "title"),
-    StopSearch: ("searched_at", "power", "object", "outcome"),
-    Alarm: ("raised_at", "due_at", "what", "subject_kind"),
-}
-"""Kind -> fields in columns of a list; the first orders it: a moment the newest on top, a text by the alphabet."""
 
 
 def ordered(kind: type[Kind], found: Iterable[tuple[RecordId, Kind]]) -> list[RecordId]:
     """The ids of found records: the newest first, or by their place and what they are called."""
-    by, gist = _COLUMNS[kind][0], GIST[kind][0]
+    by, gist = TOLD[kind].columns[0], GIST[kind][0]
     if by.endswith("_at"):
         return [record for record, _ in sorted(found, key=lambda one: (getattr(one[1], by), one[0]), reverse=True)]
     return [record for record, _ in sorted(found, key=lambda one: (getattr(one[1], by), getattr(one[1], gist), one[0]))]
@@ -113,7 +82,7 @@ def listing(kind: type[Kind], views: Sequence[RecordView[Kind]], first: int, rea
         reader: for whom.
     """
     fields = spec_of(kind).fields
-    names = [FieldName(name) for name in _COLUMNS[kind]]
+    names = [FieldName(name) for name in TOLD[kind].columns]
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(justify="right", style=WHO, no_wrap=True)
     table.add_column(no_wrap=True)
@@ -388,10 +357,10 @@ def lease_left(left_ms: int) -> str:
     return f"{hours} h {minutes} min left"
 
 
-def help_page() -> Table:
+def help_page(commands: Iterable[CommandSpec]) -> Table:
     """The commands."""
     table = grid()
-    for spec in COMMANDS.values():
+    for spec in commands:
         table.add_row(Text(spec.usage, LABEL), Text(spec.meaning))
     table.add_row(
         "",

@@ -11,16 +11,17 @@ from rich.text import Text
 
 from schemas.errors import BeatbookError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, RecordId
-from schemas.kinds import KINDS, Briefing, BriefingReceipt, Incident, Kind, spec_of
+from schemas.kinds import Briefing, BriefingReceipt, Incident, Kind, spec_of
 from schemas.kinds.common import LogEntry
 from schemas.policies import claim
 from sync.device.consulting import ReasonNeededError
 from sync.device.describing import short
 from sync.device.handheld import Handheld
+from sync.device.kind_words import KIND_WORDS
 from sync.device.status import SyncStatus
 from sync.device.terminal import commands, disputes, handing_over, packing, rendering, values
 from sync.device.terminal.acting import Acting
-from sync.device.terminal.commands import KIND_WORDS, Command, parse
+from sync.device.terminal.commands import Command, parse
 from sync.device.terminal.events import Teller
 from sync.device.terminal.reader import Reader
 from sync.device.terminal.screens import Screen
@@ -224,7 +225,7 @@ class Terminal:
             case commands.Wait():
                 await self._wait(command.seconds)
             case commands.Help():
-                self._screen.show(rendering.help_page())
+                self._screen.show(rendering.help_page(commands.COMMANDS.values()))
             case commands.Quit():
                 raise _Quit
             case _:
@@ -421,7 +422,3 @@ def _all_in(status: SyncStatus) -> bool:
 
 def _counted(shown: int, there: int, which: str = "newest") -> str:
     return str(there) if shown == there else f"the {which} {shown} of {there}; add words to narrow"
-
-
-if {*KIND_WORDS.values()} != {spec.struct for spec in KINDS.values()}:
-    raise TypeError("a record kind has no word in sync.device.terminal.commands.KIND_WORDS")

@@ -110,7 +110,7 @@ def test_anything_else_is_told_what_to_type(line: str, words: str) -> None:
 def test_the_table_names_every_command_once() -> None:
     """The usage's first word is the command's name, and each kind of command can be typed."""
     assert list(COMMANDS) == [
-        "list", "show", "new", "log", "set", "read", "tag", "untag", "correct", "claim", "release", "reserve", "free",
-        "inbox", "decide", "due", "pack", "handover", "ack", "explain", "why", "draft", "alarms", "lock", "offline",
+        "list", "show", "new", "log", "set", "read", "tag", "untag", "correct", "explain", "why", "claim", "release",
+        "reserve", "free", "inbox", "decide", "due", "pack", "handover", "ack", "draft", "alarms", "lock", "offline",
         "online", "status", "held", "mend", "withdraw", "wait", "help", "quit",
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from schemas.kinds.common import LogEntry
 from schemas.kinds.incident import Category, Grade
 from sync.device import Handheld
 from sync.device.describing import short
-from sync.device.terminal.commands import KIND_WORDS
+from sync.device.kind_words import KIND_WORDS
 from sync.device.terminal.source import given_lines
 from sync.device.terminal.terminal import ROWS_MAX, Terminal
 from tests.sync.device.support import NOON, incident
