@@ -219,7 +219,7 @@ class Reviews:
             raise UsageError(f"record {act.record} is a part of {held.about} and goes with it: review that one")
         entitled = schedule.erasers if isinstance(act, RecordErased) else schedule.reviewers
         if roles.isdisjoint(entitled):
-            raise UsageError(f"{act.by} may not do this: it takes one of {_names(entitled)}")
+            raise UsageError(f"{act.by} may not do this: it takes {_names(entitled)}")
         if (review.stage, _event(act)) not in _TABLE:
             raise UsageError(f"record {act.record}: {_REFUSALS[review.stage, _event(act)]}")
         if isinstance(act, RetentionReviewed):
@@ -241,7 +241,7 @@ class Reviews:
                 "court's order or a person's right to erasure asks for it, name that as `early`"
             )
         if roles.isdisjoint(schedule.early):
-            raise UsageError(f"{act.by} may not do this early: it takes one of {_names(schedule.early)}")
+            raise UsageError(f"{act.by} may not do this early: it takes {_names(schedule.early)}")
 
 
 def early_of(act: RetentionReviewed) -> str | None:
@@ -331,7 +331,8 @@ def _due_at(record: Held, review: Review, schedule: Schedule) -> tuple[Millis, s
 
 
 def _names(roles: frozenset[Role]) -> str:
-    return ", ".join(sorted(role.value for role in roles))
+    named = ", ".join(sorted(role.value for role in roles))
+    return f"the role {named}" if len(roles) == 1 else f"one of the roles {named}"
 
 
 def _event(act: ReviewAct) -> _Event:

@@ -134,7 +134,7 @@ async def test_it_can_be_done_by_commands(server: Running, two: list[Caller], tm
     early = await run(0, "review", RECORD, "--erase", "--why", "over")
     assert (early.exit_code, f"is due at {tomorrow}" in early.output) == (1, True), early.output
     order = await run(0, "review", RECORD, "--erase", "--early", "Order 12 of the court", "--why", "over")
-    assert (order.exit_code, "it takes one of superintendent" in order.output) == (1, True), order.output
+    assert (order.exit_code, "it takes the role superintendent" in order.output) == (1, True), order.output
     odd = await run(0, "review", RECORD, "--keep-until", tomorrow, "--early", "Order 12", "--why", "over")
     assert (odd.exit_code, "--early goes with --erase" in odd.output) == (1, True), odd.output
     server.clock.advance(DAY_MS)

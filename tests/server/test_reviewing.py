@@ -103,7 +103,7 @@ async def test_a_record_that_is_kept_is_due_at_its_date(force: Force) -> None:
 
 async def test_nobody_erases_alone_and_nobody_without_the_role_at_all(force: Force) -> None:
     """Nothing is recorded of what may not be, and nothing is erased."""
-    with pytest.raises(UsageError, match="may not do this: it takes one of"):
+    with pytest.raises(UsageError, match="may not do this: it takes one of the roles"):
         await force.reviewing.review(EVE, ONE, "erase", "let it go")
     with pytest.raises(UsageError, match="nobody has proposed"):
         await force.reviewing.erase(BOB, ONE, "MoPI group 3")
