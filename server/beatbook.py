@@ -31,6 +31,7 @@ from server.hub import Hub
 from server.office import Office
 from server.pump import Connection, Services
 from server.quarantine import Quarantine
+from server.restored import Restores
 from server.retention import Schedule
 from server.reviewing import Reviewing
 from server.store import Store
@@ -90,6 +91,7 @@ class Beatbook:
         self.gate: Gate = gate or self.authority.gatekeeper
         """Whom sync sockets ask."""
         self.office = Office(store, self.committer, now)
+        self.restores = Restores(store, self.office, now)
         self.quarantine = Quarantine(store, self.office, self.authority)
         self.reviewing = Reviewing(store, self.authority.ledger, now, schedule or Schedule.of())
         self.escalations = Escalations(store, self.office, now)
@@ -168,5 +170,7 @@ class Beatbook:
         if SUBPROTOCOL not in socket.scope["subprotocols"]:
             await socket.close()
             return
-        services = Services(self.store, self.committer, self.hub, self.gate, self.now, pace=self.pace)
+        services = Services(
+            self.store, self.committer, self.hub, self.gate, self.now, pace=self.pace, restores=self.restores
+        )
         await Connection(socket, services).run()

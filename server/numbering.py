@@ -4,10 +4,14 @@ A number is given in the commit that brings what bears it, and how far the serve
 commit (`schemas.kinds.series`). So no number names two, none is left out, and none is ever changed: what was refused
 has taken none, what was erased has used its own. An incident of a program that knew no URN gets one with its next
 change.
+
+After a restore the numbers of every day up to that one bear its time (`20261122-R143205-0001`): what the lost history
+gave out cannot be known, and has no such form (`server.restored`).
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +29,11 @@ CRIME_NUMBERS: Final = FieldName("crime_numbers")
 _NAMESPACE: Final = "number-series"
 _CRIMES: Final = "CR"
 """Stands in a crime's number, so that nobody takes it for an incident's."""
+_RESTORED: Final = "R"
+"""Stands before the time (UTC) at which a restored server was started."""
+
+SET_BACK: Final = named_record_id(_NAMESPACE, "set-back", "")
+"""The record that says when the server was last set back to a backup. Of no series: a day is never empty there."""
 
 Find = Callable[[RecordId], RecordState | None]
 """Finds a record as it is; None when there is none."""
@@ -77,9 +86,35 @@ def numbered(state: RecordState, stamp: Stamp, find: Find) -> tuple[RecordState,
     return (msgspec.structs.replace(state, cells=cells), *counted)
 
 
+def set_back(known: RecordState | None, now: Millis) -> Mapping[FieldName, Any]:
+    """What `SET_BACK` says of a server that was set back and goes on at this moment.
+
+    Args:
+        known: what it says; None while there is no such record.
+        now: the server's clock (ms since 1970).
+
+    Returns:
+        field -> value. `day`: of that day in London and every day before it, numbers bear `series`.
+    """
+    before = None if known is None else known.build()
+    # With a clock that is set back too, the days up to the one before that stay marked.
+    days = [london_day(now).isoformat(), *([before.day] if isinstance(before, NumberSeries) else [])]
+    clock = datetime.fromtimestamp(now // 1_000, UTC)
+    values = {"series": f"{_RESTORED}{clock:%H%M%S}", "day": max(days), "last": 0}
+    return {FieldName(name): value for name, value in values.items()}
+
+
+def _mark(find: Find, day: str) -> str:
+    """What stands in the numbers of a day since the server was set back; "" for nothing."""
+    found = find(SET_BACK)
+    built = None if found is None else found.build()
+    return built.series if isinstance(built, NumberSeries) and day <= built.day else ""
+
+
 def _next(series: str, stamp: Stamp, find: Find, how_many: int) -> tuple[RecordState, list[str]]:
     """Count on: the series' record after it, and the numbers."""
     day = london_day(Millis(stamp.recorded_at))
+    series = "-".join(filter(None, (series, _mark(find, day.isoformat()))))
     record = series_id(series, day.isoformat())
     known = find(record)
     built = None if known is None else known.build()

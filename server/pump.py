@@ -28,6 +28,7 @@ from server.edge.middleware import DevicePace
 from server.gate import Gate, Seated
 from server.hub import Hub, batch_frame
 from server.registry.state import ReadsState
+from server.restored import Restores, is_ahead
 from server.store import Store
 from sync.evidence.chain import ChainHead, genesis
 from sync.session import Admission, ServerSession
@@ -95,14 +96,16 @@ class Services:
         now: Callable[[], Millis],
         *,
         pace: DevicePace | None = None,
+        restores: Restores | None = None,
     ) -> None:
-        """Bind them; `pace` counts how often each device comes."""
+        """Bind them; `pace` counts how often each device comes, `restores` hears of one that was further."""
         self.store = store
         self.committer = committer
         self.hub = hub
         self.gate = gate
         self.now = now
         self.pace = pace or DevicePace()
+        self.restores = restores
 
 
 class Connection:
@@ -287,8 +290,8 @@ class Connection:
             return
         # From here to `enter` nothing awaits: no commit can fall between the heads and the subscription, and no change
         # of grants between what the gate says and the session.
-        grants = services.gate.grants(demand.device) if seated.welcome else {}
-        self.session.admit(msgspec.structs.replace(admission, grants=services.hub.grants(grants)), services.now())
+        grants = services.hub.grants(services.gate.grants(demand.device) if seated.welcome else {})
+        self.session.admit(msgspec.structs.replace(admission, grants=grants), services.now())
         if self.session.device is not None:
             # Only now: before the proof anyone could use up another device's pace.
             wait = services.pace.connect(demand.device)
@@ -304,6 +307,17 @@ class Connection:
             if self.session.set_back:
                 self._raise_alarm(CHAIN_DIFFERS, "its op chain ends before, or differs from, what the server holds")
             self._look_at_reads(demand.body.next_read, seated.reads)
+            known = demand.body.epoch == admission.epoch
+            if known and services.restores is not None and is_ahead(demand.body.scopes, grants):
+                await self._set_back(services.restores)
+
+    async def _set_back(self, restores: Restores) -> None:
+        """This device has seen what the server has lost: nothing that it brings is numbered before that is noted."""
+        try:
+            await restores.tell("a device has seen commits that are not there")
+        except StoreError as error:
+            _log.error("cannot note that the server was set back: %s", error)
+            self.session.fail(PeerError("server_busy", retry_after_ms=1_000))
 
     async def _admission(self, demand: CheckHello, seated: Seated) -> Admission:
         """All that WELCOME tells but the grants."""

@@ -234,6 +234,8 @@ async def serve(
     )
     try:
         await beatbook.start()
+        # Before anybody is let in: of a server that runs on a backup, numbers must be other ones from the first on.
+        await beatbook.restores.look_at(data)
         code = await beatbook.authority.enrolling.first_link(recover=recover)
         if code is not None:
             hide(code)

@@ -14,6 +14,7 @@ from server.cli.remote import Remote, open_remote
 from server.committer import Committer
 from server.http.bodies import DraftsDone
 from server.office import Draft, Made, Office
+from server.restored import Restores
 from server.serving import read_address
 from server.store.sqlite import SqliteStore
 
@@ -48,6 +49,7 @@ async def open_target(data: Path, folder: Path) -> AsyncIterator[Target]:
     try:
         office = Office(store, committer, wall_clock)
         await office.start()
+        await Restores(store, office, wall_clock).look_at(data)
         yield office
     finally:
         committer.close()
