@@ -34,6 +34,7 @@ from sync.device.consulting import Consulting
 from sync.device.deciding import Deciding
 from sync.device.drafting import Drafting
 from sync.device.enrolment import Enrolment
+from sync.device.entering import Entering
 from sync.device.explaining import explain
 from sync.device.findings import findings
 from sync.device.holding import Holding
@@ -85,7 +86,7 @@ _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
 
 
-class Handheld(Claiming, Deciding, Alarming, Holding, Drafting, Consulting, Receipting, Keeping):
+class Handheld(Entering, Claiming, Deciding, Alarming, Holding, Drafting, Consulting, Receipting, Keeping):
     """One officer's handheld: a replica, and the connection that keeps it in step.
 
     Make one with `open_seat`, for an officer who has signed in; or with `open`, for a program.

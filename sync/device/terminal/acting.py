@@ -1,6 +1,5 @@
 """The commands that write: each one call of the handheld, and one line that says what was done."""
 
-from collections.abc import Callable
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -11,11 +10,11 @@ from schemas.kinds import Briefing, FieldSpec, Hold, InboxItem, Incident, Kind, 
 from schemas.kinds.common import LogEntry
 from schemas.policies import MANY, claim, grow
 from sync.device.describing import called, short
-from sync.device.handheld import Handheld
 from sync.device.items import InboxEntry, as_typed
 from sync.device.terminal import commands, rendering, values
-from sync.device.terminal.reader import Reader, label
-from sync.device.terminal.sight import LAST, ROW_DIGITS_MAX, Sight
+from sync.device.terminal.reader import label
+from sync.device.terminal.sight import LAST, ROW_DIGITS_MAX
+from sync.device.terminal.work import Work
 from sync.device.views import HeldOp, RecordView
 
 _LOG: Final = FieldName("log")
@@ -30,14 +29,13 @@ _MISSING: Final = "op_field_missing"
 class Acting:
     """Carries the commands that write out."""
 
-    def __init__(
-        self, handheld: Handheld, sight: Sight, reader: Callable[[], Reader], say: Callable[[str], None]
-    ) -> None:
-        """Bind them. `reader` gives the officer and the moment, each time anew; `say` shows one line."""
-        self._handheld = handheld
-        self._sight = sight
-        self._reader = reader
-        self._say = say
+    def __init__(self, work: Work) -> None:
+        """Bind it."""
+        self._work = work
+        self._handheld = work.handheld
+        self._sight = work.sight
+        self._reader = work.reader
+        self._say = work.say
         self._due: list[RecordId] = []
         """The alarms of the last `due`, in its order."""
 
@@ -78,56 +76,40 @@ class Acting:
             case _:
                 assert_never(command)
 
-    async def view(self, which: str) -> RecordView[Kind]:
-        """The record that was meant.
-
-        Raises:
-            UsageError: there is none.
-        """
-        record = await self._sight.resolve(which)
-        view = await self._handheld.inspect(record)
-        if view is None:
-            raise UsageError(f"there is no record {short(record)} on this handheld")
-        return view
-
     # --- values ------------------------------------------------------------------------------------------------------
 
     async def _new(self, command: commands.New) -> None:
         now = self._reader().now
-        made = await self._handheld.create(
-            Incident(opened_at=now, area=command.area, category=command.category, summary=command.summary)
-        )
-        await self._done(made.record, f"reported in {command.area}")
+        made = Incident(opened_at=now, area=command.area, category=command.category, summary=command.summary)
+        await self._work.create(made, f"reported in {command.area}")
 
     async def _log(self, command: commands.Log) -> None:
-        view = await self.view(command.which)
+        view = await self._work.view(command.which)
         spec = spec_of(type(view.value))
         if _LOG not in spec.fields:
             raise UsageError(f"this {spec.name} has no log")
-        await self._handheld.append(view.record, _LOG, LogEntry(text=command.text))
-        await self._done(view.record, "written in the log")
+        await self._work.enter(view.record, "written in the log", log=[LogEntry(text=command.text)])
 
     async def _set(self, command: commands.SetField) -> None:
-        view = await self.view(command.which)
+        view = await self._work.view(command.which)
         field, value = self._typed(view, command.field, command.value)
         changes: dict[str, Any] = {field.name: value}
-        await self._handheld.edit(view.record, **changes)
-        await self._done(view.record, f"{command.field} {self._shown(field, value)}")
+        await self._work.enter(view.record, f"{command.field} {self._shown(field, value)}", **changes)
 
     async def _correct(self, command: commands.Correct) -> None:
-        view = await self.view(command.which)
+        view = await self._work.view(command.which)
         field, value = self._typed(view, command.field, command.value)
         changes: dict[str, Any] = {field.name: value}
         await self._handheld.correct(view.record, why=command.reason, **changes)
-        await self._done(view.record, f"{command.field} corrected to {self._shown(field, value)}")
+        await self._work.done(view.record, f"{command.field} corrected to {self._shown(field, value)}")
 
     async def _tag(self, command: commands.Tag) -> None:
-        view = await self.view(command.which)
+        view = await self._work.view(command.which)
         field = self._field(view, command.field)
         tag = values.read_tag(field, command.tag)
         if not command.away:
-            await self._handheld.tag(view.record, field.name, add=[tag])
-            await self._done(view.record, f"{command.field}: {command.tag} added")
+            changes: dict[str, Any] = {field.name: [tag]}
+            await self._work.enter(view.record, f"{command.field}: {command.tag} added", **changes)
             return
         words = command.tag.casefold()
         shown = [each.value for each in view.entries.get(field.name, ())]
@@ -136,10 +118,10 @@ class Acting:
             there = values.listed([values.tag_words(each) for each in shown]) or "none"
             raise UsageError(f"{command.field} holds no {command.tag!r}; it holds {there}")
         await self._handheld.tag(view.record, field.name, remove=fitting)
-        await self._done(view.record, f"{command.field}: {command.tag} taken away")
+        await self._work.done(view.record, f"{command.field}: {command.tag} taken away")
 
     async def _confirm(self, command: commands.Read) -> None:
-        view = await self.view(command.which)
+        view = await self._work.view(command.which)
         if not isinstance(view.value, Briefing):
             raise UsageError(f"{rendering.heading(view)} is no briefing: only a briefing's reading is confirmed")
         reader = self._reader()
@@ -148,15 +130,15 @@ class Acting:
             self._say(f"{rendering.heading(view)}: you confirmed it {reader.time.text(before)}")
             return
         await self._handheld.acknowledge(view.record)
-        await self._done(view.record, "reading confirmed")
+        await self._work.done(view.record, "reading confirmed")
 
     # --- claims and decisions ----------------------------------------------------------------------------------------
 
     async def _claim(self, command: commands.Claim) -> None:
-        view = await self.view(command.which)
+        view = await self._work.view(command.which)
         holder = await self._holder(command.holder)
         await self._handheld.claim(view.record, holder)
-        await self._done(view.record, await self._standing(view.record))
+        await self._work.done(view.record, await self._standing(view.record))
 
     async def _standing(self, record: RecordId) -> str:
         state = await self._handheld.claim_state(record)
@@ -178,11 +160,11 @@ class Acting:
             return words
 
     async def _release(self, command: commands.Release) -> None:
-        view = await self.view(command.which)
+        view = await self._work.view(command.which)
         state = await self._handheld.claim_state(view.record)
         await self._handheld.release(view.record)
         whom = "" if state is None or not state.called else f"; it was held for {state.called}"
-        await self._done(view.record, f"released{whom}")
+        await self._work.done(view.record, f"released{whom}")
 
     async def _reserve(self, command: commands.Reserve) -> None:
         reader = self._reader()
@@ -195,7 +177,7 @@ class Acting:
         for each in written:
             state = await self._handheld.claim_state(each.record)
             sure = "" if state is None or not state.note else f"; {state.note}"
-            await self._done(each.record, f"reserved until {reader.time.text(until)}{sure}")
+            await self._work.done(each.record, f"reserved until {reader.time.text(until)}{sure}")
 
     async def _decide(self, command: commands.Decide) -> None:
         item = await self._sight.resolve(command.which)
@@ -206,7 +188,9 @@ class Acting:
         instead = None if command.instead is None else await self._sight.resolve(command.instead)
         done = await self._handheld.decide(item, value, command.reason, instead)
         told = f"decided about {entry.about}" + (", and claimed instead" if len(done) > 1 else "")
-        await self._done(item, f"{told}: {entry.field} {await self._in_words(entry.subject_kind, entry.field, value)}")
+        await self._work.done(
+            item, f"{told}: {entry.field} {await self._in_words(entry.subject_kind, entry.field, value)}"
+        )
 
     async def _in_words(self, kind: str, name: str, value: object) -> str:
         """A value as a person reads it; a claim with what its holder is called."""
@@ -247,7 +231,7 @@ class Acting:
         if words in holds:
             return holds[words]
         try:
-            view = await self.view(words)
+            view = await self._work.view(words)
         except UsageError:
             view = None
         if view is None or view.record == entry.subject or isinstance(view.value, InboxItem):
@@ -303,7 +287,7 @@ class Acting:
         kept = {**held.changes, field.name: value}
         told = [f"{label(name)} {await self._in_words(held.kind, name, one)}" for name, one in kept.items()]
         number = mended.op.rpartition("/")[2]
-        await self._done(mended.record, f"mended, and waits as op {number} with {'; '.join(told)}")
+        await self._work.done(mended.record, f"mended, and waits as op {number} with {'; '.join(told)}")
 
     async def _withdraw(self, command: commands.Withdraw) -> None:
         held = await self._held(command.op)
@@ -334,12 +318,3 @@ class Acting:
 
     def _shown(self, field: FieldSpec, value: object) -> str:
         return values.shown(value, field.type, self._reader().time)
-
-    async def _done(self, record: RecordId, what: str) -> None:
-        view = await self._handheld.inspect(record)
-        if view is None:
-            # Retracted in this very moment; the change is on this disk and on its way all the same.
-            self._say(f"Record {short(record)}: {what}; it is no longer on this handheld")
-            return
-        self._sight.turn_to(view)
-        self._say(f"{rendering.heading(view)}: {what}")

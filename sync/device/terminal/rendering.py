@@ -25,10 +25,10 @@ from sync.device.claims import ClaimState
 from sync.device.describing import GIST, short
 from sync.device.kind_words import TOLD
 from sync.device.status import SyncStatus
-from sync.device.terminal.commands.spec import CommandSpec
 from sync.device.terminal.disputes import beside, op_number
 from sync.device.terminal.reader import BAD, LABEL, WARN, WHO, Reader, grid, label
 from sync.device.terminal.sight import News, differs, others_said
+from sync.device.terminal.spec import CommandSpec
 from sync.device.terminal.values import NOTHING, LocalTime, safe, shown
 from sync.device.views import Attributed, HeldOp, RecordView
 

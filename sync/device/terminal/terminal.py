@@ -21,12 +21,15 @@ from sync.device.kind_words import KIND_WORDS
 from sync.device.status import SyncStatus
 from sync.device.terminal import commands, disputes, handing_over, packing, rendering, values
 from sync.device.terminal.acting import Acting
+from sync.device.terminal.asking import Asking
 from sync.device.terminal.commands import Command, parse
+from sync.device.terminal.errands.overriding import Because
 from sync.device.terminal.events import Teller
 from sync.device.terminal.reader import Reader
 from sync.device.terminal.screens import Screen
 from sync.device.terminal.sight import Sight
 from sync.device.terminal.values import LocalTime
+from sync.device.terminal.work import GO_ON, Errand, Work
 from sync.device.views import RecordView
 
 ROWS_MAX: Final = 20
@@ -99,7 +102,9 @@ class Terminal:
         self._wanted = facts.server is not None and not facts.offline
         self._sight = Sight(handheld, facts.device)
         self._teller = Teller(handheld, screen, self._sight, self._reader)
-        self._acting = Acting(handheld, self._sight, self._reader, self._say)
+        self._asking = Asking(screen.show, screen.complain)
+        self._work = Work(handheld, self._sight, self._reader, screen.show, self._say, self._asking)
+        self._acting = Acting(self._work)
         self._running: asyncio.Task[None] | None = None
         self._why_lists = ""
         self.locked = False
@@ -129,7 +134,7 @@ class Terminal:
                 asyncio.create_task(self._teller.tell()),
                 asyncio.create_task(self._teller.follow(self._show_state)),
             ]
-            work = asyncio.create_task(self._work(lines, stop_at_failure=stop_at_failure))
+            work = asyncio.create_task(self._follow(lines, stop_at_failure=stop_at_failure))
         try:
             # Whatever ends first: none of those beside ends by itself unless something is wrong.
             await asyncio.wait([work, *beside], return_when=asyncio.FIRST_COMPLETED)
@@ -149,22 +154,29 @@ class Terminal:
         self._running.cancel()
         return True
 
-    async def _work(self, lines: AsyncGenerator[str], *, stop_at_failure: bool) -> bool:
-        worked = True
+    async def _follow(self, lines: AsyncGenerator[str], *, stop_at_failure: bool) -> bool:
+        self._asking.begin(lines, again=not stop_at_failure)
+        worked, failed = True, False
         try:
-            async with contextlib.aclosing(lines):
-                async for line in lines:
-                    done = await self._try(line)
-                    worked = worked and done
-                    if not done and stop_at_failure:
-                        break
+            while not (failed and stop_at_failure and self._work.refused is None):
+                line = await self._asking.line()
+                if line is None:
+                    break
+                # What was refused and goes on with a reason has not failed.
+                goes_on = self._work.refused is not None and line.casefold().split()[:1] == [GO_ON]
+                if failed and stop_at_failure and not goes_on:
+                    break
+                worked = worked and (goes_on or not failed)
+                failed = not await self._try(line)
         except _Quit as end:
             self.locked = end.lock
         except UsageError as error:
             # The input itself is not usable.
             self._screen.complain(str(error))
             return False
-        return worked
+        finally:
+            await self._asking.end()
+        return worked and not failed
 
     async def _try(self, line: str) -> bool:
         """One line, to its end or to what is wrong with it."""
@@ -172,6 +184,8 @@ class Terminal:
             command = parse(line)
             if command is None:
                 return True
+            if not isinstance(command, Because):
+                self._work.refused = None
             running: asyncio.Task[None] = asyncio.create_task(self._carry_out(command))
             self._running = running
             await asyncio.wait([running])
@@ -228,6 +242,8 @@ class Terminal:
                 self._screen.show(rendering.help_page(commands.COMMANDS.values()))
             case commands.Quit():
                 raise _Quit
+            case Errand():
+                await command.run(self._work)
             case _:
                 await self._acting.carry_out(command)
 
@@ -271,7 +287,7 @@ class Terminal:
             case commands.Free():
                 await self._free(command.which)
             case commands.Explain():
-                view = await self._acting.view(command.which)
+                view = await self._work.view(command.which)
                 with self._handheld.matter(view.record):
                     lines = await self._handheld.explain(view.record, command.field, moment=self._time.text)
                 for line in lines:
@@ -347,7 +363,7 @@ class Terminal:
         await self._lay_out([entry.item for entry in entries])
 
     async def _free(self, which: str) -> None:
-        view = await self._acting.view(which)
+        view = await self._work.view(which)
         found = (await self._handheld.alternatives(view.record))[:ROWS_MAX]
         if found:
             self._screen.show(disputes.free(found, self._reader()))

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from schemas.errors import UsageError
-from sync.device.terminal.commands.spec import Typed, alone, matched, one, spec
+from sync.device.terminal.spec import Typed, alone, matched, one, spec
 
 
 class Claim(Typed, frozen=True):

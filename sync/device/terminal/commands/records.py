@@ -10,7 +10,7 @@ from schemas.ids import SLUG_PATTERN
 from schemas.kinds import Kind
 from schemas.kinds.incident import Category
 from sync.device.kind_words import KIND_WORDS
-from sync.device.terminal.commands.spec import Typed, matched, one, spec
+from sync.device.terminal.spec import Typed, matched, one, spec
 from sync.device.terminal.values import listed
 
 LISTS: Final = "list"

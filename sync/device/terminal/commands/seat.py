@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sync.device.terminal.commands.spec import Typed, alone, spec
+from sync.device.terminal.spec import Typed, alone, spec
 
 WAIT_S: Final = 30.0
 """How long `wait` waits when it is not told."""

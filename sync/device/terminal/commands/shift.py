@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.errors import UsageError
-from sync.device.terminal.commands.spec import Typed, alone, matched, spec
+from sync.device.terminal.spec import Typed, alone, matched, spec
 
 SHIFT_HOURS: Final = 10
 """A shift, unless another length is typed."""

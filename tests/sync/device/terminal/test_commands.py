@@ -1,5 +1,8 @@
 """A typed line becomes exactly one command, or a word about what to type."""
 
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from schemas.errors import UsageError
@@ -7,6 +10,8 @@ from schemas.kinds import CustodyBooking, Incident
 from schemas.kinds.incident import Category
 from sync.device.terminal import commands
 from sync.device.terminal.commands import COMMANDS, Command, parse
+
+PAGE: Final = Path(__file__).parents[4] / "docs" / "howto" / "handset.md"
 
 
 @pytest.mark.parametrize(
@@ -107,10 +112,10 @@ def test_anything_else_is_told_what_to_type(line: str, words: str) -> None:
     assert str(caught.value).isprintable()
 
 
-def test_the_table_names_every_command_once() -> None:
-    """The usage's first word is the command's name, and each kind of command can be typed."""
-    assert list(COMMANDS) == [
-        "list", "show", "new", "log", "set", "read", "tag", "untag", "correct", "explain", "why", "claim", "release",
-        "reserve", "free", "inbox", "decide", "due", "pack", "handover", "ack", "draft", "alarms", "lock", "offline",
-        "online", "status", "held", "mend", "withdraw", "wait", "help", "quit",
-    ]  # fmt: skip
+def test_the_page_tells_every_command_in_the_order_of_help() -> None:
+    """docs/howto/handset.md has a row for each command with the form that `help` tells, and no other."""
+    page = PAGE.read_text(encoding="utf-8")
+    table = page.partition("## Commands\n")[2].partition("\n**ID**")[0]
+    forms = [row.partition("`")[2].partition("`")[0].replace("\\|", "|") for row in table.splitlines() if "`" in row]
+    assert forms == [spec.usage for spec in COMMANDS.values()]
+    assert list(COMMANDS) == [spec.name for spec in COMMANDS.values()], "each name once"
