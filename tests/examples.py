@@ -18,6 +18,7 @@ MEDICAL: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000c4")
 RECEIPT: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000b9")
 COHORT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000ba")
 SEARCH: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000bb")
+FORCE: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000bf")
 PLAN: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a7")
 SAMPLE: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a8")
 ITEM: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000f6")
@@ -45,6 +46,12 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
         "power": "misuse-of-drugs-23",
         "object": "controlled-drugs",
         "grounds": "Seen to pass a small bag for money.",
+    },
+    "use-of-force": {
+        "used_at": T0,
+        "area": "birmingham",
+        "officer": "WM30012",
+        "account": "He swung a bottle at my head and would not put it down.",
     },
     "resource": {"category": "cell", "name": "M7", "home": "suite:perry-barr"},
     "suspect": {"name": "Sam Example", "wanted_for": "Burglary", "area": "birmingham"},

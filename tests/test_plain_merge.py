@@ -54,6 +54,7 @@ SAMPLES: dict[str, dict[str, list[Any]]] = {
     "cohort": {"title": ["a", "b"], "members": [{"add": [{"name": "a"}]}, {"remove": [{"name": "a"}]}], "log": ENTRIES},
     "resource": {"category": ["cell", "vehicle"], "hold": HOLDS, "note": [None, "a"], "log": ENTRIES},
     "medical": {"allergies": [None, ["a"], ["b", "a"]], "injuries": ENTRIES},
+    "use-of-force": {"subject_injury": ["none", "severe", "added-later"], "account": ["a", "b"]},
     "stop-search": {"outcome": [None, "arrest", "added-later"], "grounds": ["a", "b"]},
     "suspect": {"claimed": HOLDS, "markers": MARKERS, "log": ENTRIES},
     "protection-plan": {"status": ["active", "ended"], "begun_at": [1, 2], "actions": ENTRIES},

@@ -11,6 +11,7 @@ from schemas.kinds.briefing import Briefing
 from schemas.kinds.callback import CallBackSample
 from schemas.kinds.claims import Hold
 from schemas.kinds.cohort import Cohort
+from schemas.kinds.force import UseOfForce
 from schemas.kinds.inbox import Candidate, Decision, Escalation, InboxItem
 from schemas.kinds.incident import Incident
 from schemas.kinds.medical import Medical
@@ -50,6 +51,7 @@ __all__ = [
     "StopSearch",
     "Suspect",
     "Token",
+    "UseOfForce",
     "kind_named",
     "retention_group",
     "spec_of",

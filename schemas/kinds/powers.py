@@ -138,12 +138,13 @@ class SearchReview(msgspec.Struct, frozen=True, kw_only=True):
     finding: Note
 
 
-_STANDS: Final = Asks(
+STANDS: Final = Asks(
     roles=(Role.SUPERVISOR,),
     within_ms=DAY_MS,
     then=(Role.SUPERINTENDENT,),
-    safe_because="What was written at the time stands, so that no reason for a search is made up afterwards.",
+    safe_because="What was written at the time stands, so that no reason for what was done is made up afterwards.",
 )
+"""Of what an officer writes down about a power that they used."""
 
 
 @record_kind(
@@ -182,17 +183,17 @@ class StopSearch(Kind, frozen=True, kw_only=True):
         compartment: slug of the compartment that it is closed in.
     """
 
-    searched_at: Annotated[MillisInt, once, _STANDS]
+    searched_at: Annotated[MillisInt, once, STANDS]
     area: Annotated[
         SlugText,
         latest,
         writes(*SUPERVISING, because="Another area takes the search out of the sight of those who review it now."),
     ]
-    officer: Annotated[OfficerText, once, _STANDS]
+    officer: Annotated[OfficerText, once, STANDS]
     searched: Annotated[Searched, latest]
-    power: Annotated[SlugText, once, _STANDS]
-    object: Annotated[SlugText, once, _STANDS]
-    grounds: Annotated[Note, once, _STANDS]
+    power: Annotated[SlugText, once, STANDS]
+    object: Annotated[SlugText, once, STANDS]
+    grounds: Annotated[Note, once, STANDS]
     authority: Annotated[Line | None, latest] = None
     location: Annotated[Line | None, latest] = None
     position: Annotated[Position | None, latest] = None
@@ -202,7 +203,7 @@ class StopSearch(Kind, frozen=True, kw_only=True):
     self_ethnicity: Annotated[Ethnicity | None, latest] = None
     officer_ethnicity: Annotated[EthnicGroup | None, latest] = None
     told: Annotated[tuple[Told, ...], tags] = ()
-    clothing: Annotated[Clothing | None, once, _STANDS] = None
+    clothing: Annotated[Clothing | None, once, STANDS] = None
     outcome: Annotated[SlugText | None, latest] = None
     linked: Annotated[bool | None, latest] = None
     incident: Annotated[RecordText | None, latest] = None

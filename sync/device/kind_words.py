@@ -25,6 +25,7 @@ from schemas.kinds import (
     Resource,
     StopSearch,
     Suspect,
+    UseOfForce,
 )
 
 
@@ -61,6 +62,7 @@ TOLD: Final[dict[type[Kind], KindWords]] = {
     BriefingReceipt: _row("receipts", "officer device", "on_device_at opened_at acknowledged_at"),
     Cohort: _row("cohorts", "title mission", "mission title"),
     StopSearch: _row("searches", "power object location", "searched_at power object outcome"),
+    UseOfForce: _row("force", "account location", "used_at officer subject_injury"),
     Alarm: _row("warnings", "words key", "raised_at due_at what subject_kind"),
 }
 """Kind -> its words."""

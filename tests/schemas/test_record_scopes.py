@@ -48,6 +48,7 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     },
     "cohort": {"mission": SLUGS},
     "stop-search": {"area": SLUGS, "compartment": st.none() | SLUGS},
+    "use-of-force": {"area": SLUGS, "compartment": st.none() | SLUGS},
     "receipt": {"officer": st.sampled_from(["WM1", "WM.2"]), "closed": st.lists(CLOSED, max_size=3)},
     "resource": {"home": AUDIENCES, "category": st.sampled_from(["cell", "vehicle", "call-sign"])},
     "suspect": {"area": SLUGS},
@@ -67,6 +68,8 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
 """Kind -> the fields that its scopes may depend on, and what may be in them."""
 PLAIN: Final[dict[str, Any]] = {
     "searched_at": 1,
+    "used_at": 1,
+    "account": "x",
     "searched": "person",
     "power": "x",
     "object": "x",
