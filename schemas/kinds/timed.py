@@ -6,6 +6,8 @@ record's values alone, on every device.
 """
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -64,9 +66,43 @@ C = TypeVar("C", bound=Corrigible)
 def standing(entries: tuple[C, ...]) -> tuple[C, ...]:
     """The entries that hold, by when they happened: without what was corrected or taken back.
 
+    What a correction replaced holds again once that correction is itself taken back: the wrong entry was corrected, and
+    saying so must leave no hole.
+
     Args:
         entries: of one field, in any order.
     """
-    gone = {one.corrects for one in entries}
-    held = [one for one in entries if not one.in_error and one.ref() not in gone]
+    out = gone((one.ref(), one.corrects, one.in_error is True) for one in entries)
+    held = [one for one in entries if not one.in_error and one.ref() not in out]
     return tuple(sorted(held, key=lambda one: (one.happened(), one.ref())))
+
+
+def gone(said: Iterable[tuple[EntryRef, EntryRef | None, bool]]) -> frozenset[EntryRef]:
+    """The names of the entries that no longer hold.
+
+    A name covers what its entry corrects, so corrections form no ring: those that nobody corrects are settled first.
+
+    Args:
+        said: of every entry: its name, the one that it corrects, and whether it only takes that one back.
+    """
+    by_name: defaultdict[EntryRef, list[tuple[EntryRef | None, bool]]] = defaultdict(list)
+    waiting: defaultdict[EntryRef, int] = defaultdict(int)
+    for name, target, takes_back in said:
+        by_name[name].append((target, takes_back))
+        if target is not None:
+            waiting[target] += 1
+    void: set[EntryRef] = set()
+    replaced: set[EntryRef] = set()
+    ready = [name for name in by_name if not waiting[name]]
+    while ready:
+        name = ready.pop()
+        for target, takes_back in by_name[name]:
+            if target is None or target not in by_name:
+                continue
+            # What was taken back does nothing any more; a correction that was itself corrected still replaces.
+            if name not in void and not (takes_back and name in replaced):
+                (void if takes_back else replaced).add(target)
+            waiting[target] -= 1
+            if not waiting[target]:
+                ready.append(target)
+    return frozenset(void | replaced)

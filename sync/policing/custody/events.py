@@ -5,7 +5,6 @@ of them alone. An entry that a later one corrects or withdraws stays in the reco
 correction itself is withdrawn, what it had replaced holds again (PACE Code C 2: nothing is overwritten).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -13,6 +12,7 @@ import msgspec
 
 from schemas.ids import Millis
 from schemas.kinds.detention import DetentionEvent, Step, ref
+from schemas.kinds.timed import gone
 
 _PLACE: Final = {
     **{step: 2 * at for at, step in enumerate(Step)},
@@ -90,30 +90,6 @@ def held(entries: Iterable[DetentionEvent], now: Millis) -> Held:
 
 
 def _standing(entries: Sequence[DetentionEvent]) -> list[DetentionEvent]:
-    """The entries that nothing in force corrects or withdraws.
-
-    An entry's name covers what it corrects, so corrections form no ring: those that nobody corrects are settled first.
-    """
-    by_ref = defaultdict(list)
-    for event in entries:
-        by_ref[ref(event)].append(event)
-    against = defaultdict(list)
-    for event in entries:
-        if event.corrects in by_ref:
-            against[event.corrects].append(event)
-    waiting = {name: len(against[name]) for name in by_ref}
-    void: set[str] = set()
-    replaced: set[str] = set()
-    ready = [name for name, left in waiting.items() if left == 0]
-    while ready:
-        name = ready.pop()
-        for event in by_ref[name]:
-            target = event.corrects
-            if target not in by_ref or target is None:
-                continue
-            if name not in void and not (event.what is Step.WITHDRAWN and name in replaced):
-                (void if event.what is Step.WITHDRAWN else replaced).add(target)
-            waiting[target] -= 1
-            if waiting[target] == 0:
-                ready.append(target)
-    return [one for one in entries if one.what is not Step.WITHDRAWN and ref(one) not in void | replaced]
+    """The entries that nothing in force corrects or withdraws."""
+    out = gone((ref(one), one.corrects, one.what is Step.WITHDRAWN) for one in entries)
+    return [one for one in entries if one.what is not Step.WITHDRAWN and ref(one) not in out]

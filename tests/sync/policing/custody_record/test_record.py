@@ -177,6 +177,26 @@ def test_what_was_entered_in_error_is_taken_back() -> None:
     assert standing((wrong, right, error)) == (right,)
 
 
+def test_a_correction_that_is_taken_back_gives_back_what_it_replaced() -> None:
+    """The wrong entry was corrected: saying so leaves no hole, and taking that back in turn corrects again."""
+    first = care(10)
+    second = care(20, corrects=first.ref())
+    back = care(30, in_error=True, corrects=second.ref())
+    assert standing((back, first, second)) == (first,)
+    again = care(40, in_error=True, corrects=back.ref())
+    assert standing((first, again, second, back)) == (second,)
+    instead = care(35, corrects=back.ref())
+    assert standing((first, second, back, instead)) == (second, instead)
+
+
+def test_a_long_chain_of_corrections_ends_at_the_last() -> None:
+    """As many as a field may hold: each corrects the one before."""
+    chain = [care(0)]
+    for n in range(1_023):
+        chain.append(care(n + 1, corrects=chain[-1].ref()))
+    assert standing(tuple(reversed(chain))) == (chain[-1],)
+
+
 def test_an_entry_has_the_name_that_every_program_gives_it() -> None:
     """It comes from what it is about and when, and from nothing that a newer program adds."""
     one = care(10, note="A sandwich.")
