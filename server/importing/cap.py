@@ -124,10 +124,12 @@ def parse(raw: bytes, name: str = "alert", words: Words = WEST_MIDLANDS_WORDS) -
         "issued_at": sent,
         "priority": _priority(kind, infos).value,
     }
-    begins = info.maybe_time("onset") or info.maybe_time("effective")
-    values |= {"valid_from": begins} if begins is not None else {}
     ends = [end for one in infos if (end := one.maybe_time("expires")) is not None]
     values |= {"expires_at": max(ends)} if ends else {}
+    # Section 3.2.2: the alert holds from `effective` on; `onset` is when what it warns of begins, which may be days
+    # later and after the alert's own end. Officers are told before the storm, and its beginning stands in the text.
+    begins = info.maybe_time("effective")
+    values |= {"valid_from": begins} if begins is not None and all(begins < end for end in ends) else {}
     if alert.text("scope") == "Restricted":
         caveat = alert.maybe("restriction", "Not for the public.")
         values |= {"classification": Classification.OFFICIAL_SENSITIVE.value, "handling": _line(caveat)}
@@ -212,10 +214,12 @@ def _body(alert: _Part, info: _Part) -> str:
     """What happened, what to do, where, and who says so."""
     areas = ", ".join(text for part in info.parts("area") for text in part.texts("areaDesc"))
     weight = ", ".join(f"{element} {info.text(element)}" for element in _INFO_VALUES)
+    onset = info.maybe("onset") if info.maybe_time("onset") is not None else ""
     told = [
         info.maybe("description"),
         info.maybe("instruction"),
         f"Where: {areas}." if areas else "",
+        f"Expected from {onset[:10]} {onset[11:16]} (UTC{onset[19:]})." if onset else "",
         f"{info.text('event')}: {weight}.",
         f"Says {info.maybe('senderName') or alert.text('sender')}, in alert {alert.text('identifier')}.",
         f"Contact: {info.maybe('contact')}" if info.maybe("contact") else "",

@@ -36,6 +36,13 @@ _CIVIC: Final = ("HNO", "HNS", "PRD", "RD", "STS", "A4", "A3", "A2", "A1", "PC")
 _AREAS: Final = {name.casefold(): name.lower() for name in WEST_MIDLANDS}
 _POINT: Final = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s+(-?\d+(?:\.\d+)?)")
 """GML, by EPSG:4326: latitude first."""
+_ASKED: Final = "first-contact"
+"""The rule that whoever speaks to a caller first asks about their vulnerability (`sync.policing.incidents.guards`)."""
+ASKED_ELSEWHERE: Final = (
+    "Taken over from {issuer}, who spoke to the caller. What they asked about vulnerability was not handed over: ask "
+    "them, or the caller."
+)
+"""What the log says of it."""
 Component = Mapping[str, Any]
 
 
@@ -119,6 +126,10 @@ class _Eido:
         people = list(self._callers())
         values |= {"people": people} if people else {}
         notes = [{"text": text[:_NOTE_CHARS_MAX]} for text in self._notes() if text]
+        # The caller spoke to others. What those asked is not in an EIDO, and nobody here was there to ask it.
+        notes += (
+            [{"text": ASKED_ELSEWHERE.format(issuer=issuer[:_LINE_CHARS_MAX]), "overrides": _ASKED}] if people else []
+        )
         values |= {"log": notes} if notes else {}
         return Draft(
             record=named_record_id(_SOURCE, identifier),

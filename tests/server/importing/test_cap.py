@@ -1,6 +1,7 @@
 """CAP alerts become briefings; what is none is refused with the place, and what is not for officers with the reason."""
 
 import functools
+import re
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_an_alert_becomes_a_briefing_that_can_be_written() -> None:
         assert words in briefing.body
     assert briefing.audience == ("area:birmingham",)
     assert (briefing.issued_at, briefing.valid_from, briefing.expires_at) == (
-        1_769_868_000_000, 1_769_868_300_000, 1_769_889_600_000,
+        1_769_868_000_000, None, 1_769_889_600_000,
     )  # fmt: skip
     assert briefing.priority is not None
     assert briefing.priority.value == "urgent"
@@ -63,6 +64,29 @@ def test_an_alert_becomes_a_briefing_that_can_be_written() -> None:
         spec_of(Briefing).fields[name].problem(value) is None
         for name, value in check.changed_fields(dict(found.values)).items()
     )
+
+
+def timed(**times: str) -> bytes:
+    """The invented alert with these times of its own."""
+    info = re.sub(r"<(onset|effective|expires)>[^<]*</\1>", "", INFO)
+    told = "".join(f"<{name}>{text}</{name}>" for name, text in times.items())
+    return alert(info=info.replace("<headline>", f"{told}<headline>", 1))
+
+
+def test_officers_are_told_before_what_they_are_warned_of_begins() -> None:
+    """The alert holds from when it says so, or at once; when the storm begins is told in its text."""
+    effective, onset, expires = "2026-01-31T15:00:00+00:00", "2026-02-02T06:00:00+01:00", "2026-01-31T23:00:00+00:00"
+    told = values(timed(effective=effective, onset=onset, expires=expires))
+    assert (told["valid_from"], told["expires_at"]) == (1_769_871_600_000, 1_769_900_400_000)
+    assert "Expected from 2026-02-02 06:00 (UTC+01:00)." in str(told["body"])
+    assert "valid_from" not in values(timed(onset=onset, expires=expires))
+
+
+def test_an_alert_that_says_it_ends_before_it_holds_is_shown_until_its_end() -> None:
+    """Whoever mixed up the two times meant to warn: it is not hidden, and no rule of briefings refuses it."""
+    told = values(timed(effective="2026-01-31T23:00:00+00:00", expires="2026-01-31T22:00:00+00:00"))
+    assert "valid_from" not in told
+    assert told["expires_at"] == 1_769_896_800_000
 
 
 def test_the_same_alert_is_the_same_record() -> None:

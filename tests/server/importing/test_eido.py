@@ -15,6 +15,9 @@ from schemas.kinds import Incident, spec_of
 from server.cli import main
 from server.importing import eido
 from sync import check
+from tests.server.api import client
+from tests.server.people import Caller
+from tests.server.running import Running
 
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/eido"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="the real EIDO messages are not beside this checkout")
@@ -77,6 +80,7 @@ def test_an_incident_is_read_and_can_be_written() -> None:
     assert [(one.part.value, one.telephone) for one in made.people] == [("caller", "+441214960000")]
     assert [entry.text for entry in made.log] == [
         "Two men fighting.", "A place is given by reference only, and was not fetched.",
+        eido.ASKED_ELSEWHERE.format(issuer="control.fire.example"),
     ]  # fmt: skip
     assert made.source == "EIDO urn:emergency:uid:incidentid:1:fire.example"
     fields = spec_of(Incident).fields
@@ -166,6 +170,24 @@ def test_the_command_refuses_one_and_takes_the_others(tmp_path: Path) -> None:
     assert "bad.json: holds no EIDO, but terminate" in done.output
     assert "1 already there" in CliRunner().invoke(main, arguments).output
     assert CliRunner().invoke(main, [*arguments, "--area", "No Area"]).exit_code != 0
+
+
+async def test_a_running_server_takes_it_in_as_its_files_do(server: Running, caller: Caller) -> None:
+    """Whoever imports was not at the telephone: that nobody here asked the caller is in the log."""
+    (draft,) = eido.parse(raw(incident()))
+    body = {"id": draft.record, "kind": draft.kind, "values": dict(draft.values)}
+    async with client(server, caller) as http:
+        answer = await http.post("/v1/records", json={"records": [body]})
+    assert answer.status_code == 200, answer.text
+    assert [one["outcome"] for one in answer.json()["records"]] == ["created"]
+
+
+def test_nobody_is_said_to_have_been_asked_where_nobody_called() -> None:
+    """The log speaks of a caller only where there is one."""
+    (draft,) = eido.parse(
+        raw(incident(personComponent=None, additionalDataComponent=None, locationComponent=[])), area="walsall"
+    )
+    assert FieldName("log") not in draft.values
 
 
 @real
