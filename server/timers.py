@@ -26,8 +26,8 @@ from server.store import Store
 from sync import merge
 from sync.merge import RecordState
 from sync.policing import alarms
-from sync.policing.due import Dues, Moment, come, next_moment
-from sync.policing.timetable import TIMETABLE, moments_of
+from sync.policing.due import Dues, Moment, come
+from sync.policing.timetable import TIMETABLE, moments_of, next_look
 
 _log = logging.getLogger(__name__)
 _SETTINGS = spec_of(ForceSettings).name
@@ -83,7 +83,7 @@ class Timers(FallingDue):
         found = self._moments(state, now)
         if come(found, now, ()) or alarms.no_longer_due(found, self._open.get(state.id, {})):
             return now
-        return next_moment(found, now)
+        return next_look(state, found, now)
 
     def _note_alarm(self, name: RecordId, alarm: Alarm) -> Millis | None:
         of_subject = self._open.setdefault(alarm.subject, {})
@@ -131,7 +131,7 @@ class Timers(FallingDue):
                 await self._write(one.alarm, _due_again)
         for name in alarms.no_longer_due(found, self._open.get(record, {})):
             await self._write(name, functools.partial(_over, now))
-        self._at(record, next_moment(found, now))
+        self._at(record, next_look(state, found, now))
 
     async def _escalate(self, name: RecordId) -> None:
         def says(state: RecordState | None) -> Mapping[FieldName, Any]:

@@ -1,6 +1,6 @@
 """What falls due in which kind of record: every rule of time in one table, for the timers of server and handheld."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from schemas.ids import Millis
@@ -10,7 +10,8 @@ from sync.merge import RecordState
 from sync.policing.briefings import dues as briefing_dues
 from sync.policing.custody import dues as custody_dues
 from sync.policing.custody import dues_checks
-from sync.policing.due import Due, Dues, Moment, What, moments
+from sync.policing.custody.to_come import next_to_count
+from sync.policing.due import Due, Dues, Moment, What, moments, next_moment
 from sync.policing.incidents import dues as incidents
 from sync.policing.incidents import protection
 
@@ -46,6 +47,8 @@ TIMETABLE: Final[Mapping[str, tuple[Dues, ...]]] = {
     "protection-plan": (protection.dues,),
 }
 """Record kind -> what falls due in such a record."""
+TO_COME: Final[Mapping[str, Callable[[Kind, Millis], Millis | None]]] = {"custody-booking": next_to_count}
+"""Record kind -> when something in such a record begins to count that does not yet, and may fall due by it."""
 
 
 def moments_of(
@@ -74,3 +77,18 @@ def moments_of(
         except Exception as error:  # noqa: BLE001  whatever is wrong with it
             report(error, f"{state.spec.name} {state.id}")
     return moments(state.id, found)
+
+
+def next_look(state: RecordState, found: Iterable[Moment], now: Millis) -> Millis | None:
+    """When a record is to be looked at again (ms since 1970); None when not before it changes.
+
+    At its next warning, or when something in it begins to count by which another warning comes.
+
+    Args:
+        state: the record.
+        found: as `moments_of` gives them.
+        now: the clock (ms since 1970).
+    """
+    to_come = TO_COME.get(state.spec.name)
+    times = (next_moment(found, now), None if to_come is None else to_come(state.build(), now))
+    return min((at for at in times if at is not None), default=None)

@@ -22,7 +22,7 @@ from server.falling_due import LOOK_MS_MAX, RETRY_MS
 from server.office import Draft, Office
 from server.timers import Timers
 from sync import merge
-from sync.policing import alarms
+from sync.policing import alarms, timetable
 from sync.policing.due import LATE_MS_MAX, Due, Dues
 from tests.due_times import HOUR, MINUTE, REVIEW_EVERY_MS, TIMETABLE, WITHIN_MS, review_dues
 from tests.server.hands import Hands
@@ -342,6 +342,28 @@ async def test_an_alarm_that_was_over_waits_again_when_it_is_due_again(post: Pos
     await post.hands.tick()
     assert (await post.one(alarm_of(0))).open
     assert len(await post.all()) == 1
+
+
+async def test_an_entry_that_bears_a_time_to_come_counts_from_then_on(post: Post) -> None:
+    """Back from hospital in two minutes, by a watch that stood fast: checks fall due, though nothing is written since.
+
+    The moment is looked at by itself, and not when somebody is next asked after a person in hospital.
+    """
+    post.timetable = timetable.TIMETABLE
+    await post.start_again()
+    back = NOW + 2 * MINUTE
+    steps = [
+        {"what": "arrival", "at": NOW - HOUR},
+        {"what": "left-for-hospital", "at": NOW - 20 * MINUTE},
+        {"what": "back-from-hospital", "at": back},
+    ]
+    await post.book(detention=steps)
+    await post.hands.tick()
+    assert {alarm.what for alarm in (await post.all()).values()} == set()
+    await post.at(back)
+    await post.at(back + HOUR)
+    checks = [alarm for alarm in (await post.all()).values() if alarm.what == "check"]
+    assert {(alarm.due_at, alarm.warn_ms) for alarm in checks} == {(back + HOUR, 0)}
 
 
 async def test_what_was_long_overdue_when_it_came_wakes_nobody(post: Post) -> None:
