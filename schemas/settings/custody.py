@@ -49,7 +49,9 @@ class CustodySettings(msgspec.Struct, frozen=True, kw_only=True):
         limit_warn_ms: the same, before detention must end.
         bail_warn_ms: the same, before bail must end.
         away_prompt_ms: how long after the last word from a hospital somebody is asked whether the person is back.
-        journey_prompt_ms: the same, after the person left the hospital, or was arrested for breach of bail.
+        journey_prompt_ms: the same, after the person left the hospital or for another suite, or was arrested for breach
+            of bail.
+        unclear_prompt_ms: how long status and steps may say two things of where a person is before somebody is asked.
         acknowledge_ms: how long there is to acknowledge such a warning before more people are told.
     """
 
@@ -78,4 +80,5 @@ class CustodySettings(msgspec.Struct, frozen=True, kw_only=True):
     bail_warn_ms: tuple[int, ...] = (14 * DAY_MS, 7 * DAY_MS, DAY_MS, 0)
     away_prompt_ms: int = 4 * HOUR_MS
     journey_prompt_ms: int = HOUR_MS
+    unclear_prompt_ms: int = 10 * MINUTE_MS
     acknowledge_ms: int = 10 * MINUTE_MS

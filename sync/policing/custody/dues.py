@@ -1,10 +1,11 @@
 """What falls due in a detention: the next review, the end of lawful detention or of bail, and word from outside.
 
-An absence that stops the detention clock and is not heard of again would stop it for ever. So while somebody is in
-hospital, or arrested on bail and not brought in, a person is asked; the answer is an entry, and the clock goes by it.
+An absence that stops the detention clock and is not heard of again would stop it for ever, and no check falls due of
+somebody who is not in the suite. So while somebody is in hospital, on the way, or arrested on bail and not brought in,
+a person is asked; so they are where status and steps say two things of where somebody is. The answer is an entry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemas.ids import Millis
@@ -15,11 +16,12 @@ from schemas.settings import Settings
 from sync.policing.custody import clocks, words
 from sync.policing.custody.clocks import Detention
 from sync.policing.custody.ranks import in_words
+from sync.policing.custody.record import Stay, Where, is_over, stays
 from sync.policing.custody.whereabouts import Place
 from sync.policing.due import LATE_MS_MAX, Due, What
 
 AWAY: Final = "away"
-"""Key of the due that asks after somebody in hospital, or arrested on bail."""
+"""Key of the dues that ask after somebody who is not in the suite, or may not be."""
 _REASON_CHARS_MAX: Final = 200
 """Of a reason in an alarm; the record has all of it."""
 _DESK: Final = (Role.CUSTODY_OFFICER,)
@@ -30,19 +32,24 @@ _ABOVE: Final = (Role.SUPERINTENDENT,)
 def dues(record: Kind, settings: Settings, now: Millis) -> Iterator[Due]:
     """What is still to come, or is overdue, in a custody booking; nothing once the person was released.
 
-    A booking that says it is over, of a program that records no steps, is taken at its word.
+    A booking that says it is over, of a program that records no steps, is taken at its word. Bail before charge has its
+    end all the same, whatever the status says: there is none for whoever is on bail.
     """
     if not isinstance(record, CustodyBooking):
         return
     found = clocks.of_booking(record, settings.custody, now)
-    if found.released_at is not None or record.status == BookingStatus.RELEASED:
+    if found.released_at is not None:
+        yield from _released(record, found, settings)
         return
     if found.place is Place.ON_BAIL:
         yield from _bail(found, settings)
         return
+    if is_over(record, now):
+        return
     yield from _review(found, settings)
     yield from _limit(found, settings)
     yield from _away(found, settings)
+    yield from _unseen(stays(record, now), found, settings)
 
 
 def _review(found: Detention, settings: Settings) -> Iterator[Due]:
@@ -109,6 +116,51 @@ def _away(found: Detention, settings: Settings) -> Iterator[Due]:
         within_ms=settings.custody.acknowledge_ms,
         words=told,
         source=source,
+    )
+
+
+def _unseen(there: Sequence[Stay], found: Detention, settings: Settings) -> Iterator[Due]:
+    """Nobody checks a person who is not in the suite: that they still are not is asked."""
+    if not there:
+        return
+    since, where = there[-1].since, there[-1].where
+    if found.place is Place.HOSPITAL:
+        if found.charged_at is not None:
+            after = settings.custody.journey_prompt_ms if found.travelling else settings.custody.away_prompt_ms
+            words = "Still in hospital, or on the way? If they are back, record when: no check falls due meanwhile."
+            yield _asked(Millis(found.last_word_at + after), words, settings)
+    elif where is Where.TRAVELLING and found.place is not Place.BAIL_ARREST:
+        words = "On the way to another suite? Record the arrival there: no check falls due meanwhile."
+        yield _asked(Millis(since + settings.custody.journey_prompt_ms), words, settings)
+    elif where is Where.HOSPITAL:
+        words = (
+            "In hospital or not? Status and steps say two things. Record when they left or came back, or set the "
+            "status: no check falls due meanwhile."
+        )
+        yield _asked(Millis(since + settings.custody.unclear_prompt_ms), words, settings)
+
+
+def _released(booking: CustodyBooking, found: Detention, settings: Settings) -> Iterator[Due]:
+    """A step says that they were released, perhaps one meant for somebody else, and the status that they are here."""
+    if found.released_at is None or booking.status == BookingStatus.RELEASED:
+        return
+    words = (
+        "Released or not? A step says so, and the status does not. Set the status, or withdraw the step: no check and "
+        "no review falls due meanwhile."
+    )
+    yield _asked(Millis(found.released_at + settings.custody.unclear_prompt_ms), words, settings)
+
+
+def _asked(at: Millis, words: str, settings: Settings) -> Due:
+    return Due(
+        what=What.CHECK,
+        key=AWAY,
+        at=at,
+        roles=_DESK,
+        then=(Role.REVIEWING_OFFICER,),
+        within_ms=settings.custody.acknowledge_ms,
+        words=words,
+        source="PACE Code C 9.3",
     )
 
 

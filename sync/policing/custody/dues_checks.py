@@ -9,12 +9,11 @@ from typing import Final
 
 from schemas.ids import Millis
 from schemas.kinds import CustodyBooking, Kind
-from schemas.kinds.booking import BookingStatus
 from schemas.roles import Role
 from schemas.settings import Settings
 from sync.policing.custody import care, checks, safety
 from sync.policing.custody.juveniles import held_unlawfully
-from sync.policing.custody.record import came_at, here_since, needs_adult
+from sync.policing.custody.record import came_at, here_since, is_over, needs_adult
 from sync.policing.custody.rights_given import Owed, came, owed
 from sync.policing.due import Due, What
 
@@ -27,7 +26,7 @@ CHILD: Final = "under-18"
 
 def dues(record: Kind, settings: Settings, now: Millis) -> Iterator[Due]:
     """What is still to come, or is overdue, in the care of one person."""
-    if not isinstance(record, CustodyBooking) or record.status == BookingStatus.RELEASED:
+    if not isinstance(record, CustodyBooking) or is_over(record, now):
         return
     yield from _safety(record, settings, now)
     if here_since(record, now) is None:

@@ -5,7 +5,7 @@ say two things (the status says hospital, the steps of the detention do not), wh
 cared for: nobody counts as checked in a cell while anything says that they were not there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -87,11 +87,24 @@ def stays(booking: CustodyBooking, now: Millis, status_since: Millis | None = No
     arrived = booking.arrived_at
     if arrived is not None and arrived <= now and not any(one.where is Where.SUITE for one in found):
         found = sorted([Stay(arrived, Where.SUITE), *found], key=lambda one: one.since)
-    says = _STATUS.get(booking.status)
+    says = None if came_back(found) else _STATUS.get(booking.status)
     if says is not None and (not found or found[-1].where is not says):
         last = found[-1].since if found else Millis(0)
         found.append(Stay(last if status_since is None else max(last, status_since), says))
     return tuple(found)
+
+
+def came_back(found: Sequence[Stay]) -> bool:
+    """Whether the person went out, on bail or released, and came back since.
+
+    A status that says that they were released is older than that: it is set once and never back.
+    """
+    return bool(found) and found[-1].where is not Where.OUT and any(one.where is Where.OUT for one in found)
+
+
+def is_over(booking: CustodyBooking, now: Millis) -> bool:
+    """Whether the booking says by its status that the person was released, and no step that they came back since."""
+    return booking.status == BookingStatus.RELEASED and not came_back(stays(booking, now))
 
 
 def where_at(found: Iterable[Stay], at: int) -> Where:

@@ -38,6 +38,11 @@ def booking(*lines: str, status: BookingStatus = BookingStatus.DETAINED) -> Cust
     )
 
 
+def due_of(found: Sequence[Due], what: What, key: str = "") -> Due | None:
+    """The one due of a kind."""
+    return next((one for one in found if (one.what, one.key) == (what, key)), None)
+
+
 def told(lines: Sequence[str], now: str, settings: Settings = DEFAULTS) -> dict[tuple[What, str], Due]:
     """What is due, by its kind and key."""
     found = list(dues(booking(*lines), settings, at(now)))
@@ -101,6 +106,51 @@ def test_somebody_is_asked_after_a_person_arrested_on_bail() -> None:
     assert found[What.DETENTION_LIMIT, ""].at == at("+3 10:00") + 25 * HOUR_MS
 
 
+@pytest.mark.parametrize(
+    ("lines", "status", "due", "words"),
+    [
+        (["11:00 transfer-left"], "detained", "12:00", "On the way to another suite"),
+        (["11:00 charged", "11:30 left-for-hospital"], "detained", "15:30", "Still in hospital"),
+        (["11:00 charged", "11:30 left-for-hospital", "12:00 left-hospital"], "detained", "13:00", "Still in hospital"),
+        ([], "hospital", "10:10", "Status and steps say two things"),
+        (
+            ["11:00 left-for-hospital", "13:00 back-from-hospital"],
+            "hospital",
+            "13:10",
+            "Status and steps say two things",
+        ),
+        (["13:00 released"], "detained", "13:10", "Released or not?"),
+    ],
+)
+def test_somebody_is_asked_where_a_person_is_whom_nobody_checks(
+    lines: list[str], status: str, due: str, words: str
+) -> None:
+    """Whatever keeps checks from falling due is not left to stand: a journey, a charge, two words for one thing."""
+    found = list(dues(booking(*IN, *lines, status=BookingStatus(status)), DEFAULTS, at("13:30")))
+    asked = due_of(found, What.CHECK, AWAY)
+    assert asked is not None
+    assert (asked.at, asked.roles, asked.then) == (at(due), (Role.CUSTODY_OFFICER,), (Role.REVIEWING_OFFICER,))
+    assert words in asked.words
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ([], "detained"),
+        (["11:00 left-for-hospital"], "hospital"),
+        (["11:00 left-for-hospital", "13:00 back-from-hospital"], "detained"),
+        (["11:00 transfer-left", "13:00 transfer-arrived"], "detained"),
+        (["13:00 released"], "released"),
+        (["13:00 bailed"], "released"),
+        (["13:00 bailed", "13:10 bail-arrest"], "detained"),
+    ],
+)
+def test_where_a_person_is_is_not_asked_when_it_is_known(lines: list[str], status: str) -> None:
+    """Of an uncharged person in hospital, or arrested on bail, the detention clock has it asked."""
+    found = list(dues(booking(*IN, *lines, status=BookingStatus(status)), DEFAULTS, at("13:30")))
+    assert due_of(found, What.CHECK, AWAY) is None
+
+
 def test_a_limit_that_passed_before_hospital_is_still_told() -> None:
     """The clock stands still over the limit."""
     found = told([*IN, "+1 11:00 left-for-hospital"], "+1 12:00")
@@ -136,6 +186,19 @@ def test_on_bail_only_the_end_of_bail_is_due() -> None:
     assert "ends with 14 April 2025 (3 months): decide, or have it extended by an inspector" in (
         found[What.BAIL_LIMIT, ""].words
     )
+
+
+def test_bail_ends_whatever_the_status_says() -> None:
+    """There is no status for whoever is on bail: the desk that says released must hear of the limit all the same."""
+    found = list(dues(booking(*IN, "12:00 bailed", status=BookingStatus.RELEASED), DEFAULTS, at("13:00")))
+    assert [(one.what, one.at) for one in found] == [(What.BAIL_LIMIT, at("2025-04-15 00:00"))]
+
+
+def test_who_comes_back_on_bail_is_in_detention_whatever_the_status_says() -> None:
+    """Released was said when they went on bail, and is never unsaid: both clocks go on with the return."""
+    lines = (*IN, "12:00 bailed", "+1 12:00 bail-return", "+1 12:10 authorised")
+    found = list(dues(booking(*lines, status=BookingStatus.RELEASED), DEFAULTS, at("+1 13:00")))
+    assert {one.what for one in found} == {What.REVIEW, What.DETENTION_LIMIT}
 
 
 def test_bail_of_the_last_step_has_no_further_one() -> None:

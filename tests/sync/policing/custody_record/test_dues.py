@@ -174,6 +174,13 @@ EXTENSION = {
 }
 
 
+def test_whoever_comes_back_on_bail_is_checked_again() -> None:
+    """Also where the status still says that they were released when they went."""
+    back = [step("arrival", 0), step("bailed", 60), step("bail-return", 3 * HOUR)]
+    assert found(4 * HOUR, detention=back, status="released")[What.CHECK, ""] == 4 * HOUR
+    assert found(2 * HOUR, detention=back, status="released") == {}
+
+
 def test_the_section_136_clock_runs_from_the_first_place_of_safety() -> None:
     """Row: mental-health triage and s.136 clock. 24 hours; a hospital that they came to first counts."""
     due = {one.what: one for one in told(basis="section-136")}[What.PLACE_OF_SAFETY]

@@ -98,6 +98,8 @@ def test_a_step_that_is_to_come_or_taken_back_moves_nobody() -> None:
         ({"detention": [step("arrival", 0), step("transfer-left", 30), step("transfer-arrived", 50)]}, 50),
         ({"detention": [], "arrived_at": at(-5)}, -5),
         ({"detention": [], "status": "released"}, None),
+        ({"detention": [step("arrival", 0), step("bailed", 30), step("bail-return", 50)], "status": "released"}, 50),
+        ({"detention": [step("arrival", 0), step("bailed", 30)], "status": "released"}, None),
         ({"detention": [], "detention_authorised_at": at(7)}, 7),
         ({"detention": []}, -30),
     ],
