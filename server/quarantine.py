@@ -4,6 +4,9 @@ An officer's right to a record ended while edits to it were unsent, or they wrot
 may see the record lists such edits, opens one (a consultation, which is logged before anything is told), and adopts it
 or discards it, with a reason. What was sealed stays in the journal whatever is decided, until its record is erased
 (`server.filing`).
+
+An edit may have been taken in after all: its device sealed it before it was told so. That one stands in its record, and
+nobody is asked about it.
 """
 
 import asyncio
@@ -13,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas import scopes
-from schemas.codec import decode_row
+from schemas.codec import decode_op, decode_row
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, ScopeName
 from schemas.kinds import CustodyBooking, Incident, kind_named, spec_of
@@ -116,7 +119,7 @@ class Quarantine:
                 if kept.body is None or await self._store.entry(SETTLED, kept.key) is not None:
                     continue
                 edit = self._opened(kept)
-                if not seen.isdisjoint(await self._scopes(edit)):
+                if not seen.isdisjoint(await self._scopes(edit)) and not await self._stands(kept):
                     yield edit
 
     async def look(self, key: str, by: OfficerId, why: str, standing: Standing) -> Edit:
@@ -175,7 +178,18 @@ class Quarantine:
         settled = await self._store.entry(SETTLED, key)
         if settled is not None:
             raise SettledError(f"edit {key} in quarantine is decided already")
+        kept = await self._store.entry(QUARANTINE, key)
+        if kept is not None and await self._stands(kept):
+            raise SettledError(
+                f"edit {key} in quarantine stands in its record: it had come before its author's right ended"
+            )
         return edit
+
+    async def _stands(self, kept: KeptEntry) -> bool:
+        """Whether the edit is an op that was taken in, of which its device was not told before it sealed it."""
+        edit = None if kept.body is None else unsealed(_EDIT.decode(kept.body), self._authority.keys)
+        op = await self._store.op(edit.device, edit.n) if isinstance(edit, Op) else None
+        return op is not None and op.result.status == "durable" and decode_op(op.body) == edit
 
     async def _found(self, key: str, seen: frozenset[ScopeName]) -> Edit:
         kept = await self._store.entry(QUARANTINE, key)

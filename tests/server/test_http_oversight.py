@@ -14,6 +14,7 @@ from schemas.ops import Op
 from schemas.roles import Role
 from server import intake
 from server.alarms import Alarm
+from server.commits import Submission
 from server.intake import alarm_entry, sealed_entries
 from server.logbook import QUARANTINE
 from server.office import Draft as Record
@@ -49,9 +50,9 @@ def values(**more: object) -> dict[FieldName, object]:
     return {FieldName(name): value for name, value in base.items()}
 
 
-async def quarantined(server: Running, n: int, record: str, author: str = "WM7", **changes: object) -> None:
-    """Have an officer's device hand over an edit that it could not send."""
-    op = Op(
+def edit(n: int, record: str, author: str = "WM7", **changes: object) -> Op:
+    """An edit that an officer made on a handheld."""
+    return Op(
         device=DeviceId("hh-7"),
         n=OpNumber(n),
         record=RecordId(record),
@@ -63,6 +64,11 @@ async def quarantined(server: Running, n: int, record: str, author: str = "WM7",
         changes={FieldName(name): value for name, value in changes.items()},
         why="seen from the bridge",
     )
+
+
+async def quarantined(server: Running, n: int, record: str, author: str = "WM7", **changes: object) -> None:
+    """Have an officer's device hand over an edit that it could not send."""
+    op = edit(n, record, author, **changes)
     sealed = sealing.seal(encode(op), server.beatbook.authority.keys.seal_to)
     await server.beatbook.committer.commit(sealed_entries(DeviceId("hh-7"), OfficerId(author), [(n, sealed)]))
 
@@ -200,6 +206,24 @@ async def test_why_tells_what_was_there_until_when_and_whether_its_removal_is_co
     await server.beatbook.committer.commit(intake.receipt_entry(holder.seat, wiped))
     await server.beatbook.authority.gatekeeper.wiped(holder.seat, wiped.receipt)
     assert (await told())["wiped_at"] == server.clock.now + 70
+
+
+@pytest.mark.parametrize(("said", "listed"), [("On the bridge.", 0), ("On the towpath.", 1)], ids=["the same", "other"])
+async def test_an_edit_that_was_taken_in_is_not_asked_about(server: Running, said: str, listed: int) -> None:
+    """Its device sealed it before it was told: adopted, it would stand twice. Of another op of that number they are."""
+    taken = Submission(DeviceId("hh-7"), None, (encode(edit(1, ID.format(1), log=[{"text": "On the bridge."}])),))
+    (result,) = await server.beatbook.committer.commit(taken)
+    assert result.status == "durable"
+    await quarantined(server, 1, ID.format(1), log=[{"text": said}])
+    caller = await program(server, "WM1", [Role.SUPERVISOR], BIRMINGHAM)
+    (kept,) = await server.beatbook.store.journal(QUARANTINE, 0, 2)
+    async with client(server, caller) as http:
+        assert len((await http.get("/v1/quarantine")).json()["edits"]) == listed
+        verdict = {"key": kept.key, "why": "he saw it", "adopt": True}
+        answer = await http.post("/v1/quarantine/verdicts", json=verdict)
+        log = (await http.get(f"/v1/records/{ID.format(1)}", headers={"Beatbook-Reason": "the case"})).json()
+    assert answer.status_code == (200 if listed else 409), answer.text
+    assert [entry["text"] for entry in log["values"]["log"]].count(said) == 1
 
 
 async def test_an_edit_in_quarantine_is_listed_opened_and_adopted(server: Running) -> None:
