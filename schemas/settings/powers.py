@@ -64,6 +64,8 @@ class PowerSettings(msgspec.Struct, frozen=True, kw_only=True):
         search_objects: what is looked for.
         search_outcomes: how a search can end.
         clothing_authority: whether somebody must agree before more than outer clothing comes off.
+        same_force_ms: two reports by one officer about one person at one incident are taken for one within this time
+            (ms).
         map_points: the places that stand for all positions in what is published; none: the squares of a grid do.
         map_point_metres_max: a position further than that from every map point is left out.
         grid_metres: side of a square of the grid.
@@ -111,6 +113,7 @@ class PowerSettings(msgspec.Struct, frozen=True, kw_only=True):
         SearchOutcome("caution", "Caution (simple or conditional)"),
     )
     clothing_authority: bool = True
+    same_force_ms: Annotated[int, msgspec.Meta(ge=0)] = 10 * 60_000
     map_points: tuple[MapPoint, ...] = ()
     map_point_metres_max: Annotated[int, msgspec.Meta(ge=1)] = 20_000
     grid_metres: Annotated[int, msgspec.Meta(ge=100, le=100_000)] = 500

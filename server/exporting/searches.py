@@ -4,16 +4,14 @@ Source: data.police.uk, About (columns and location anonymisation) and its stop 
 is that of its `Date`, which is in UTC.
 """
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from schemas.errors import UsageError
 from schemas.kinds import StopSearch
 from schemas.kinds.powers import AgeRange, EthnicGroup, Ethnicity, Extent, Gender, Searched
 from schemas.settings.powers import PowerSettings
 from schemas.tokens import Token
+from server.exporting import cells
 from server.exporting.places import published
 
 COLUMNS: Final = (
@@ -33,8 +31,6 @@ COLUMNS: Final = (
     "Outcome linked to object of search",
     "Removal of more than just outer clothing",
 )
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _MIXED: Final = "Mixed/Multiple ethnic groups"
 _ASIAN: Final = "Asian/Asian British"
 _BLACK: Final = "Black/African/Caribbean/Black British"
@@ -95,57 +91,24 @@ def row(search: StopSearch, settings: PowerSettings) -> list[str]:
     outcomes = {one.code: one.words for one in settings.search_outcomes}
     more = None if search.clothing is None else search.clothing.extent is not Extent.OUTER
     return [
-        _word(TYPES, search.searched),
-        _moment(search.searched_at),
-        _said(search.operation is not None),
-        "" if search.operation is None else _line(search.operation),
+        cells.word(TYPES, search.searched),
+        cells.moment(search.searched_at),
+        cells.said(search.operation is not None),
+        "" if search.operation is None else cells.line(search.operation),
         "" if place is None else f"{place.latitude:.6f}",
         "" if place is None else f"{place.longitude:.6f}",
-        _word(GENDERS, search.gender),
-        _word(AGES, search.age_range),
-        _word(SELF_DEFINED, search.self_ethnicity),
-        _word(OFFICER_DEFINED, search.officer_ethnicity),
-        _line(powers.get(search.power, search.power)),
-        _line(objects.get(search.object, search.object)),
-        "" if search.outcome is None else _line(outcomes.get(search.outcome, search.outcome)),
-        _said(search.linked),
-        _said(more),
+        cells.word(GENDERS, search.gender),
+        cells.word(AGES, search.age_range),
+        cells.word(SELF_DEFINED, search.self_ethnicity),
+        cells.word(OFFICER_DEFINED, search.officer_ethnicity),
+        cells.line(powers.get(search.power, search.power)),
+        cells.line(objects.get(search.object, search.object)),
+        "" if search.outcome is None else cells.line(outcomes.get(search.outcome, search.outcome)),
+        cells.said(search.linked),
+        cells.said(more),
     ]
 
 
-def checked_month(text: str) -> str:
-    """A month, as in 2026-11.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if _MONTH.fullmatch(text) is None:
-        raise UsageError(f"month={text!r}: give a month, as in 2026-11")
-    return text
-
-
-def is_of(cells: list[str], month: str) -> bool:
+def is_of(row_cells: list[str], month: str) -> bool:
     """Whether a row is of a month."""
-    return cells[COLUMNS.index("Date")].startswith(f"{month}-")
-
-
-def _moment(at: int) -> str:
-    """A moment in UTC, to the second; "" for one that no calendar has, which a wrong clock may have written."""
-    try:
-        return (_EPOCH + timedelta(milliseconds=at)).isoformat(timespec="seconds")
-    except OverflowError:
-        return ""
-
-
-def _word(words: Mapping[Token, str], token: Token | None) -> str:
-    """A token as it is published; one that only a newer program knows as it is."""
-    return "" if token is None else words.get(token, str(token.value))
-
-
-def _said(value: bool | None) -> str:  # noqa: FBT001  it is the value that is told
-    return "" if value is None else str(value)
-
-
-def _line(text: str) -> str:
-    """Text as one line of characters that can be seen."""
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return row_cells[COLUMNS.index("Date")].startswith(f"{month}-")

@@ -1,5 +1,6 @@
 """Routes: records in the formats of others, to be published or to be put on a map."""
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
@@ -8,8 +9,9 @@ from starlette.responses import Response
 
 from schemas import scopes
 from schemas.ids import RecordId, RecordText, ScopeName
-from schemas.kinds import Incident, StopSearch
-from server.exporting import geojson, searches
+from schemas.kinds import Incident, Kind, StopSearch, UseOfForce
+from server.exporting import force, geojson, searches
+from server.exporting.cells import checked_month
 from server.http.callers import caller_of
 from server.http.consulting import listed
 from server.http.operations import AFTER_ID_MEANING, LIMIT_MEANING, Operation, after_id_of, limit_of
@@ -17,11 +19,11 @@ from server.http.problems import beatbook_of, reply
 from server.http.sight import READERS, page, walk
 
 
-class SearchRows(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of searches as they are published.
+class PublishedRows(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of records as they are published.
 
     Attributes:
-        columns: as data.police.uk has them.
+        columns: as they are published.
         rows: cell by cell; in the order in which they were first written down.
         next: pass it as `after` for the next page, also behind one without rows; null on the last one.
     """
@@ -62,25 +64,55 @@ async def export_incidents(request: Request) -> Response:
 
 async def export_searches(request: Request) -> Response:
     """A page of the month's stops and searches, in the columns of data.police.uk, without names or exact places."""
-    month = searches.checked_month(request.query_params.get("month", ""))
+    settings = beatbook_of(request).office.settings.powers
+
+    def cells(search: Kind) -> list[str] | None:
+        return searches.row(search, settings) if isinstance(search, StopSearch) else None
+
+    return await _published(request, "stop-search", cells, searches.is_of, searches.COLUMNS)
+
+
+async def export_force(request: Request) -> Response:
+    """A page of the month's uses of force, in the columns that forces publish, without names, accounts or places."""
+
+    def cells(report: Kind) -> list[str] | None:
+        return force.row(report) if isinstance(report, UseOfForce) else None
+
+    return await _published(request, "use-of-force", cells, force.is_of, force.COLUMNS)
+
+
+async def _published(
+    request: Request,
+    kind: str,
+    cells_of: Callable[[Kind], list[str] | None],
+    is_of: Callable[[list[str], str], bool],
+    columns: tuple[str, ...],
+) -> Response:
+    """A page of a month of a kind.
+
+    Args:
+        request: the request.
+        kind: which.
+        cells_of: what is published of a record; None of one that this program does not know.
+        is_of: whether such a row is of a month.
+        columns: of the rows.
+    """
+    month = checked_month(request.query_params.get("month", ""))
     limit, after = limit_of(request), after_id_of(request)
-    beatbook = beatbook_of(request)
-    found, behind = await page(walk(beatbook.store, "stop-search", caller_of(request), None, after), limit)
+    found, behind = await page(walk(beatbook_of(request).store, kind, caller_of(request), None, after), limit)
     taken: list[RecordId] = []
     rows: list[list[str]] = []
     for state in found:
-        search = state.build()
         # What is closed is published by nobody, whoever may see it.
-        if not isinstance(search, StopSearch) or any(map(scopes.closed, state.scopes())):
-            continue
-        cells = searches.row(search, beatbook.office.settings.powers)
-        if searches.is_of(cells, month):
+        cells = None if any(map(scopes.closed, state.scopes())) else cells_of(state.build())
+        if cells is not None and is_of(cells, month):
             taken.append(state.id)
             rows.append(cells)
     await listed(request, taken)
-    return reply(SearchRows(columns=searches.COLUMNS, rows=rows, next=behind))
+    return reply(PublishedRows(columns=columns, rows=rows, next=behind))
 
 
+MONTH: Final = {"month": "Which, as in 2026-11; needed.", "after": AFTER_ID_MEANING, "limit": LIMIT_MEANING}
 OPERATIONS: Final = (
     Operation(
         method="GET",
@@ -99,7 +131,15 @@ OPERATIONS: Final = (
         path="/v1/export/stop-search",
         handler=export_searches,
         who=READERS,
-        gives=SearchRows,
-        query={"month": "Which, as in 2026-11; needed.", "after": AFTER_ID_MEANING, "limit": LIMIT_MEANING},
+        gives=PublishedRows,
+        query=MONTH,
+    ),
+    Operation(
+        method="GET",
+        path="/v1/export/use-of-force",
+        handler=export_force,
+        who=READERS,
+        gives=PublishedRows,
+        query=MONTH,
     ),
 )

@@ -14,6 +14,7 @@ from sync.policing.custody import guards as custody
 from sync.policing.guards import Beside, Breach, Guard, Look, breaches, in_words, nothing
 from sync.policing.incidents import guards as incidents
 from sync.policing.incidents import protection
+from sync.policing.powers import force
 from sync.policing.powers import guards as powers
 
 GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
@@ -23,6 +24,7 @@ GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
     "protection-plan": protection.GUARDS,
     "resource": incidents.RESOURCE_GUARDS,
     "stop-search": powers.GUARDS,
+    "use-of-force": force.GUARDS,
 }
 """Record kind -> its guards."""
 

@@ -141,6 +141,38 @@ async def test_the_command_writes_a_file_that_the_report_reads(server: Running, 
     assert lines["White"] == ["1", "0", "0", "0", "2000", "0.50", "1.00"]
 
 
+async def test_scrutiny_of_powers_export_has_both_kinds(server: Running, caller: Caller, tmp_path: Path) -> None:
+    """Row: scrutiny of powers export. Searches and uses of force, from the record over a file to the rates."""
+    await searched(server, 1, self_ethnicity="b2")
+    uses = [{"n": 1, "tactic": "taser-red-dotted", "effective": True}]
+    for number, values in (
+        (2, {"ethnicity": "black", "tactics": uses}),
+        (3, {"compartment": "larch"}),
+        (4, {"used_at": T0 - 31 * 86_400_000}),
+        (5, {"area": "sandwell"}),
+    ):
+        told = {FieldName(name): value for name, value in (LEAST["use-of-force"] | values).items()}
+        draft = Draft(record=RecordId(ID.format(number)), kind="use-of-force", values=told)
+        await server.beatbook.office.bring([draft], OfficerId("WM30012"))
+    folder = access(server, caller, tmp_path / "access")
+    people = tmp_path / "people.csv"
+    people.write_text("group,people\nWhite,2000\nBlack,500\n")
+    for power, count, word in (("stop-search", "1 searches", "searches"), ("use-of-force", "1 reports", "reports")):
+        out = tmp_path / f"{power}.csv"
+        given = (power, "--month", "2025-10", "--out", out, "--folder", folder, "--why", "Publishing")
+        assert await command(*given) == (0, f"{out}: {count}\n")
+        rates = ("--population", people, "--source", "Invented census")
+        code, said = await command("scrutiny", "--of", power, out, *rates)
+        assert (code, word in said, "Numbers of people: Invented census" in said) == (0, True, True)
+        lines = {line.split()[0]: line.split()[1:] for line in said.splitlines() if line.strip()}
+        assert lines["Black"][0] == "1"
+        assert lines["Black"][-3:] == ["500", "2.00", "-"]
+        code, said = await command(
+            "scrutiny", out, "--of", "stop-search" if power == "use-of-force" else "use-of-force"
+        )
+        assert (code, f"{out}: line 1: the columns must be" in said) == (1, True)
+
+
 async def test_the_report_refuses_what_it_cannot_reckon_with(tmp_path: Path) -> None:
     """Numbers without their source, and files of another form: one line that says what, and where."""
     out = tmp_path / "out.csv"

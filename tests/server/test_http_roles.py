@@ -52,6 +52,7 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/records/{record}/history": READS,
     "GET /v1/records/{record}/explanation": READS,
     "GET /v1/export/stop-search": READS,
+    "GET /v1/export/use-of-force": READS,
     "GET /v1/export/incidents.geojson": READS,
     "GET /v1/conflicts": frozenset({"auditor"}),
     "GET /v1/inbox": READS,

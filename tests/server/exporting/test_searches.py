@@ -12,6 +12,7 @@ from schemas.kinds import KINDS, StopSearch
 from schemas.kinds.powers import AgeRange, EthnicGroup, Ethnicity, Gender, Searched
 from schemas.settings.powers import PowerSettings
 from server.exporting import searches, tables
+from server.exporting.cells import checked_month
 from tests.examples import LEAST, T0
 
 SETTINGS = PowerSettings()
@@ -136,4 +137,4 @@ def test_a_month_is_that_of_the_published_date() -> None:
     assert searches.is_of(searches.row(search(searched_at=first - 1), SETTINGS), "2025-09")
     for wrong in ("", "2025-13", "2025-1", "2025-10\n", "2025-10-09"):
         with pytest.raises(UsageError, match="as in 2026-11"):
-            searches.checked_month(wrong)
+            checked_month(wrong)
