@@ -108,7 +108,9 @@ def check_ops(
     kept = _stored_ops(database, {line.device for line in ledger.lines.values()})
     stored = kept - beside.refused
     texts = Counter(_words(records))
-    verdict.receipts, verdict.quarantined = beside.receipts, len(beside.quarantined)
+    verdict.receipts = beside.receipts
+    # What was on its way when its device sealed it stands, and nobody is asked about it.
+    verdict.quarantined = len(beside.quarantined.keys() - stored)
     for op, line in ledger.lines.items():
         name = split_op_id(op)
         sealed = beside.quarantined.get(name)

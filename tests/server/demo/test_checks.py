@@ -92,6 +92,15 @@ def test_an_op_in_quarantine_is_not_lost(tmp_path: Path, sealed: bytes, lost: in
     assert (verdict.ops_lost, verdict.quarantined) == (lost, 1)
 
 
+def test_an_op_that_stands_is_not_counted_as_quarantined(tmp_path: Path) -> None:
+    """Its device sealed it before it was told that it had come."""
+    verdict = Verdict()
+    name, text = (DeviceId("hh-001"), 1), f"On scene ({WORD})"
+    kept = Kept(quarantined={name: text.encode()})
+    checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(text), database_of(tmp_path, name), kept)
+    assert (verdict.ops_lost, verdict.ops_twice, verdict.quarantined) == (0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("quarantined", "lost"),
     [({(DeviceId("hh-001"), 1): f"On scene ({WORD})".encode()}, []), ({}, ["refused, and not in quarantine"])],
