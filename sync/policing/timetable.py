@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from schemas.ids import Millis
-from schemas.kinds import InboxItem, Kind
+from schemas.kinds import CustodyBooking, InboxItem, Kind
 from schemas.settings import Settings
 from sync.merge import RecordState
 from sync.policing.briefings import dues as briefing_dues
 from sync.policing.custody import dues as custody_dues
 from sync.policing.custody import dues_checks
+from sync.policing.custody.checks import credible
 from sync.policing.custody.to_come import next_to_count
 from sync.policing.due import Due, Dues, Moment, What, moments, next_moment
 from sync.policing.incidents import dues as incidents
@@ -70,13 +71,24 @@ def moments_of(
         timetable: kind -> rules.
     """
     found: list[Due] = []
-    record = state.build()
+    record = as_counted(state, settings)
     for dues in timetable.get(state.spec.name, ()):
         try:
             found += dues(record, settings, now)
         except Exception as error:  # noqa: BLE001  whatever is wrong with it
             report(error, f"{state.spec.name} {state.id}")
     return moments(state.id, found)
+
+
+def as_counted(state: RecordState, settings: Settings) -> Kind:
+    """A record as the rules of time see it: without what counts for nothing by who entered it, and when.
+
+    Args:
+        state: the record.
+        settings: the force's.
+    """
+    record = state.build()
+    return credible(state, record, settings.care) if isinstance(record, CustodyBooking) else record
 
 
 def next_look(state: RecordState, found: Iterable[Moment], now: Millis) -> Millis | None:

@@ -6,6 +6,7 @@ entry time kept while the check itself was late. A check that arrives by a merge
 with what is wrong with it, and does not count.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -101,7 +102,7 @@ def contradicts(check: Check, found: Sequence[Stay], settings: CareSettings) -> 
 
 
 def counting(booking: CustodyBooking, settings: Settings, now: Millis) -> tuple[Check, ...]:
-    """The checks that count, in order of when they were made. See `account` for what their stamps tell beside."""
+    """The checks that count, in order of when they were made. What their stamps tell beside: `account`, `credible`."""
     found = stays(booking, now)
     return tuple(
         one for one in standing(booking.checks) if one.checked_at <= now and not contradicts(one, found, settings.care)
@@ -169,6 +170,30 @@ def account(state: RecordState, settings: Settings, now: Millis, others: Iterabl
     ]
 
 
+def credible(state: RecordState, booking: CustodyBooking, settings: CareSettings) -> CustodyBooking:
+    """A booking without the checks that only their stamps give away, for rules that look at its values alone.
+
+    A check that came with others in one change, or before its time, must not keep the next one from falling due.
+
+    Args:
+        state: the booking's record, with who entered what.
+        booking: what it says.
+        settings: the force's.
+    """
+    entries = state.cells.get(CHECKS, Cell()).entries
+    together = Counter(entry.stamp.op for entry in entries)
+    kept = tuple(
+        check
+        for entry, check in zip(entries, booking.checks, strict=True)
+        if together[entry.stamp.op] == 1 and not _to_come(entry, check, settings)
+    )
+    return booking if len(kept) == len(booking.checks) else msgspec.structs.replace(booking, checks=kept)
+
+
+def _to_come(entry: Entry, check: Check, settings: CareSettings) -> bool:
+    return check.checked_at > entry.stamp.ms + settings.early_entry_ms
+
+
 def _seen(
     entry: Entry,
     check: Check,
@@ -180,13 +205,12 @@ def _seen(
     copied: bool,
 ) -> Seen:
     stamp = entry.stamp
-    entered = stamp.ms
-    late = entered - check.checked_at
+    late = stamp.ms - check.checked_at
     flags = {
         Flag.ELSEWHERE: contradicts(check, found, settings),
         Flag.BULK: sum(one.stamp.op == stamp.op for one in among) > 1,
         Flag.COPIED: copied,
-        Flag.TO_COME: check.checked_at > entered + settings.early_entry_ms,
+        Flag.TO_COME: _to_come(entry, check, settings),
         Flag.CORRECTED: check not in held,
     }
     return Seen(

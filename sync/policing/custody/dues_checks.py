@@ -76,7 +76,10 @@ def _checks(booking: CustodyBooking, settings: Settings, now: Millis) -> Iterato
 
 def _right(one: Owed, settings: Settings) -> Due:
     name = str(one.right.value).replace("-", " ")
-    if one.delayed:
+    if one.unlawful:
+        words = f"The delay of a right cannot stand, for it lacks its authority, grounds or end: {name}. Give it now."
+        source = "PACE 1984 ss.56, 58; Code C annex B"
+    elif one.delayed:
         words, source = f"The delay of a right ends: {name}. Give it now.", "PACE Code C annex B"
     elif one.with_adult:
         words, source = f"Give a right again, in the appropriate adult's presence: {name}.", "PACE Code C 3.17"

@@ -31,33 +31,44 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
         at: when at the latest (ms since 1970).
         with_adult: whether it is to be given again in the adult's presence.
         delayed: whether it was delayed, and the delay ends then.
+        unlawful: whether that delay lacks what it must have: then it has ended where it began.
     """
 
     right: Right
     at: Millis
     with_adult: bool = False
     delayed: bool = False
+    unlawful: bool = False
 
 
 def owed(booking: CustodyBooking, settings: Settings, now: Millis) -> tuple[Owed, ...]:
     """The rights that are still to be given, in the order of the Code."""
     entries = tuple(one for one in standing(booking.rights) if one.at <= now)
-    by = Millis(came_at(booking, now) + settings.care.rights_within_ms)
+    came_in = came_at(booking, now)
+    by = Millis(came_in + settings.care.rights_within_ms)
+    start = booking.relevant_time or came_in
     adult = arrived(booking.adults, now) if needs_adult(booking, settings, now) else None
     return tuple(
-        one for right in RIGHTS if (one := _owed(right, [e for e in entries if e.right == right], by, adult, settings))
+        one
+        for right in RIGHTS
+        if (one := _owed(right, [e for e in entries if e.right == right], by, adult, start, settings.care))
     )
 
 
-def _owed(right: Right, entries: list[RightEntry], by: Millis, adult: Millis | None, settings: Settings) -> Owed | None:
+def _owed(  # noqa: PLR0917  what is known of one right
+    right: Right, entries: list[RightEntry], by: Millis, adult: Millis | None, start: Millis, settings: CareSettings
+) -> Owed | None:
     delay = _running_delay(entries)
+    if delay is not None and delay.until is not None and delay_problem(delay, start, settings) is None:
+        return Owed(right=right, at=delay.until, delayed=True)
     if delay is not None:
-        return Owed(right=right, at=by if delay.until is None else delay.until, delayed=True)
+        # It came by a merge, or of a program that asks no rule: it delays nothing.
+        return Owed(right=right, at=Millis(delay.at), delayed=True, unlawful=True)
     if not any(one.step in _TOLD for one in entries):
         return Owed(right=right, at=by)
     again = [one for one in entries if one.adult_present and one.step in _TOLD]
     if adult is not None and not again:
-        return Owed(right=right, at=Millis(adult + settings.care.rights_within_ms), with_adult=True)
+        return Owed(right=right, at=Millis(adult + settings.rights_within_ms), with_adult=True)
     return None
 
 

@@ -13,7 +13,9 @@ from sync import merge
 from sync.merge import RecordState
 from sync.policing.custody import checks
 from sync.policing.custody.checks import Flag, account, counting, late_in_words, next_check, next_rousing
+from sync.policing.due import What
 from sync.policing.rulebook import RuleError
+from sync.policing.timetable import moments_of
 from sync.replica import MemoryTables, Replica, WriteFacts
 from tests.sync.policing.custody_record.bookings import (
     BOOKING,
@@ -79,6 +81,26 @@ def test_a_check_from_the_future_does_not_count() -> None:
     """Of an author whose clock stood wrong by more than what is borne."""
     state = written(made(), op(1, {"checks": [check(30)]}, minutes=20), op(2, {"checks": [check(31)]}, minutes=30))
     assert flags(state) == [{"to-come"}, set()]
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [{"checks": [check(20), check(50)]}, {"checks": [check(55)]}],
+)
+def test_what_is_no_check_by_its_stamp_keeps_no_check_from_falling_due(pasted: dict[str, Any]) -> None:
+    """Two in one change, or one before its time: whatever program entered them, somebody is warned as if they were not.
+
+    Also once the time has come that such a check bears.
+    """
+    state = written(made(), op(1, pasted, minutes=50 if len(pasted["checks"]) > 1 else 20))
+
+    def warned(state: RecordState) -> set[int]:
+        found = moments_of(state, DEFAULTS, at(58), lambda error, where: pytest.fail(f"{error} at {where}"))
+        return {one.due.at for one in found if (one.due.what, one.due.key) == (What.CHECK, "")}
+
+    assert warned(state) == {at(HOUR)}
+    honest = written(state, op(2, {"checks": [check(57)]}, minutes=57))
+    assert warned(honest) == {at(57 + HOUR)}
 
 
 def test_the_same_note_on_two_detainees_is_flagged_on_both_and_counts() -> None:

@@ -17,6 +17,15 @@ from tests.sync.policing.custody_record.bookings import DAY, HOUR, NOON, at, boo
 
 AWAY = [step("arrival", 0), step("left-for-hospital", 30)]
 GIVEN = [{"at": at(5), "right": right, "step": "given"} for right in ("someone-informed", "legal-advice", "codes")]
+DELAY = {
+    "at": at(10),
+    "right": "legal-advice",
+    "step": "delayed",
+    "authority": "Supt. H. Redfern",
+    "rank": "superintendent",
+    "reason": "Evidence would be interfered with.",
+    "until": at(600),
+}
 ADULT = [
     {"at": at(20), "step": "asked", "name": "Kim Example"},
     {"at": at(70), "step": "arrived", "name": "Kim Example"},
@@ -82,13 +91,28 @@ def test_a_right_that_was_given_is_due_no_more(what: str) -> None:
 
 def test_a_delayed_right_is_due_when_the_delay_ends() -> None:
     """Not before, unless the delay was ended; and a right that was exercised is owed no more."""
-    delay = {"at": at(10), "right": "legal-advice", "step": "delayed", "until": at(600)}
+    delay = DELAY
     assert found(rights=[*GIVEN, delay]).get((What.RIGHTS, "legal-advice")) == 600
     ended = {"at": at(50), "right": "legal-advice", "step": "delay-ended"}
     assert found(rights=[delay, ended])[What.RIGHTS, "legal-advice"] == 60
     assert (What.RIGHTS, "legal-advice") not in found(rights=[delay, ended | {"step": "done"}])
     (one,) = [one for one in told(rights=[*GIVEN, delay]) if one.what is What.RIGHTS]
     assert "delay" in one.words
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [{"authority": None}, {"rank": "inspector"}, {"reason": None}, {"until": None}, {"until": at(37 * HOUR)}],
+)
+@pytest.mark.parametrize("told_before", [[], GIVEN])
+def test_a_delay_that_cannot_stand_delays_nothing(told_before: list[Any], lacking: dict[str, Any]) -> None:
+    """It came by a merge and is kept; the right is to be given at once, and the alarm says why."""
+    rights = [*told_before, DELAY | lacking]
+    assert found(rights=rights)[What.RIGHTS, "legal-advice"] == 10
+    (one,) = [one for one in told(rights=rights) if one.key == "legal-advice"]
+    assert one.words.startswith("The delay of a right cannot stand")
+    done = {"at": at(20), "right": "legal-advice", "step": "done"}
+    assert (What.RIGHTS, "legal-advice") not in found(rights=[*rights, done])
 
 
 def test_rights_are_given_again_in_the_presence_of_the_adult() -> None:
