@@ -102,9 +102,9 @@ def record_schema(spec: KindSpec) -> Schema:
     schema["x-retention"] = spec.retention.value
     if spec.by_rule:
         schema["x-by-rule"] = True
-        schema |= {"x-named": True} if spec.named is not None else {}
     else:
         schema["x-rights"] = rights(spec)
+    schema |= {"x-named": True} if spec.named is not None else {}
     changes: Schema = {}
     cells: Schema = {}
     for name, field in spec.fields.items():

@@ -234,7 +234,8 @@ def _rights_in_words(spec: KindSpec) -> str:
     """Who may make and change records of a kind, for a reader."""
     makers, writers = _listed(role.value for role in spec.rights.makers), _listed(r.value for r in spec.rights.writers)
     who = f"Made and changed by {makers}." if makers == writers else f"Made by {makers}; changed by {writers}."
-    return f"{who} {spec.rights.because}"
+    named = " The id of one follows from what it says: made twice, it is edited once." if spec.named else ""
+    return f"{who} {spec.rights.because}{named}"
 
 
 def _beside_section(spec: KindSpec) -> str:

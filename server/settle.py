@@ -23,6 +23,7 @@ from server.forks import Forks
 from server.logbook import ERASED_DIGEST, NOTHING, OFFICE, Erased, Extras, OpKey, Written
 from server.roles import Roles
 from server.scope_changes import scope_changes
+from server.sides import on_another_side
 from sync import check, entitled, inbox, merge
 from sync.evidence.leaf import OpLeaf, RowsLeaf
 from sync.evidence.leaf import encode as encode_leaf
@@ -152,7 +153,7 @@ class _Commit:
         if refusal is None:
             start = merge.new_state(op, spec) if before is None else before
             after = merge.apply(start, op, self._now, self._seq, stamp=stamp, unread=unread)
-            refusal = self._elsewhere(op, before, after, roles)
+            refusal = on_another_side(op, after, submission, unread) or self._elsewhere(op, before, after, roles)
             if refusal is not None and op.base > version:
                 return _waits(op, refusal.code, f"made on version {op.base}")
             refusal = refusal or self._without_subject(submission, before, after)

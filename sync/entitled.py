@@ -5,13 +5,13 @@ an op is taken hangs on the op and on the roles alone (on an inbox item or an al
 the answer is the same whatever has arrived before it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 import msgspec
 
-from schemas.ids import FieldName
-from schemas.kinds import Alarm, FieldSpec, InboxItem, KindSpec
+from schemas.ids import FieldName, ScopeName
+from schemas.kinds import Alarm, FieldSpec, InboxItem, Kind, KindSpec
 from schemas.ops import Op
 from schemas.rights import in_words
 from schemas.roles import Role
@@ -47,6 +47,33 @@ def refusal(op: Op, spec: KindSpec, before: RecordState | None, roles: frozenset
         found = _field_refusal(op, spec, field, name, value, before, roles)
         if found is not None:
             return found
+    return None
+
+
+def sides(op: Op, spec: KindSpec, after: Kind) -> dict[FieldName, frozenset[ScopeName]]:
+    """Field -> the scopes of which the author must hold each one, because it is the word of whoever is there.
+
+    Args:
+        op: the op; what it changes has been checked, and is read by this program.
+        spec: its kind.
+        after: the record with it.
+    """
+    return {name: after.sides(name, value) for name, value in op.changes.items() if name in spec.struct.SIDED}
+
+
+def on_another_side(op: Op, spec: KindSpec, after: Kind, holds: Container[ScopeName]) -> Refusal | None:
+    """That the author writes the word of somebody else's area or team, if they do.
+
+    Args:
+        op, spec, after: as in `sides`.
+        holds: the scopes that the author holds.
+    """
+    for name, needed in sides(op, spec, after).items():
+        for scope in sorted(needed):
+            if scope not in holds:
+                field = spec.fields[name]
+                because = "" if field.writes is None else f" {field.writes.because}"
+                return Refusal(CODE, f"{name}: only for somebody of {scope}.{because}")
     return None
 
 

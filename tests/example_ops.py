@@ -13,7 +13,9 @@ from tests.examples import (
     BRIEFING,
     CELL,
     COHORT,
+    DEPLOYMENT,
     FORCE,
+    HANDED,
     INCIDENT,
     ITEM,
     LEAST,
@@ -346,6 +348,63 @@ OPS: Final[dict[str, Op]] = {
             "tactics": [{"n": 1, "tactic": "taser-red-dotted", "effective": True}],
         },
         create=True,
+    ),
+    "op-deployment-create": op(41, DEPLOYMENT, "deployment-request", LEAST["deployment-request"], create=True),
+    "op-deployment-agree": op(
+        42,
+        DEPLOYMENT,
+        "deployment-request",
+        {
+            "status": "agreed",
+            "lent": [{"resource": CELL, "called": "Tango 4"}, {"officer": "wm30012", "called": "Kim"}],
+        },
+        base=Seq(63),
+        saw={"status": ()},
+    ),
+    "op-handover-create": op(
+        43,
+        HANDED,
+        "handover",
+        {
+            **LEAST["handover"],
+            "items": [
+                {"record": INCIDENT, "kind": "incident", "part": "incident", "words": "Send a unit.", "at": T0 + 60_000}
+            ],
+        },
+        create=True,
+    ),
+    "op-handover-take": op(
+        44,
+        HANDED,
+        "handover",
+        {"answers": [{"item": "0123456789abcdef", "taken": True, "at": T0 + 120_000, "note": "Ours."}]},
+        base=Seq(64),
+    ),
+    "op-incident-offer": op(
+        45,
+        INCIDENT,
+        "incident",
+        {
+            "passing": [
+                {
+                    "step": "offered",
+                    "giver": "response-a",
+                    "to": "investigation-a",
+                    "offered_at": T0,
+                    "at": T0,
+                    "why": "The statements are taken.",
+                }
+            ],
+        },
+        base=Seq(58),
+    ),
+    "op-resource-lend": op(
+        46,
+        CELL,
+        "resource",
+        {"loan": {"area": "birmingham", "until": T0 + 8 * 3_600_000, "request": DEPLOYMENT}},
+        base=Seq(60),
+        saw={"loan": ()},
     ),
     "op-receipt-create": op(36, RECEIPT, "receipt", {**LEAST["receipt"], "on_device_at": T0}, create=True),
 }

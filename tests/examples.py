@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds.alarm import alarm_id
+from schemas.kinds.handover import handover_id
 from schemas.ops import Doubt, Op, Row, Stamp
 
 T0: Final = Millis(1_760_000_000_000)
@@ -19,12 +20,15 @@ RECEIPT: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000b9")
 COHORT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000ba")
 SEARCH: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000bb")
 FORCE: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000bf")
+DEPLOYMENT: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000bc")
 PLAN: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a7")
 SAMPLE: Final = RecordId("0199c8a1-7c00-7a11-8b22-0000000000a8")
 ITEM: Final = RecordId("0199c8a1-7c00-8a11-8b22-0000000000f6")
 """An inbox item about BOOKING's relevant time."""
 ALARM: Final = alarm_id(BOOKING, "review", "", T0 + 6 * 3_600_000, 3_600_000, ("reviewing-officer",))
 """The warning, an hour before, that BOOKING's first review falls due."""
+HANDED: Final = handover_id("team:response-a", T0)
+"""What a shift of a response team hands over."""
 AREA: Final = ScopeName("area:birmingham")
 SUITE: Final = ScopeName("suite:perry-barr")
 HANDHELD: Final = DeviceId("hh-0042")
@@ -37,6 +41,16 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
     "custody-booking": {"suite": "perry-barr", "detainee": "Robin Example", "arrested_at": T0},
     "briefing": {"title": "Routes", "body": "Two coaches.", "audience": ["force"], "issued_at": T0},
     "receipt": {"briefing": BRIEFING, "edition": "0123456789abcdef", "officer": "WM20417", "device": "hh-0042"},
+    "deployment-request": {
+        "asking": "birmingham",
+        "lending": "coventry",
+        "what": "Public order serial",
+        "how_many": 2,
+        "why": "A march tonight.",
+        "asked_at": T0,
+        "until": T0 + 8 * 3_600_000,
+    },
+    "handover": {"audience": "team:response-a", "ends_at": T0},
     "cohort": {"mission": "castle", "title": "Castle cohort"},
     "stop-search": {
         "searched_at": T0,

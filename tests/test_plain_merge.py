@@ -55,6 +55,8 @@ SAMPLES: dict[str, dict[str, list[Any]]] = {
     "resource": {"category": ["cell", "vehicle"], "hold": HOLDS, "note": [None, "a"], "log": ENTRIES},
     "medical": {"allergies": [None, ["a"], ["b", "a"]], "injuries": ENTRIES},
     "use-of-force": {"subject_injury": ["none", "severe", "added-later"], "account": ["a", "b"]},
+    "deployment-request": {"status": ["agreed", "refused", "ended"], "how_many": [1, 2], "log": ENTRIES},
+    "handover": {"ends_at": [1, 2], "answers": [[{"item": "a", "taken": True, "at": 1}]]},
     "stop-search": {"outcome": [None, "arrest", "added-later"], "grounds": ["a", "b"]},
     "suspect": {"claimed": HOLDS, "markers": MARKERS, "log": ENTRIES},
     "protection-plan": {"status": ["active", "ended"], "begun_at": [1, 2], "actions": ENTRIES},

@@ -11,7 +11,9 @@ from schemas.kinds.briefing import Briefing
 from schemas.kinds.callback import CallBackSample
 from schemas.kinds.claims import Hold
 from schemas.kinds.cohort import Cohort
+from schemas.kinds.deployment import DeploymentRequest
 from schemas.kinds.force import UseOfForce
+from schemas.kinds.handover import Handover
 from schemas.kinds.inbox import Candidate, Decision, Escalation, InboxItem
 from schemas.kinds.incident import Incident
 from schemas.kinds.medical import Medical
@@ -36,9 +38,11 @@ __all__ = [
     "Cohort",
     "CustodyBooking",
     "Decision",
+    "DeploymentRequest",
     "Escalation",
     "FieldSpec",
     "ForceSettings",
+    "Handover",
     "Hold",
     "InboxItem",
     "Incident",

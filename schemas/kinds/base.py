@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -17,7 +17,13 @@ from schemas.tokens import all_known
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the record kinds: the values of one record as an application sees them."""
+    """Base of the record kinds: the values of one record as an application sees them.
+
+    Attributes:
+        SIDED: the fields of which `sides` asks something.
+    """
+
+    SIDED: ClassVar[frozenset[FieldName]] = frozenset()
 
     def scopes(self) -> frozenset[ScopeName]:
         """The scopes this record is in: a pure function of its fields (DESIGN section 8)."""
@@ -26,6 +32,17 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     def writing_scopes(self) -> frozenset[ScopeName]:
         """The scopes of which a writer must hold one: by default any that the record is in."""
         return self.scopes()
+
+    def sides(self, field: FieldName, value: Any) -> frozenset[ScopeName]:  # noqa: ARG002  of any type
+        """The scopes of which a writer must hold each one to set a field to a value: whose word it is.
+
+        It hangs on the value, or on fields that are recorded once, so that no order of arrival decides.
+
+        Args:
+            field: one of `SIDED`.
+            value: the plain value, as in an op; its form has been checked.
+        """
+        return frozenset()
 
     def own_retention(self) -> RetentionGroup | None:
         """The retention group that this record's own fields give it; None for its kind's."""

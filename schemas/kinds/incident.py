@@ -1,16 +1,17 @@
 """An incident: every report is one, crime or not (National Standard for Incident Recording; DOMAIN, Incidents)."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
 from schemas import scopes
-from schemas.ids import MillisInt, OfficerText, ScopeName, SlugText
+from schemas.ids import FieldName, MillisInt, OfficerText, ScopeName, SlugText
 from schemas.kinds.abuse import AbuseAssessment, AbuseVictim
 from schemas.kinds.base import Kind
 from schemas.kinds.call import Confirmation, Deployment, FirstContact, Grade, Grading, Involved, Link, Methane
 from schemas.kinds.common import Arrest, Line, LogEntry, Marker, Note, Position
 from schemas.kinds.crime import Cancellation, Crime, CrimeNumber, NotCrime, VictimTold
+from schemas.kinds.passing import Keeping, Passing, keeping
 from schemas.kinds.registry import record_kind
 from schemas.policies import Asks, ByRule, Ending, Needs, Sees, flow, grow, highest, latest, once, rising, state, tags
 from schemas.retention import RetentionGroup
@@ -108,7 +109,11 @@ class Incident(Kind, frozen=True, kw_only=True):
         abuse_victims: who suffers domestic abuse in it. A closing that had not seen one asks a supervisor.
         assessments: the risk to each of them, assessed.
         confirmations: what officers in probation wrote and a tutor has looked at.
+        passing: to which team it was offered by the one that has it, and what that team said; until it accepts, the
+            incident is the giver's (`schemas.kinds.passing`).
     """
+
+    SIDED: ClassVar[frozenset[FieldName]] = frozenset({FieldName("passing")})
 
     opened_at: Annotated[
         MillisInt,
@@ -264,19 +269,40 @@ class Incident(Kind, frozen=True, kw_only=True):
     abuse_victims: Annotated[tuple[AbuseVictim, ...], grow, Sees(("status",))] = ()
     assessments: Annotated[tuple[AbuseAssessment, ...], grow, Sees(("status",))] = ()
     confirmations: Annotated[tuple[Confirmation, ...], grow] = ()
+    passing: Annotated[
+        tuple[Passing, ...],
+        grow,
+        writes(
+            *SUPERVISING, because="An incident passes from team to team by the word of those who answer for their work."
+        ),
+    ] = ()
 
     def scopes(self) -> frozenset[ScopeName]:
-        """Its area, teams, missions and named officers; when it is in a compartment, that and nothing else."""
+        """Its area, teams, missions and named officers; when it is in a compartment, that and nothing else.
+
+        The team that has it, and both sides of an open offer, are among its teams, whatever `teams` says: taking a team
+        off the list leaves no incident with nobody.
+        """
         if self.compartment is not None:
             return frozenset({scopes.compartment(self.compartment)})
         return frozenset(
             {
                 scopes.area(self.area),
                 *map(scopes.team, self.teams),
+                *map(scopes.team, self.kept().teams),
                 *map(scopes.mission, self.missions),
                 *map(scopes.officer, self.named),
             }
         )
+
+    def kept(self) -> Keeping:
+        """Whose it is, and to whom it is offered."""
+        return keeping(self.passing) if self.passing else Keeping()
+
+    def sides(self, field: FieldName, value: Any) -> frozenset[ScopeName]:  # noqa: ARG002  see `Kind.sides`
+        """An answer to an offer is written by somebody of the team whose word it is."""
+        teams = (one.team for one in msgspec.convert(value, list[Passing]))
+        return frozenset(scopes.team(team) for team in teams if team is not None)
 
     def own_retention(self) -> RetentionGroup | None:
         """What a reviewer said; otherwise that of an offence, when it is one or somebody was arrested."""

@@ -1,11 +1,11 @@
 """Something scarce that one person or case at a time can have: a cell, a vehicle, a call sign."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import msgspec
 
 from schemas import scopes
-from schemas.ids import MillisInt, RecordText, ScopeName, ScopeText
+from schemas.ids import FieldName, MillisInt, RecordText, ScopeName, ScopeText, SlugText
 from schemas.kinds.base import Kind
 from schemas.kinds.claims import Hold
 from schemas.kinds.common import Line, LogEntry
@@ -48,6 +48,20 @@ class Duty(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     incident: RecordText | None = None
 
 
+class Loan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Another area has the use of it for a time.
+
+    Attributes:
+        area: slug of that area.
+        until: until when (ms since 1970).
+        request: the deployment request under which it was lent.
+    """
+
+    area: SlugText
+    until: MillisInt
+    request: RecordText | None = None
+
+
 _KEEPERS: Final = (*SUPERVISING, Role.CUSTODY_OFFICER, Role.ADMINISTRATOR)
 _ANYONE: Final = (*POLICE, Role.ADMINISTRATOR)
 _FAULT: Final = (
@@ -76,7 +90,10 @@ class Resource(Kind, frozen=True, kw_only=True):
         note: what to know of it: a cell without a toilet, a van with a cage.
         log: what happened to it.
         duty: of a call sign: the status of the unit.
+        loan: which other area has the use of it, and until when. Lent by those it belongs to, given back by either.
     """
+
+    SIDED: ClassVar[frozenset[FieldName]] = frozenset({FieldName("loan")})
 
     category: Annotated[
         Category,
@@ -112,7 +129,21 @@ class Resource(Kind, frozen=True, kw_only=True):
     log: Annotated[tuple[LogEntry, ...], grow, writes(*_ANYONE, because=_FAULT)] = ()
     duty: Annotated[Duty | None, latest, writes(*POLICE, because="A unit says itself what it is doing.")] = None
 
+    loan: Annotated[
+        Loan | None,
+        latest,
+        writes(*SUPERVISING, because="What belongs to an area is lent, and given back, by those who answer for it."),
+    ] = None
+
     def scopes(self) -> frozenset[ScopeName]:
-        """Its home; a cell is also known to every custody desk, so that one suite can help another."""
-        shared = {scopes.CUSTODY} if self.category is Category.CELL else set()
-        return scopes.kept_in({ScopeName(self.home), *shared})
+        """Its home, and the area that has it on loan.
+
+        A cell is also known to every custody desk, so that one suite can help another; it is lent to nobody.
+        """
+        if self.category is Category.CELL:
+            return scopes.kept_in({ScopeName(self.home), scopes.CUSTODY})
+        return scopes.kept_in({ScopeName(self.home), *({scopes.area(self.loan.area)} if self.loan else ())})
+
+    def sides(self, field: FieldName, value: Any) -> frozenset[ScopeName]:  # noqa: ARG002  see `Kind.sides`
+        """It is lent by somebody whom it belongs to; either gives it back."""
+        return frozenset() if value is None else frozenset({ScopeName(self.home)})

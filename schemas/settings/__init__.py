@@ -14,6 +14,7 @@ from schemas.ids import named_record_id
 from schemas.settings.briefings import BriefingSettings
 from schemas.settings.care import CareSettings
 from schemas.settings.custody import CustodySettings
+from schemas.settings.handover import HandoverSettings
 from schemas.settings.incidents import IncidentSettings
 from schemas.settings.powers import PowerSettings
 
@@ -23,6 +24,7 @@ __all__ = [
     "BriefingSettings",
     "CareSettings",
     "CustodySettings",
+    "HandoverSettings",
     "IncidentSettings",
     "PowerSettings",
     "Settings",
@@ -38,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of them.
 
     Attributes:
-        custody, care, incidents, briefings, powers: by subject.
+        custody, care, incidents, briefings, powers, handover: by subject.
     """
 
     custody: CustodySettings = CustodySettings()
@@ -46,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     incidents: IncidentSettings = IncidentSettings()
     briefings: BriefingSettings = BriefingSettings()
     powers: PowerSettings = PowerSettings()
+    handover: HandoverSettings = HandoverSettings()
 
 
 DEFAULTS: Final = Settings()

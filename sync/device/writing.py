@@ -291,7 +291,8 @@ class Writer:
         facts = self._facts(occurred_at, why)
 
         def write(held: Held, each: Draft) -> Op:
-            under = msgspec.structs.replace(facts, settings=settings_in(held))
+            here = frozenset(scope_names.audience(one.scope) for one in held.replica.positions()) or None
+            under = msgspec.structs.replace(facts, settings=settings_in(held), holds=here)
             return held.replica.write(
                 each.record, each.spec, each.changes, under, create=each.create, correct=each.correct
             )

@@ -41,6 +41,9 @@ class What(Token):
     APPROPRIATE_ADULT = "appropriate-adult"
     MEAL = "meal"
     REST = "rest"
+    ACCEPTANCE = "acceptance"
+    HANDOVER = "handover"
+    DEPLOYMENT = "deployment"
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):

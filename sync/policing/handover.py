@@ -5,15 +5,16 @@ whoever goes off, without signal too, and nothing is lost because somebody forgo
 view when it is done, and not before.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from schemas import scopes
 from schemas.ids import Millis, RecordId, ScopeName
-from schemas.kinds import Alarm, CustodyBooking, InboxItem, Incident, Kind, spec_of
+from schemas.kinds import Alarm, CustodyBooking, DeploymentRequest, Handover, InboxItem, Incident, Kind, spec_of
 from schemas.kinds.booking import BookingStatus
+from schemas.kinds.deployment import DeploymentStatus
 from schemas.kinds.incident import IncidentStatus
 from schemas.settings import Settings
 from schemas.tokens import Token
@@ -32,6 +33,9 @@ class Part(Token):
     DUE = "due"
     BOOKING = "booking"
     INCIDENT = "incident"
+    OFFER = "offer"
+    DEPLOYMENT = "deployment"
+    HANDED = "handed"
 
 
 class Matter(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,26 +140,52 @@ def _matters(  # noqa: PLR0917  as `handover`, of one record
     def matter(part: Part, at: Millis | None, words: str, key: str = "", roles: Iterable[str] = ()) -> Matter:
         return Matter(part=part, record=name, kind=kind, key=key, at=at, words=words, roles=tuple(roles), places=places)
 
-    if isinstance(record, Alarm):
-        if record.open:
-            roles = (role.value for role in record.deciding())
-            yield matter(Part.ALARM, Millis(record.due_at), record.words, record.what, roles)
-        return
-    if isinstance(record, InboxItem):
-        if record.open:
-            words = f"Decide about {record.field.replace('_', ' ')}: {record.safe_because}"
-            roles = (role.value for role in record.deciding())
-            yield matter(Part.DECISION, Millis(record.due_at), words, record.field, roles)
+    if isinstance(record, (Alarm, InboxItem, Handover)):
+        yield from _asked(matter, record, settings)
         return
     dues = _dues(name, record, settings, now, report)
     if isinstance(record, Incident) and record.status is not IncidentStatus.CLOSED:
         yield matter(Part.INCIDENT, *_next_step(record, dues))
+        yield from _offers(matter, record, settings)
+    if isinstance(record, DeploymentRequest) and record.open:
+        yield matter(Part.DEPLOYMENT, *_deployed(record, settings))
     if isinstance(record, CustodyBooking) and (held := _time_left(record, settings, now)) is not None:
         yield matter(Part.BOOKING, *held)
     for due in dues:
         if due.at <= until:
             key = f"{due.what.value} {due.key}".strip()
             yield matter(Part.DUE, due.at, due.words, key, (role.value for role in due.roles))
+
+
+def _asked(matter: Callable[..., Matter], record: Alarm | InboxItem | Handover, settings: Settings) -> Iterator[Matter]:
+    """What a record asks of people that is there for nothing else."""
+    if isinstance(record, Handover):
+        by = Millis(record.ends_at + settings.handover.take_ms)
+        for item in record.waiting():
+            yield matter(Part.HANDED, by, f"Handed over, and taken on by nobody: {item.words}", item.ref())
+        return
+    roles = (role.value for role in record.deciding())
+    if isinstance(record, Alarm) and record.open:
+        yield matter(Part.ALARM, Millis(record.due_at), record.words, record.what, roles)
+    if isinstance(record, InboxItem) and record.open:
+        words = f"Decide about {record.field.replace('_', ' ')}: {record.safe_because}"
+        yield matter(Part.DECISION, Millis(record.due_at), words, record.field, roles)
+
+
+def _offers(matter: Callable[..., Matter], incident: Incident, settings: Settings) -> Iterator[Matter]:
+    """What another team is asked to take on, in that team's own handover; in a compartment, in that of its people."""
+    for one in incident.kept().pending:
+        words = f"Accept or refuse the incident that {one.giver} offers: {one.why or 'no reason said'}"
+        made = matter(Part.OFFER, Millis(one.offered_at + settings.handover.accept_ms), words, one.to)
+        theirs = made.places & {scopes.team(one.to)}
+        yield msgspec.structs.replace(made, places=theirs or made.places)
+
+
+def _deployed(request: DeploymentRequest, settings: Settings) -> tuple[Millis, str]:
+    if request.status is DeploymentStatus.REQUESTED:
+        at = Millis(request.asked_at + settings.handover.deployment_answer_ms)
+        return at, f"{request.asking} asks {request.lending} for {request.what}: {request.lending} agrees or refuses."
+    return Millis(request.until), f"{request.lending} lends {request.asking} {request.what}."
 
 
 def _dues(name: RecordId, record: Kind, settings: Settings, now: Millis, report: Report) -> list[Due]:

@@ -12,6 +12,7 @@ from sync.merge import RecordState
 from sync.policing.briefings import guards as briefings
 from sync.policing.custody import guards as custody
 from sync.policing.guards import Beside, Breach, Guard, Look, breaches, in_words, nothing
+from sync.policing.handing import deployment, passing, taking
 from sync.policing.incidents import guards as incidents
 from sync.policing.incidents import protection
 from sync.policing.powers import force
@@ -20,9 +21,11 @@ from sync.policing.powers import guards as powers
 GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
     "briefing": briefings.GUARDS,
     "custody-booking": custody.GUARDS,
-    "incident": incidents.GUARDS,
+    "deployment-request": deployment.GUARDS,
+    "handover": taking.GUARDS,
+    "incident": (*incidents.GUARDS, *passing.GUARDS),
     "protection-plan": protection.GUARDS,
-    "resource": incidents.RESOURCE_GUARDS,
+    "resource": (*incidents.RESOURCE_GUARDS, *deployment.LOAN_GUARDS),
     "stop-search": powers.GUARDS,
     "use-of-force": force.GUARDS,
 }

@@ -13,6 +13,7 @@ from sync.policing.custody import dues_checks
 from sync.policing.custody.checks import credible
 from sync.policing.custody.to_come import next_to_count
 from sync.policing.due import Due, Dues, Moment, What, moments, next_moment
+from sync.policing.handing import deployment, passing, taking
 from sync.policing.incidents import dues as incidents
 from sync.policing.incidents import protection
 
@@ -43,9 +44,12 @@ def inbox_dues(record: Kind, _settings: Settings, _now: Millis) -> list[Due]:
 TIMETABLE: Final[Mapping[str, tuple[Dues, ...]]] = {
     "briefing": (briefing_dues.dues,),
     "custody-booking": (custody_dues.dues, dues_checks.dues),
+    "deployment-request": (deployment.dues,),
+    "handover": (taking.dues,),
     "inbox-item": (inbox_dues,),
-    "incident": (incidents.dues,),
+    "incident": (incidents.dues, passing.dues),
     "protection-plan": (protection.dues,),
+    "resource": (deployment.loan_dues,),
 }
 """Record kind -> what falls due in such a record."""
 TO_COME: Final[Mapping[str, Callable[[Kind, Millis], Millis | None]]] = {"custody-booking": next_to_count}

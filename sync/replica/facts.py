@@ -23,6 +23,7 @@ class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
         doubt: what is doubtful about `now`.
         salt: 16 random bytes for the op (`Op.salt`).
         roles: what the author is, to ask what they may write; None asks for no role.
+        holds: the audiences that the seat belongs to; None where that is not known, and is left to the server.
         settings: the force's, for the rules of police work.
     """
 
@@ -35,6 +36,7 @@ class WriteFacts(msgspec.Struct, frozen=True, kw_only=True):
     doubt: Doubt = Doubt(0)
     salt: bytes = b""
     roles: frozenset[Role] | None = None
+    holds: frozenset[ScopeName] | None = None
     settings: Settings = DEFAULTS
 
 

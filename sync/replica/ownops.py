@@ -129,7 +129,15 @@ class OwnOps:
             link=self.chain.head.link,
             salt=facts.salt,
         )
-        require_writable(op, spec, state, facts.roles, facts.settings, beside=lambda: self._beside(record, spec))
+        require_writable(
+            op,
+            spec,
+            state,
+            facts.roles,
+            facts.settings,
+            holds=facts.holds,
+            beside=lambda: self._beside(record, spec),
+        )
         body = sendable(op)
         told_better = op.doubt or op.hlc[0] > facts.now
         kept = StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body)

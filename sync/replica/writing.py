@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from schemas.codec import decode_op, encode
 from schemas.errors import ERRORS, FrameError, UsageError
-from schemas.ids import FieldName, OpId
+from schemas.ids import FieldName, OpId, ScopeName
 from schemas.kinds import KindSpec
 from schemas.limits import SEEN_OPS_MAX
 from schemas.ops import Op
@@ -24,6 +24,7 @@ def require_writable(
     roles: frozenset[Role] | None = None,
     settings: Settings = DEFAULTS,
     *,
+    holds: frozenset[ScopeName] | None = None,
     beside: Beside = nothing,
 ) -> None:
     """Refuse what the server would refuse, what would contest a value that its author can see, and what breaks a rule.
@@ -33,6 +34,7 @@ def require_writable(
         state: the record as its author sees it; None when there is none.
         roles: what the author is; None asks for no role.
         settings: the force's, for the rules of police work.
+        holds: the audiences that its author belongs to; None asks for none.
         beside: the other records of the kind that the author sees.
 
     Raises:
@@ -49,6 +51,8 @@ def require_writable(
     if refusal is None:
         after = merge.apply(merge.new_state(op, spec) if state is None else state, op)
         refusal = check.outcome(after, merge.to_row(after))
+        if refusal is None and holds is not None and not op.changes.keys().isdisjoint(spec.struct.SIDED):
+            refusal = entitled.on_another_side(op, spec, after.build(), holds)
         for name in op.changes if state is not None and not op.correct else ():
             if spec.fields[name].policy.name == "once" and _comes_too_late(after, op, name):
                 raise UsageError(

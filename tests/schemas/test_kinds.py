@@ -16,7 +16,9 @@ from schemas.kinds import (
     CallBackSample,
     Cohort,
     CustodyBooking,
+    DeploymentRequest,
     ForceSettings,
+    Handover,
     InboxItem,
     Incident,
     Kind,
@@ -62,6 +64,8 @@ def test_the_kinds_are_those_of_the_design() -> None:
         "cohort": Cohort,
         "stop-search": StopSearch,
         "use-of-force": UseOfForce,
+        "deployment-request": DeploymentRequest,
+        "handover": Handover,
         "custody-booking": CustodyBooking,
         "resource": Resource,
         "suspect": Suspect,
@@ -75,7 +79,7 @@ def test_the_kinds_are_those_of_the_design() -> None:
     }
     by_rule = {"inbox-item", "alarm", "number-series", "settings"}
     assert {name for name, spec in KINDS.items() if spec.by_rule} == by_rule
-    assert [name for name, spec in KINDS.items() if spec.named] == ["alarm"]
+    assert [name for name, spec in KINDS.items() if spec.named] == ["alarm", "handover"]
 
 
 @pytest.mark.parametrize("struct", STRUCTS)
@@ -176,7 +180,7 @@ def test_a_struct_that_is_no_kind_is_refused_clearly() -> None:
     with pytest.raises(
         TypeError,
         match="Kind is not a record kind; there are Alarm, Briefing, BriefingReceipt, CallBackSample, Cohort, "
-        "CustodyBooking, ForceSettings",
+        "CustodyBooking, DeploymentRequest, ForceSettings",
     ):
         spec_of(Kind)
 
@@ -261,6 +265,9 @@ FULL: dict[str, dict[str, Any]] = {
             }
         ],
         "confirmations": [{"op": "hh-0042/7", "note": "solihull"}],
+        "passing": [
+            {"step": "offered", "giver": "response-a", "to": "cid", "offered_at": 5, "at": 5, "why": "solihull"},
+        ],
     },
     "custody-booking": {
         "suite": "perry-barr",
@@ -391,6 +398,27 @@ FULL: dict[str, dict[str, Any]] = {
         "log": [{"text": "solihull"}],
         "compartment": None,
     },
+    "deployment-request": {
+        "asking": "birmingham",
+        "lending": "coventry",
+        "what": "solihull",
+        "how_many": 2,
+        "why": "solihull",
+        "asked_at": 1,
+        "until": 9,
+        "incident": "0199c8a1-7c00-7a11-8b22-0000000000a1",
+        "status": "agreed",
+        "lent": [{"officer": "wm30012", "called": "solihull"}, {"officer": "wm30013", "called": "Kim", "back": True}],
+        "refused_because": "solihull",
+        "ended_because": "solihull",
+        "log": [{"text": "solihull"}],
+    },
+    "handover": {
+        "audience": "team:response-a",
+        "ends_at": 1,
+        "items": [{"record": BOOKING, "kind": "custody-booking", "part": "booking", "words": "solihull"}],
+        "answers": [{"item": "solihull", "taken": True, "at": 2}],
+    },
     "receipt": {
         "briefing": BOOKING,
         "edition": "0123456789abcdef",
@@ -410,6 +438,7 @@ FULL: dict[str, dict[str, Any]] = {
         "note": "area:solihull",
         "log": [{"text": "area:solihull"}],
         "duty": {"code": 6, "at": 5, "incident": "0199c8a1-7c00-7a11-8b22-0000000000a1"},
+        "loan": {"area": "coventry", "until": 9, "request": "0199c8a1-7c00-7a11-8b22-0000000000a1"},
     },
     "suspect": {
         "name": "Robin Example",
@@ -477,10 +506,13 @@ FULL: dict[str, dict[str, Any]] = {
     },
 }
 SCOPES = {
-    "incident": {"area:birmingham", "team:operations", "mission:castle", "officer:wm30012"},
+    "incident": {"area:birmingham", "team:operations", "mission:castle", "officer:wm30012"}
+    | {"team:response-a", "team:cid"},
     "custody-booking": {"suite:perry-barr"},
     "briefing": {"area:birmingham:briefing", "force:briefing"},
-    "resource": {"area:birmingham"},
+    "resource": {"area:birmingham", "area:coventry"},
+    "deployment-request": {"area:birmingham", "area:coventry", "officer:wm30012"},
+    "handover": {"team:response-a"},
     "suspect": {"area:birmingham"},
     "medical": {"suite:perry-barr:medical"},
     "settings": {"force"},
@@ -634,12 +666,15 @@ def test_a_cell_is_known_to_every_custody_desk() -> None:
     """One suite that is full finds a free cell in another; vehicles and call signs stay at home."""
     values = FULL["resource"] | {"home": "suite:perry-barr"}
     assert KINDS["resource"].build(named(values | {"category": "cell"})).scopes() == {"suite:perry-barr", "custody"}
-    assert KINDS["resource"].build(named(values | {"category": "call-sign"})).scopes() == {"suite:perry-barr"}
+    assert KINDS["resource"].build(named(values | {"category": "call-sign", "loan": None})).scopes() == {
+        "suite:perry-barr"
+    }
 
 
 def test_a_record_with_an_unknown_word_is_built_all_the_same() -> None:
     """An older program shows what a newer one wrote, in its scopes, with the word as it is."""
-    record = KINDS["resource"].build(named(FULL["resource"] | {"category": "drone", "service": "charging"}))
+    values = FULL["resource"] | {"category": "drone", "service": "charging", "loan": None}
+    record = KINDS["resource"].build(named(values))
     assert isinstance(record, Resource)
     assert (record.category.value, record.category.known, record.service.value) == ("drone", False, "charging")
     assert record.scopes() == {"area:birmingham"}

@@ -24,6 +24,15 @@ OPEN: Final = st.one_of(
 )
 CLOSED: Final = st.one_of(SLUGS.map(scopes.compartment), SLUGS.map(scopes.medical))
 AUDIENCES: Final = st.one_of(OPEN, CLOSED)
+
+
+STEPS: Final = st.sampled_from(["offered", "accepted", "refused", "withdrawn"])
+
+
+def _passing(step: str, giver: str, to: str, at: int) -> dict[str, Any]:
+    return {"step": step, "giver": giver, "to": to, "offered_at": at, "at": at}
+
+
 WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "incident": {
         "area": SLUGS,
@@ -31,6 +40,7 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
         "missions": st.lists(SLUGS, max_size=4),
         "named": st.lists(SLUGS, max_size=4),
         "compartment": st.none() | SLUGS,
+        "passing": st.lists(st.builds(_passing, STEPS, SLUGS, SLUGS, st.integers(0, 2)), max_size=4),
     },
     "custody-booking": {"suite": SLUGS},
     "medical": {"suite": SLUGS},
@@ -50,7 +60,18 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
     "stop-search": {"area": SLUGS, "compartment": st.none() | SLUGS},
     "use-of-force": {"area": SLUGS, "compartment": st.none() | SLUGS},
     "receipt": {"officer": st.sampled_from(["WM1", "WM.2"]), "closed": st.lists(CLOSED, max_size=3)},
-    "resource": {"home": AUDIENCES, "category": st.sampled_from(["cell", "vehicle", "call-sign"])},
+    "resource": {
+        "home": AUDIENCES,
+        "category": st.sampled_from(["cell", "vehicle", "call-sign"]),
+        "loan": st.none() | SLUGS.map(lambda slug: {"area": slug, "until": 5}),
+    },
+    "deployment-request": {
+        "asking": SLUGS,
+        "lending": SLUGS,
+        "status": st.sampled_from(["requested", "agreed", "refused", "ended"]),
+        "lent": st.lists(st.just({"officer": "wm30012", "called": "x"}), max_size=1),
+    },
+    "handover": {"audience": AUDIENCES},
     "suspect": {"area": SLUGS},
     "call-back-sample": {},
     "protection-plan": {
@@ -67,6 +88,11 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
 }
 """Kind -> the fields that its scopes may depend on, and what may be in them."""
 PLAIN: Final[dict[str, Any]] = {
+    "how_many": 1,
+    "why": "x",
+    "asked_at": 1,
+    "until": 2,
+    "ends_at": 1,
     "searched_at": 1,
     "used_at": 1,
     "account": "x",
@@ -163,10 +189,12 @@ def test_no_other_field_decides(kind: str) -> None:
     required = {name: PLAIN[name] for name, field in KINDS[kind].fields.items() if field.required and name in PLAIN}
     where: dict[str, Any] = {
         "area": "a", "mission": "m", "suite": "s", "audience": ["force"], "home": "force", "places": ["force"],
-        "category": "crime", "team": "t",
+        "category": "crime", "team": "t", "asking": "a", "lending": "b",
     }  # fmt: skip
     if kind == "resource":
         where["category"] = "vehicle"
+    if kind == "handover":
+        where["audience"] = "force"
     plain = required | {name: value for name, value in where.items() if name in KINDS[kind].fields}
     here = build(kind, plain)
     for name, field in KINDS[kind].fields.items():
