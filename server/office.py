@@ -18,8 +18,8 @@ from schemas.kinds import KINDS, Acknowledgement, Alarm, Decision, Hold, InboxIt
 from schemas.limits import OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
-from schemas.settings import Settings
 from server import alternatives
+from server.beside import near
 from server.commits import Submission
 from server.own_ops import Standing
 from server.rule_writer import NOT_PERMITTED, ForbiddenError, NotFoundError, RuleWriter, SettledError, check_durable
@@ -141,6 +141,7 @@ class Office(RuleWriter):
         known = await self._store.existing([draft.record for draft in drafts])
         made: dict[RecordId, Made] = {}
         ops: list[Op] = []
+        others: list[RecordState] = []
         for draft in drafts:
             row = known.get(draft.record)
             hidden = standing is not None and row is not None and not _seen(row, standing)
@@ -148,7 +149,7 @@ class Office(RuleWriter):
                 row = None
             op = self._op_for(draft, row, author, _seat(standing))
             if op is not None and standing is not None:
-                _check_rules(op, row, standing, self.settings)
+                await self._check_rules(op, row, standing, others)
                 if hidden:
                     raise _taken(op, standing)
             if op is None:
@@ -292,6 +293,39 @@ class Office(RuleWriter):
             raise UsageError("instead: one resource cannot be given to two")
         return ops
 
+    async def _check_rules(self, op: Op, row: bytes | None, standing: Standing, others: list[RecordState]) -> None:
+        """What a person writes, no rule of police work is against; an import tells what was.
+
+        Nor do they close a record in a compartment for which they are not cleared: nobody might see it any more.
+        Whether there is one of that name they are not told.
+
+        Args:
+            op: the change.
+            row: the record as it stands; None for a new one.
+            standing: by what right.
+            others: the records of the same call so far, to which this one is added: what is pasted into several at once
+                is asked about too.
+
+        Raises:
+            RuleError: one is.
+            ForbiddenError: they are not cleared.
+        """
+        spec = KINDS[op.kind]
+        before = None if row is None else merge.from_row(decode_row(row))
+        after = merge.apply(merge.new_state(op, spec) if before is None else before, op)
+        were = frozenset() if before is None else before.scopes()
+        closing = {scopes.audience(scope) for scope in after.scopes() - were if scope.startswith(_COMPARTMENT)}
+        if not closing <= standing.scopes:
+            names = ", ".join(sorted(scope.removeprefix(_COMPARTMENT) for scope in closing - standing.scopes))
+            raise ForbiddenError(
+                f"{op.kind} {op.record}: {NOT_PERMITTED}: you are cleared for no compartment {names!r}"
+            )
+        roles = standing.roles.among(were or after.scopes())
+        stored = await near(self._store, op, after.scopes() & standing.scopes)
+        together = [one for one in others if one.spec is spec and one.id != op.record]
+        rulebook.require(op, before, after, roles, self.settings, beside=lambda: [*stored, *together])
+        others.append(after)
+
     def _op_for(self, draft: Draft, row: bytes | None, author: OfficerId, seat: DeviceId | None) -> Op | None:
         spec = kind_named(draft.kind)
         if spec is None:
@@ -327,28 +361,6 @@ def _taken(op: Op, standing: Standing) -> UsageError:
     if found is not None:
         return ForbiddenError(f"{op.kind} {op.record}: {found.code}: {found.detail}")
     return UsageError(f"{op.kind} {op.record}: op_record_exists: this id is taken; make the record under another")
-
-
-def _check_rules(op: Op, row: bytes | None, standing: Standing, settings: Settings) -> None:
-    """What a person writes, no rule of police work is against; an import tells what was.
-
-    Nor do they close a record in a compartment for which they are not cleared: nobody might see it any more. Whether
-    there is one of that name they are not told.
-
-    Raises:
-        RuleError: one is.
-        ForbiddenError: they are not cleared.
-    """
-    spec = KINDS[op.kind]
-    before = None if row is None else merge.from_row(decode_row(row))
-    after = merge.apply(merge.new_state(op, spec) if before is None else before, op)
-    were = frozenset() if before is None else before.scopes()
-    closing = {scopes.audience(scope) for scope in after.scopes() - were if scope.startswith(_COMPARTMENT)}
-    if not closing <= standing.scopes:
-        names = ", ".join(sorted(scope.removeprefix(_COMPARTMENT) for scope in closing - standing.scopes))
-        raise ForbiddenError(f"{op.kind} {op.record}: {NOT_PERMITTED}: you are cleared for no compartment {names!r}")
-    roles = standing.roles.among(were or after.scopes())
-    rulebook.require(op, before, after, roles, settings)
 
 
 def _as_said(spec: KindSpec, values: Mapping[FieldName, Any]) -> dict[FieldName, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.errors import UsageError
-from schemas.ids import Millis
+from schemas.ids import FieldName, Millis
 from schemas.ops import Op
 from schemas.roles import Role
 from schemas.settings import Settings
@@ -30,6 +30,12 @@ GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
     "use-of-force": force.GUARDS,
 }
 """Record kind -> its guards."""
+LOOKS_BESIDE: Final[Mapping[str, FieldName]] = {
+    "custody-booking": FieldName("checks"),
+    "use-of-force": FieldName("used_at"),
+}
+"""Record kind -> the field of which a guard asks what the records beside say: where they are not at hand, only its
+change is worth looking for them."""
 
 
 class RuleError(UsageError):
