@@ -30,7 +30,6 @@ from sync.device.changes import STREAM_LEN_MAX, ChangeStream
 from sync.device.claiming import Claiming
 from sync.device.client import SyncClient, sync_url
 from sync.device.clocks import Clock, DeviceTime, SystemClock
-from sync.device.consulting import Consulting
 from sync.device.deciding import Deciding
 from sync.device.drafting import Drafting
 from sync.device.enrolment import Enrolment
@@ -38,6 +37,7 @@ from sync.device.entering import Entering
 from sync.device.explaining import explain
 from sync.device.findings import findings
 from sync.device.holding import Holding
+from sync.device.judging import Judging
 from sync.device.keeping import Keeping
 from sync.device.keys import DeviceIdentity, KeyHolder
 from sync.device.leased import OfficersStore, watch_lease
@@ -86,7 +86,7 @@ _FIND_ROWS: Final = 256
 """Records that one look of `find` reads: writes need not wait for the whole of it."""
 
 
-class Handheld(Entering, Claiming, Deciding, Alarming, Holding, Drafting, Consulting, Receipting, Keeping):
+class Handheld(Entering, Claiming, Deciding, Alarming, Holding, Drafting, Judging, Receipting, Keeping):
     """One officer's handheld: a replica, and the connection that keeps it in step.
 
     Make one with `open_seat`, for an officer who has signed in; or with `open`, for a program.

@@ -61,6 +61,11 @@ class Asking:
         self._next = None
         return line
 
+    @property
+    def handing_out(self) -> bool:
+        """Whether a line has come that nobody has taken yet: its command is about to run."""
+        return self._next is not None and self._next.done()
+
     async def end(self) -> None:
         """Read no more."""
         if self._next is not None:

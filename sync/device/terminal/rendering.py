@@ -17,7 +17,7 @@ from schemas.kinds import (
 )
 from schemas.kinds.briefing import Priority
 from schemas.kinds.common import LogEntry
-from schemas.policies import MANY
+from schemas.policies import MANY, grow
 from sync.device import describing
 from sync.device.alarming import DueAlarm
 from sync.device.changes import AlarmFired, AlarmRaised, EditsErased, EditsSealed, LeaseEnded, Wiped
@@ -174,9 +174,11 @@ def record(
 
 def _entries(view: RecordView[Kind], spec: KindSpec, name: FieldName, reader: Reader) -> list[RenderableType]:
     table = grid()
-    for item in view.entries[name]:
+    for number, item in enumerate(view.entries[name], 1):
         text = shown(item.value, spec.fields[name].type, reader.time, lines=True)
-        table.add_row(Text("  " + reader.time.text(item.stamp.occurred_at)), Text(text), _by(view, item, reader.time))
+        # What can be amended is numbered; a log is not.
+        said = "  " if isinstance(item.value, LogEntry) or spec.fields[name].policy is not grow else f"  {number}  "
+        table.add_row(Text(said + reader.time.text(item.stamp.occurred_at)), Text(text), _by(view, item, reader.time))
     return [Text(label(name), LABEL), table]
 
 

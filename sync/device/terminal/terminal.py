@@ -106,6 +106,8 @@ class Terminal:
         self._work = Work(handheld, self._sight, self._reader, screen.show, self._say, self._asking)
         self._acting = Acting(self._work)
         self._running: asyncio.Task[None] | None = None
+        self._broken = False
+        """Whether the line that was typed is to be broken off before it begins."""
         self._why_lists = ""
         self.locked = False
         """Whether it ended because the officer locked it."""
@@ -149,10 +151,11 @@ class Terminal:
 
     def interrupt(self) -> bool:
         """Break off the command that runs, if one does. False when none does."""
-        if self._running is None:
-            return False
-        self._running.cancel()
-        return True
+        if self._running is not None:
+            self._running.cancel()
+            return True
+        self._broken = self._asking.handing_out
+        return self._broken
 
     async def _follow(self, lines: AsyncGenerator[str], *, stop_at_failure: bool) -> bool:
         self._asking.begin(lines, again=not stop_at_failure)
@@ -186,6 +189,10 @@ class Terminal:
                 return True
             if not isinstance(command, Because):
                 self._work.refused = None
+            if self._broken:
+                self._broken = False
+                self._screen.complain("broken off")
+                return False
             running: asyncio.Task[None] = asyncio.create_task(self._carry_out(command))
             self._running = running
             await asyncio.wait([running])

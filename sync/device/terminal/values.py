@@ -23,6 +23,8 @@ from schemas.tokens import Token
 
 NOTHING: Final = "-"
 """Typed to empty a field that may be empty; also shown for one that is."""
+NOW: Final = "now"
+"""Typed for this moment."""
 _NOT_SET: Final = {
     grow.name: "only grows and holds no one value to set: log writes in a log",
     tags.name: "holds tags: tag and untag change them",
@@ -68,13 +70,15 @@ class LocalTime:
             return None
 
     def read(self, text: str, now: Millis) -> Millis:
-        """The moment that was typed: `2026-03-09 14:32`, or `14:32` of today.
+        """The moment that was typed: `2026-03-09 14:32`, `14:32` of today, or `now`.
 
         Raises:
             UsageError: it is neither.
         """
         today = dt.datetime.fromtimestamp(now / 1_000, dt.UTC).astimezone(self.zone).date()
         typed = text.strip()
+        if typed.casefold() == NOW:
+            return now
         try:
             naive = dt.datetime.fromisoformat(typed if "-" in typed else f"{today} {typed}")
             # A naive time's astimezone takes the machine's zone, which is what None means here.
@@ -161,25 +165,57 @@ def read(field: FieldSpec, text: str, time: LocalTime, now: Millis) -> object:
     """
     if field.policy.name in _NOT_SET:
         raise UsageError(f"{field.name} {_NOT_SET[field.policy.name]}")
-    kind, optional = _core(field.type)
+    return read_as(field.name, field.type, text, time, now)
+
+
+def read_as(name: str, declared: object, text: str, time: LocalTime, now: Millis) -> object:
+    """What was typed, as a value of a declared type; see `read`.
+
+    Raises:
+        UsageError: it does not fit; the text says what would.
+    """
+    kind, optional = _core(declared)
     typed = text.strip()
     if typed == NOTHING:
-        return _nothing(field, kind, optional=optional)
+        return _nothing(name, kind, optional=optional)
     match kind:
         case inspect.EnumType():
-            return _choice(field, kind.cls, typed)
+            return _choice(name, kind.cls, typed)
         case inspect.BoolType():
             if typed.casefold() not in _YES | _NO:
-                raise UsageError(f"{field.name} is yes or no, not {typed!r}")
+                raise UsageError(f"{name} is yes or no, not {typed!r}")
             return typed.casefold() in _YES
-        case inspect.IntType() if _is_moment(field.type):
+        case inspect.IntType() if _is_moment(declared):
             return time.read(typed, now)
+        case inspect.IntType():
+            if not (typed.isascii() and typed.isdigit()):
+                raise UsageError(f"{name} is a whole number, not {typed!r}")
+            return int(typed)
         case inspect.StrType():
             return typed
         case inspect.VarTupleType(item_type=inspect.StrType()):
             return tuple(part for one in typed.split(",") if (part := one.strip()))
         case _:
-            raise UsageError(f"{field.name} cannot be typed here; an application of its own sets it")
+            raise UsageError(f"{name} cannot be typed here; an application of its own sets it")
+
+
+def hint_of(declared: object) -> str:
+    """What can be typed for a type, in a few words; "" for any text."""
+    kind, optional = _core(declared)
+    match kind:
+        case inspect.EnumType():
+            told = listed([str(choice.value) for choice in kind.cls])
+        case inspect.BoolType():
+            told = "yes or no"
+        case inspect.IntType() if _is_moment(declared):
+            told = "a time as in 14:32, or now"
+        case inspect.IntType():
+            told = "a number"
+        case inspect.VarTupleType():
+            told = "with commas between them"
+        case _:
+            told = ""
+    return f"{told}; - for nothing".removeprefix("; ") if optional or isinstance(kind, inspect.VarTupleType) else told
 
 
 def read_tag(field: FieldSpec, text: str) -> object:
@@ -198,19 +234,19 @@ def tag_words(tag: msgspec.Struct) -> str:
     return str(getattr(tag, tag.__struct_fields__[0]))
 
 
-def _nothing(field: FieldSpec, kind: inspect.Type, *, optional: bool) -> object:
+def _nothing(name: str, kind: inspect.Type, *, optional: bool) -> object:
     if optional:
         return None
     if isinstance(kind, inspect.VarTupleType):
         return ()
-    raise UsageError(f"{field.name} cannot be empty")
+    raise UsageError(f"{name} cannot be empty")
 
 
-def _choice(field: FieldSpec, choices: type[enum.Enum], typed: str) -> enum.Enum:
+def _choice(name: str, choices: type[enum.Enum], typed: str) -> enum.Enum:
     for choice in choices:
         if str(choice.value) == typed.casefold():
             return choice
-    raise UsageError(f"{field.name} is one of {listed([str(choice.value) for choice in choices])}; not {typed!r}")
+    raise UsageError(f"{name} is one of {listed([str(choice.value) for choice in choices])}; not {typed!r}")
 
 
 def listed(words: Sequence[str]) -> str:

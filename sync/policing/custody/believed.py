@@ -21,7 +21,7 @@ from sync.policing.custody.clocks import Detention, detention
 from sync.policing.custody.relevant import Facts
 
 _ENTRIES: Final = FieldName("detention")
-_TIMES: Final = tuple(map(FieldName, Facts.__struct_fields__))
+TIMES: Final = tuple(map(FieldName, Facts.__struct_fields__))
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ def recorded(state: RecordState) -> tuple[Recorded, ...]:
     ]
     times = [
         Recorded(recorded_at=_when(said.stamp), field=name, value=said.value)
-        for name in _TIMES
+        for name in TIMES
         if name in state.cells and (said := state.cells[name].said) is not None
     ]
     return (*entries, *times)

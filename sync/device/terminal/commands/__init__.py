@@ -41,7 +41,7 @@ from sync.device.terminal.commands.seat import (
     Withdraw,
 )
 from sync.device.terminal.commands.shift import Acknowledge, ShowDue, ShowHandover, ShowPack
-from sync.device.terminal.errands import overriding
+from sync.device.terminal.errands import custody, entries, overriding
 from sync.device.terminal.spec import CommandSpec
 from sync.device.terminal.work import Errand
 
@@ -100,7 +100,15 @@ AtSeat = DraftNote | Alarms | Lock
 """The commands about the seat."""
 Command = Change | Look | AtSeat | ListHeld | Offline | Online | Status | Wait | Help | Quit | Errand
 
-_SUBJECTS: Final = (records.SPECS, overriding.SPECS, claims.SPECS, shift.SPECS, seat.SPECS)
+_SUBJECTS: Final = (
+    records.SPECS,
+    overriding.SPECS,
+    custody.SPECS,
+    entries.SPECS,
+    claims.SPECS,
+    shift.SPECS,
+    seat.SPECS,
+)
 COMMANDS: Final[dict[str, CommandSpec]] = {one.name: one for one in itertools.chain.from_iterable(_SUBJECTS)}
 """Name -> command, in the order of `help`."""
 

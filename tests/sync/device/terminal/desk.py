@@ -79,6 +79,7 @@ class Desk:
         self.terminal = terminal
         self._lines: asyncio.Queue[str] = asyncio.Queue()
         self._asked = asyncio.Event()
+        self.running: list[asyncio.Task[bool]] = []
 
     async def lines(self) -> AsyncGenerator[str]:
         """What is typed."""
@@ -92,7 +93,13 @@ class Desk:
         self._asked.clear()
         self.paper.taken()
         self._lines.put_nowait(line)
-        await self._asked.wait()
+        asked = asyncio.ensure_future(self._asked.wait())
+        # A terminal that ended asks for nothing any more: what it ended with is what went wrong.
+        await asyncio.wait([asked, *self.running], return_when=asyncio.FIRST_COMPLETED)
+        for ended in self.running:
+            if ended.done():
+                asked.cancel()
+                ended.result()
         return self.paper.taken()
 
     async def fails(self, line: str) -> str:
@@ -123,6 +130,7 @@ async def desk_of(handheld: Handheld, server: str | None = None, *, signed_in: b
         Terminal(handheld, paper, facts(server, signed_in=signed_in), local=SUMMER, now=lambda: Millis(NOON)), paper
     )
     running = asyncio.create_task(desk.terminal.run(desk.lines(), stop_at_failure=False))
+    desk.running.append(running)
     try:
         yield desk
     finally:
