@@ -5,8 +5,8 @@ may see the record lists such edits, opens one (a consultation, which is logged 
 or discards it, with a reason. What was sealed stays in the journal whatever is decided, until its record is erased
 (`server.filing`).
 
-An edit may have been taken in after all: its device sealed it before it was told so. That one stands in its record, and
-nobody is asked about it.
+Nobody is asked about an edit that was taken in after all (its device sealed it before it was told so): it stands in its
+record. Nor about a receipt: whether somebody had read a briefing is nobody else's to decide.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from schemas import scopes
 from schemas.codec import decode_op, decode_row
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, ScopeName
-from schemas.kinds import CustodyBooking, Incident, kind_named, spec_of
+from schemas.kinds import BriefingReceipt, CustodyBooking, Incident, kind_named, spec_of
 from schemas.ops import Op
 from server.authority import Authority
 from server.commits import Submission
@@ -45,6 +45,7 @@ _PLACED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Kind of record -> the families of places whose people see all such records there. Of a kind with narrower scopes, as
 what is medical, nothing follows from where its author works."""
+_RECEIPT: Final = spec_of(BriefingReceipt).name
 _COMPARTMENT: Final = FieldName("compartment")
 _NOBODY: Final = OfficerId("")
 _PAGE: Final = 200
@@ -119,8 +120,9 @@ class Quarantine:
                 if kept.body is None or await self._store.entry(SETTLED, kept.key) is not None:
                     continue
                 edit = self._opened(kept)
-                if not seen.isdisjoint(await self._scopes(edit)) and not await self._stands(kept):
-                    yield edit
+                if edit.kind == _RECEIPT or seen.isdisjoint(await self._scopes(edit)) or await self._stands(kept):
+                    continue
+                yield edit
 
     async def look(self, key: str, by: OfficerId, why: str, standing: Standing) -> Edit:
         """An edit, for a person who looks into it; that is in the log before it is told.

@@ -109,8 +109,8 @@ def check_ops(
     stored = kept - beside.refused
     texts = Counter(_words(records))
     verdict.receipts = beside.receipts
-    # What was on its way when its device sealed it stands, and nobody is asked about it.
-    verdict.quarantined = len(beside.quarantined.keys() - stored)
+    # Nobody is asked about what had come when its device sealed it, nor about what a handheld says by itself.
+    verdict.quarantined = len((beside.quarantined.keys() - stored) & {split_op_id(op) for op in ledger.lines})
     for op, line in ledger.lines.items():
         name = split_op_id(op)
         sealed = beside.quarantined.get(name)

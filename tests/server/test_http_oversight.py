@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas import wire
 from schemas.codec import encode
 from schemas.ids import DeviceId, FieldName, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName
-from schemas.kinds import Incident, spec_of
+from schemas.kinds import BriefingReceipt, Incident, spec_of
 from schemas.ops import Op
 from schemas.roles import Role
 from server import intake
@@ -68,9 +69,13 @@ def edit(n: int, record: str, author: str = "WM7", **changes: object) -> Op:
 
 async def quarantined(server: Running, n: int, record: str, author: str = "WM7", **changes: object) -> None:
     """Have an officer's device hand over an edit that it could not send."""
-    op = edit(n, record, author, **changes)
+    await handed_over(server, edit(n, record, author, **changes))
+
+
+async def handed_over(server: Running, op: Op) -> None:
+    """Have its device hand an op over."""
     sealed = sealing.seal(encode(op), server.beatbook.authority.keys.seal_to)
-    await server.beatbook.committer.commit(sealed_entries(DeviceId("hh-7"), OfficerId(author), [(n, sealed)]))
+    await server.beatbook.committer.commit(sealed_entries(op.device, op.author, [(op.n, sealed)]))
 
 
 async def test_a_record_outside_of_a_callers_scopes_is_not_there(server: Running) -> None:
@@ -224,6 +229,16 @@ async def test_an_edit_that_was_taken_in_is_not_asked_about(server: Running, sai
         log = (await http.get(f"/v1/records/{ID.format(1)}", headers={"Beatbook-Reason": "the case"})).json()
     assert answer.status_code == (200 if listed else 409), answer.text
     assert [entry["text"] for entry in log["values"]["log"]].count(said) == 1
+
+
+async def test_nobody_is_asked_whether_somebody_read_a_briefing(server: Running) -> None:
+    """A receipt that a device could not send is kept, and is nobody's to decide: not even its officer's elsewhere."""
+    said = {"briefing": ID.format(8), "edition": "0" * 16, "officer": "WM7", "device": "hh-7"}
+    changes = {FieldName(name): value for name, value in said.items()}
+    await handed_over(server, msgspec.structs.replace(edit(1, ID.format(9)), kind="receipt", changes=changes))
+    seen = spec_of(BriefingReceipt).build(changes).scopes()
+    assert [one async for one in server.beatbook.quarantine.waiting(seen)] == []
+    assert len(await server.beatbook.store.journal(QUARANTINE, 0, 2)) == 1
 
 
 async def test_an_edit_in_quarantine_is_listed_opened_and_adopted(server: Running) -> None:

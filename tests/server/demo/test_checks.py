@@ -96,7 +96,7 @@ def test_an_op_that_stands_is_not_counted_as_quarantined(tmp_path: Path) -> None
     """Its device sealed it before it was told that it had come."""
     verdict = Verdict()
     name, text = (DeviceId("hh-001"), 1), f"On scene ({WORD})"
-    kept = Kept(quarantined={name: text.encode()})
+    kept = Kept(quarantined={name: text.encode(), (DeviceId("hh-001"), 2): b"a receipt, which no officer wrote"})
     checks.check_ops(verdict, ledger_of("hh-001/1"), records_with(text), database_of(tmp_path, name), kept)
     assert (verdict.ops_lost, verdict.ops_twice, verdict.quarantined) == (0, 0, 0)
 
