@@ -11,6 +11,7 @@ from schemas.settings import Settings
 from sync.merge import RecordState
 from sync.policing.briefings import guards as briefings
 from sync.policing.custody import guards as custody
+from sync.policing.custody import guards_detention
 from sync.policing.guards import Beside, Breach, Guard, Look, breaches, in_words, nothing
 from sync.policing.handing import deployment, passing, taking
 from sync.policing.incidents import guards as incidents
@@ -20,7 +21,7 @@ from sync.policing.powers import guards as powers
 
 GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
     "briefing": briefings.GUARDS,
-    "custody-booking": custody.GUARDS,
+    "custody-booking": (*custody.GUARDS, *guards_detention.GUARDS),
     "deployment-request": deployment.GUARDS,
     "handover": taking.GUARDS,
     "incident": (*incidents.GUARDS, *passing.GUARDS),
