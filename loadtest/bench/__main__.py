@@ -2,64 +2,74 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import uvloop
 
-from loadtest.bench import revoke
+from loadtest.bench.jobs import ack, fanout, idle, revoke
+from loadtest.bench.outcome import Outcome, table
 
-_WORDS = {
-    "answered_ms": "command answered, ms",
-    "first_ms": "first RETRACT at its device, ms",
-    "last_ms": "last RETRACT at its device, ms",
-    "receipts_ms": "last signed receipt durable, ms",
-    "closed_ms": "last revoked device sent away, ms",
-    "edit_before_p50_ms": "edit by the others before, p50, ms",
-    "edit_before_max_ms": "edit by the others before, slowest, ms",
-    "edit_p50_ms": "edit by the others meanwhile, p50, ms",
-    "edit_max_ms": "edit by the others meanwhile, slowest, ms",
-    "server_cores": "cores used by the server",
-    "load_cores": "cores used by the load",
+
+class Job(msgspec.Struct, frozen=True):
+    """One job.
+
+    Attributes:
+        size: its size, a struct of whole numbers.
+        measure: runs it.
+        words: what its figures are called.
+        about: what it measures.
+    """
+
+    size: type[Any]
+    measure: Callable[[Any, Callable[[str], object]], Coroutine[Any, Any, Outcome]]
+    words: Mapping[str, str]
+    about: str
+
+
+JOBS: Final = {
+    module.__name__.rpartition(".")[2]: Job(module.Size, module.measure, module.WORDS, module.__doc__ or "")
+    for module in (ack, fanout, idle, revoke)
 }
 
 
 def main(arguments: list[str]) -> int:
     """Run one job, print its table, write its JSON."""
-    parser = argparse.ArgumentParser(prog="python -m loadtest.bench", description=__doc__)
-    parser.add_argument("job", choices=["revoke"], help="what to measure")
-    parser.add_argument("--json", type=Path, help="file to write the result to")
-    parser.add_argument("--staying", type=int, default=1_000, help="devices that stay connected")
-    parser.add_argument("--revoked", type=int, default=1_000, help="devices that one command takes away")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds that are measured")
-    given = parser.parse_args(arguments)
-    if min(given.staying, given.revoked, given.rounds) < 1:
-        parser.error("there must be at least one device that stays, one that goes, and one round")
-    size = revoke.Size(staying=given.staying, revoked=given.revoked, rounds=given.rounds)
-    outcome = uvloop.run(revoke.measure(size, lambda text: sys.stderr.write(f"{text}\n")))
-    sys.stdout.write(table(outcome))
-    if given.json is not None:
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_bytes(msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n")
+    given = vars(_parser().parse_args(arguments))
+    job, json = JOBS[given.pop("job")], given.pop("json")
+    outcome = uvloop.run(job.measure(job.size(**given), lambda text: sys.stderr.write(f"{text}\n")))
+    sys.stdout.write(table(outcome, job.words))
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
+        json.write_bytes(msgspec.json.format(msgspec.json.encode(outcome), indent=2) + b"\n")
     return 0
 
 
-def table(outcome: revoke.Outcome) -> str:
-    """The outcome for a reader."""
-    size = outcome.size
-    lines = [
-        f"revoke: {size.revoked} of {size.revoked + size.staying} connected devices, {size.rounds} rounds",
-        f"{'':45}{'median':>10}  {'least':>10}  {'most':>10}",
-        *(f"{words:45}{outcome.spreads[name]}" for name, words in _WORDS.items()),
-        f"{'floor: last byte of a bare server, ms':45}{outcome.floor_last_ms}",
-        f"last RETRACT / floor: {outcome.ratio:.1f}",
-        f"every last RETRACT within 1 s: {'yes' if outcome.within_a_second else 'no'}",
-        f"enrolled: {outcome.enrol_per_s:.0f} devices a second",
-    ]
-    lines.append(f"load average of the machine at the start: {outcome.machine['load_average']:.1f}")
-    if not outcome.machine["apart"]:
-        lines.append("server and load shared one core: these times are of both together")
-    return "\n".join(lines) + "\n"
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m loadtest.bench", description=__doc__)
+    jobs = parser.add_subparsers(dest="job", required=True, metavar="JOB")
+    for name, job in JOBS.items():
+        one = jobs.add_parser(
+            name, help=job.about.partition("\n")[0], description=job.about,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )  # fmt: skip
+        one.add_argument("--json", type=Path, help="file to write the outcome to")
+        for field in msgspec.structs.fields(job.size):
+            one.add_argument(f"--{field.name}", type=_count, default=field.default, metavar="N", help="1 or more")
+    return parser
+
+
+def _count(text: str) -> int:
+    """A number of things to measure.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or less than 1.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number of at least 1")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,44 +1,69 @@
-"""What the machine can do at all: a bare asyncio server that writes as many bytes to as many sockets.
+"""What the machine can do at all, in a process of its own on the server's core.
 
-    python -m loadtest.bench.floor BYTES
+    python -m loadtest.bench.floor send BYTES
+    python -m loadtest.bench.floor append FOLDER BYTES GROUP SECONDS
 
-It prints its port, and greets every connection with one byte. The first one commands: whatever it sends has BYTES
-written to every other connection, one write for each. It runs on the server's core.
+`send` prints its port, and greets every connection with one byte. The first one commands: whatever it sends has BYTES
+written to every other connection, by one bare `send` for each: no event loop, no frame, no buffer between.
+
+`append` writes groups of records to a file for so many seconds, each group made durable by one `fdatasync`, and prints
+how many records a second that were: what a server could acknowledge that did nothing else.
 """
 
-import asyncio
+import os
+import selectors
+import socket
 import sys
-from typing import cast
-
-import uvloop
-
-
-class Floor(asyncio.Protocol):
-    """One connection."""
-
-    everybody: list[asyncio.Transport] = []  # noqa: RUF012  of the one server that this process is
-    payload = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember it."""
-        self.everybody.append(cast("asyncio.Transport", transport))
-        self.everybody[-1].write(b"+")
-
-    def data_received(self, _: bytes) -> None:
-        """Write to all but the first."""
-        for transport in self.everybody[1:]:
-            transport.write(self.payload)
+import time
+from pathlib import Path
 
 
-async def main(size: int) -> None:
+def send(size: int) -> None:
     """Serve until standard input ends."""
-    Floor.payload = b"\x00" * size
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Floor, "127.0.0.1", 0, backlog=2_048)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    payload = b"\x00" * size
+    listening = socket.create_server(("127.0.0.1", 0), backlog=2_048)
+    selector = selectors.DefaultSelector()
+    selector.register(listening, selectors.EVENT_READ)
+    selector.register(sys.stdin, selectors.EVENT_READ)
+    everybody: list[socket.socket] = []
+    sys.stdout.write(f"{listening.getsockname()[1]}\n")
     sys.stdout.flush()
-    await loop.run_in_executor(None, sys.stdin.read)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is sys.stdin:
+                return
+            if key.fileobj is listening:
+                accepted, _ = listening.accept()
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                everybody.append(accepted)
+                if len(everybody) == 1:
+                    selector.register(accepted, selectors.EVENT_READ)
+                accepted.sendall(b"+")
+            elif not everybody[0].recv(65_536):
+                return
+            else:
+                for each in everybody[1:]:
+                    each.sendall(payload)
+
+
+def append(folder: Path, size: int, group: int, seconds: float) -> None:
+    """Append, and print records per second."""
+    record = os.urandom(size) * group
+    written = 0
+    file = os.open(folder / "floor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        os.write(file, record)
+        os.fdatasync(file)
+        written += group
+    sys.stdout.write(f"{written / (time.perf_counter() - began)}\n")
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1])))
+    match sys.argv[1:]:
+        case ["send", size]:
+            send(int(size))
+        case ["append", folder, size, group, seconds]:
+            append(Path(folder), int(size), int(group), float(seconds))
+        case _:
+            sys.exit(__doc__)

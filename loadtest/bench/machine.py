@@ -78,6 +78,16 @@ class Usage:
         return (self._now() - self._used) / passed if passed else 0.0
 
 
+def memory_kb(pid: int) -> float:
+    """What a process and its children hold of memory (kB): each page shared by several counts for its part (PSS)."""
+    return sum(map(_pss_kb, (pid, *_children(pid))))
+
+
+def _pss_kb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
 def _children(pid: int) -> list[int]:
     try:
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]

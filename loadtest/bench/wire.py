@@ -30,7 +30,8 @@ class Wire(asyncio.Protocol):
 
     Attributes:
         heard_at: when bytes last came (`time.perf_counter`).
-        bytes_in: how many came in all.
+        bytes_in, bytes_out: how many came and went in all.
+        messages_in: how many messages came.
         closed: done once the connection is over.
     """
 
@@ -43,7 +44,8 @@ class Wire(asyncio.Protocol):
         self._buffer = b""
         self._open = False
         self.heard_at = 0.0
-        self.bytes_in = 0
+        self.bytes_in = self.bytes_out = 0
+        self.messages_in = 0
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._transport: asyncio.Transport | None = None
 
@@ -81,6 +83,7 @@ class Wire(asyncio.Protocol):
     def _take(self, opcode: int, payload: bytes) -> None:
         match opcode:
             case 0x82:
+                self.messages_in += 1
                 self._took(payload)
             case 0x89:
                 self._put(_PONG, payload)
@@ -102,6 +105,7 @@ class Wire(asyncio.Protocol):
         else:
             head = struct.pack("!BBQ", opcode, _MASKED | 127, size)
         if self._transport is not None and not self._transport.is_closing():
+            self.bytes_out += len(head) + len(_NO_MASK) + size
             self._transport.write(b"".join((head, _NO_MASK, payload)))
 
     def close(self) -> None:

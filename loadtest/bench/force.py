@@ -1,0 +1,139 @@
+"""A force under test: the server on its core, those whom it knows, and what keeps them connected."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import httpx
+
+from loadtest.bench import calls
+from loadtest.bench.contact import Contact
+from loadtest.bench.machine import Cores, cores, facts, pin
+from loadtest.bench.process import Listening, Server
+from schemas.ids import DeviceId
+from sync.device.keys import DeviceIdentity
+
+HOST: Final = "127.0.0.1"
+DESKS: Final = 12
+"""Desks from which devices are enrolled: a server takes only so many calls a second from each."""
+BEAT_EVERY_S: Final = 5.0
+_AT_ONCE: Final = 32
+Said = Callable[[str], object]
+"""Told what is going on."""
+_T = TypeVar("_T")
+_C = TypeVar("_C", bound=Contact)
+_Make = Callable[[DeviceIdentity, str, str], _C]
+
+
+class Force:
+    """Those whom the server knows, and the one who commands.
+
+    Attributes:
+        server: the process, and where it listens.
+        folder: for what a job keeps.
+        where: the cores.
+        machine: what the outcome says of the machine.
+    """
+
+    def __init__(self, server: Listening, http: httpx.AsyncClient, folder: Path, where: Cores) -> None:
+        """Use `gathered`."""
+        self.server = server
+        self.folder = folder
+        self.where = where
+        self.machine: Mapping[str, object] = {**facts(), "apart": where.apart}
+        self._http = http
+        self._numbers = itertools.count(1)
+        self._known: set[str] = set()
+
+    async def begin(self) -> None:
+        """Use the server's first link."""
+        desks = await calls.administrators(self._http, self.server.code, DESKS)
+        self._admin, self._desks = desks[0], itertools.cycle(desks)
+
+    @property
+    def admin(self) -> calls.Caller:
+        """The administrator, at one desk."""
+        return self._admin
+
+    async def enrol(self, make: _Make[_C], officer: str, areas: Iterable[str]) -> list[_C]:
+        """Enrol devices with keys of their own, each a program's seat of one officer.
+
+        Args:
+            make: a device of an identity, an officer and an area: `Device` or `Light`.
+            officer: whose; they are taken in when they are new.
+            areas: of each device, where it works.
+        """
+        if officer not in self._known:
+            self._known.add(officer)
+            await self._admin.acts("officers", [{"t": "officer-added", "officer": officer, "name": officer}])
+            await self._admin.acts("grants", [{"t": "role-given", "officer": officer, "role": "officer"}])
+        made = [
+            make(DeviceIdentity.generate(DeviceId(f"hh-{next(self._numbers):05d}")), officer, area) for area in areas
+        ]
+        await in_parts(made, self._enrol)
+        seats = [{"seat": one.name, "device": one.name, "officer": officer, "unattended": True} for one in made]
+        await self._admin.acts("seats", [{"t": "seat-opened", **seat} for seat in seats])
+        wanted = [(one.name, scope) for one in made for scope in (f"area:{one.area}", "force")]
+        await self._admin.acts(
+            "grants", [{"t": "scope-granted", "seat": seat, "scope": scope, "why": "bench"} for seat, scope in wanted]
+        )
+        return made
+
+    async def _enrol(self, device: Contact) -> None:
+        await calls.enrol(next(self._desks), calls.Caller(self._http, device.identity), device.name)
+
+    async def connect(self, devices: Sequence[Contact]) -> None:
+        """Have devices come, some at once, and take in all that is there."""
+        await in_parts(devices, lambda each: each.come(HOST, self.server.port))
+
+
+@asynccontextmanager
+async def gathered() -> AsyncIterator[Force]:
+    """A server on a core of its own, with an administrator; this process has the other core."""
+    where = cores()
+    pin(0, where.load)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        async with Server(place, where.server) as server, calls.client(server.base) as http:
+            force = Force(server, http, place, where)
+            await force.begin()
+            yield force
+
+
+@asynccontextmanager
+async def kept(devices: Sequence[Contact]) -> AsyncIterator[None]:
+    """Keep those who are connected connected; at the end they go."""
+    beating = asyncio.create_task(_beat(devices))
+    try:
+        yield
+    finally:
+        beating.cancel()
+        for device in devices:
+            device.go()
+
+
+async def _beat(devices: Sequence[Contact]) -> None:
+    while True:
+        for device in devices:
+            device.beat()
+        await asyncio.sleep(BEAT_EVERY_S)
+
+
+async def in_parts(things: Sequence[_T], work: Callable[[_T], Awaitable[object]]) -> None:
+    """Do something for each, some at once."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(thing: _T) -> None:
+        async with room:
+            await work(thing)
+
+    await asyncio.gather(*map(one, things))
+
+
+def ms(seconds: float) -> float:
+    """Seconds as milliseconds."""
+    return round(seconds * 1_000, 3)

@@ -1,0 +1,216 @@
+"""Devices that cost the load generator next to nothing: the real session and chain, and no replica behind it.
+
+A handheld works out on a processor of its own what a change does; thousands of them in one process would measure that
+process. These sign, number and chain their ops as every device does, take in every byte and give its credit back, and
+look at no more of it than how far it leads.
+"""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from loadtest.bench.contact import SALT_BYTES, Contact, wall_clock
+from schemas import wire
+from schemas.codec import encode
+from schemas.ids import FieldName, OpNumber, RecordId, Seq, new_record_id
+from schemas.limits import CREDIT_BYTES
+from schemas.ops import Op
+from sync.device.keys import DeviceIdentity
+from sync.evidence.chain import genesis, link_after
+from sync.session import HelloFacts
+from sync.session.device import DownEvent
+
+_ACK_BYTES: Final = CREDIT_BYTES // 4
+
+
+class _Head(msgspec.Struct):
+    """What is read of a message while only the way to its end is of interest."""
+
+    t: str
+    to: int = 0
+
+
+_HEAD: Final = msgspec.msgpack.Decoder(_Head)
+
+
+class Arrivals:
+    """Counts those whom a commit has reached.
+
+    Attributes:
+        all_there: set when as many have come as are expected.
+        last_at: when the last one came (`time.perf_counter`).
+    """
+
+    def __init__(self, expected: int) -> None:
+        """Expect so many."""
+        self.all_there = asyncio.Event()
+        self.last_at = 0.0
+        self._missing = expected
+
+    def came(self, at: float) -> None:
+        """One more."""
+        self.last_at = at
+        self._missing -= 1
+        if self._missing == 0:
+            self.all_there.set()
+
+
+class Light(Contact):
+    """One device without a replica.
+
+    Attributes:
+        upto: the commit up to which it has been told.
+        messages: how many batches came while it only listened.
+        records: the incidents that it reported, in order.
+    """
+
+    def __init__(self, identity: DeviceIdentity, officer: str, area: str) -> None:
+        """Begin with nothing."""
+        super().__init__(identity, officer, area)
+        self.upto = 0
+        self.messages = 0
+        self.records: list[RecordId] = []
+        self._versions: dict[RecordId, Seq] = {}
+        self._n = OpNumber(0)
+        self._link = genesis(identity.device).link
+        self._digests: dict[OpNumber, bytes] = {}
+        self._waiting: dict[OpNumber, tuple[RecordId, asyncio.Future[float]]] = {}
+        self._listening = False
+        self._owed = 0
+        self._awaited: tuple[int, Arrivals] | None = None
+
+    def facts(self) -> HelloFacts:
+        """It comes as one that holds nothing."""
+        return HelloFacts(device=self.name, epoch=None, positions=(), next_op=OpNumber(self._n + 1))
+
+    def lost(self, error: ConnectionError) -> None:
+        """Nobody waits any longer for what would have come."""
+        for _, waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(error)
+        self._waiting.clear()
+
+    # --- what comes --------------------------------------------------------------------------------------------------
+
+    def listen(self) -> None:
+        """From now on look only at how far a batch leads."""
+        self._listening = True
+
+    def expect(self, seq: int, arrivals: Arrivals) -> None:
+        """Have it counted once it has been told of a commit."""
+        if self.upto >= seq:
+            arrivals.came(self.wire.heard_at)
+        else:
+            self._awaited = (seq, arrivals)
+
+    def took(self, frame: bytes) -> None:
+        """Take in one message."""
+        head = _HEAD.decode(frame) if self._listening else None
+        if head is None or head.t != "batch":
+            super().took(frame)
+            return
+        self.messages += 1
+        self._led(head.to)
+        self._owed += len(frame)
+        if self._owed >= _ACK_BYTES:
+            self.wire.send(encode(wire.Ack(scopes={}, credit=self._owed)))
+            self._owed = 0
+
+    def _led(self, to: int) -> None:
+        self.upto = max(self.upto, to)
+        if self._awaited is not None and self.upto >= self._awaited[0]:
+            self._awaited[1].came(self.wire.heard_at)
+            self._awaited = None
+
+    def heard(self, event: DownEvent, frame: bytes) -> None:
+        """Give credit back, and take answers in."""
+        match event:
+            case wire.Batch():
+                self._led(event.to)
+                self.session.applied({event.scope: Seq(event.to)}, len(frame))
+            case wire.Snapshot():
+                self.session.applied({}, len(frame))
+            case wire.Results():
+                for result in event.results:
+                    self._answered(result)
+            case _:
+                pass
+
+    def _answered(self, result: wire.Result) -> None:
+        record, waiting = self._waiting.pop(result.n, (None, None))
+        if record is None or waiting is None or waiting.done():
+            return
+        if result.status == "durable":
+            self._versions[record] = Seq(result.seq or 0)
+            waiting.set_result(self.wire.heard_at)
+        else:
+            waiting.set_exception(ValueError(f"op {result.n} of {self.name}: {result.code} {result.detail}"))
+
+    # --- what it does ------------------------------------------------------------------------------------------------
+
+    async def report(self, count: int, summary: str = "Glass breaking") -> None:
+        """Report incidents, in one push; returns once they are durable."""
+        now = wall_clock()
+        ops = []
+        for _ in range(count):
+            record = new_record_id(now, os.urandom(10))
+            self.records.append(record)
+            values = {"opened_at": now, "area": self.area, "category": "public-safety", "summary": summary}
+            ops.append(self._op(record, values, create=True))
+        await self._push(ops)
+
+    async def change(self, records: Iterable[RecordId], summary: str) -> tuple[float, Seq]:
+        """Change incidents of its own, in one push.
+
+        Returns:
+            How long until all were durable (s), and the last of their commits.
+        """
+        chosen = list(records)
+        began = time.perf_counter()
+        last = await self._push([self._op(record, {"summary": summary}) for record in chosen])
+        return last - began, max(self._versions[record] for record in chosen)
+
+    def _op(self, record: RecordId, values: dict[str, Any], *, create: bool = False) -> tuple[RecordId, bytes]:
+        now = wall_clock()
+        self._n = OpNumber(self._n + 1)
+        op = Op(
+            device=self.name,
+            n=self._n,
+            record=record,
+            kind="incident",
+            author=self.officer,
+            hlc=(now, self._n),
+            occurred_at=now,
+            wall=now,
+            changes={FieldName(name): value for name, value in values.items()},
+            create=create,
+            base=self._versions.get(record, Seq(0)),
+            link=self._link,
+            salt=os.urandom(SALT_BYTES),
+        )
+        body = encode(op)
+        self._digests[self._n] = hashlib.sha256(body).digest()
+        self._link = link_after(self._link, self._n, self._digests[self._n])
+        return record, body
+
+    async def _push(self, ops: Sequence[tuple[RecordId, bytes]]) -> float:
+        """Send ops; when the last of them was answered (`time.perf_counter`)."""
+        loop = asyncio.get_running_loop()
+        first = self._n - len(ops) + 1
+        numbered = [(OpNumber(first + i), body) for i, (_, body) in enumerate(ops)]
+        answers = []
+        for (n, _), (record, _) in zip(numbered, ops, strict=True):
+            answers.append(loop.create_future())
+            self._waiting[n] = (record, answers[-1])
+        taken = self.session.push(numbered, digests=self._digests)
+        if taken < len(ops):
+            raise ConnectionError(f"{self.name}: only {taken} of {len(ops)} ops fit in what may be sent at once")
+        self._digests.clear()
+        self.flush()
+        found: list[float] = await asyncio.gather(*answers)
+        return max(found)
