@@ -13,7 +13,7 @@ from schemas.kinds import Kind
 from schemas.kinds.booking import BookingStatus, CustodyBooking
 from schemas.roles import Role
 from schemas.settings import Settings
-from sync.policing.custody import clocks, words
+from sync.policing.custody import clocks, safety, words
 from sync.policing.custody.clocks import Detention
 from sync.policing.custody.ranks import in_words
 from sync.policing.custody.record import Stay, Where, is_over, stays
@@ -47,7 +47,9 @@ def dues(record: Kind, settings: Settings, now: Millis) -> Iterator[Due]:
     if is_over(record, now):
         return
     yield from _review(found, settings)
-    yield from _limit(found, settings)
+    # Whoever is held for an assessment is not charged: their limit is that of section 136, and is told as that.
+    if safety.ends_at(record, settings, now) is None:
+        yield from _limit(found, settings)
     yield from _away(found, settings)
     yield from _unseen(stays(record, now), found, settings)
 

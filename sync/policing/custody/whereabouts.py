@@ -77,6 +77,7 @@ class Whereabouts:
         self.travelling = False
         self.contradictions: list[Contradiction] = []
         self._stops = True
+        self._left_from = Place.NOT_YET
         self._questioned: list[tuple[Millis, Millis]] = []
 
     def take(self, event: DetentionEvent) -> None:
@@ -99,6 +100,10 @@ class Whereabouts:
 
     def _go(self, place: Place, at: int) -> None:
         self.place, self.since, self.last_word_at, self.travelling = place, Millis(at), Millis(at), False
+
+    def _left(self) -> None:
+        if self.place is not Place.HOSPITAL:
+            self._left_from = self.place
 
     def _leave_out(self, start: int, end: int | None, why: Why) -> None:
         if (end is None or end > start) and (why is not Why.HOSPITAL or self._stops):
@@ -129,6 +134,7 @@ class Whereabouts:
 
     def to_hospital(self, event: DetentionEvent) -> None:
         """They leave for hospital: for treatment, unless the entry says otherwise."""
+        self._left()
         self._stops = event.treatment is not False
         self._questioned = []
         self._go(Place.HOSPITAL, event.at)
@@ -141,6 +147,7 @@ class Whereabouts:
                 "They are at a hospital, but when they left for it is not recorded: the journey counts.",
                 event,
             )
+        self._left()
         self._stops = event.treatment is not False
         self._go(Place.HOSPITAL, event.at)
 
@@ -203,7 +210,13 @@ class Whereabouts:
     def back(self, event: DetentionEvent) -> None:
         """They are back at a station: the clock goes on."""
         self._end_stay(event.at)
-        if event.what in (Step.ARRIVAL, Step.BAIL_RETURN, Step.STREET_BAIL_RETURN, Step.STATION_ARREST):
+        # Whoever was taken to hospital from the arrest has not been at a station: that they arrive there is the truth.
+        if self._left_from is Place.STATION and event.what in (
+            Step.ARRIVAL,
+            Step.BAIL_RETURN,
+            Step.STREET_BAIL_RETURN,
+            Step.STATION_ARREST,
+        ):
             self._against(
                 "custody-return-as-arrival",
                 f"{_said(event)} while they were in hospital: taken as the return from it.",

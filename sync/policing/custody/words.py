@@ -134,13 +134,22 @@ def duration(amount_ms: int, *, up: bool = False) -> str:
 
 
 def at(moment: int, now: int) -> str:
-    """A moment by the clock on the wall, with the day where it is another: `14:05`, `02:10 on 30 March`."""
+    """A moment by the clock on the wall, with the day where it is another: `14:05`, `02:10 on 30 March`.
+
+    In the hour that comes twice in October it says which of them: `01:30 BST`, and an hour later `01:30 GMT`.
+    """
     there, here = local(moment), local(now)
-    clock = f"{there:%H:%M}"
+    clock = f"{there:%H:%M}{_which(moment)}"
     if there.date() == here.date():
         return clock
     year = "" if there.year == here.year else f" {there.year}"
     return f"{clock} on {there.day} {there:%B}{year}"
+
+
+def _which(moment: int) -> str:
+    if local(moment + HOUR_MS) == local(moment):
+        return " BST"
+    return " GMT" if local(moment - HOUR_MS) == local(moment) else ""
 
 
 def day(one: date) -> str:

@@ -8,11 +8,14 @@ import pytest
 
 from schemas.ids import FieldName, Millis
 from schemas.kinds import KINDS
+from schemas.kinds.admission import Basis
 from schemas.kinds.booking import BookingStatus, CustodyBooking
+from schemas.kinds.care import Safety, SafetyStep
 from schemas.roles import Role
 from schemas.settings import DEFAULTS, Settings
 from schemas.settings.custody import HOUR_MS, MINUTE_MS, CustodySettings
 from sync.policing.custody.dues import AWAY, dues
+from sync.policing.custody.dues_checks import dues as care_dues
 from sync.policing.due import Due, What, come, moments
 from sync.policing.timetable import TIMETABLE
 from tests.examples import BOOKING, LEAST
@@ -149,6 +152,15 @@ def test_where_a_person_is_is_not_asked_when_it_is_known(lines: list[str], statu
     """Of an uncharged person in hospital, or arrested on bail, the detention clock has it asked."""
     found = list(dues(booking(*IN, *lines, status=BookingStatus(status)), DEFAULTS, at("13:30")))
     assert due_of(found, What.CHECK, AWAY) is None
+
+
+def test_nobody_is_told_to_charge_a_person_who_is_held_under_section_136() -> None:
+    """Their 24 hours are those of the Mental Health Act, which are told by themselves; ended, the Act's come back."""
+    held = msgspec.structs.replace(booking(*IN), basis=Basis.SECTION_136)
+    assert {one.what for one in dues(held, DEFAULTS, at("11:00"))} == {What.REVIEW}
+    assert What.PLACE_OF_SAFETY in {one.what for one in care_dues(held, DEFAULTS, at("11:00"))}
+    ended = msgspec.structs.replace(held, place_of_safety=(Safety(at=at("10:30"), step=SafetyStep.ENDED),))
+    assert {one.what for one in dues(ended, DEFAULTS, at("11:00"))} == {What.REVIEW, What.DETENTION_LIMIT}
 
 
 def test_a_limit_that_passed_before_hospital_is_still_told() -> None:

@@ -114,3 +114,15 @@ def test_bail_is_told_while_it_runs() -> None:
 def test_nobody_is_said_to_be_somewhere_before_they_came() -> None:
     """Arrested, and on the way."""
     assert words.where(found("09:50")) == "Not at a station yet."
+
+
+def test_the_hour_that_comes_twice_says_which_of_them() -> None:
+    """Of two half past ones in a night of October the reader must know which the limit is; no other hour says it."""
+    night = date(2025, 10, 26)
+    moments = [moment(text, night) for text in ("00:59", "01:30BST", "01:30GMT", "02:00")]
+    assert [words.at(one, moments[0]) for one in moments] == ["00:59", "01:30 BST", "01:30 GMT", "02:00"]
+    spring = date(2025, 3, 30)
+    assert [words.at(moment(text, spring), moment("00:30", spring)) for text in ("00:59", "02:00")] == [
+        "00:59",
+        "02:00",
+    ]
