@@ -67,6 +67,8 @@ _NEXT: Final = {
     IncidentStatus.ATTENDED: "Write down what was found, and close it or say who goes on.",
 }
 """What comes next in an incident in which nothing falls due."""
+KINDS: Final = (*TIMETABLE, "alarm")
+"""The kinds of records in which something can wait."""
 _LAST: Final = 2**63
 """Behind everything that has a time."""
 

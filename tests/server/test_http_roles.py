@@ -82,6 +82,7 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "POST /v1/records/{record}/reviews": KEEPERS,
     "POST /v1/records/{record}/erasure": KEEPERS,
     "GET /v1/due": READS,
+    "GET /v1/handover": READS,
     "POST /v1/due/{alarm}/acknowledge": READS,
     "GET /v1/alarms": frozenset({"auditor", "administrator"}),
     "GET /v1/log/checkpoint": SIGNED_IN,

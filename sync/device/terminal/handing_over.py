@@ -12,8 +12,7 @@ from sync.device.describing import called, short
 from sync.device.handheld import Handheld
 from sync.device.terminal.reader import BAD, LABEL, WHO, Reader
 from sync.device.terminal.values import safe
-from sync.policing.handover import Matter, handover
-from sync.policing.timetable import TIMETABLE
+from sync.policing.handover import KINDS, Matter, handover
 
 
 async def shift_handover(
@@ -41,7 +40,7 @@ async def shift_handover(
         return bool(all_that_waits({RecordId(""): one}))
 
     records: dict[RecordId, Kind] = {}
-    for name in (*TIMETABLE, "alarm"):
+    for name in KINDS:
         spec = kind_named(name)
         if spec is not None:
             records.update(await handheld.find(spec.struct, waits))
