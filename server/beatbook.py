@@ -19,6 +19,8 @@ from server.commits import Settled
 from server.committer import Committer
 from server.edge.middleware import DevicePace
 from server.escalation import Escalations
+from server.events.subscription import Subscription
+from server.events.webhooks import Webhooks
 from server.evidence.consulted import Consultations
 from server.evidence.disclosure import Disclosures
 from server.evidence.section62 import Section62
@@ -66,6 +68,7 @@ class Beatbook:
         schedule: Schedule | None = None,
         witnesses: Iterable[WitnessAddress] = (),
         settings: Settings | None = None,
+        subscriptions: Iterable[Subscription] = (),
     ) -> None:
         """Bind the parts.
 
@@ -80,6 +83,7 @@ class Beatbook:
             schedule: how long records are kept before somebody looks at them again.
             witnesses: who is asked to cosign the log.
             settings: the force's, that everybody goes by from the start on; None leaves in force what is.
+            subscriptions: who is sent events.
         """
         self.store = store
         self.now = now
@@ -100,6 +104,7 @@ class Beatbook:
         self.consultations = Consultations(self.committer)
         self.disclosures = Disclosures(store, self.authority.ledger, self.authority.checkpoints)
         self.section62 = Section62(store, self.committer, self._officer_of)
+        self.webhooks = Webhooks(store, self.committer, now, subscriptions)
         self.pace = pace or DevicePace()
         """How often one device may come, by socket and by HTTP."""
         self._settings = settings
@@ -116,6 +121,7 @@ class Beatbook:
             # Before the timers look at anything: they go by them.
             await bring_settings(self.office, self._settings)
         await self.authority.start()
+        await self.webhooks.start()
         running = (
             self._tick(),
             self.escalations.run(),
@@ -123,6 +129,7 @@ class Beatbook:
             self.cohorts.run(),
             self.authority.run(),
             self.authority.witnessing.run(),
+            *self.webhooks.tasks(),
         )
         self._beside = [asyncio.create_task(one) for one in running]
         # A full collection over thousands of connections takes most of a second: what lives for ever is set aside.
@@ -155,6 +162,7 @@ class Beatbook:
         self.escalations.published(settled)
         self.timers.published(settled)
         self.cohorts.published(settled)
+        self.webhooks.published(settled)
 
     def _officer_of(self, device: DeviceId) -> OfficerId | None:
         seat = self.authority.ledger.registry.seats.get(device)

@@ -27,6 +27,8 @@ from server.edge.buckets import Rate
 from server.edge.door import DoorLimits
 from server.edge.middleware import LOOPBACK_NAMES, EdgeSettings
 from server.edge.origins import HOST_NAME, ORIGIN
+from server.events import subscription
+from server.events.subscription import Events, Subscription, Webhook
 from server.federation.settings import CALLBACK_PATH, OidcSettings, WebAuthnSettings
 from server.retention import Schedule
 from server.secret_files import Secret, find_secret
@@ -35,6 +37,8 @@ from sync.evidence.note import VerifierKey
 
 OIDC_CLIENT_SECRET: Final = "BEATBOOK_OIDC_CLIENT_SECRET"  # noqa: S105  a variable's name
 POLICING: Final = "policing"
+WEBHOOKS: Final = "webhooks"
+"""The one section of which there may be several."""
 CONFIGURATION_BYTES_MAX: Final = 256 * 1_024
 _WILDCARDS: Final = {"0.0.0.0", "::"}  # noqa: S104  to tell them apart
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -129,6 +133,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retention: RetentionPeriods = RetentionPeriods()
     oidc: OidcSettings | None = None
     webauthn: WebAuthnSettings | None = None
+    events: Events = Events()
+    webhooks: tuple[Webhook, ...] = ()
     policing: Settings = DEFAULTS
 
     @property
@@ -190,6 +196,15 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             return None
         file = self.oidc.client_secret_file
         return find_secret(OIDC_CLIENT_SECRET, Path(file) if file else None, environment)
+
+    def subscriptions(self, environment: Mapping[str, str]) -> tuple[Subscription, ...]:
+        """Who is sent events.
+
+        Raises:
+            UsageError: the secret of one is not given, given in two ways, or too short.
+            StoreError: a file cannot be used.
+        """
+        return subscription.subscriptions(self.events, self.webhooks, environment)
 
     def door(self) -> DoorLimits:
         """What the door is told."""
@@ -262,8 +277,10 @@ def section_of(hint: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401  a typ
 
 
 def variable_of(key: str) -> str | None:
-    """The variable that stands over a key which names a file; None for other keys."""
-    return f"BEATBOOK_{key.replace('.', '_').upper()}" if key.endswith("_file") else None
+    """The variable that stands over a key which names a file; None for other keys, and for those of a list."""
+    if not key.endswith("_file") or key.startswith(f"{WEBHOOKS}."):
+        return None
+    return f"BEATBOOK_{key.replace('.', '_').upper()}"
 
 
 def _where(path: Path | None) -> str:
@@ -297,8 +314,9 @@ def _refuse_unknown(values: Mapping[str, Any], section: type[msgspec.Struct], pr
             hint_text = f"did you mean {prefix}{meant}?" if meant else f"known here: {', '.join(hints)}"
             raise UsageError(f"there is no key {prefix}{name}; {hint_text}")
         inner = section_of(hint)
-        if inner is not None and isinstance(value, dict):
-            _refuse_unknown(value, inner, f"{prefix}{name}.")
+        for one in value if isinstance(value, list) else [value]:
+            if inner is not None and isinstance(one, dict):
+                _refuse_unknown(one, inner, f"{prefix}{name}.")
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[tuple[str, ...], object]:
@@ -328,11 +346,11 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
     """Make the data folder and the names of files relative to the configuration's folder."""
     if isinstance(values.get("data"), str) and values["data"]:
         values["data"] = str(base / values["data"])
-    for section in values.values():
-        if isinstance(section, dict):
-            for name, value in section.items():
-                if name.endswith("_file") and isinstance(value, str) and value:
-                    section[name] = str(base / value)
+    for value in values.values():
+        for section in value if isinstance(value, list) else [value]:
+            for name, path in section.items() if isinstance(section, dict) else ():
+                if name.endswith("_file") and isinstance(path, str) and path:
+                    section[name] = str(base / path)
 
 
 def _in_words(kind: type, value: object) -> Path | Period:
@@ -361,6 +379,7 @@ def _check(configuration: Configuration) -> None:
             )
     proxies = Proxies(listen.trusted_proxies)
     configuration.schedule()
+    subscription.check(configuration.events, configuration.webhooks)
     if (tls.certificate_file is None) != (tls.key_file is None):
         missing = "tls.key_file" if tls.key_file is None else "tls.certificate_file"
         raise UsageError(f"{missing} is not given: TLS needs the certificate's file and the key's")

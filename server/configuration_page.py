@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from schemas.retention import Period
-from server.configuration import Configuration, keys, section_of, variable_of
+from server.configuration import WEBHOOKS, Configuration, keys, section_of, variable_of
 
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs/reference/configuration.md"
 _HEAD: Final = """# Configuration
@@ -50,11 +50,13 @@ def _struct(section: str) -> type[msgspec.Struct]:
 def _title(section: str) -> str:
     if not section:
         return "## At the top\n"
-    off = (
-        "" if typing.get_type_hints(Configuration)[section] is _struct(section) else " Off unless the section is there."
-    )
+    if section == WEBHOOKS:
+        shown, off = f"[[{section}]]", ""
+    else:
+        whole = typing.get_type_hints(Configuration)[section] is _struct(section)
+        shown, off = f"[{section}]", "" if whole else " Off unless the section is there."
     summary = inspect.getdoc(_struct(section)) or ""
-    return f"## `[{section}]`\n\n{summary.partition(chr(10))[0]}{off}\n"
+    return f"## `{shown}`\n\n{summary.partition(chr(10))[0]}{off}\n"
 
 
 def _told(section: str) -> dict[str, str]:
@@ -78,6 +80,10 @@ def _row(key: str, name: str, hint: Any, default: object, told: dict[str, str]) 
 
 
 def _takes(kind: Any, meta: msgspec.Meta) -> str:  # noqa: ANN401  a type form
+    options = [each for each in typing.get_args(kind) if each is not type(None)]
+    if type(None) in typing.get_args(kind) and len(options) == 1:
+        # What may be left out.
+        (kind,) = options
     origin = typing.get_origin(kind)
     if origin is Literal:
         return " or ".join(f"`{each}`" for each in typing.get_args(kind))

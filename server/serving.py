@@ -216,6 +216,7 @@ async def serve(
         oidc_client_secret=configuration.oidc_client_secret(os.environ),
         webauthn=configuration.webauthn,
     )
+    subscriptions = configuration.subscriptions(os.environ)
     data = configuration.data
     store = await SqliteStore.open(data)
     try:
@@ -231,6 +232,7 @@ async def serve(
         schedule=configuration.schedule(),
         witnesses=configuration.witness_addresses(),
         settings=configuration.policing,
+        subscriptions=subscriptions,
     )
     try:
         await beatbook.start()

@@ -59,6 +59,7 @@ def command(  # noqa: PLR0917  one parameter per option
     formatter.know(secrets_of(os.environ))
     if (secret := configuration.oidc_client_secret(os.environ)) is not None:
         formatter.know([secret.reveal()])
+    formatter.know(one.signer.reveal() for one in configuration.subscriptions(os.environ))
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=configuration.log_level.upper(), handlers=[handler])
