@@ -25,6 +25,7 @@ from sync.device.terminal.asking import Asking
 from sync.device.terminal.commands import Command, parse
 from sync.device.terminal.errands.overriding import Because
 from sync.device.terminal.events import Teller
+from sync.device.terminal.noting import notes
 from sync.device.terminal.reader import Reader
 from sync.device.terminal.screens import Screen
 from sync.device.terminal.sight import Sight
@@ -355,6 +356,8 @@ class Terminal:
                 if field.policy is claim and (state := await self._handheld.claim_state(view.record, name)) is not None
             }
             self._screen.show(rendering.record(view, self._reader(), claims))
+            for note in await notes(self._handheld, view, self._reader()):
+                self._screen.show(note)
             if isinstance(view.value, Briefing):
                 await self._handheld.opened(view.record)
         self._sight.turn_to(view)

@@ -40,11 +40,13 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
         rules: the rules.
         write: writes it.
         done: what is said once it is written.
+        after: called once it is written.
     """
 
     rules: tuple[str, ...]
     write: Write
     done: str
+    after: Callable[[], None] | None
 
 
 class Work:
@@ -87,13 +89,13 @@ class Work:
         """The force's."""
         return await self.handheld.settings()
 
-    async def write(self, write: Write, done: str) -> Written:
-        """Write a change, and say that it is done.
+    async def write(self, write: Write, done: str, after: Callable[[], None] | None = None) -> Written:
+        """Write a change, and say that it is done; `after` is called then, also when a reason had to be given first.
 
         Raises:
             UsageError: it is refused; where a rule leaves it to the officer, `because` goes on.
         """
-        return await self._write(write, {}, done)
+        return await self._write(write, {}, done, after)
 
     async def go_on(self, reason: str) -> None:
         """Write the change that was refused last, with the reason for it.
@@ -104,9 +106,16 @@ class Work:
         refused, self.refused = self.refused, None
         if refused is None:
             raise UsageError("nothing was refused just now that your reason lets you go on with")
-        await self._write(refused.write, dict.fromkeys(refused.rules, reason), refused.done)
+        await self._write(refused.write, dict.fromkeys(refused.rules, reason), refused.done, refused.after)
 
-    async def enter(self, record: RecordId, done: str, /, **changes: Any) -> Written:  # noqa: ANN401  by its field
+    async def enter(
+        self,
+        record: RecordId,
+        done: str,
+        after: Callable[[], None] | None = None,
+        /,
+        **changes: Any,  # noqa: ANN401  each is of the type that its field declares
+    ) -> Written:
         """Write fields of a record in one change (`Handheld.enter`), and say that it is done.
 
         Raises:
@@ -116,9 +125,9 @@ class Work:
         def write(reasons: Mapping[str, str]) -> Awaitable[Written]:
             return self.handheld.enter(record, overriding=reasons, **changes)
 
-        return await self.write(write, done)
+        return await self.write(write, done, after)
 
-    async def create(self, record: Kind, done: str) -> Written:
+    async def create(self, record: Kind, done: str, after: Callable[[], None] | None = None) -> Written:
         """Make a record, and say that it is done.
 
         Raises:
@@ -130,17 +139,21 @@ class Work:
             log = {"log": (*getattr(record, "log", ()), *said)} if said else {}
             return self.handheld.create(msgspec.structs.replace(record, **log))
 
-        return await self.write(write, done)
+        return await self.write(write, done, after)
 
-    async def _write(self, write: Write, reasons: Mapping[str, str], done: str) -> Written:
+    async def _write(
+        self, write: Write, reasons: Mapping[str, str], done: str, after: Callable[[], None] | None
+    ) -> Written:
         try:
             written = await write(reasons)
         except RuleError as refused:
             if all(breach.override for breach in refused.breaches):
                 rules = (*reasons, *(breach.rule for breach in refused.breaches))
-                self.refused = Refused(rules=tuple(dict.fromkeys(rules)), write=write, done=done)
+                self.refused = Refused(rules=tuple(dict.fromkeys(rules)), write=write, done=done, after=after)
                 raise UsageError(f"{refused} Type {GO_ON} and your reason, to go on.") from refused
             raise
+        if after is not None:
+            after()
         await self.done(written.record, done)
         return written
 

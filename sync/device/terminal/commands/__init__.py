@@ -41,7 +41,7 @@ from sync.device.terminal.commands.seat import (
     Withdraw,
 )
 from sync.device.terminal.commands.shift import Acknowledge, ShowDue, ShowHandover, ShowPack
-from sync.device.terminal.errands import custody, entries, overriding
+from sync.device.terminal.errands import control, custody, entries, overriding
 from sync.device.terminal.spec import CommandSpec
 from sync.device.terminal.work import Errand
 
@@ -105,6 +105,7 @@ _SUBJECTS: Final = (
     overriding.SPECS,
     custody.SPECS,
     entries.SPECS,
+    control.SPECS,
     claims.SPECS,
     shift.SPECS,
     seat.SPECS,

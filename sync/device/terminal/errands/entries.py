@@ -79,8 +79,7 @@ class EnterStep(Errand, frozen=True):
         form.whole()
         changes: dict[str, Any] = {"detention": [made], **_follows(booking, step, at)}
         done = f"{step.value.replace('-', ' ')} at {reader.time.text(at)}"
-        await work.enter(view.record, done, **changes, occurred_at=at)
-        form.written()
+        await work.enter(view.record, done, form.written, **changes, occurred_at=at)
 
 
 class Add(Errand, frozen=True):
@@ -99,8 +98,7 @@ class Add(Errand, frozen=True):
         made = await entry(form, work, field.type, _given(field, work))
         form.whole()
         changes: dict[str, Any] = {field.name: [made]}
-        await work.enter(view.record, f"{label(field.name)} entered", **changes)
-        form.written()
+        await work.enter(view.record, f"{label(field.name)} entered", form.written, **changes)
 
 
 class Amend(Errand, frozen=True):
@@ -121,8 +119,7 @@ class Amend(Errand, frozen=True):
         made = await entry(form, work, type(old), {"corrects": name})
         form.whole()
         changes: dict[str, Any] = {field.name: [made]}
-        await work.enter(view.record, f"{label(field.name)}, entry {self.number} put right", **changes)
-        form.written()
+        await work.enter(view.record, f"{label(field.name)}, entry {self.number} put right", form.written, **changes)
 
 
 def _numbered(view: RecordView[Kind], field: FieldSpec, number: str) -> DetentionEvent | Corrigible:

@@ -83,7 +83,8 @@ async def test_input_that_is_not_usable_says_so_once() -> None:
     """What a source complains of reaches whoever reads; then there is nothing more."""
 
     async def lines() -> AsyncGenerator[str]:
-        for line in ():
+        nothing: tuple[str, ...] = ()
+        for line in nothing:
             yield line
         raise UsageError("no UTF-8")
 

@@ -108,15 +108,24 @@ async def test_a_step_asks_for_what_belongs_to_it(desk: Desk, alone: Handheld, r
     assert found.reviews.authorised_at == at
 
 
-async def test_a_review_by_somebody_of_no_rank_is_told_on_the_clocks(
+async def test_a_review_by_somebody_of_no_rank_goes_on_with_a_reason(
     desk: Desk, alone: Handheld, record: RecordId
 ) -> None:
-    """It is entered as it was, and the page says that it does not count and why."""
+    """It is asked about; with a reason it is entered as it was, and the page says that it does not count and why."""
     await desk.type(f"step {record} review")
-    await answered(desk, "WM20002", "sergeant", "no", "in-person", "continued", "-")
-    (made,) = [one for one in (await booking(alone, record)).detention if one.what is Step.REVIEW]
+    await answered(desk, "WM20002", "sergeant", "no", "in-person", "continued")
+    assert "takes an inspector or above" in await desk.fails("-")
+    assert (await desk.type("because Recorded as it was done; an inspector comes")).endswith(
+        f"review at {SUMMER.text(NOON)}\n"
+    )
+    value = await booking(alone, record)
+    (made,) = [one for one in value.detention if one.what is Step.REVIEW]
     assert (made.manner, made.outcome, made.involved, made.reason) == (Manner.IN_PERSON, Outcome.CONTINUED, False, None)
+    assert [one.text for one in value.log] == ["Recorded as it was done; an inspector comes"]
     assert "LOOK: A review does not count: it takes an inspector or above" in await desk.type("clocks .")
+    again = await desk.type(f"step {record} review")
+    assert again.startswith("Who decided"), "what was written is not offered again"
+    assert "keeps what stands" not in again
 
 
 async def test_a_wrong_answer_is_asked_again_and_a_form_can_be_left(
