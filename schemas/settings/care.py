@@ -32,7 +32,8 @@ class CareSettings(msgspec.Struct, frozen=True, kw_only=True):
         informing_delay_ranks, advice_delay_ranks, codes_delay_ranks: by right, the ranks that may authorise its delay
             (Annex B 1). Nobody may where none is named: Annex B delays no reading of the Codes.
         rights_delay_max_ms: the longest delay, from the relevant time or else the arrival (sections 56(3), 58(5)).
-        adult_within_ms: how long after it was known to be needed an appropriate adult is to have arrived.
+        adult_within_ms: how long after a person came who must have one an appropriate adult is to have arrived.
+        health_care_within_ms: how long after a pregnant person came a health care professional is to have been asked.
         meal_every_ms: the longest time without a meal offered.
         day_ms: the day in which meals and rest are counted.
         main_meals, light_meals: how many are offered in that day (Code C 8.6).
@@ -67,6 +68,7 @@ class CareSettings(msgspec.Struct, frozen=True, kw_only=True):
     codes_delay_ranks: tuple[str, ...] = ()
     rights_delay_max_ms: int = 36 * HOUR_MS
     adult_within_ms: int = 2 * HOUR_MS
+    health_care_within_ms: int = HOUR_MS
     meal_every_ms: int = 8 * HOUR_MS
     day_ms: int = 24 * HOUR_MS
     main_meals: int = 1

@@ -39,6 +39,7 @@ class What(Token):
     LEASE = "lease"
     RIGHTS = "rights"
     APPROPRIATE_ADULT = "appropriate-adult"
+    HEALTH_CARE = "health-care"
     MEAL = "meal"
     REST = "rest"
     ACCEPTANCE = "acceptance"

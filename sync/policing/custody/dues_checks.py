@@ -9,6 +9,8 @@ from typing import Final
 
 from schemas.ids import Millis
 from schemas.kinds import CustodyBooking, Kind
+from schemas.kinds.admission import Need
+from schemas.kinds.care import Provision
 from schemas.roles import Role
 from schemas.settings import Settings
 from sync.policing.custody import care, checks, safety
@@ -35,6 +37,7 @@ def dues(record: Kind, settings: Settings, now: Millis) -> Iterator[Due]:
     for one in owed(record, settings, now):
         yield _right(one, settings)
     yield from _adult(record, settings, now)
+    yield from _health(record, settings, now)
     yield from _care(record, settings, now)
 
 
@@ -94,6 +97,15 @@ def _adult(booking: CustodyBooking, settings: Settings, now: Millis) -> Iterator
     at = Millis(came_at(booking, now) + settings.care.adult_within_ms)
     words = f"The appropriate adult of {booking.detainee} has not come."
     yield _due(What.APPROPRIATE_ADULT, at, words, "PACE Code C 3.15", settings)
+
+
+def _health(booking: CustodyBooking, settings: Settings, now: Millis) -> Iterator[Due]:
+    """Also of whoever is found to be pregnant long after detention was authorised, when it was asked about."""
+    if Need.PREGNANT not in booking.needs or care.done(booking, now, Provision.HEALTH_CARE_ASKED):
+        return
+    at = Millis(came_at(booking, now) + settings.care.health_care_within_ms)
+    words = f"Ask a health care professional to see {booking.detainee}: look at what their care must go by."
+    yield _due(What.HEALTH_CARE, at, words, "PACE Code C 9.5; College of Policing, pregnancy in custody", settings)
 
 
 def _care(booking: CustodyBooking, settings: Settings, now: Millis) -> Iterator[Due]:

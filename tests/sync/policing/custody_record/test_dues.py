@@ -125,6 +125,16 @@ def test_rights_are_given_again_in_the_presence_of_the_adult() -> None:
     assert What.RIGHTS not in {what for what, _ in found(90, adults=ADULT, rights=GIVEN)}
 
 
+def test_a_health_care_professional_is_asked_to_see_whoever_is_pregnant() -> None:
+    """Also found out hours later, when nobody is asked at the authorisation any more; the alarm does not say why."""
+    due = {one.what: one for one in told(5 * HOUR, needs=["pregnant"])}[What.HEALTH_CARE]
+    assert due.at == at(HOUR)
+    assert "pregnan" not in due.words
+    asked = {"at": at(5 * HOUR), "what": "health-care-asked"}
+    assert (What.HEALTH_CARE, "") not in found(6 * HOUR, needs=["pregnant"], care=[asked])
+    assert (What.HEALTH_CARE, "") not in found(5 * HOUR, needs=["vulnerable"])
+
+
 def test_an_adult_who_has_not_come_is_due() -> None:
     """Of a child, a vulnerable person, and whoever is recorded to need one; once one came, no more."""
     for booked in ({"born": "2010-01-01"}, {"needs": ["vulnerable"]}, {"appropriate_adult": "needed"}):
