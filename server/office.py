@@ -14,7 +14,7 @@ from schemas import scopes
 from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
-from schemas.kinds import KINDS, Acknowledgement, Alarm, Decision, Hold, InboxItem, KindSpec, kind_named
+from schemas.kinds import KINDS, Acknowledgement, Alarm, Decision, Hold, InboxItem, Kind, KindSpec, kind_named
 from schemas.limits import OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
@@ -323,8 +323,23 @@ class Office(RuleWriter):
         roles = standing.roles.among(were or after.scopes())
         stored = await near(self._store, op, after.scopes() & standing.scopes)
         together = [one for one in others if one.spec is spec and one.id != op.record]
-        rulebook.require(op, before, after, roles, self.settings, beside=lambda: [*stored, *together])
+        asked = rulebook.looks_for(op)
+        about = None if asked is None else await self._seen_kind(asked, standing)
+        rulebook.require(
+            op,
+            before,
+            after,
+            roles,
+            self.settings,
+            beside=lambda: [*stored, *together],
+            find=lambda record: about if record == asked else None,
+        )
         others.append(after)
+
+    async def _seen_kind(self, record: RecordId, standing: Standing) -> Kind | None:
+        """A record that whoever writes may see; None where there is none for them."""
+        state = await self._state(record)
+        return None if state is None or standing.scopes.isdisjoint(state.scopes()) else state.build()
 
     def _op_for(self, draft: Draft, row: bytes | None, author: OfficerId, seat: DeviceId | None) -> Op | None:
         spec = kind_named(draft.kind)

@@ -23,7 +23,7 @@ from schemas.kinds.base import Kind
 from schemas.kinds.care import Belonging, Care, Check, ObservationLevel, Response, Safety, Search
 from schemas.kinds.common import DateText, Line, LogEntry, Marker
 from schemas.kinds.detention import DetentionEvent
-from schemas.kinds.leaving import Placement, PreRelease
+from schemas.kinds.leaving import CourtHandover, Placement, PreRelease
 from schemas.kinds.registry import record_kind
 from schemas.policies import (
     SAFE_NOTHING,
@@ -198,6 +198,7 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
         place_of_safety: what happened to a person held under section 136.
         release_assessments: the pre-release risk assessments.
         placements: what came of seeking accommodation for a charged child.
+        court_handovers: to which court the person was handed over, with which escort record.
         retention: why it is kept, when a reviewer has said so.
     """
 
@@ -351,6 +352,7 @@ class CustodyBooking(Kind, frozen=True, kw_only=True):
     place_of_safety: Annotated[tuple[Safety, ...], grow, _SEEN_BY] = ()
     release_assessments: Annotated[tuple[PreRelease, ...], grow, _SEEN_BY] = ()
     placements: Annotated[tuple[Placement, ...], grow, _SEEN_BY] = ()
+    court_handovers: Annotated[tuple[CourtHandover, ...], grow, _SEEN_BY] = ()
 
     retention: Annotated[
         RetentionGroup | None,

@@ -77,6 +77,8 @@ class Provision(Token):
     CLOTHING = "clothing"
     HEALTH_CARE_ASKED = "health-care-asked"
     """A health care professional was asked to come; what they found is in the medical record."""
+    CELL_FOR_CHILD = "cell-for-child"
+    """Why somebody under 18 was placed in a cell: the note says it (Code C 8.8, 8.10)."""
 
 
 class Care(Timed, frozen=True, kw_only=True, omit_defaults=True):

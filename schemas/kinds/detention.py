@@ -62,6 +62,8 @@ class Step(Token):
     # The end.
     CHARGED = "charged"
     CHARGED_BAIL_REFUSED = "charged-bail-refused"
+    HANDED_TO_COURT = "handed-to-court"
+    """Taken to a court and no longer in police detention (PACE 1984 sections 46 and 118(2))."""
     RELEASED = "released"
     # An entry that should not have been made.
     WITHDRAWN = "withdrawn"

@@ -1,4 +1,4 @@
-"""What must be settled before a person leaves custody: their risk outside, and where a charged child sleeps."""
+"""What must be settled before a person leaves custody: their risk outside, who takes them, where a child sleeps."""
 
 from typing import Annotated
 
@@ -48,3 +48,19 @@ class Placement(Timed, frozen=True, kw_only=True, omit_defaults=True):
     asked: Line | None = None
     reason: Note | None = None
     certificate: Line | None = None
+
+
+class CourtHandover(Timed, frozen=True, kw_only=True, omit_defaults=True):
+    """A person is handed over to be brought before a court: detention by the police ends with it.
+
+    Attributes:
+        court: which.
+        escort_record: number of the person escort record: what whoever takes them must know goes with it.
+        escort: who takes them: a contractor, officers.
+        note: anything else: what went with them.
+    """
+
+    court: Line
+    escort_record: Line | None = None
+    escort: Line | None = None
+    note: Note | None = None

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.ids import FieldName, Millis, OfficerId
+from schemas.ids import FieldName, Millis, OfficerId, RecordId
 from schemas.kinds import Kind
 from schemas.kinds.common import LogEntry
 from schemas.roles import Role
@@ -23,6 +23,14 @@ from schemas.settings import DEFAULTS, Settings
 from sync.merge import RecordState
 
 _LOG: Final = FieldName("log")
+
+
+Find = Callable[[RecordId], Kind | None]
+"""Finds a record that its author sees; None where there is none of that id."""
+
+
+def nobody(_record: RecordId) -> None:
+    """Of a guard that is asked where no other record is at hand."""
 
 
 Beside = Callable[[], Iterable[RecordState]]
@@ -64,6 +72,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         occurred_at: when it happened, as the author says (ms since 1970).
         settings: the force's.
         beside: the other records of the kind that its author sees, where they are at hand.
+        find: finds a record of another kind that the change is about, where it is at hand.
     """
 
     before: Kind | None
@@ -75,6 +84,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: Millis
     settings: Settings = DEFAULTS
     beside: Beside = nothing
+    find: Find = nobody
 
     def sets(self, field: str) -> bool:
         """Whether the change writes that field."""

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.errors import UsageError
-from schemas.ids import FieldName, Millis
+from schemas.ids import FieldName, Millis, RecordId
 from schemas.ops import Op
 from schemas.roles import Role
 from schemas.settings import Settings
 from sync.merge import RecordState
 from sync.policing.briefings import guards as briefings
 from sync.policing.custody import guards as custody
+from sync.policing.custody import placing
 from sync.policing.custody import guards_detention
-from sync.policing.guards import Beside, Breach, Guard, Look, breaches, in_words, nothing
+from sync.policing.guards import Beside, Breach, Find, Guard, Look, breaches, in_words, nobody, nothing
 from sync.policing.handing import deployment, passing, taking
 from sync.policing.incidents import guards as incidents
 from sync.policing.incidents import protection
@@ -26,7 +27,7 @@ GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
     "handover": taking.GUARDS,
     "incident": (*incidents.GUARDS, *passing.GUARDS),
     "protection-plan": protection.GUARDS,
-    "resource": (*incidents.RESOURCE_GUARDS, *deployment.LOAN_GUARDS),
+    "resource": (*incidents.RESOURCE_GUARDS, *deployment.LOAN_GUARDS, *placing.RESOURCE_GUARDS),
     "stop-search": powers.GUARDS,
     "use-of-force": force.GUARDS,
 }
@@ -37,6 +38,11 @@ LOOKS_BESIDE: Final[Mapping[str, FieldName]] = {
 }
 """Record kind -> the field of which a guard asks what the records beside say: where they are not at hand, only its
 change is worth looking for them."""
+
+
+def looks_for(op: Op) -> RecordId | None:
+    """The record of another kind that a guard of this change asks for; None where none does."""
+    return placing.holder_of(op.changes.get(placing.HOLD)) if op.kind == "resource" else None
 
 
 class RuleError(UsageError):
@@ -60,6 +66,7 @@ def require(
     settings: Settings,
     *,
     beside: Beside = nothing,
+    find: Find = nobody,
 ) -> None:
     """Ask every guard of the record's kind.
 
@@ -70,6 +77,7 @@ def require(
         roles: what the author is; None where nobody has roles.
         settings: the force's.
         beside: the other records of the kind that the author sees, where they are at hand.
+        find: finds a record of another kind that the author sees, where it is at hand.
 
     Raises:
         RuleError: one of them is against it, and its author has not given a reason for going on where that is allowed.
@@ -87,6 +95,7 @@ def require(
         occurred_at=op.occurred_at,
         settings=settings,
         beside=beside,
+        find=find,
     )
     found = breaches(guards, look)
     if found:

@@ -7,7 +7,7 @@ import msgspec
 
 from schemas.codec import decode_row, reread_op
 from schemas.ids import DeviceId, FieldName, Millis, OpNumber, RecordId, ScopeName, Seq
-from schemas.kinds import KindSpec
+from schemas.kinds import Kind, KindSpec
 from schemas.limits import PAGE_ROWS_MAX
 from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Hlc, Op
 from sync import clock, replay
@@ -137,12 +137,18 @@ class OwnOps:
             facts.settings,
             holds=facts.holds,
             beside=lambda: self._beside(record, spec),
+            find=self._find,
         )
         body = sendable(op)
         told_better = op.doubt or op.hlc[0] > facts.now
         kept = StoredOp(n=op.n, record=record, kind=spec.name, state=OpState.QUEUED, body=body)
         self.keep(kept, facts.made if told_better else None)
         return op
+
+    def _find(self, record: RecordId) -> Kind | None:
+        """Another record as this device shows it."""
+        state = self.shown(record, self._tables.pending_ops(record))
+        return None if state is None else state.build()
 
     def _beside(self, record: RecordId, spec: KindSpec) -> Iterator[RecordState]:
         """The other records of the kind that this device shows: rules about several people look at them."""

@@ -14,7 +14,7 @@ from sync import check, entitled, merge
 from sync.merge import RecordState
 from sync.policies import Cell, policy_of
 from sync.policing import rulebook
-from sync.policing.guards import Beside, nothing
+from sync.policing.guards import Beside, Find, nobody, nothing
 
 
 def require_writable(
@@ -26,6 +26,7 @@ def require_writable(
     *,
     holds: frozenset[ScopeName] | None = None,
     beside: Beside = nothing,
+    find: Find = nobody,
 ) -> None:
     """Refuse what the server would refuse, what would contest a value that its author can see, and what breaks a rule.
 
@@ -36,6 +37,7 @@ def require_writable(
         settings: the force's, for the rules of police work.
         holds: the audiences that its author belongs to; None asks for none.
         beside: the other records of the kind that the author sees.
+        find: finds a record of another kind that the author sees.
 
     Raises:
         RuleError: a rule of police work is against it.
@@ -59,7 +61,7 @@ def require_writable(
                     f"{name} of this {spec.name} is already recorded and stands; add a log entry that says what differs"
                 )
         if refusal is None:
-            rulebook.require(op, state, after, roles, settings, beside=beside)
+            rulebook.require(op, state, after, roles, settings, beside=beside, find=find)
     if refusal is not None:
         raise UsageError(
             f"this change to {spec.name} {op.record} cannot be made: {ERRORS[refusal.code].meaning} "

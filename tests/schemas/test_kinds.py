@@ -309,6 +309,7 @@ FULL: dict[str, dict[str, Any]] = {
         "place_of_safety": [{"at": 6, "step": "arrived"}],
         "release_assessments": [{"at": 6, "level": "standard", "plan": "Home by bus to Oldbury."}],
         "placements": [{"at": 6, "outcome": "local-authority", "asked": "Sandwell"}],
+        "court_handovers": [{"at": 6, "court": "solihull", "escort_record": "PER 1"}],
         "retention": "serious",
     },
     "briefing": {

@@ -113,3 +113,20 @@ async def test_every_page_of_what_changed_lately_is_looked_at(
         asked.clear()
         monkeypatch.setattr(beside, "PAGES_MAX", 2)
         assert (await bring(http, booking(3))).status_code == 200
+
+
+async def test_a_cell_for_a_child_is_asked_about(server: Running, sergeant: Caller) -> None:
+    """Over HTTP the booking is looked up: without a reason the cell is not taken, with one it is."""
+    cell = {"category": "cell", "name": "M7", "home": "suite:perry-barr"}
+    draft = Draft(record=RecordId(ID.format(9)), kind="resource", values={FieldName(k): v for k, v in cell.items()})
+    await server.beatbook.office.bring([draft], OfficerId("WM21877"))
+    claim = {"id": ID.format(9), "kind": "resource", "values": {"hold": {"holder": ID.format(1)}}}
+    why = {"at": T0, "what": "cell-for-child", "note": "No other secure room free."}
+    async with client(server, sergeant) as http:
+        assert (await bring(http, booking(1, juvenile="under-18", care=[why]))).status_code == 200
+        child = booking(2, juvenile="under-18")
+        del child["values"]["checks"]
+        assert (await bring(http, child)).status_code == 200
+        other = claim | {"values": {"hold": {"holder": ID.format(2)}}}
+        refusal(await bring(http, other), 422, "custody-child-cell")
+        assert (await bring(http, claim)).status_code == 200

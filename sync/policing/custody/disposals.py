@@ -9,16 +9,20 @@ from typing import Final
 
 from schemas.ids import Millis
 from schemas.kinds import CustodyBooking
+from schemas.kinds.admission import Basis
 from schemas.kinds.booking import BookingStatus, Disposal
 from schemas.kinds.care import Belonging, PropertyStep
 from schemas.kinds.detention import DetentionEvent, Step
 from schemas.kinds.leaving import Placement, PlacementOutcome
 from schemas.kinds.timed import standing
 from schemas.settings import Settings
+from sync.policing.custody import events
 from sync.policing.custody.record import Where, age_on, stays
 
-RELEASES: Final = (Step.RELEASED, Step.BAILED)
+RELEASES: Final = (Step.RELEASED, Step.BAILED, Step.HANDED_TO_COURT)
 """Steps of a detention with which the person goes out."""
+_BROUGHT_FOR_COURT: Final = (Basis.WARRANT, Basis.RECALL)
+"""Held to be brought before a court, or taken back to prison, without a charge here."""
 REMANDS: Final = (Disposal.CHARGED_REMANDED,)
 
 
@@ -62,6 +66,28 @@ def _exception_problem(last: Placement, age: int | None, settings: Settings) -> 
     if last.outcome == PlacementOutcome.NO_SECURE_ACCOMMODATION and (age is None or age < least):
         return f"the lack of secure accommodation keeps nobody under {least}, and nobody whose age is not known"
     return None
+
+
+def escort_problem(booking: CustodyBooking, now: Millis) -> str | None:
+    """What is missing before a person is handed over to a court; None when nothing is.
+
+    Whoever takes them must know what the custody officer knows of their risks: it goes with them in the person escort
+    record (College of Policing, detention and custody: moving and transporting detainees).
+    """
+    came = [one.since for one in stays(booking, now) if one.where is Where.SUITE]
+    since = came[-1] if came else Millis(0)
+    handed = [one for one in standing(booking.court_handovers) if since <= one.at <= now]
+    if not handed:
+        return "it is not recorded to which court, and with which escort record"
+    if handed[-1].escort_record is None:
+        return "the number of the escort record is not recorded"
+    return None
+
+
+def for_court(booking: CustodyBooking, now: Millis) -> bool:
+    """Whether a court is to see the person: they are charged, or held on a warrant or a recall."""
+    charged = events.held(booking.detention, now).of(Step.CHARGED, Step.CHARGED_BAIL_REFUSED)
+    return bool(charged) or booking.basis in _BROUGHT_FOR_COURT
 
 
 def outstanding(booking: CustodyBooking, now: Millis) -> tuple[Belonging, ...]:

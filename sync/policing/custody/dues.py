@@ -11,10 +11,12 @@ from typing import Final
 from schemas.ids import Millis
 from schemas.kinds import Kind
 from schemas.kinds.booking import BookingStatus, CustodyBooking
+from schemas.kinds.detention import Step
 from schemas.roles import Role
 from schemas.settings import Settings
 from sync.policing.custody import clocks, safety, words
 from sync.policing.custody.clocks import Detention
+from sync.policing.custody.events import held
 from sync.policing.custody.ranks import in_words
 from sync.policing.custody.record import Stay, Where, is_over, stays
 from sync.policing.custody.whereabouts import Place
@@ -145,6 +147,9 @@ def _unseen(there: Sequence[Stay], found: Detention, settings: Settings) -> Iter
 def _released(booking: CustodyBooking, found: Detention, settings: Settings) -> Iterator[Due]:
     """A step says that they were released, perhaps one meant for somebody else, and the status that they are here."""
     if found.released_at is None or booking.status == BookingStatus.RELEASED:
+        return
+    last = held(booking.detention, found.now).of(Step.HANDED_TO_COURT, Step.RELEASED)[-1]
+    if last.what is Step.HANDED_TO_COURT and booking.status == BookingStatus.COURT:
         return
     words = (
         "Released or not? A step says so, and the status does not. Set the status, or withdraw the step: no check and "

@@ -13,9 +13,9 @@ from schemas.ids import FieldName, Millis
 from schemas.kinds import CustodyBooking
 from schemas.kinds.admission import InterpreterNeed, Need, RightEntry, RightStep
 from schemas.kinds.booking import ObservationLevel
-from schemas.kinds.care import Check, Safety, SafetyStep, Search
+from schemas.kinds.care import Care, Check, Place, Provision, Safety, SafetyStep, Search
 from schemas.kinds.detention import DetentionEvent, Step
-from sync.policing.custody import checks, disposals, juveniles, safety
+from sync.policing.custody import checks, disposals, juveniles, placing, safety
 from sync.policing.custody.checks import contradicts, place_of
 from sync.policing.custody.record import came_at, is_child, stays, where_at
 from sync.policing.custody.rights_given import delay_problem
@@ -327,6 +327,49 @@ def released_after_assessment(look: Look) -> Iterator[Breach]:
         )
 
 
+def escorted_with_a_record(look: Look) -> Iterator[Breach]:
+    """Who goes to court goes with an escort record, and is charged or held for a court (PACE 1984 section 46)."""
+    booking = _booking(look)
+    if booking is None:
+        return
+    if not any(one.what == Step.HANDED_TO_COURT for one in added(look, "detention", DetentionEvent)):
+        return
+    problem = disposals.escort_problem(booking, _moment(look))
+    if problem is not None:
+        yield Breach(
+            rule="custody-escort-record",
+            why=f"The person is handed over to a court, and {problem}.",
+            remedy="Enter the court and the person escort record, under court handovers; it may be in the same change.",
+            source="College of Policing, detention and custody: moving and transporting detainees",
+        )
+    if not disposals.for_court(booking, _moment(look)):
+        yield Breach(
+            rule="custody-court-uncharged",
+            why="The person is handed over to a court, and is neither charged nor held on a warrant or a recall.",
+            remedy="Enter the charge, or on what basis they are held.",
+            source="PACE 1984 s.46",
+            override=True,
+        )
+
+
+def child_seen_in_a_cell(look: Look) -> Iterator[Breach]:
+    """Why somebody under 18 is in a cell stands in their custody record (Code C 8.8, 8.10)."""
+    booking = _booking(look)
+    if booking is None:
+        return
+    for entry in added(look, "care", Care):
+        if entry.what == Provision.CELL_FOR_CHILD and entry.note is None:
+            yield Breach(
+                rule="custody-child-cell-reason",
+                why="This says that a child is in a cell, and not why.",
+                remedy="Enter the reason as the note.",
+                source="PACE Code C 8.10",
+            )
+    seen = any(checks.place_of(one, look.settings.care) is Place.CELL for one in added(look, "checks", Check))
+    if seen and placing.unexplained(booking, look.settings, look.now):
+        yield placing.in_a_cell(booking.detainee)
+
+
 def charged_child_has_a_bed(look: Look) -> Iterator[Breach]:
     """A child who is charged and refused bail is not kept in a cell for want of asking (section 38(6))."""
     booking = _booking(look)
@@ -365,7 +408,9 @@ GUARDS: Final[tuple[Guard, ...]] = (
     section_136_was_considered,
     extended_lawfully,
     searched_lawfully,
+    child_seen_in_a_cell,
     released_after_assessment,
+    escorted_with_a_record,
     charged_child_has_a_bed,
 )
 """In the order in which an officer is told."""

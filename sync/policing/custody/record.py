@@ -52,6 +52,7 @@ _GOES: Final = {
     Step.LEFT_FOR_HOSPITAL: Where.HOSPITAL,
     Step.AT_HOSPITAL: Where.HOSPITAL,
     Step.QUESTIONED_IN_HOSPITAL: Where.HOSPITAL,
+    Step.HANDED_TO_COURT: Where.COURT,
     Step.BAILED: Where.OUT,
     Step.RELEASED: Where.OUT,
 }

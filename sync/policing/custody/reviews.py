@@ -19,6 +19,8 @@ from sync.policing.custody.ranks import at_least, in_words
 from sync.policing.custody.relevant import Facts, Relevant
 
 SOURCE: Final = "PACE 1984 s.40(3)"
+_ENDED: Final = (Step.RELEASED, Step.HANDED_TO_COURT, Step.CHARGED, Step.CHARGED_BAIL_REFUSED)
+"""What ends a detention that was refused."""
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,7 +167,7 @@ def _authorised(facts: Facts, entries: Held, settings: CustodySettings, found: l
             if told or once
             else "Detention was refused: they must be released or charged. The clocks go on until that is recorded."
         )
-        if told or once or not entries.of(Step.RELEASED, Step.CHARGED, Step.CHARGED_BAIL_REFUSED):
+        if told or once or not entries.of(*_ENDED):
             found.append(Contradiction(rule="custody-refused", words=words, refs=tuple(map(ref, (*refused, *later)))))
     return None if at is None else Millis(at)
 

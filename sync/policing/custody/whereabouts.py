@@ -171,7 +171,7 @@ class Whereabouts:
             self._go(Place.BAIL_ARREST, event.at)
 
     def released(self, event: DetentionEvent) -> None:
-        """They are released."""
+        """They are released, or handed over to a court: the police detain them no longer (section 118(2))."""
         self.released_at = event.at
         self._go(Place.RELEASED, event.at)
 
@@ -348,6 +348,7 @@ _FROM_STATION: Final[Mapping[Step, _Act]] = {
     Step.AT_HOSPITAL: _M.hospital_unannounced,
     Step.BAILED: _M.bailed,
     Step.BAIL_ARREST: _M.bail_arrested,
+    Step.HANDED_TO_COURT: _M.released,
     Step.RELEASED: _M.released,
 }
 _AT: Final[Mapping[Place, Mapping[Step, _Act]]] = {
@@ -365,6 +366,7 @@ _AT: Final[Mapping[Place, Mapping[Step, _Act]]] = {
         Step.TRANSFER_LEFT: _M.back_unseen,
         Step.BAILED: _M.bailed_from_hospital,
         Step.BAIL_ARREST: _M.back_unseen,
+        Step.HANDED_TO_COURT: _M.released_from_hospital,
         Step.RELEASED: _M.released_from_hospital,
     },
     Place.ON_BAIL: {
@@ -373,6 +375,7 @@ _AT: Final[Mapping[Place, Mapping[Step, _Act]]] = {
         Step.ARRIVAL: _M.bail_ends,
         Step.BAIL_ARREST: _M.bail_breached,
         Step.BAILED: _M.bailed_again,
+        Step.HANDED_TO_COURT: _M.bail_dropped,
         Step.RELEASED: _M.bail_dropped,
     },
     Place.BAIL_ARREST: {
@@ -380,10 +383,12 @@ _AT: Final[Mapping[Place, Mapping[Step, _Act]]] = {
         **_each(COMING, _M.brought_in),
         Step.BAIL_ARREST: _M.arrested_again,
         Step.BAILED: _M.bailed_on_the_way,
+        Step.HANDED_TO_COURT: _M.released_on_the_way,
         Step.RELEASED: _M.released_on_the_way,
     },
     Place.RELEASED: {
         **_each((*PRESENT, Step.BAIL_ARREST), _M.never_away),
+        Step.HANDED_TO_COURT: _M.released_again,
         Step.RELEASED: _M.released_again,
         Step.BAILED: _M.bailed_after_release,
     },

@@ -116,6 +116,8 @@ def test_somebody_is_asked_after_a_person_arrested_on_bail() -> None:
         (["11:00 charged", "11:30 left-for-hospital"], "detained", "15:30", "Still in hospital"),
         (["11:00 charged", "11:30 left-for-hospital", "12:00 left-hospital"], "detained", "13:00", "Still in hospital"),
         ([], "hospital", "10:10", "Status and steps say two things"),
+        (["11:00 charged", "11:30 handed-to-court"], "detained", "11:40", "Released or not"),
+        (["11:00 charged", "11:30 released"], "court", "11:40", "Released or not"),
         (
             ["11:00 left-for-hospital", "13:00 back-from-hospital"],
             "hospital",
@@ -144,6 +146,8 @@ def test_somebody_is_asked_where_a_person_is_whom_nobody_checks(
         (["11:00 left-for-hospital", "13:00 back-from-hospital"], "detained"),
         (["11:00 transfer-left", "13:00 transfer-arrived"], "detained"),
         (["13:00 released"], "released"),
+        (["13:00 charged-bail-refused", "13:10 handed-to-court"], "court"),
+        (["13:00 charged-bail-refused", "13:10 handed-to-court"], "released"),
         (["13:00 bailed"], "released"),
         (["13:00 bailed", "13:10 bail-arrest"], "detained"),
     ],

@@ -2,18 +2,25 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from schemas.ids import named_record_id
+from schemas.ids import FieldName, OfficerId, named_record_id
+from schemas.kinds import KINDS
+from schemas.kinds.care import Care, Provision
+from schemas.kinds.resource import Category
 from sync.policing.custody import guards_detention
 from sync.policing.custody.guards import GUARDS
+from sync.policing.guards import Look, breaches
 from sync.policing.rulebook import GUARDS as ALL
 from sync.policing.rulebook import RuleError
 from tests.sync.policing.custody_record.bookings import (
+    BOOKING,
     DAY,
     HOUR,
     ask,
     at,
+    booking,
     check,
     made,
     op,
@@ -435,6 +442,120 @@ def test_the_lack_of_secure_accommodation_keeps_no_child_under_12() -> None:
         state = made(placements=[exception], **booked)
         assert rules_against(state, {"disposal": "charged-remanded"}) == ["custody-child-accommodation"]
     assert rules_against(made(placements=[exception], born="2014-07-01"), {"disposal": "charged-remanded"}) == []
+
+
+HANDED = {"detention": [step("handed-to-court", 60)]}
+OUT_SAFELY = {"release_assessments": [PRE_RELEASE]}
+CHARGED = [step("arrival", 0), step("charged-bail-refused", 30)]
+
+
+@pytest.mark.parametrize(
+    ("handover", "lawful"),
+    [
+        (None, False),
+        ({"court": "Birmingham Magistrates"}, False),
+        ({"court": "Birmingham Magistrates", "escort_record": "PER 4471"}, True),
+        ({"court": "Birmingham Magistrates", "escort_record": "PER 4471", "at": at(-400)}, False),
+    ],
+)
+def test_nobody_goes_to_court_without_an_escort_record(handover: dict[str, Any] | None, lawful: bool) -> None:  # noqa: FBT001
+    """It may be in the same change; one of another time in custody counts for nothing, and no reason goes on."""
+    entries = [] if handover is None else [{"at": at(60), **handover}]
+    change = {**HANDED, **OUT_SAFELY, "court_handovers": entries}
+    assert rules_against(made(detention=CHARGED), change) == ([] if lawful else ["custody-escort-record"])
+    reason = {"log": [{"text": "The van waits.", "overrides": "custody-escort-record"}]}
+    assert rules_against(made(detention=CHARGED), change | reason) == ([] if lawful else ["custody-escort-record"])
+
+
+def test_who_goes_to_court_is_charged_or_held_for_it() -> None:
+    """On a warrant or a recall there is no charge here; of anybody else it is asked."""
+    handover = {"at": at(60), "court": "Walsall Magistrates", "escort_record": "PER 1"}
+    change = {**HANDED, **OUT_SAFELY, "court_handovers": [handover]}
+    assert rules_against(made(), change) == ["custody-court-uncharged"]
+    for basis in ("warrant", "recall"):
+        assert rules_against(made(basis=basis), change) == []
+    reason = {"log": [{"text": "Breach of bail, s.7 Bail Act.", "overrides": "custody-court-uncharged"}]}
+    assert rules_against(made(), change | reason) == []
+
+
+def test_who_is_handed_to_a_court_has_their_risk_assessed_and_their_things_accounted_for() -> None:
+    """As everybody who leaves: what is known of their risks must not stay behind."""
+    handover = {"at": at(60), "court": "Walsall Magistrates", "escort_record": "PER 1"}
+    taken = {"at": at(5), "step": "taken", "item": "a watch"}
+    state = made(detention=CHARGED, belongings=[taken])
+    assert rules_against(state, {**HANDED, "court_handovers": [handover]}) == [
+        "custody-pre-release",
+        "custody-property-outstanding",
+    ]
+
+
+# --- cells -----------------------------------------------------------------------------------------------------------
+
+WHY_CELL = {"at": at(40), "what": "cell-for-child", "note": "No detention room free; watched at the door."}
+
+
+def test_a_child_in_a_cell_is_asked_about_until_it_is_said_why() -> None:
+    """At a check in a cell (Code C 8.8, 8.10); in a room, of an adult, and once there is a reason, not."""
+    seen = {"checks": [check(50, place="cell")]}
+    assert rules_against(made(**CHILD), seen) == ["custody-child-cell"]
+    assert rules_against(made(juvenile="under-18"), seen) == ["custody-child-cell"]
+    assert rules_against(made(**CHILD), {"checks": [check(50, "Room 2", place="suite")]}) == []
+    assert rules_against(made(born="1990-05-05"), seen) == []
+    assert rules_against(made(care=[WHY_CELL], **CHILD), seen) == []
+    assert rules_against(made(**CHILD), seen | {"care": [WHY_CELL]}) == []
+
+
+def test_a_reason_for_a_child_in_a_cell_is_asked_for_once() -> None:
+    """Whoever goes on with a reason is not asked at every check, and the reason stays in the log."""
+    reason: dict[str, Any] = {"log": [{"text": "Six in custody, one room.", "overrides": "custody-child-cell"}]}
+    seen = {"checks": [check(50, place="cell")]}
+    assert rules_against(made(**CHILD), seen | reason) == []
+    assert rules_against(made(**CHILD, **reason), {"checks": [check(80, place="cell")]}, minutes=90) == []
+
+
+def test_a_child_in_a_cell_without_a_reason_is_refused() -> None:
+    """The entry is there for the reason; one that was taken back says none."""
+    change = {"care": [without(WHY_CELL, "note")]}
+    assert rules_against(made(**CHILD), change) == ["custody-child-cell-reason"]
+    ref = Care(at=at(40), what=Provision.CELL_FOR_CHILD).ref()
+    back = {"at": at(45), "what": "cell-for-child", "corrects": ref, "in_error": True}
+    assert rules_against(made(care=[WHY_CELL, back], **CHILD), {"checks": [check(50, place="cell")]}) == [
+        "custody-child-cell"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hold", "booked", "refused"),
+    [
+        ({"holder": BOOKING}, CHILD, True),
+        ({"holder": BOOKING}, CHILD | {"care": [WHY_CELL]}, False),
+        ({"holder": BOOKING}, {"born": "1990-05-05"}, False),
+        ({"holder": BOOKING}, None, False),
+        ({"holder": "WM20417"}, CHILD, False),
+        (None, CHILD, False),
+    ],
+)
+def test_a_cell_is_not_taken_for_a_child_without_a_reason(
+    hold: dict[str, Any] | None,
+    booked: dict[str, Any] | None,
+    refused: bool,  # noqa: FBT001
+) -> None:
+    """At the claim, where it is decided; a booking that is not at hand, and who is no booking, is not asked about."""
+    plain = {"category": "cell", "name": "M1", "home": "suite:perry-barr"}
+    cell = KINDS["resource"].build({FieldName(name): value for name, value in plain.items()})
+    look = Look(
+        before=cell,
+        after=cell,
+        changes={FieldName("hold"): hold},
+        author=OfficerId("WM21877"),
+        roles=None,
+        now=at(60),
+        occurred_at=at(60),
+        find=lambda record: booking(**booked) if record == BOOKING and booked is not None else None,
+    )
+    assert [one.rule for one in breaches(ALL["resource"], look)] == (["custody-child-cell"] if refused else [])
+    vehicle = msgspec.structs.replace(cell, category=Category.VEHICLE)
+    assert list(breaches(ALL["resource"], msgspec.structs.replace(look, after=vehicle))) == []
 
 
 def test_what_has_nothing_to_do_with_a_rule_is_written() -> None:

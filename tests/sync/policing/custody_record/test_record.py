@@ -47,6 +47,7 @@ GOES = {
     "left-for-hospital": Where.HOSPITAL,
     "at-hospital": Where.HOSPITAL,
     "questioned-in-hospital": Where.HOSPITAL,
+    "handed-to-court": Where.COURT,
     "bailed": Where.OUT,
     "released": Where.OUT,
 }
