@@ -31,6 +31,7 @@ from server.force_settings import bring_settings
 from server.gate import Gate
 from server.hub import Hub
 from server.office import Office
+from server.organisation.organising import Organising
 from server.pump import Connection, Services
 from server.quarantine import Quarantine
 from server.restored import Restores
@@ -96,6 +97,7 @@ class Beatbook:
         """Whom sync sockets ask."""
         self.office = Office(store, self.committer, now)
         self.restores = Restores(store, self.office, now)
+        self.organising = Organising(store, self.authority.ledger, self.office, now)
         self.quarantine = Quarantine(store, self.office, self.authority)
         self.reviewing = Reviewing(store, self.authority.ledger, now, schedule or Schedule.of())
         self.escalations = Escalations(store, self.office, now)

@@ -133,6 +133,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     retention: RetentionPeriods = RetentionPeriods()
     oidc: OidcSettings | None = None
     webauthn: WebAuthnSettings | None = None
+    organisation: Annotated[Path | None, Meta(description="TOML file of the force's organisation, with its tables "
+                            "beside it; it is applied at the start and at SIGHUP.")] = None  # fmt: skip
     events: Events = Events()
     webhooks: tuple[Webhook, ...] = ()
     policing: Settings = DEFAULTS
@@ -344,8 +346,9 @@ def _overlay(values: dict[str, Any], upon: Mapping[tuple[str, ...], object]) -> 
 
 def _anchor(values: dict[str, Any], base: Path) -> None:
     """Make the data folder and the names of files relative to the configuration's folder."""
-    if isinstance(values.get("data"), str) and values["data"]:
-        values["data"] = str(base / values["data"])
+    for key in ("data", "organisation"):
+        if isinstance(values.get(key), str) and values[key]:
+            values[key] = str(base / values[key])
     for value in values.values():
         for section in value if isinstance(value, list) else [value]:
             for name, path in section.items() if isinstance(section, dict) else ():

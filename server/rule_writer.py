@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.codec import decode_row
 from schemas.errors import UsageError
-from schemas.ids import FieldName, Millis, OfficerId, RecordId
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId, RecordId
 from schemas.kinds import Escalation, InboxItem, KindSpec
 from schemas.ops import Op
 from schemas.settings import DEFAULTS
@@ -88,6 +88,25 @@ class RuleWriter:
                 (result,) = await self._ops.commit([op])
                 check_durable(op, result)
         return bool(changes)
+
+    def draft(  # noqa: PLR0917  the parts of one op, in its order
+        self,
+        record: RecordId,
+        spec: KindSpec,
+        state: RecordState | None,
+        changes: Mapping[FieldName, Any],
+        author: OfficerId,
+        via: DeviceId | None = None,
+    ) -> Op:
+        """An op of the server's own, for somebody who has it committed together with what is no op.
+
+        Args:
+            record, spec, state, changes, author, via: as of `OwnOps.make`.
+
+        Raises:
+            UsageError: it cannot be.
+        """
+        return self._ops.make(record, spec, state, changes, author, via=via)
 
     async def escalate(
         self, item: RecordId, asked: Callable[[InboxItem], Sequence[Escalation]], author: OfficerId

@@ -29,6 +29,7 @@ from server.edge.tls import Tls
 from server.federation import links
 from server.federation.settings import SignInSettings
 from server.force_settings import bring_settings
+from server.organisation.organising import organise
 from server.store.sqlite import SqliteStore
 from server.websocket_protocol import BoundedWebSocketProtocol
 
@@ -168,7 +169,10 @@ class GracefulServer(OrderlyServer):
                 _log.error("the force's settings were not changed, the old ones stay in force: %s", error)
                 continue
             _log.info("the force's settings were read again: they %s", "have changed" if written else "are the same")
-            if msgspec.structs.replace(fresh, policing=self._configuration.policing) != self._configuration:
+            if fresh.organisation is not None:
+                await organise(self._beatbook.organising, fresh.organisation)
+            before = self._configuration
+            if msgspec.structs.replace(fresh, policing=before.policing, organisation=before.organisation) != before:
                 _log.warning("other keys than those of [policing] have changed: they count from the next start")
 
 
@@ -238,6 +242,9 @@ async def serve(
         await beatbook.start()
         # Before anybody is let in: of a server that runs on a backup, numbers must be other ones from the first on.
         await beatbook.restores.look_at(data)
+        if configuration.organisation is not None:
+            # Files that are bad keep nobody from their work: what was applied before stands.
+            await organise(beatbook.organising, configuration.organisation)
         code = await beatbook.authority.enrolling.first_link(recover=recover)
         if code is not None:
             hide(code)

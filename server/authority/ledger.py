@@ -10,8 +10,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
+from schemas.codec import encode as encode_op
 from schemas.errors import StoreError, UsageError
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName
+from schemas.ops import Op
 from server.commits import Submission
 from server.logbook import ACT, OFFICE, Entry, Erasure
 from server.registry import DEFAULT_RULES, Registry, Rules, affected, due, next_change, plan
@@ -81,16 +83,33 @@ class Ledger:
             self._looked_at = self._now()
 
     async def _reload(self) -> None:
+        acts = await self._acts()
+        self.registry = Registry.of(acts, self._rules)
+        self._count = len(acts)
+
+    async def _acts(self) -> list[Act]:
         acts: list[Act] = []
         place = 0
         while page := await self._store.journal(ACT, place, _PAGE):
             acts += [decode(entry.body) for entry in page if entry.body is not None]
             place = page[-1].place
-        self.registry = Registry.of(acts, self._rules)
-        self._count = len(acts)
+        return acts
+
+    async def trial(self) -> Registry:
+        """A registry of the caller's own, as the durable acts make it: what is tried on it is not done.
+
+        Raises:
+            StoreError: the acts cannot be read.
+        """
+        # Years of shifts take a second to go through: the sockets are not kept waiting for it.
+        return await asyncio.to_thread(Registry.of, await self._acts(), self._rules)
 
     async def perform(
-        self, *acts: Act, secrets: Mapping[str, bytes | None] | None = None, erasure: Erasure | None = None
+        self,
+        *acts: Act,
+        secrets: Mapping[str, bytes | None] | None = None,
+        erasure: Erasure | None = None,
+        ops: Sequence[Op] = (),
     ) -> None:
         """Do acts, all of them or none, with what follows from them for anybody's rights.
 
@@ -98,13 +117,14 @@ class Ledger:
             acts: in order.
             secrets: what to keep or forget in the same commit, by name.
             erasure: the record that the acts erase; without it they are not kept either.
+            ops: the server's own, that go with the acts: the acts are kept with the last of them.
 
         Raises:
             UsageError: one cannot be done; the text says why. Nothing was done.
             StoreError: they could not be made durable.
         """
         async with self._one_at_a_time:
-            await self._commit(acts, secrets or {}, (), erasure)
+            await self._commit(acts, secrets or {}, (), erasure, ops)
 
     async def bring_up(self, seat: DeviceId) -> None:
         """Bring what is recorded of a seat's rights up to this moment.
@@ -166,6 +186,7 @@ class Ledger:
         secrets: Mapping[str, bytes | None],
         seats: Iterable[DeviceId],
         erasure: Erasure | None = None,
+        ops: Sequence[Op] = (),
     ) -> None:
         """Apply acts and what follows, then make them durable; with neither, what was applied is taken back."""
         applied: list[Act] = []
@@ -177,12 +198,20 @@ class Ledger:
                 applied.append(act)
                 touched |= affected(self.registry, act)
             applied += self._rights(touched)
-            if applied or secrets:
+            if applied or secrets or ops:
                 entries = tuple(
                     Entry(ACT, f"{self._count + i:012d}", encode(act)) for i, act in enumerate(applied, start=1)
                 )
+                # The server's own ops may change every record.
                 await self._commits.commit(
-                    Submission(OFFICE, frozenset(), (), entries=entries, secrets=dict(secrets), erasure=erasure)
+                    Submission(
+                        OFFICE,
+                        None if ops else frozenset(),
+                        tuple(map(encode_op, ops)),
+                        entries=entries,
+                        secrets=dict(secrets),
+                        erasure=erasure,
+                    )
                 )
             if erasure is not None:
                 await self._require_erased(erasure.record)

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "officer": "server.cli.administration:officer",
     "unit": "server.cli.administration:unit",
     "grant": "server.cli.administration:grant",
+    "organisation": "server.cli.organisation:command",
     "seat": "server.cli.seats:seat",
     "why": "server.cli.oversight:why",
     "quarantine": "server.cli.oversight:quarantine",

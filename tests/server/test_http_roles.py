@@ -68,6 +68,8 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "POST /v1/officers/{officer}/revocation": ADMINISTERS | {"control-room"},
     "GET /v1/organisation": ADMINISTERS,
     "POST /v1/organisation": ADMINISTERS,
+    "POST /v1/organisation/plan": ADMINISTERS,
+    "POST /v1/organisation/apply": ADMINISTERS,
     "GET /v1/officers": ADMINISTERS,
     "POST /v1/officers": ADMINISTERS,
     "POST /v1/grants": ADMINISTERS,
