@@ -38,8 +38,10 @@ Part = tuple[str, ScopeName | None]
 
 async def wait_in_real_time(event: asyncio.Event, ms: int) -> None:
     """`Wait`, by the event loop's clock."""
+    # Not `wait_for`: up to Python 3.11 it swallows a cancellation that comes in the moment of the event.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), ms / 1_000)
+        async with asyncio.timeout(ms / 1_000):
+            await event.wait()
 
 
 class FallingDue(abc.ABC):
