@@ -3,6 +3,9 @@
 The handheld computes what is due from its own replica, with the server's rules (`sync.policing.timetable`) and by its
 corrected clock. Both name the same alarm, so whichever comes second is no news. Which alarms were told is kept with the
 replica: a restart tells none again.
+
+A server that comes back knows less than the handhelds: it warns of checks that were made while it was gone. What it
+warns of and this handheld knows to be done is held back until the server has learned of it, and ends the alarm.
 """
 
 import asyncio
@@ -25,6 +28,7 @@ from sync.device.force_settings import settings_in
 from sync.device.signed_in import SignedIn
 from sync.device.status import StatusBoard, SyncStatus
 from sync.device.store import Committed, Held, Transactions
+from sync.outbox import OpState
 from sync.policing import alarms
 from sync.policing.due import LATE_MS_MAX, Dues, Moment, What, come, next_moment
 from sync.policing.timetable import TIMETABLE, moments_of
@@ -34,7 +38,8 @@ _log = logging.getLogger(__name__)
 LOOK_MS_MAX: Final = 60_000
 """The longest wait (ms): the clock may learn the time meanwhile, and a lease is used up by more than one clock."""
 GRACE_MS: Final = 10_000
-"""How long a handheld that is connected waits for the server's record (ms), before it tells an alarm by itself."""
+"""How long a handheld that is connected waits for the server (ms): for its record of an alarm, before it tells that by
+itself; and for the end of one that is no longer due, before it tells it all the same."""
 LEASE_WARN_MS: Final = (60 * 60_000, 15 * 60_000)
 """How long before the lease ends it is told (ms), while there is no connection that would renew it."""
 _RECORDS_AT_ONCE: Final = 4
@@ -141,6 +146,8 @@ class AlarmWatch:
         self._moments: dict[RecordId, list[Moment]] = {}
         self._changed: dict[RecordId, None] = {}
         self._came: dict[RecordId, None] = {}
+        self._doubted: dict[RecordId, Millis] = {}
+        """The server's alarms that by this replica are not due, and until when they are held back (ms since 1970)."""
         self._known: set[RecordId] = set()
         """Alarms that were told, or that the server has made: of these none is told by the handheld."""
         self._all = True
@@ -181,11 +188,12 @@ class AlarmWatch:
             for one in fired:
                 self._feed.tell(one)
 
-        if due or lease is not None or self._came:
-            came, self._came = self._came, {}
+        if due or lease is not None or self._came or self._doubted:
+            came, self._came = self._came | dict.fromkeys(self._doubted), {}
             at = _Look(now=now, connected=connected, due=due, came=came, lease=lease)
             await self._store.change(functools.partial(self._fire, at), told)
-        waits = (self._next(found, now) - now for found in self._moments.values())
+        waits = [self._next(found, now) - now for found in self._moments.values()]
+        waits += [until - now for until in self._doubted.values()]
         return max(1, min([LOOK_MS_MAX, *waits]))
 
     # --- what changes ------------------------------------------------------------------------------------------------
@@ -292,9 +300,15 @@ class AlarmWatch:
             for one in self._to_tell(found, now, connected=at.connected):
                 told[one.alarm] = Told(record, one.due.at, now)
                 fired.append(_of_moment(held, record, one))
+        doubted, self._doubted = self._doubted, {}
         for name in at.came:
             alarm = _open_alarm(held, name)
-            if alarm is not None and name not in told and self._is_mine(alarm.deciding()):
+            if alarm is None or name in told or not self._is_mine(alarm.deciding()):
+                continue
+            until = self._waits_until(held, name, alarm, doubted.get(name, Millis(now + GRACE_MS)), now)
+            if now < until:
+                self._doubted[name] = until
+            else:
                 told[name] = Told(RecordId(alarm.subject), alarm.due_at, now)
                 fired.append(_of_record(held, name, alarm))
         if lease is not None and lease.alarm not in told:
@@ -304,6 +318,21 @@ class AlarmWatch:
             _keep(held, told, now)
         self._known |= told.keys()
         return tuple(fired)
+
+    def _waits_until(self, held: Held, name: RecordId, alarm: Alarm, kept: Millis, now: Millis) -> Millis:
+        """Until when an alarm of the server's is held back (ms since 1970); 0 for not at all.
+
+        If by this replica it is not due: while own changes of its record are on their way, and a while after. One that
+        the server has refused is no reason: what it says may never come to stand.
+        """
+        subject = RecordId(alarm.subject)
+        state = held.replica.view(subject)
+        if state is None or state.spec.name not in self._timetable:
+            return Millis(0)
+        if any(one.alarm == name for one in moments_of(state, settings_in(held), now, report, self._timetable)):
+            return Millis(0)
+        ahead = any(op.state is not OpState.HELD for op in held.tables.pending_ops(subject))
+        return Millis(now + GRACE_MS) if ahead else kept
 
     async def _lease_warning(self) -> LeaseWarning | None:
         """That the lease ends soon, if it does: nothing can be read then, alarms included."""

@@ -283,6 +283,42 @@ async def test_an_acknowledgement_ahead_of_the_server_and_one_behind_it_end_alik
     assert not merge.from_row(decode_row(row)).build().open  # type: ignore[attr-defined]
 
 
+async def seen_to_while_the_server_was_gone(desks: Desks) -> RecordId:
+    """What desk one has done in time, and the server, which did not know, has warned of; both have met since."""
+    record = await book(desks.one)
+    await desks.meet(desks.one, desks.two)
+    await desks.one.go_offline()
+    desks.clock.advance(4 * HOUR)
+    seen = Check(checked_at=Millis(NOON + 4 * HOUR), where="cell M1", response=Response.AWAKE)
+    await desks.one.append(record, "checks", seen)
+    desks.clock.advance(HOUR)
+    assert await by_server(desks, record) == named(record)
+    return record
+
+
+async def test_what_was_done_while_the_server_was_gone_is_not_warned_of(desks: Desks) -> None:
+    """A server that comes back knows nothing of it: its alarm is held back until it has learned, and ends it."""
+    record = await seen_to_while_the_server_was_gone(desks)
+    stream = desks.one.changes()
+    await desks.meet(desks.one)
+    assert await looked(desks.one) == []
+    await desks.toy.act(named(record), "alarm", {"over_at": desks.clock.wall_ms()})
+    await desks.meet(desks.one)
+    desks.clock.advance(GRACE_MS)
+    assert await looked(desks.one) == []
+    stream.close()
+    assert [change async for change in stream if isinstance(change, AlarmFired)] == []
+
+
+async def test_an_alarm_that_the_server_does_not_end_is_told_after_all(desks: Desks) -> None:
+    """It may know more than this handheld: ten seconds after everything of its own has arrived, the officer is told."""
+    record = await seen_to_while_the_server_was_gone(desks)
+    stream = desks.one.changes()
+    await desks.meet(desks.one)
+    desks.clock.advance(GRACE_MS)
+    assert (await heard(desks.clock, stream)).alarm == named(record)
+
+
 async def test_while_there_is_a_connection_the_servers_word_is_waited_for(desks: Desks) -> None:
     """For ten seconds: a server that does not raise it must not keep anybody from hearing of it."""
     record = await book(desks.one)
