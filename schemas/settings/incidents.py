@@ -81,6 +81,7 @@ class IncidentSettings(msgspec.Struct, frozen=True, kw_only=True):
         cancellation_codes: on what grounds a recorded crime is cancelled.
         decision_ms: how long there is to decide whether a report is a crime, from the report (ms).
         decision_warn_ms: how long before that somebody is warned (ms).
+        early_entry_ms: by how much the time of an entry may be ahead of the clock of whoever writes it (ms).
         told_ms: how long there is to tell the victim what was decided (ms).
         abuse_qualifier: the qualifier of domestic abuse.
         abuse_sets: the question sets for its victims.
@@ -162,6 +163,7 @@ class IncidentSettings(msgspec.Struct, frozen=True, kw_only=True):
     )
     decision_ms: int = DAY_MS
     decision_warn_ms: tuple[int, ...] = (4 * HOUR_MS, 0)
+    early_entry_ms: int = 2 * MINUTE_MS
     told_ms: int = 3 * DAY_MS
     abuse_qualifier: SlugText = "domestic-abuse"
     abuse_sets: tuple[QuestionSet, ...] = (DASH, DARA)

@@ -189,8 +189,8 @@ class Disagreements:
                 things.incident, "arrests", Arrest(person="L. Carrowmore", arrested_at=now, offence="Affray")
             ),
         )
-        await self._do(officer, officer.handheld.edit(things.incident, grade=Grade.SCHEDULED))
-        await self._do(other, other.handheld.edit(things.incident, grade=Grade.P2))
+        await self._do(officer, officer.handheld.edit(things.incident, grade=Grade.SCHEDULED, why="They have parted"))
+        await self._do(other, other.handheld.edit(things.incident, grade=Grade.P2, why="One of them is still shouting"))
         # The same text, written twice; the same suspect, claimed twice.
         await self._do(officer, officer.handheld.edit(things.incident, outcome="Words of advice given"))
         await self._do(other, other.handheld.edit(things.incident, outcome="One arrested for affray"))

@@ -73,6 +73,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
         settings: the force's.
         beside: the other records of the kind that its author sees, where they are at hand.
         find: finds a record of another kind that the change is about, where it is at hand.
+        why: the reason that its author gave for the change as a whole; "" for none.
     """
 
     before: Kind | None
@@ -85,6 +86,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings = DEFAULTS
     beside: Beside = nothing
     find: Find = nobody
+    why: str = ""
 
     def sets(self, field: str) -> bool:
         """Whether the change writes that field."""

@@ -11,17 +11,17 @@ from schemas.settings import Settings
 from sync.merge import RecordState
 from sync.policing.briefings import guards as briefings
 from sync.policing.custody import guards as custody
-from sync.policing.custody import placing
-from sync.policing.custody import guards_detention
+from sync.policing.custody import guards_detention, placing
 from sync.policing.guards import Beside, Breach, Find, Guard, Look, breaches, in_words, nobody, nothing
 from sync.policing.handing import deployment, passing, taking
 from sync.policing.incidents import guards as incidents
-from sync.policing.incidents import protection
+from sync.policing.incidents import protection, sampling
 from sync.policing.powers import force
 from sync.policing.powers import guards as powers
 
 GUARDS: Final[Mapping[str, tuple[Guard, ...]]] = {
     "briefing": briefings.GUARDS,
+    "call-back-sample": sampling.GUARDS,
     "custody-booking": (*custody.GUARDS, *guards_detention.GUARDS),
     "deployment-request": deployment.GUARDS,
     "handover": taking.GUARDS,
@@ -96,6 +96,7 @@ def require(
         settings=settings,
         beside=beside,
         find=find,
+        why=op.why,
     )
     found = breaches(guards, look)
     if found:

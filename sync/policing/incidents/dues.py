@@ -10,8 +10,9 @@ from schemas.settings import Settings
 from schemas.settings.incidents import HOUR_MS, MINUTE_MS, IncidentSettings
 from sync.policing.due import Due, What
 from sync.policing.incidents.abuse import is_abuse, unassessed
-from sync.policing.incidents.recording import cancelled, decide_by
+from sync.policing.incidents.recording import decide_by
 from sync.policing.incidents.units import attend_by
+from sync.policing.incidents.victims import to_tell, unnamed
 
 _ABUSE: Final = "HMIC 2014; College of Policing, domestic abuse"
 _NCRS: Final = "National Crime Recording Standard"
@@ -56,17 +57,15 @@ def _decision(incident: Incident, settings: IncidentSettings) -> Iterator[Due]:
 
 
 def _telling(incident: Incident, settings: IncidentSettings) -> Iterator[Due]:
-    decisions = [one.decided_at for one in incident.not_crimes if not incident.crimes]
-    decisions += [one.decided_at for one in cancelled(incident, settings).values()]
-    since = max(decisions, default=None)
-    if since is not None and not any(one.told_at >= since for one in incident.victims_told):
+    for victim, since in to_tell(incident, settings):
         yield Due(
             what=What.VICTIM_TOLD,
+            key=victim,
             at=Millis(since + settings.told_ms),
             roles=(Role.OFFICER, Role.SUPERVISOR),
             then=(Role.REGISTRAR,),
             within_ms=24 * HOUR_MS,
-            words="Tell the victim that no crime stands recorded, and why.",
+            words=f"Tell {victim or 'the victim'} that no crime stands recorded, and why.",
             source=_NCRS,
         )
 
@@ -79,7 +78,10 @@ def _assessments(incident: Incident, settings: IncidentSettings) -> Iterator[Due
     for arrest in incident.arrests:
         at = min(at, arrest.arrested_at + settings.arrest_assessment_ms)
     todo = [(_key(one.name, one.born), f"Assess the risk to {one.name}.") for one in unassessed(incident)]
-    if not incident.abuse_victims:
+    todo += [
+        (name, f"Say whether {name} is a victim of it, and assess the risk.") for name in unnamed(incident, settings)
+    ]
+    if not todo and not incident.abuse_victims:
         todo = [("", "Name each victim of the domestic abuse, and assess the risk to them.")]
     for key, words in todo:
         yield Due(

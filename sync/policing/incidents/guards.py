@@ -11,11 +11,14 @@ from schemas.kinds.abuse import AbuseAssessment
 from schemas.kinds.call import Grading
 from schemas.kinds.crime import Cancellation, Crime, NotCrime
 from schemas.kinds.incident import Category, IncidentStatus
+from schemas.roles import Role
 from sync.policing.guards import Breach, Guard, Look
 from sync.policing.incidents.abuse import is_abuse, question_set, unasked, unassessed
 from sync.policing.incidents.contact import less_urgent, not_asked
+from sync.policing.incidents.happened import nothing_to_come
 from sync.policing.incidents.recording import decided, for_registrar_only, involved_in
 from sync.policing.incidents.tutoring import in_probation
+from sync.policing.incidents.victims import unnamed
 
 _ABUSE: Final = "HMIC 2014; College of Policing, domestic abuse"
 _NCRS: Final = "National Crime Recording Standard"
@@ -56,11 +59,33 @@ def every_victim_assessed(look: Look) -> Iterator[Breach]:
             "withdrawn with the reason.",
             source=_ABUSE,
         )
+    others = unnamed(incident, look.settings.incidents)
+    if others:
+        yield Breach(
+            rule="abuse-each-victim",
+            why=f"This is domestic abuse, and nobody has said if it is towards {', '.join(others)}, a victim here.",
+            remedy="Name them as a victim of domestic abuse and assess the risk to them; or name them and withdraw "
+            "them with the reason.",
+            source=_ABUSE,
+        )
     elif is_abuse(incident, look.settings.incidents) and not incident.abuse_victims:
         yield Breach(
             rule="abuse-victim",
             why="This is domestic abuse, and no victim has been named.",
             remedy="Name each victim and assess the risk to them.",
+            source=_ABUSE,
+            override=True,
+        )
+
+
+def abuse_taken_back(look: Look) -> Iterator[Breach]:
+    """What was called domestic abuse does not cease to be it in silence: nobody would be assessed, and nobody told."""
+    changed: Mapping[str, Any] = look.changes.get(FieldName("qualifiers"), {})
+    if _incident(look) is not None and look.settings.incidents.abuse_qualifier in changed.get("remove", ()):
+        yield Breach(
+            rule="abuse-taken-back",
+            why="This takes back that it is domestic abuse, with all that is owed to its victims.",
+            remedy="Leave it, name each victim and assess the risk to them.",
             source=_ABUSE,
             override=True,
         )
@@ -109,7 +134,10 @@ def vulnerability_asked(look: Look) -> Iterator[Breach]:
 
 
 def grade_explained(look: Look) -> Iterator[Breach]:
-    """A grade is a person's, with six answers; one that rests on such answers is not lowered without saying why."""
+    """A grade is a person's, with six answers; none is lowered, nor one with such answers raised, without why.
+
+    A reason is written with the answers, or with the change itself: raising one must take no longer than a breath.
+    """
     incident, before = _incident(look), _before(look)
     if incident is None:
         return
@@ -121,12 +149,21 @@ def grade_explained(look: Look) -> Iterator[Breach]:
             remedy="Set the grade that your answers give.",
             source=_THRIVE,
         )
-    lowered = before is not None and bool(before.gradings) and less_urgent(incident.grade, before.grade)
-    if lowered and look.sets("grade") and not any(one.why for one in fresh):
+    if before is None or not look.sets("grade") or look.why or any(one.why for one in fresh):
+        return
+    if less_urgent(incident.grade, before.grade):
         yield Breach(
             rule="grade-lowered",
             why="The grade is lowered without a reason.",
             remedy="Grade it anew with the six answers, and say why it changes.",
+            source=_THRIVE,
+            override=True,
+        )
+    elif before.gradings and incident.grade != before.grade:
+        yield Breach(
+            rule="grade-raised",
+            why="The grade is raised, and nobody has said what has changed since it was given.",
+            remedy="Say why it changes, with the six answers or without.",
             source=_THRIVE,
             override=True,
         )
@@ -164,6 +201,21 @@ def decided_in_own_name(look: Look) -> Iterator[Breach]:
     yield from _in_list("crime-type", "sort of crime", (one.type for one in crimes), known)
 
 
+def rape_stays_one(look: Look) -> Iterator[Breach]:
+    """A recorded rape described anew as another sort is gone from the count as if cancelled: the registrar does it."""
+    before, settings = _before(look), look.settings.incidents
+    if before is None or look.roles is None or Role.REGISTRAR in look.roles:
+        return
+    for one in _brought(look, "crimes", Crime):
+        if one.type not in settings.registrar_only and for_registrar_only(before, one.crime, settings):
+            yield Breach(
+                rule="rape-registrar",
+                why=f"{one.crime} is recorded as a rape; only the Force Crime Registrar records it as another sort.",
+                remedy="Put it to the registrar, with what is known now.",
+                source=_NCRS,
+            )
+
+
 def cancelled_independently(look: Look) -> Iterator[Breach]:
     """A recorded crime is cancelled by somebody independent, a rape by the registrar alone, and on a known ground."""
     incident = _incident(look)
@@ -179,7 +231,8 @@ def cancelled_independently(look: Look) -> Iterator[Breach]:
             yield Breach(
                 rule="rape-registrar",
                 why=f"{one.crime} is recorded as a rape, which only the Force Crime Registrar cancels.",
-                remedy="Put it to the registrar, with what is known now.",
+                remedy="Put it to the registrar, with what is known now. The registrar enters it under the registrar's "
+                "cancellations.",
                 source=_NCRS,
             )
     codes = {code.code for code in settings.cancellation_codes}
@@ -236,12 +289,20 @@ def confirmed_by_a_tutor(look: Look) -> Iterator[Breach]:
 
 
 def unit_status(look: Look) -> Iterator[Breach]:
-    """A unit's status is one of the force's list, and no older than the one that is shown."""
+    """A unit's status is one of the force's list, no older than the one that is shown, and not of a time to come."""
     after, before = look.after, look.before
     if not isinstance(after, Resource) or not look.sets("duty") or after.duty is None:
         return
     known = {code.code for code in look.settings.incidents.unit_codes}
     yield from _in_list("unit-status", "status", (str(after.duty.code),), {str(code) for code in known})
+    if after.duty.at > look.now + look.settings.incidents.early_entry_ms:
+        # It would stand before every status that the unit gives until then.
+        yield Breach(
+            rule="unit-status-to-come",
+            why="This status bears a time that is still to come.",
+            remedy="Give it when the unit has it.",
+            source="DOMAIN, Incidents: attendance is the declared arrival",
+        )
     if isinstance(before, Resource) and before.duty is not None and after.duty.at < before.duty.at:
         yield Breach(
             rule="unit-status-late",
@@ -264,13 +325,16 @@ def _in_list(rule: str, what: str, said: Iterable[str], known: set[str]) -> Iter
 
 GUARDS: Final[tuple[Guard, ...]] = (
     every_victim_assessed,
+    abuse_taken_back,
     whole_assessment,
     vulnerability_asked,
     grade_explained,
     crime_stays_one,
     decided_in_own_name,
+    rape_stays_one,
     cancelled_independently,
     known_codes,
     confirmed_by_a_tutor,
+    nothing_to_come,
 )
 RESOURCE_GUARDS: Final[tuple[Guard, ...]] = (unit_status,)

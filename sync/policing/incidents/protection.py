@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.ids import FieldName, Millis
 from schemas.kinds import Kind, ProtectionPlan
-from schemas.kinds.protection import Guided, PlanStatus
+from schemas.kinds.protection import Guided, PlanReview, PlanStatus
 from schemas.roles import Role
 from schemas.settings import Settings
 from schemas.settings.incidents import HOUR_MS
@@ -19,6 +19,7 @@ from sync.policing.guards import Breach, Look
 from sync.policing.incidents.abuse import unasked
 
 _SOURCE: Final = "Children Act 1989 s.47; Working Together"
+_FORCE: Final = "the force's settings"
 
 
 def review_by(plan: ProtectionPlan) -> Millis:
@@ -61,16 +62,47 @@ def guided_to_the_end(look: Look) -> Iterator[Breach]:
     asked = look.settings.incidents.child_protection
     fresh = msgspec.convert(look.changes.get(FieldName("guided"), []), list[Guided])
     for one in fresh if isinstance(look.after, ProtectionPlan) else []:
-        missing = unasked(frozenset(answer.question for answer in one.answers), asked)
-        if (one.question_set, one.version) != (asked.name, asked.version) or not missing:
+        if (one.question_set, one.version) != (asked.name, asked.version):
+            yield Breach(
+                rule="guided-questions",
+                why=f"{one.question_set} {one.version} is no question set of the force for a child at risk.",
+                remedy=f"Use {asked.name} {asked.version}.",
+                source=_FORCE,
+            )
             continue
+        missing = unasked(frozenset(answer.question for answer in one.answers), asked)
+        if missing:
+            yield Breach(
+                rule="guided-questions",
+                why=f"Not answered: {' '.join(missing)}",
+                remedy="Answer each; not known and declined are answers.",
+                source=_SOURCE,
+            )
+
+
+def reviewed_and_again(look: Look) -> Iterator[Breach]:
+    """A review has been held, and says when the next one is: a date that has passed would call for it at once."""
+    plan = look.after
+    if not isinstance(plan, ProtectionPlan):
+        return
+    fresh = msgspec.convert(look.changes.get(FieldName("reviews"), []), list[PlanReview])
+    nexts = [(one.reviewed_at, one.next_at) for one in fresh]
+    if look.before is None:
+        nexts.append((plan.begun_at, plan.review_at))
+    if any(then <= held for held, then in nexts):
         yield Breach(
-            rule="guided-questions",
-            why=f"Not answered: {' '.join(missing)}",
-            remedy="Answer each; not known and declined are answers.",
+            rule="plan-review-next",
+            why="The next review of this child's plan would be no later than what it follows.",
+            remedy="Give the date on which the plan is reviewed next.",
             source=_SOURCE,
-            override=True,
+        )
+    if any(one.reviewed_at > look.now + look.settings.incidents.early_entry_ms for one in fresh):
+        yield Breach(
+            rule="plan-review-to-come",
+            why="This review bears a time that is still to come.",
+            remedy="Enter it when it has been held.",
+            source=_SOURCE,
         )
 
 
-GUARDS: Final = (ended_with_a_reason, guided_to_the_end)
+GUARDS: Final = (ended_with_a_reason, guided_to_the_end, reviewed_and_again)

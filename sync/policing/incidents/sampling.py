@@ -5,16 +5,19 @@ others. The sample is a record in a compartment (`schemas.kinds.callback`).
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
-from schemas.ids import RecordId
+from schemas.ids import FieldName, RecordId
 from schemas.kinds import CallBackSample, Incident
+from schemas.kinds.callback import CallBack
+from sync.policing.guards import Breach, Guard, Look
 
 _THOUSAND: Final = 1_000
 _BYTES: Final = 8
+_SOURCE: Final = "HMIC 2014: audit of crime recording"
 
 
 class Agreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,3 +68,39 @@ def agreement(sample: CallBackSample, held: Mapping[RecordId, Incident]) -> Agre
         reached=len(answers),
         agreeing=sum(agrees is True for agrees in answers.values()),
     )
+
+
+def drawn_from_some_time(look: Look) -> Iterator[Breach]:
+    """A sample is drawn from a time that has a length: what was settled first stands, and it would draw nobody ever."""
+    sample = look.after
+    if look.before is None and isinstance(sample, CallBackSample) and sample.until_at <= sample.from_at:
+        yield Breach(
+            rule="sample-time",
+            why="This sample ends before it begins, so that nobody would be drawn.",
+            remedy="Give an end that is later than its beginning.",
+            source=_SOURCE,
+        )
+
+
+def answers_are_of_who_was_reached(look: Look) -> Iterator[Breach]:
+    """What somebody said can be written of nobody who was not reached, and was not said before it was heard."""
+    if not isinstance(look.after, CallBackSample):
+        return
+    for one in msgspec.convert(look.changes.get(FieldName("calls"), []), list[CallBack]):
+        if one.agrees is not None and not one.reached:
+            yield Breach(
+                rule="call-back-reached",
+                why="Nobody was reached, and what they said is written down.",
+                remedy="Write that they were reached, or leave out whether they agree.",
+                source=_SOURCE,
+            )
+        if one.called_at > look.now + look.settings.incidents.early_entry_ms:
+            yield Breach(
+                rule="call-back-to-come",
+                why="This call bears a time that is still to come.",
+                remedy="Enter it when you have called.",
+                source=_SOURCE,
+            )
+
+
+GUARDS: Final[tuple[Guard, ...]] = (drawn_from_some_time, answers_are_of_who_was_reached)

@@ -15,6 +15,7 @@ from schemas.kinds.call import Deployment, Step
 from schemas.kinds.incident import IncidentStatus
 from schemas.kinds.resource import Category, Service
 from schemas.settings.incidents import IncidentSettings, UnitCode
+from sync.policing.incidents.contact import less_urgent
 
 _OPEN: Final = frozenset({IncidentStatus.OPEN, IncidentStatus.ASSIGNED})
 
@@ -44,11 +45,27 @@ def arrived_at(incident: Incident) -> Millis | None:
 
 
 def attend_by(incident: Incident, settings: IncidentSettings) -> Millis | None:
-    """Until when a unit is to be at the scene (ms since 1970); None when one was, or none is to be sent."""
+    """Until when a unit is to be at the scene (ms since 1970); None when one was, or none is to be sent.
+
+    From the report on; of an incident that was graded anew, from when it was first graded so urgent or more.
+    """
     if incident.status not in _OPEN or arrived_at(incident) is not None:
         return None
     within = {target.grade: target.within_ms for target in settings.attendance}.get(str(incident.grade.value))
-    return None if within is None else Millis(incident.opened_at + within)
+    return None if within is None else Millis(_urgent_since(incident) + within)
+
+
+def _urgent_since(incident: Incident) -> int:
+    """Since when it is as urgent as its grade says (ms since 1970).
+
+    Counted from the report, a matter of days that becomes an emergency would be overdue at once, and after a week wake
+    nobody at all (`due.LATE_MS_MAX`). To lower a grade and raise it again begins nothing anew.
+    """
+    told = sorted(incident.gradings, key=lambda one: one.graded_at)
+    first = next((one for one in told if not less_urgent(one.grade, incident.grade)), None)
+    if first is None or (first is told[0] and first.why is None):
+        return incident.opened_at
+    return max(incident.opened_at, first.graded_at)
 
 
 def code_of(resource: Resource, settings: IncidentSettings) -> UnitCode | None:

@@ -61,7 +61,7 @@ async def test_an_application_learns_an_op_s_new_name(tmp_path: Path, identity: 
         written = await handheld.edit(record, grade=Grade.P1)
         assert written.op == "hh-0042/3", "above what the server told at WELCOME"
     async with await opened(folders[0], identity) as offline:
-        mine = await offline.edit(record, grade=Grade.P2)
+        mine = await offline.edit(record, grade=Grade.P2, why="They have parted")
         assert mine.op == "hh-0042/3"
     async with connected(folders[1], identity, toy):
         pass
@@ -89,7 +89,7 @@ async def test_a_waiting_op_goes_on_in_the_same_session_when_what_it_saw_has_com
             break
         await anext(stream)
     await handheld.go_offline()
-    written = await handheld.edit(record, grade=Grade.P2)
+    written = await handheld.edit(record, grade=Grade.P2, why="They have parted")
     toy.store, toy._own_ops = before, own_ops
     pushed = toy.next_message(wire.Push)
     connections = toy.next_message(wire.Hello)

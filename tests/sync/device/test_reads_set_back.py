@@ -106,7 +106,7 @@ async def test_a_log_that_was_set_back_costs_the_lease_and_nothing_that_was_writ
     await set_back(installation, house, record)
     for grade in (Grade.P1, Grade.P2):
         async with at_work(installation) as handheld:
-            await handheld.edit(record, grade=grade)
+            await handheld.edit(record, grade=grade, why="What was seen there")
             await handheld.wait_until(lambda status: status.alarms > 0 and status.waiting == 0)
             left = await handheld.lease_left_ms()
             assert left is not None

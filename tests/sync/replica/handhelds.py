@@ -33,7 +33,13 @@ GEN: Final = Generation(1)
 SUMMARY: Final = FieldName("summary")
 RECORDS: Final = tuple(sorted(named_record_id("replica", str(number)) for number in range(6)))
 A, B, C = RECORDS[:3]
-FACTS: Final = WriteFacts(author=OfficerId("WM21877"), now=Millis(T0), wall=Millis(T0 - 5), occurred_at=Millis(T0 - 9))
+FACTS: Final = WriteFacts(
+    author=OfficerId("WM21877"),
+    now=Millis(T0),
+    wall=Millis(T0 - 5),
+    occurred_at=Millis(T0 - 9),
+    why="what was seen there",
+)
 
 
 class Handheld:

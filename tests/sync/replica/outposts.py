@@ -148,7 +148,7 @@ class Post:
 
     # --- the officer -------------------------------------------------------------------------------------------------
 
-    def facts(self, why: str = "") -> WriteFacts:
+    def facts(self, why: str = "what was seen there") -> WriteFacts:
         """Who and when."""
         now = Millis(self.server.tick() - self.lag_ms)
         return WriteFacts(author=self.author, now=now, wall=now, occurred_at=now, why=why)

@@ -38,7 +38,7 @@ class Post:
         """Write an op a second after the one before."""
         self._clock += 1_000
         now = Millis(self._clock)
-        facts = WriteFacts(author=OfficerId("WM21877"), now=now, wall=now, occurred_at=now)
+        facts = WriteFacts(author=OfficerId("WM21877"), now=now, wall=now, occurred_at=now, why="what was seen there")
         named = {FieldName(name): value for name, value in changes.items()}
         return self.replica.write(record, KINDS[kind], named, facts, **more)
 

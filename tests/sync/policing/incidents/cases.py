@@ -43,6 +43,8 @@ def look(
     author: str = "WM21877",
     settings: Settings = DEFAULTS,
     now: int = T0,
+    why: str = "",
+    roles: frozenset[Role] | None = frozenset({Role.OFFICER}),
 ) -> Look:
     """What a guard is shown."""
     return Look(
@@ -50,24 +52,27 @@ def look(
         after=after,
         changes={FieldName(name): value for name, value in changes.items()},
         author=OfficerId(author),
-        roles=frozenset({Role.OFFICER}),
+        roles=roles,
         now=Millis(now),
         occurred_at=Millis(now),
         settings=settings,
+        why=why,
     )
 
 
 def change(before: dict[str, Any], changes: dict[str, Any], author: str = "WM21877", **rest: Any) -> Look:  # noqa: ANN401
-    """A look at a change to an incident; entries are appended, tags are given as `add`."""
+    """A look at a change to an incident; entries are appended, tags as `add` or `remove`; a day has passed."""
     after = dict(before)
     for name, value in changes.items():
         if isinstance(value, dict) and "add" in value:
             after[name] = [*before.get(name, []), *value["add"]]
+        elif isinstance(value, dict):
+            after[name] = [one for one in before.get(name, []) if one not in value["remove"]]
         elif isinstance(value, list):
             after[name] = [*before.get(name, []), *value]
         else:
             after[name] = value
-    return look(incident(**before), incident(**after), changes, author, **rest)
+    return look(incident(**before), incident(**after), changes, author, **({"now": T0 + DAY} | rest))
 
 
 def answers(asked: QuestionSet, reply: str = "no") -> list[dict[str, str]]:

@@ -40,6 +40,7 @@ PLAN: dict[str, Any] = {
 ARREST = {"person": "Ash Example", "arrested_at": T0 + HOUR}
 NOT_CRIME = {"reason": "Lent.", "by": "WM1", "decided_at": T0 + HOUR}
 TOLD = {"person": "Robin Example", "outcome": "not-recorded", "told_at": T0 + 2 * HOUR}
+BOTH = [{"part": "victim", "name": "Robin Example"}, {"part": "victim", "name": "Kim Example"}]
 QUIET = {"grade": "no-deployment"}
 
 
@@ -53,6 +54,27 @@ QUIET = {"grade": "no-deployment"}
         ({"not_crimes": [NOT_CRIME], "victims_told": [TOLD]}, set()),
         ({"not_crimes": [NOT_CRIME], "crimes": [crime()]}, set()),
         ({"crimes": [crime()], "cancellations": [cancellation()]}, {("victim-told", "", HOUR + 3 * DAY)}),
+        (
+            {"not_crimes": [NOT_CRIME], "people": BOTH, "victims_told": [TOLD]},
+            {("victim-told", "Kim Example", HOUR + 3 * DAY)},
+        ),
+        ({"not_crimes": [NOT_CRIME], "people": BOTH, "victims_told": [TOLD, {**TOLD, "person": "KIM example"}]}, set()),
+        (
+            {"not_crimes": [NOT_CRIME], "victims_told": [{**TOLD, "told_at": T0}]},
+            {("victim-told", "", HOUR + 3 * DAY)},
+        ),
+        (
+            {"crimes": [{**crime(), "victim": "Kim Example"}], "cancellations": [cancellation()], "people": BOTH},
+            {("victim-told", "Kim Example", HOUR + 3 * DAY)},
+        ),
+        (
+            {"crimes": [crime()], "cancellations": [cancellation()], "victims_told": [{**TOLD, "outcome": "recorded"}]},
+            {("victim-told", "", HOUR + 3 * DAY)},
+        ),
+        (
+            {"abuse_victims": [ROBIN], "assessments": [assessment(ROBIN)], "people": BOTH},
+            {("risk-assessment", "Kim Example", 12 * HOUR)},
+        ),
         ({"abuse_victims": [ROBIN]}, {("risk-assessment", "Robin Example 1984-05-17", 12 * HOUR)}),
         (
             {"abuse_victims": [ROBIN, KIM], "assessments": [assessment(KIM)], "arrests": [ARREST]},
@@ -126,9 +148,31 @@ def test_a_plan_is_ended_with_a_reason_and_guided_to_the_end() -> None:
         ({"status": "ended", "ended_because": "Grown up."}, []),
         ({"guided": [whole]}, []),
         ({"guided": [part]}, ["guided-questions"]),
+        ({"guided": [{**whole, "version": "1899"}]}, ["guided-questions"]),
+        ({"guided": [{**whole, "question_set": "anything", "answers": []}]}, ["guided-questions"]),
     ]
     for changes, expected in cases:
         seen = look(plan(), plan(**changes), changes)
+        found = breaches(protection.GUARDS, seen)
+        assert [breach.rule for breach in found] == expected
+        assert not any(breach.override for breach in found), "a plan has no log in which a reason could stand"
+
+
+def test_a_review_has_been_held_and_names_a_later_one() -> None:
+    """A plan's next review is never a date that has passed, and nobody ends what is due by a review to come."""
+    now, later = T0 + DAY, T0 + 90 * DAY
+    held = {"reviewed_at": now, "finding": "No change.", "next_at": later}
+    cases: list[tuple[dict[str, Any], list[str]]] = [
+        (held, []),
+        ({**held, "next_at": now}, ["plan-review-next"]),
+        ({**held, "reviewed_at": now + HOUR}, ["plan-review-to-come"]),
+    ]
+    for review, expected in cases:
+        seen = look(plan(), plan(reviews=[review]), {"reviews": [review]}, now=now)
+        assert [breach.rule for breach in breaches(protection.GUARDS, seen)] == expected
+    for review_at, expected in ((T0 + DAY, []), (T0, ["plan-review-next"])):
+        values = {**PLAN, "review_at": review_at}
+        seen = look(None, plan(**values), values)
         assert [breach.rule for breach in breaches(protection.GUARDS, seen)] == expected
 
 

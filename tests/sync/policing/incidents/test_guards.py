@@ -6,12 +6,16 @@ import msgspec
 import pytest
 
 from schemas.ids import OfficerId
-from schemas.kinds import Resource
+from schemas.kinds import Incident, Resource, spec_of
+from schemas.kinds.call import Methane
+from schemas.policies import grow
+from schemas.roles import Role
 from schemas.settings import DEFAULTS
 from schemas.settings.incidents import Probation
 from sync.policing.guards import Look, breaches
 from sync.policing.incidents.guards import GUARDS, RESOURCE_GUARDS
 from tests.sync.policing.incidents.cases import (
+    DAY,
     HOUR,
     KIM,
     ROBIN,
@@ -67,6 +71,44 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {"status": "closed"},
         ["abuse-victim"],
     ),
+    "closing domestic abuse with a victim of it named, and one of the call not": (
+        {
+            "abuse_victims": [ROBIN],
+            "assessments": [assessment(ROBIN)],
+            "people": [{"part": "victim", "name": "robin  EXAMPLE"}, {"part": "victim", "name": "Kim Example"}],
+        },
+        {"status": "closed"},
+        ["abuse-each-victim"],
+    ),
+    "closing domestic abuse with a victim of the call, and nobody named": (
+        {"qualifiers": ["domestic-abuse"], "people": [{"part": "victim", "name": "Kim Example"}]},
+        {"status": "closed"},
+        ["abuse-each-victim"],
+    ),
+    "closing domestic abuse in which another victim was named and withdrawn": (
+        {
+            "abuse_victims": [ROBIN, {**KIM, "withdrawn": "A neighbour whose window broke."}],
+            "assessments": [assessment(ROBIN)],
+            "people": [{"part": "victim", "name": "Kim Example"}, {"part": "witness", "name": "Ash Example"}],
+        },
+        {"status": "closed"},
+        [],
+    ),
+    "closing what is no domestic abuse, with a victim": (
+        {"people": [{"part": "victim", "name": "Kim Example"}]},
+        {"status": "closed"},
+        [],
+    ),
+    "taking back that it is domestic abuse": (
+        {"qualifiers": ["domestic-abuse", "alcohol"]},
+        {"qualifiers": {"remove": ["domestic-abuse"]}},
+        ["abuse-taken-back"],
+    ),
+    "taking back another qualifier": (
+        {"qualifiers": ["domestic-abuse", "alcohol"]},
+        {"qualifiers": {"remove": ["alcohol"]}},
+        [],
+    ),
     "attending with a victim unassessed": ({"abuse_victims": [ROBIN]}, {"status": "attended"}, []),
     "a whole assessment": ({"abuse_victims": [ROBIN]}, {"assessments": [assessment(ROBIN)]}, []),
     "an assessment with a question left out": (
@@ -93,7 +135,23 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         [],
     ),
     "a grade raised": ({"grade": "p2"}, {"grade": "p1"}, []),
-    "a grade that nobody gave answers for, lowered": ({"grade": "p1"}, {"grade": "p2"}, []),
+    "a grade that nobody gave answers for, lowered": ({"grade": "p1"}, {"grade": "p2"}, ["grade-lowered"]),
+    "a grade with answers raised in silence": (
+        {"grade": "p2", "gradings": [GRADED]},
+        {"grade": "p1"},
+        ["grade-raised"],
+    ),
+    "a grade with answers raised with others, and no reason": (
+        {"grade": "p2", "gradings": [GRADED]},
+        {"grade": "p1", "gradings": [URGENT]},
+        ["grade-raised"],
+    ),
+    "a grade with answers raised with a reason": (
+        {"grade": "p2", "gradings": [GRADED]},
+        {"grade": "p1", "gradings": [{**URGENT, "why": "They have come back."}]},
+        [],
+    ),
+    "the same grade given again": ({"grade": "p2", "gradings": [GRADED]}, {"grade": "p2", "gradings": [GRADED]}, []),
     "a grade lowered in silence": ({"grade": "p1", "gradings": [URGENT]}, {"grade": "p2"}, ["grade-lowered"]),
     "a grade lowered with answers and no reason": (
         {"grade": "p1", "gradings": [URGENT]},
@@ -153,6 +211,17 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
         {"registrar_cancellations": [cancellation()]},
         [],
     ),
+    "a rape described anew as something else": (
+        {"crimes": [crime(sort="rape", by="WM1")]},
+        {"crimes": [crime(sort="sexual")]},
+        ["rape-registrar"],
+    ),
+    "a rape described anew as one": ({"crimes": [crime(sort="rape", by="WM1")]}, {"crimes": [crime(sort="rape")]}, []),
+    "another crime beside a rape": (
+        {"crimes": [crime(sort="rape", by="WM1")]},
+        {"crimes": [crime(handle="phone", sort="theft")]},
+        [],
+    ),
     "a known qualifier": ({}, {"qualifiers": {"add": ["weapon"]}}, []),
     "an unknown qualifier": ({}, {"qualifiers": {"add": ["sunny"]}}, ["qualifier"]),
     "a known closing code": ({}, {"closing_code": "resolved"}, []),
@@ -176,13 +245,14 @@ def test_every_rule_is_tried_both_ways() -> None:
     assert met == {
         "abuse-assessment", "abuse-victim", "abuse-questions", "first-contact", "grade-lowered", "grade-said",
         "crime-reclassified", "crime-decision-own", "crime-type", "cancellation-independent", "cancellation-crime",
-        "cancellation-code", "rape-registrar", "qualifier", "closing-code",
+        "cancellation-code", "rape-registrar", "qualifier", "closing-code", "abuse-each-victim", "abuse-taken-back",
+        "grade-raised",
     }  # fmt: skip
     fields = {name for _, changes, expected in CASES.values() if expected for name in changes}
     assert fields <= {name for _, changes, expected in CASES.values() if not expected for name in changes} | {"grade"}
 
 
-OVERRIDABLE = {"abuse-victim", "abuse-questions", "first-contact", "grade-lowered"}
+OVERRIDABLE = {"abuse-victim", "abuse-questions", "first-contact", "grade-lowered", "grade-raised", "abuse-taken-back"}
 
 
 @pytest.mark.parametrize("name", [name for name, (_, _, expected) in CASES.items() if expected])
@@ -192,6 +262,66 @@ def test_a_reason_overrides_only_what_leaves_judgement(name: str) -> None:
     log = [{"text": "I had no time.", "overrides": expected[0]}]
     left = [] if expected[0] in OVERRIDABLE and name != "an assessment by an unknown edition" else expected
     assert rules(change(before, {**changes, "log": log})) == left
+
+
+@pytest.mark.parametrize("grade", ["p1", "scheduled"])
+def test_a_reason_for_the_change_itself_is_one(grade: str) -> None:
+    """A grade is raised or lowered with a word beside it, by an officer who has no time for six answers."""
+    before = {"grade": "p2", "gradings": [GRADED]}
+    assert rules(change(before, {"grade": grade})) != []
+    assert rules(change(before, {"grade": grade}, why="They have come back.")) == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        (frozenset({Role.SUPERVISOR}), ["rape-registrar"]),
+        (frozenset({Role.REGISTRAR}), []),
+        (None, []),
+    ],
+)
+def test_the_registrar_alone_records_a_rape_as_another_sort(roles: frozenset[Role] | None, expected: list[str]) -> None:
+    """It would be gone from the count as if cancelled; where nobody has roles, nobody is the registrar."""
+    before = {"crimes": [crime(sort="rape", by="WM1")]}
+    assert rules(change(before, {"crimes": [crime(sort="sexual")]}, roles=roles)) == expected
+
+
+TO_COME: dict[str, tuple[str, dict[str, Any]]] = {
+    "deployments": ("at", {"call_sign": "BW31", "step": "at-scene"}),
+    "methane": ("at", dict.fromkeys(Methane.__struct_fields__, "Said.")),
+    "arrests": ("arrested_at", {"person": "Ash Example"}),
+    "gradings": ("graded_at", {**SIX, "grade": "scheduled"}),
+    "first_contact": ("asked_at", ASKED),
+    "assessments": ("assessed_at", assessment(ROBIN)),
+    "crimes": ("decided_at", crime()),
+    "not_crimes": ("decided_at", NOT_CRIME),
+    "cancellations": ("decided_at", cancellation()),
+    "registrar_cancellations": ("decided_at", cancellation()),
+    "passing": ("at", {"step": "offered", "giver": "response", "to": "hub", "offered_at": T0}),
+    "victims_told": ("told_at", {"person": "Robin Example", "outcome": "not-recorded"}),
+}
+
+
+@pytest.mark.parametrize("field", TO_COME)
+def test_nothing_is_entered_before_it_has_happened(field: str) -> None:
+    """An arrival, a decision or a word to a victim that is still to come ends nothing; late entry is free."""
+    time, entry = TO_COME[field]
+    before = {"crimes": [crime(by="WM1")]} if "cancellations" in field else {}
+    now, slow = T0 + HOUR, SETTINGS.early_entry_ms
+    for at, expected in ((T0 - HOUR, []), (now + slow, []), (now + slow + 1, ["entry-to-come"])):
+        assert rules(change(before, {field: [{**entry, time: at}]}, now=now)) == expected
+
+
+def test_every_time_of_an_entry_is_looked_at() -> None:
+    """A field with entries that bear a time is in the table above, so that none is forgotten."""
+    timed = {
+        name: time.name
+        for name, spec in spec_of(Incident).fields.items()
+        if spec.policy is grow and isinstance(spec.type, type) and issubclass(spec.type, msgspec.Struct)
+        for time in msgspec.structs.fields(spec.type)
+        if time.name == "at" or time.name.endswith("_at")
+    }
+    assert timed == {field: time for field, (time, _) in TO_COME.items()}
 
 
 @pytest.mark.parametrize("risk", ["standard", "medium", "high"])
@@ -236,6 +366,8 @@ def test_a_new_record_is_looked_at_as_well() -> None:
         (None, 12, T0, ["unit-status"]),
         (T0, 6, T0 + HOUR, []),
         (T0, 6, T0 - HOUR, ["unit-status-late"]),
+        (T0, 6, T0 + DAY + SETTINGS.early_entry_ms, []),
+        (T0, 6, T0 + DAY + SETTINGS.early_entry_ms + 1, ["unit-status-to-come"]),
     ],
 )
 def test_a_units_status_is_one_of_the_list_and_the_latest(
@@ -245,5 +377,5 @@ def test_a_units_status_is_one_of_the_list_and_the_latest(
     plain = {"category": "call-sign", "name": "BW31", "home": "area:birmingham"}
     was = made(Resource, plain | ({} if before is None else {"duty": {"code": 2, "at": before}}))
     duty = {"code": code, "at": at}
-    seen = look(was, made(Resource, plain | {"duty": duty}), {"duty": duty})
+    seen = look(was, made(Resource, plain | {"duty": duty}), {"duty": duty}, now=T0 + DAY)
     assert [breach.rule for breach in breaches(RESOURCE_GUARDS, seen)] == expected

@@ -10,8 +10,10 @@ from schemas.kinds import KINDS, CallBackSample
 from schemas.roles import Role
 from schemas.scopes import closed
 from sync.entitled import who_may
+from sync.policing.guards import Look, breaches
 from sync.policing.incidents.sampling import agreement, drawn, is_drawn
-from tests.sync.policing.incidents.cases import DAY, T0, incident, made, number
+from sync.policing.rulebook import GUARDS
+from tests.sync.policing.incidents.cases import DAY, T0, incident, look, made, number
 
 HELD = {number(n): incident(opened_at=T0 + n) for n in range(2_000)}
 
@@ -79,3 +81,30 @@ def test_what_calling_back_has_shown() -> None:
     ]
     found = agreement(sample(calls=calls), HELD)
     assert (found.drawn, found.called, found.reached, found.agreeing) == (len(drawn(sample(), HELD)), 3, 2, 1)
+
+
+@pytest.mark.parametrize(("until_at", "expected"), [(T0 + 1, []), (T0, ["sample-time"]), (T0 - DAY, ["sample-time"])])
+def test_a_sample_is_drawn_from_some_time(until_at: int, expected: list[str]) -> None:
+    """What was settled first stands, so one that would draw nobody is not made."""
+    values = {"from_at": T0, "until_at": until_at}
+    assert rules(look(None, sample(**values), values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ({"reached": True, "agrees": False}, []),
+        ({"reached": False}, []),
+        ({"reached": False, "agrees": True}, ["call-back-reached"]),
+        ({"reached": True, "called_at": T0 + 2 * DAY}, ["call-back-to-come"]),
+    ],
+)
+def test_an_answer_is_of_somebody_who_was_reached(call: dict[str, Any], expected: list[str]) -> None:
+    """Nobody's word is counted who gave none, or has not been called yet."""
+    entry = {"incident": str(number(1)), "called_at": T0, **call}
+    assert rules(look(sample(), sample(calls=[entry]), {"calls": [entry]})) == expected
+
+
+def rules(seen: Look) -> list[str]:
+    """The rules that are against it, as the rulebook asks them."""
+    return [breach.rule for breach in breaches(GUARDS["call-back-sample"], seen)]

@@ -7,7 +7,7 @@ import pytest
 from schemas.kinds import Resource
 from schemas.settings import DEFAULTS
 from sync.policing.incidents import units
-from tests.sync.policing.incidents.cases import MINUTE, T0, incident, made, number
+from tests.sync.policing.incidents.cases import MINUTE, SIX, T0, incident, made, number
 
 SETTINGS = DEFAULTS.incidents
 
@@ -15,6 +15,11 @@ SETTINGS = DEFAULTS.incidents
 def sent(unit: str, step: str, minute: int) -> dict[str, Any]:
     """A step of a unit, so many minutes after the report."""
     return {"call_sign": unit, "step": step, "at": T0 + minute * MINUTE}
+
+
+def graded(grade: str, minute: int, why: str | None = None) -> dict[str, Any]:
+    """A grading, so many minutes after the report."""
+    return {**SIX, "grade": grade, "graded_at": T0 + minute * MINUTE, **({} if why is None else {"why": why})}
 
 
 def test_attendance_is_the_declared_arrival() -> None:
@@ -59,10 +64,17 @@ def test_a_mistaken_time_is_put_right_by_another_entry() -> None:
         ({"grade": "p1", "deployments": [sent("BW31", "at-scene", 9)]}, None),
         ({"grade": "p1", "deployments": [sent("BW31", "en-route", 9)]}, 15),
         ({"grade": "graver-than-all"}, None),
+        ({"grade": "p1", "gradings": [graded("p1", 4)]}, 15),
+        ({"grade": "p1", "gradings": [graded("scheduled", 2), graded("p1", 600)]}, 615),
+        ({"grade": "p1", "gradings": [graded("p1", 600), graded("scheduled", 2)]}, 615),
+        ({"grade": "p1", "gradings": [graded("p1", 600, why="They have come back.")]}, 615),
+        ({"grade": "p1", "gradings": [graded("p1", 4), graded("p2", 300), graded("p1", 600)]}, 15),
+        ({"grade": "p2", "gradings": [graded("scheduled", 2), graded("p1", 300), graded("p2", 600)]}, 360),
+        ({"grade": "p1", "gradings": [graded("scheduled", -9), graded("p1", -5)]}, 15),
     ],
 )
 def test_the_grade_says_by_when(values: dict[str, Any], minutes: int | None) -> None:
-    """From the report, until a unit has declared its arrival."""
+    """From the report, or since it was first graded so urgent, until a unit has declared its arrival."""
     expected = None if minutes is None else T0 + minutes * MINUTE
     assert units.attend_by(incident(**values), SETTINGS) == expected
 
