@@ -23,7 +23,8 @@ class BriefingSettings(msgspec.Struct, frozen=True, kw_only=True):
         cohort_alert_ms: how long the alert stands that a member of a cohort was named.
         public_least: smaller numbers are not published: they could be told to be one household's.
         public_categories: the categories of incidents that are counted for the neighbourhood.
-        public_never: qualifiers of incidents that are not even counted for it.
+        public_never: qualifiers of incidents, and sorts of the crimes recorded from them, that are not even counted for
+            it.
     """
 
     expiry_warn_ms: tuple[int, ...] = (HOUR_MS, 0)
@@ -39,4 +40,4 @@ class BriefingSettings(msgspec.Struct, frozen=True, kw_only=True):
         "crime",
         "transport",
     )
-    public_never: tuple[str, ...] = ("domestic-abuse", "sexual-offence", "child-protection", "hate-crime")
+    public_never: tuple[str, ...] = ("domestic-abuse", "child", "hate-crime", "rape", "sexual")

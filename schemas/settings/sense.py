@@ -159,6 +159,9 @@ def _care(settings: Settings) -> Iterator[Wrong]:
 def _briefings(settings: Settings) -> Iterator[Wrong]:
     public = settings.briefings.public_categories
     yield from _known("briefings.public_categories", public, (one.value for one in Category))
+    # One that is spelled otherwise than it is written into incidents keeps nothing from being published.
+    written = (*settings.incidents.qualifiers, *settings.incidents.crime_types)
+    yield from _known("briefings.public_never", settings.briefings.public_never, (one.code for one in written))
 
 
 def _incidents(incidents: IncidentSettings) -> Iterator[Wrong]:

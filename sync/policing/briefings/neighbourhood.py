@@ -20,6 +20,7 @@ from schemas.kinds.incident import Category
 from schemas.scopes import closed
 from schemas.settings import Settings
 from sync.policing.briefings.standing import Standing, standing
+from sync.policing.incidents.abuse import is_abuse
 
 HEADING: Final = "Your neighbourhood: {area}"
 NOTHING: Final = "There is nothing to report for this period."
@@ -61,7 +62,7 @@ def update(  # noqa: PLR0917  what an update is made of
         names: slug -> the name of the area as it is published, for the areas that there are.
         briefings: what was issued. Of one that is open, OFFICIAL and valid at the end of the period its topic is told.
         incidents: what was reported; those of this area and this period are counted. A closed one is not even counted,
-            nor one that bears a qualifier of `public_never`.
+            nor one that bears a qualifier of `public_never`, or from which such a crime was recorded.
         begin, end: of the period (ms since 1970), the end not included.
         settings: the force's: which categories are counted, and from which number on they are told.
 
@@ -94,8 +95,10 @@ def _may_be_told(briefing: Briefing, area: str, now: Millis) -> bool:
 
 
 def _may_be_counted(incident: Incident, settings: Settings) -> bool:
-    never = set(settings.briefings.public_never)
-    return not any(map(closed, incident.scopes())) and never.isdisjoint(incident.qualifiers)
+    named = {*incident.qualifiers, *(one.type for one in incident.crimes)}
+    if is_abuse(incident, settings.incidents):
+        named.add(settings.incidents.abuse_qualifier)
+    return not any(map(closed, incident.scopes())) and named.isdisjoint(settings.briefings.public_never)
 
 
 def _in_words(count: int, least: int) -> str:

@@ -75,6 +75,7 @@ def test_no_period_is_negative_too_short_or_too_long(subject: str, name: str, va
         ("incidents", {"guides": (Guide(when="crime", fields=("loction",)),)}, "incidents.guides"),
         ("powers", {"search_objects": ()}, "powers.search_objects"),
         ("powers", {"grid_metres": 0}, "powers.grid_metres"),
+        ("briefings", {"public_never": ("sexual-offence",)}, "briefings.public_never"),
         ("briefings", {"public_least": 0}, "briefings.public_least"),
         ("briefings", {"public_categories": ("crimes",)}, "briefings.public_categories"),
     ],

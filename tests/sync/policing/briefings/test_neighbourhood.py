@@ -8,16 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.ids import Millis
+from schemas.ids import Millis, OfficerId
 from schemas.kinds import Briefing, Incident
+from schemas.kinds.abuse import AbuseVictim
 from schemas.kinds.briefing import Classification, Topic
 from schemas.kinds.common import LogEntry, Position
+from schemas.kinds.crime import Crime
 from schemas.kinds.incident import Category
 from schemas.settings import DEFAULTS
 from sync.policing.briefings.neighbourhood import ADVICE, CATEGORIES, FEW, HEADING, NOTHING, update
 
 BEGIN, END = Millis(1_000), Millis(2_000)
 NAMES = {"birmingham": "Birmingham", "dudley": "Dudley"}
+RAPE = Crime(crime="one", type="rape", offence="As told.", by=OfficerId("WM1"), decided_at=Millis(1))
 SECRET = st.text(st.characters(categories=["Ll", "Lu", "Nd"]), min_size=9, max_size=20).map("zq".__add__)
 """What no update may hold: a name, a street, a registration number, drawn so that it stands nowhere else."""
 
@@ -131,6 +134,10 @@ def test_what_may_not_be_told_is_not(says: dict[str, Any]) -> None:
         {"opened_at": BEGIN - 1},
         {"compartment": "larch"},
         {"qualifiers": ("domestic-abuse",)},
+        {"qualifiers": ("alcohol", "child")},
+        {"abuse_victims": (AbuseVictim(name="Kim Example"),)},
+        {"crimes": (RAPE,)},
+        {"crimes": (RAPE, msgspec.structs.replace(RAPE, type="other"))},
         {"category": Category.ADMINISTRATION},
         {"category": Category.PUBLIC_SAFETY},
     ],
@@ -138,6 +145,12 @@ def test_what_may_not_be_told_is_not(says: dict[str, Any]) -> None:
 def test_what_is_not_of_this_place_and_time_is_not_counted(says: dict[str, Any]) -> None:
     """Nor what the force never publishes: a number is told too much of a household's calls."""
     assert NOTHING in told([], [incident(**says)] * 9)
+
+
+def test_what_is_counted_is_what_was_asked_for() -> None:
+    """A crime that the force does publish is counted, whatever else is never."""
+    theft = msgspec.structs.replace(RAPE, type="theft")
+    assert "Reports of crime: 9" in told([], [incident(crimes=(theft,), qualifiers=("alcohol",))] * 9)
 
 
 def test_every_topic_has_its_text() -> None:
