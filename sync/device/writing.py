@@ -107,7 +107,8 @@ class Writer:
             why: the author's reason, if there is one to give.
 
         Returns:
-            The new record's id and the op's, once both are on this device's disk.
+            The new record's id and the op's, once both are on this device's disk. The id of some records follows from
+            what they say (`KindSpec.named`): where it is there already, what it says is added to it.
 
         Raises:
             UsageError: the server would refuse it; the text says what is wrong. Nothing was written.
@@ -120,7 +121,8 @@ class Writer:
             if field.required or getattr(record, field.name) != field.default
         }
         plain = plain_values(changes)
-        new = new_record_id(self._time.now(), self._rng.randbytes(UUID_RANDOM_BYTES))
+        made = None if spec.named is None else spec.named(plain)
+        new = made or new_record_id(self._time.now(), self._rng.randbytes(UUID_RANDOM_BYTES))
         draft = Draft(record=new, spec=spec, changes=plain, create=True)
         return await self._write(lambda _held, _now: draft, occurred_at, why)
 

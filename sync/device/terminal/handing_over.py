@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from schemas.ids import Millis, RecordId
+from schemas.ids import Millis, RecordId, ScopeName
 from schemas.kinds import Alarm, Kind, kind_named
 from sync.device.alarm_watch import report
 from sync.device.describing import called, short
@@ -16,7 +16,7 @@ from sync.policing.handover import KINDS, Matter, handover
 
 
 async def shift_handover(
-    handheld: Handheld, now: Millis, until: Millis
+    handheld: Handheld, now: Millis, until: Millis, audiences: frozenset[ScopeName] | None = None
 ) -> tuple[tuple[Matter, ...], dict[RecordId, Kind]]:
     """All that waits, for whoever this handheld belongs to; and the records in which it does.
 
@@ -26,15 +26,17 @@ async def shift_handover(
         handheld: it.
         now: the clock (ms since 1970).
         until: the end of the shift that takes over (ms since 1970).
+        audiences: for whom; None for whoever this handheld belongs to.
 
     Raises:
         UsageError: nobody has said why (`Handheld.matter`).
         ReplicaError: the database failed.
     """
-    settings, audiences = await handheld.settings(), await handheld.audiences()
+    settings = await handheld.settings()
+    wanted = await handheld.audiences() if audiences is None else audiences
 
     def all_that_waits(records: dict[RecordId, Kind]) -> tuple[Matter, ...]:
-        return handover(records, audiences, until=until, settings=settings, now=now, report=report)
+        return handover(records, wanted, until=until, settings=settings, now=now, report=report)
 
     def waits(one: Kind) -> bool:
         return bool(all_that_waits({RecordId(""): one}))

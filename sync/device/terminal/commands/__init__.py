@@ -41,7 +41,8 @@ from sync.device.terminal.commands.seat import (
     Withdraw,
 )
 from sync.device.terminal.commands.shift import Acknowledge, ShowDue, ShowHandover, ShowPack
-from sync.device.terminal.errands import control, custody, entries, overriding
+from sync.device.terminal.errands import control, custody, entries, overriding, passing
+from sync.device.terminal.errands import shift as handing
 from sync.device.terminal.spec import CommandSpec
 from sync.device.terminal.work import Errand
 
@@ -108,6 +109,8 @@ _SUBJECTS: Final = (
     control.SPECS,
     claims.SPECS,
     shift.SPECS,
+    handing.SPECS,
+    passing.SPECS,
     seat.SPECS,
 )
 COMMANDS: Final[dict[str, CommandSpec]] = {one.name: one for one in itertools.chain.from_iterable(_SUBJECTS)}
