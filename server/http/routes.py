@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from server.http import (
     administration,
     briefings,
+    detentions,
     devices,
     due,
     evidence,
@@ -39,6 +40,7 @@ OPERATIONS: Final = (
     *briefings.OPERATIONS,
     *records.OPERATIONS,
     *histories.OPERATIONS,
+    *detentions.OPERATIONS,
     *inbox.OPERATIONS,
     *orders.OPERATIONS,
     *due.OPERATIONS,

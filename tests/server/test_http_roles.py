@@ -55,6 +55,7 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/export/use-of-force": READS,
     "GET /v1/export/incidents.geojson": READS,
     "GET /v1/conflicts": frozenset({"auditor"}),
+    "GET /v1/records/{record}/clocks": READS,
     "GET /v1/inbox": READS,
     "GET /v1/inbox/{item}": READS,
     "POST /v1/inbox/{item}/decision": READS,
