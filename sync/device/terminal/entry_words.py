@@ -12,10 +12,11 @@ from schemas.kinds.abuse import AbuseAssessment, AbuseVictim
 from schemas.kinds.admission import Adult, Interpreting, RightEntry, RightStep, RiskAssessment
 from schemas.kinds.call import Deployment, Grading, Involved, Methane
 from schemas.kinds.care import Belonging, Care, Check, Extent, PropertyStep, Provision, Safety, SafetyStep, Search
-from schemas.kinds.common import Arrest
+from schemas.kinds.common import Arrest, Marker
 from schemas.kinds.crime import Cancellation, Crime, NotCrime, VictimTold
 from schemas.kinds.detention import DetentionEvent, Step
 from schemas.kinds.leaving import Placement, PlacementOutcome, PreRelease
+from schemas.kinds.powers import Clothing, SearchReview
 from schemas.kinds.protection import PlanReview
 
 _Part = tuple[type[msgspec.Struct], str]
@@ -128,6 +129,16 @@ WORDS: Final[dict[_Part, str]] = {
     (Cancellation, "source"): "Where can it be verified?",
     (PlanReview, "finding"): "What was found and settled?",
     (PlanReview, "next_at"): "When is the next review (as in 2026-03-09 14:00)?",
+    (Marker, "warning"): "Which warning?",
+    (Marker, "source"): "Where does it come from?",
+    (Marker, "expires_at"): "Until when does it hold?",
+    (Clothing, "why"): "Why was it necessary?",
+    (Clothing, "authority"): "Which supervisor agreed (collar number)?",
+    (Clothing, "out_of_view"): "Was it out of public view?",
+    (Clothing, "same_sex"): "Were all who were there of the same sex as the searched person?",
+    (Clothing, "place"): "Where was it done?",
+    (SearchReview, "reasonable"): "Were the grounds reasonable?",
+    (SearchReview, "finding"): "What did you find, and what follows?",
     (Check, "where"): "Where was the person seen?",
 }
 """(entry, part) -> the question."""

@@ -41,11 +41,10 @@ class Form:
         self._name = name
         kept = work.begun.pop(name, {})
         whole = bool(kept.pop(_WHOLE, False))
-        # Of a form that was whole and was refused each answer is shown again; one that was left goes on.
+        # Of a form that was whole and was refused each answer is shown again; one that was left can go on.
         self._before = kept if whole else {}
-        self._answers: dict[str, Any] = {} if whole else kept
-        if kept and not whole:
-            work.say(f"Going on after {len(kept)} answers that you gave before")
+        self._kept = {} if whole else kept
+        self._answers: dict[str, Any] = {}
 
     def offer(self, answers: Mapping[str, object]) -> None:
         """Show these as what stood there before, to be kept or changed."""
@@ -53,6 +52,8 @@ class Form:
 
     async def ask(self, key: str, question: str, hint: str, read: Callable[[str], object]) -> Any:  # noqa: ANN401
         """The answer to a question, unless it was given before."""
+        if self._kept:
+            await self._take_up()
         if key in self._answers:
             return self._answers[key]
         if key in self._before:
@@ -64,9 +65,28 @@ class Form:
         try:
             self._answers[key] = await self._work.asking.ask(question, hint, taken)
         except UsageError:
-            self._work.begun[self._name] = dict(self._answers)
+            self._keep()
             raise
         return self._answers[key]
+
+    async def _take_up(self) -> None:
+        """Ask whether the answers of a form that was left are about the same: it may be another person's turn."""
+        kept, self._kept = self._kept, {}
+        told = listed([f"{label(key.rpartition('/')[2])} {self._told(said)}" for key, said in kept.items()][:_TOLD_MAX])
+        more = ", …" if len(kept) > _TOLD_MAX else ""
+        question = f"Go on with what you answered before ({told}{more})?"
+        try:
+            goes_on = await self._work.asking.ask(question, "yes or no", reader_of("answer", bool, self._work))
+        except UsageError:
+            self._work.begun[self._name] = kept
+            raise
+        if goes_on:
+            self._answers = kept
+
+    def _keep(self) -> None:
+        """The form was left: what is offered anew is still offered, what was answered need not be again."""
+        whole = {_WHOLE: True} if self._before else {}
+        self._work.begun[self._name] = {**self._before, **self._answers, **whole}
 
     def whole(self) -> None:
         """Every question is answered. Until `written`, the answers are kept: a rule may be against the entry."""
@@ -86,6 +106,8 @@ class Form:
 
 _WHOLE: Final = ""
 """Key that no question has: whether every question was answered."""
+_TOLD_MAX: Final = 3
+"""Answers that are told when a form is taken up again."""
 _MOMENT: Final = 10**11
 """A whole number above it is a moment (ms since 1970): no entry counts so many of anything."""
 

@@ -41,7 +41,7 @@ from sync.device.terminal.commands.seat import (
     Withdraw,
 )
 from sync.device.terminal.commands.shift import Acknowledge, ShowDue, ShowHandover, ShowPack
-from sync.device.terminal.errands import control, custody, entries, overriding, passing
+from sync.device.terminal.errands import control, custody, entries, incidents, making, overriding, passing
 from sync.device.terminal.errands import shift as handing
 from sync.device.terminal.spec import CommandSpec
 from sync.device.terminal.work import Errand
@@ -106,6 +106,8 @@ _SUBJECTS: Final = (
     overriding.SPECS,
     custody.SPECS,
     entries.SPECS,
+    making.SPECS,
+    incidents.SPECS,
     control.SPECS,
     claims.SPECS,
     shift.SPECS,

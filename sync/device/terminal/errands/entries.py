@@ -36,7 +36,17 @@ _STATUS: Final = {
 """Step -> the booking's status from then on. The desk says it once."""
 _TIMES: Final = {Step.ARRIVAL: "arrived_at", Step.AUTHORISED: "detention_authorised_at"}
 """Step -> the time that the booking says once."""
-_OWN: Final = {"checks": "check", "detention": "step"}
+_OWN: Final = {
+    "checks": "check",
+    "detention": "step",
+    "first_contact": "contact",
+    "gradings": "grade",
+    "assessments": "assess",
+    "methane": "methane",
+    "guided": "protect",
+    "deployments": "unit",
+    "confirmations": "confirm",
+}
 """Field -> the command of its own that enters it."""
 
 

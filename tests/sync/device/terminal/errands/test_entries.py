@@ -139,10 +139,17 @@ async def test_a_wrong_answer_is_asked_again_and_a_form_can_be_left(
     assert "nothing was written" in await desk.fails("stop")
     assert (await booking(alone, record)).rights == ()
     again = await desk.type(f"add {record} rights")
-    assert again.startswith("Going on after 2 answers that you gave before\nWhat was done about it?")
+    assert again.startswith(f"Go on with what you answered before (at {SUMMER.text(NOON)}, right legal-advice)?")
+    assert "left: nothing was written" in await desk.fails("stop")
+    await desk.type(f"add {record} rights")
+    assert (await desk.type("yes")).startswith("What was done about it?")
     await answered(desk, "given", "no")
     (made,) = (await booking(alone, record)).rights
     assert (made.right, made.step, made.adult_present, made.at) == (Right.LEGAL_ADVICE, RightStep.GIVEN, False, NOON)
+    await desk.type(f"add {record} rights")
+    await answered(desk, "now", "codes", "stop")
+    await desk.type(f"add {record} rights")
+    assert (await desk.type("no")).startswith("When?"), "it may be about something else"
 
 
 async def test_a_form_that_a_rule_refuses_keeps_its_answers(desk: Desk, alone: Handheld, record: RecordId) -> None:
