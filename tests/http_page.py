@@ -18,6 +18,7 @@ from server.http import (
     evidence,
     exports,
     federation,
+    importing,
     orders,
     organisation,
     oversight,
@@ -44,6 +45,7 @@ def told() -> str:
         ("Security keys", security_keys.OPERATIONS),
         ("What a device is ordered", orders.OPERATIONS),
         ("Devices", devices.OPERATIONS),
+        ("Files of other systems", importing.OPERATIONS),
         ("Publishing", exports.OPERATIONS),
         ("Administration", administration.OPERATIONS),
         ("The organisation as files", organisation.OPERATIONS),
@@ -63,6 +65,8 @@ def _section(operation: Operation) -> str:
         lines.append("| parameter | meaning |\n| --- | --- |")
         lines += [f"| `{name}` | {meaning} |" for name, meaning in operation.query.items()]
         lines.append("")
+    if operation.raw:
+        lines.append(f"Takes the file itself, as `{operation.raw}`.\n")
     for word, body in (("Takes", operation.takes), ("Gives", operation.gives)):
         if body is not None and msgspec.structs.fields(body):
             lines += [f"{word}:\n", *_bodies(body)]

@@ -90,6 +90,9 @@ def _describe(operation: Operation) -> dict[str, Any]:
     ]
     if parameters:
         described["parameters"] = parameters
+    if operation.raw:
+        schema = {} if operation.raw == "application/json" else {"type": "string"}
+        described["requestBody"] = {"required": True, "content": {operation.raw: {"schema": schema}}}
     if operation.takes is not None:
         described["requestBody"] = {"required": True, **_content("application/json", operation.takes)}
     return described

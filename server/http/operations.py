@@ -40,6 +40,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         handler: what answers.
         who: who may call it. There is no default: whoever adds an operation says it.
         takes, gives: body types; None for none. Who is given none is a browser, and gets a page.
+        raw: the media type of a body in the format of others, which no type here describes; "" where it takes none.
         status: of success.
         also: other statuses of success, with what they mean.
         query: parameter -> meaning.
@@ -52,6 +53,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     who: Who
     takes: Any = None
     gives: Any = None
+    raw: str = ""
     status: int = 200
     also: Mapping[int, str] = {}
     query: Mapping[str, str] = {}
@@ -63,6 +65,22 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         return self.handler.__doc__ or ""
 
 
+async def read_bytes(request: Request, bytes_max: int) -> bytes:
+    """The request's body as it came.
+
+    Raises:
+        HTTPException: 413 when it is longer than `bytes_max`.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > bytes_max:
+            raise HTTPException(413, f"at most {bytes_max} bytes in one request")
+        parts.append(part)
+    return b"".join(parts)
+
+
 async def read_body(request: Request, of: type[_Body]) -> _Body:
     """The request's body, decoded.
 
@@ -70,15 +88,9 @@ async def read_body(request: Request, of: type[_Body]) -> _Body:
         HTTPException: 413 when it is too long.
         msgspec.DecodeError: it is not what the route takes.
     """
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise HTTPException(413, f"at most {BODY_BYTES_MAX} bytes in one request")
-        parts.append(part)
+    body = await read_bytes(request, BODY_BYTES_MAX)
     try:
-        return msgspec.json.decode(b"".join(parts), type=of)
+        return msgspec.json.decode(body, type=of)
     except (UnicodeDecodeError, RecursionError):
         raise msgspec.DecodeError("the body is not JSON in UTF-8, or is nested too deeply") from None
 

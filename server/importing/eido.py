@@ -108,8 +108,8 @@ class _Eido:
         slug = next((slug for text, _ in places if (slug := _area_in(text)) is not None), area)
         if slug is None:
             raise UsageError(
-                f"{self._name}: {identifier}: its place names no Local Policing Area; say which with --area. "
-                "Nothing was imported"
+                f"{self._name}: {identifier}: its place names no Local Policing Area; say which with --area, over HTTP "
+                "with ?area=. Nothing was imported"
             )
         kinds = sorted({self._text(call, "standardPrimaryCallType") for call in calls})
         values: dict[str, Any] = {
