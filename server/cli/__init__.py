@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "why": "server.cli.oversight:why",
     "quarantine": "server.cli.oversight:quarantine",
     "retention": "server.cli.retention:command",
+    "events": "server.cli.events:command",
     "keys": "server.cli.keys:command",
     "import": "server.cli.importing:command",
     "export": "server.cli.exporting:command",

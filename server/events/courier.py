@@ -25,6 +25,7 @@ from server.events.subscription import Subscription
 from server.falling_due import LOOK_MS_MAX, RETRY_MS, Wait, wait_in_real_time
 from server.logbook import ACT, OFFICE, Entry
 from server.store import Store
+from sync.merge import RecordState
 
 _log = logging.getLogger(__name__)
 KEEP_MS: Final = 2_000
@@ -78,7 +79,8 @@ class Courier:
         self._calls: set[asyncio.Task[None]] = set()
         self._keeping = asyncio.Lock()
         self._rows: Rows = {}
-        """To be written with what is kept next."""
+        self._entries: list[Entry] = []
+        """Both to be written with what is kept next."""
         self._kept_at = Millis(0)
         self._off_unkept = False
         self._pause_until = Millis(0)
@@ -251,7 +253,7 @@ class Courier:
         if state is not None:
             if told is None or kept.told_name(name, record) in self._rows:
                 # Durable before anything is sent: whoever was told of a record is told of its erasure too.
-                await self._tell(kept.told_rows(name, record, Told(state.spec.name, state.build().about() or "")))
+                await self._tell(state)
             fields = found[1].get(record, frozenset())
             return telling.change_event(self.subscription, epoch, ops[0], state, fields), {}
         if told is None or self._rows.get(kept.told_name(name, record), b"") is None:
@@ -310,9 +312,20 @@ class Courier:
         await self._keep()
         return LOOK_MS_MAX
 
-    async def _tell(self, rows: Rows) -> None:
-        """Write rows before going on, in one commit with those of others that wait."""
+    async def _tell(self, state: RecordState) -> None:
+        """Keep that the subscriber is told of a record, in one commit with what else is to be kept."""
+        subscription, kind = self.subscription, state.spec.name
+        rows = kept.told_rows(subscription.name, state.id, Told(kind, state.build().about() or ""))
+        shared = kept.Shared(
+            record=state.id,
+            kind=kind,
+            webhook=subscription.name,
+            host=subscription.host,
+            fields=tuple(sorted(subscription.fields[kind])),
+            at=self._now(),
+        )
         self._rows |= rows
+        self._entries.append(kept.shared_entry(shared))
         async with self._keeping:
             if not self._rows.keys().isdisjoint(rows):
                 await self._keep_all()
@@ -322,13 +335,13 @@ class Courier:
             await self._keep_all()
 
     async def _keep_all(self) -> None:
-        changes, rows, off_at = self.outbox.unkept(), self._rows, self.off_at
+        changes, rows, entries, off_at = self.outbox.unkept(), self._rows, self._entries, self.off_at
         cursor = Cursor(places=changes.places, off=self.off, off_at=off_at)
-        self._rows = {}
+        self._rows, self._entries = {}, []
         try:
-            await self._write(rows | kept.cursor_rows(self.subscription.name, cursor, changes))
+            await self._write(rows | kept.cursor_rows(self.subscription.name, cursor, changes), tuple(entries))
         except BaseException:
-            self._rows = rows | self._rows
+            self._rows, self._entries = rows | self._rows, entries + self._entries
             raise
         self.outbox.keep(changes)
         self._kept_at = self._now()

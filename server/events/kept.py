@@ -16,8 +16,11 @@ import msgspec
 from schemas.errors import StoreError
 from schemas.ids import MillisInt, RecordId
 from server.events.outbox import Changes, Held
+from server.logbook import Entry
 from server.store import Store
 
+SHARED: Final = "event-disclosure"
+"""Journal entries: a record is told to a subscriber."""
 _CURSOR: Final = "event-cursor"
 _HELD: Final = "event-held"
 _TOLD: Final = "event-told"
@@ -52,6 +55,26 @@ class Told(msgspec.Struct, frozen=True):
     about: str = ""
 
 
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """That a record is told to a subscriber from then on, as the journal keeps it: a disclosure, until it is withdrawn.
+
+    Source: Data Protection Act 2018 section 62(1)(d), (3).
+
+    Attributes:
+        record, kind: which.
+        webhook, host: to whom.
+        fields: which fields of it.
+        at: when (ms since 1970).
+    """
+
+    record: RecordId
+    kind: str
+    webhook: str
+    host: str
+    fields: tuple[str, ...]
+    at: MillisInt
+
+
 Rows = dict[str, bytes | None]
 """Name -> what to keep under it; None forgets it."""
 
@@ -67,6 +90,11 @@ def cursor_rows(name: str, cursor: Cursor, changes: Changes) -> Rows:
 def told_name(name: str, record: RecordId) -> str:
     """Under what is kept that a subscriber was told of a record."""
     return f"{_TOLD}/{name}/{record}"
+
+
+def shared_entry(shared: Shared) -> Entry:
+    """What the journal keeps of it. It is filed under no record: that it was told must outlast what was told."""
+    return Entry(SHARED, f"{shared.webhook}:{shared.record}:{shared.at}", _ENCODER.encode(shared))
 
 
 def told_rows(name: str, record: RecordId, told: Told) -> Rows:

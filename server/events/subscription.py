@@ -100,6 +100,11 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     from_seq: int | None = None
     tls: ssl.SSLContext | None = None
 
+    @property
+    def host(self) -> str:
+        """Where it goes, without what may be secret in its address."""
+        return urlsplit(self.url).hostname or ""
+
 
 def check(events: Events, webhooks: Sequence[Webhook]) -> None:
     """Refuse what each key allows and all together do not; secrets are not looked at.

@@ -14,7 +14,7 @@ from schemas.codec import decode_row, reread_op
 from schemas.errors import FrameError
 from schemas.export import record_schema
 from schemas.ids import Epoch, FieldName, Millis, RecordId
-from schemas.kinds import KINDS, KindSpec
+from schemas.kinds import KindSpec
 from schemas.ops import Op
 from schemas.wire import SCHEMA
 from server.events.cloudevent import CloudEvent, What
@@ -136,11 +136,6 @@ def data_schema(spec: KindSpec) -> dict[str, Any]:
     whole = record_schema(spec)
     kept = {name: part for name, part in whole.items() if name != "required"}
     return {**kept, "$id": schema_id(spec.name), "title": f"{spec.name} as an event tells it"}
-
-
-def kinds() -> list[str]:
-    """The kinds that there are."""
-    return sorted(KINDS)
 
 
 def _id(what: What, body: bytes, record: RecordId) -> str:

@@ -6,7 +6,6 @@ Each thing an administrator does here is in the journal, and so in the log, befo
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -137,6 +136,11 @@ class Webhooks:
         for courier in self._couriers.values():
             courier.committed()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The webhooks that there are."""
+        return frozenset(self._couriers)
+
     def standings(self) -> list[Standing]:
         """How each stands."""
         found = []
@@ -145,7 +149,7 @@ class Webhooks:
             found.append(
                 Standing(
                     name=name,
-                    host=urlsplit(courier.subscription.url).hostname or "",
+                    host=courier.subscription.host,
                     off=courier.off,
                     off_at=courier.off_at,
                     trouble=courier.trouble,

@@ -22,7 +22,9 @@ from schemas.ids import DeviceId, Millis, MillisInt, OfficerId, OfficerText, Rec
 from schemas.limits import PAGE_ROWS_MAX, REASON_CHARS_MAX
 from server import dossier
 from server.commits import Submission
+from server.events.kept import SHARED, Shared
 from server.evidence.consulted import CONSULTED, KEY_BYTES, Commits, consultations
+from server.falling_due import AUTHOR
 from server.intake import ReadBatch
 from server.logbook import ACT, OFFICE, READS, Entry, KeptEntry
 from server.quarantine import OPENED, Opened
@@ -37,7 +39,7 @@ EVENTS_MAX: Final = 1_000
 """Findings of one page; a read log's entry that goes over is still told whole."""
 LOOKED_AT_MAX: Final = 50_000
 """Ops and entries that one page looks at: a search that finds nothing must not hold a request for minutes."""
-TOLD: Final = (READS, ACT, CONSULTED, SEARCHED, OPENED)
+TOLD: Final = (READS, ACT, CONSULTED, SEARCHED, OPENED, SHARED)
 """The sorts of journal entries that tell of it. Others are never read: there is a signed head for each push."""
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What spreadsheets take for the beginning of a formula (OWASP, CSV injection)."""
@@ -327,6 +329,19 @@ def _of_entry(kept: KeptEntry) -> Iterator[Event]:
                 seat=opened.seat,
                 record=kept.record or "",
                 why=opened.why,
+                source=source,
+                entry=kept.leaf,
+            )
+        case "event-disclosure":
+            shared = msgspec.msgpack.decode(body, type=Shared)
+            yield Event(
+                at=shared.at,
+                kind=Kind.DISCLOSURE,
+                officer=AUTHOR,
+                seat=OFFICE,
+                record=shared.record,
+                why=f"webhook {shared.webhook}: {', '.join(shared.fields) or 'that there is one'}, from then on",
+                recipients=(f"{shared.webhook} ({shared.host})",),
                 source=source,
                 entry=kept.leaf,
             )

@@ -113,3 +113,10 @@ def test_two_webhooks_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_on_this_machine_http_is_enough(tmp_path: Path, host: str) -> None:
     """A subscriber, or a proxy that speaks TLS, beside the server."""
     read(tmp_path, GOOD.replace("https://records.example", f"http://{host}"))
+
+
+def test_the_webhook_that_the_howto_shows_is_one(tmp_path: Path) -> None:
+    """Whoever copies it starts a server with it."""
+    howto = (Path(__file__).resolve().parents[3] / "docs/howto/events.md").read_text(encoding="utf-8")
+    shown = howto.partition("```toml\n")[2].partition("```")[0]
+    assert [one.name for one in read(tmp_path, shown).webhooks] == ["records-office"]

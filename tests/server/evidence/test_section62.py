@@ -175,7 +175,7 @@ async def test_entries_that_tell_of_nobodys_data_are_not_read(one: Station, monk
 
     monkeypatch.setattr(one.store, "journal", watched)
     await found(one, record=VAN)
-    assert asked == {"reads", "act", "consultation", "search", "quarantine-opened"}
+    assert asked == {"reads", "act", "consultation", "search", "quarantine-opened", "event-disclosure"}
 
 
 async def test_who_which_when_and_what_narrow_it(one: Station) -> None:
