@@ -41,7 +41,7 @@ from sync.device.terminal.commands.seat import (
     Withdraw,
 )
 from sync.device.terminal.commands.shift import Acknowledge, ShowDue, ShowHandover, ShowPack
-from sync.device.terminal.errands import control, custody, entries, incidents, making, overriding, passing
+from sync.device.terminal.errands import board, control, custody, entries, incidents, making, overriding, passing
 from sync.device.terminal.errands import shift as handing
 from sync.device.terminal.spec import CommandSpec
 from sync.device.terminal.work import Errand
@@ -104,6 +104,7 @@ Command = Change | Look | AtSeat | ListHeld | Offline | Online | Status | Wait |
 _SUBJECTS: Final = (
     records.SPECS,
     overriding.SPECS,
+    board.SPECS,
     custody.SPECS,
     entries.SPECS,
     making.SPECS,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from schemas.errors import UsageError
 from schemas.ids import FieldName
 from schemas.kinds import CustodyBooking, FieldSpec, Kind, spec_of
@@ -132,6 +134,31 @@ class Amend(Errand, frozen=True):
         await work.enter(view.record, f"{label(field.name)}, entry {self.number} put right", form.written, **changes)
 
 
+class Strike(Errand, frozen=True):
+    """`strike`: an entry that should not have been made is taken back; it stays in the record."""
+
+    which: str
+    field: str
+    number: str
+    reason: str
+
+    async def run(self, work: Work) -> None:
+        """Enter that it is taken back, with the reason in the log."""
+        view = await work.view(self.which)
+        field = growing(view, self.field)
+        old = _numbered(view, field, self.number)
+        made: DetentionEvent | Corrigible
+        if isinstance(old, DetentionEvent):
+            made = DetentionEvent(what=Step.WITHDRAWN, at=old.at, reason=self.reason, corrects=ref(old))
+        else:
+            made = msgspec.structs.replace(old, corrects=old.ref(), in_error=True)
+        changes: dict[str, Any] = {field.name: [made]}
+        if "log" in spec_of(type(view.value)).fields:
+            told = f"{label(field.name)}, entry {self.number} made in error: {self.reason}"
+            changes["log"] = [LogEntry(text=told)]
+        await work.enter(view.record, f"{label(field.name)}, entry {self.number} taken back", **changes)
+
+
 def _numbered(view: RecordView[Kind], field: FieldSpec, number: str) -> DetentionEvent | Corrigible:
     there = view.entries.get(field.name, ())
     if not (number.isascii() and number.isdigit() and 1 <= int(number) <= len(there)):
@@ -192,6 +219,16 @@ def _follows(booking: CustodyBooking, step: Step, at: int) -> dict[str, Any]:
     return changes
 
 
+def _strike(rest: str) -> Strike:
+    which, field, number, reason = rest.split(maxsplit=3)
+    return Strike(which, field, number, reason.rstrip())
+
+
+def _two(rest: str) -> tuple[str, str]:
+    which, field = rest.split()
+    return which, field
+
+
 _CHECK_FORM: Final = (
     r"(?P<which>\S+)\s+(?P<place>\S+)\s+(?P<response>\S+)"
     r"(?:\s+at\s+(?P<when>(?:\d{4}-\d\d-\d\d\s+)?\d{1,2}:\d\d))?(?:\s+(?P<note>.+))?"
@@ -219,9 +256,9 @@ SPECS: Final = (
         "put entry N of a field right; the old one stays in the record",
         lambda rest: Amend(**matched(r"(?P<which>\S+)\s+(?P<field>\S+)\s+(?P<number>\S+)", rest)),
     ),
+    spec(
+        "strike ID FIELD N REASON…",
+        "take entry N of a field back, which should not have been made; it stays in the record",
+        _strike,
+    ),
 )
-
-
-def _two(rest: str) -> tuple[str, str]:
-    which, field = rest.split()
-    return which, field

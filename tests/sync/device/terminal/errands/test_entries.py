@@ -14,6 +14,8 @@ from sync.device.describing import short
 from sync.device.terminal.source import given_lines
 from sync.device.terminal.terminal import Terminal
 from sync.policing.custody import clocks
+from sync.policing.custody.checks import counting
+from sync.policing.custody.events import held
 from tests.sync.device.support import NOON, incident
 from tests.sync.device.terminal.desk import SUMMER, Desk, Paper, facts
 
@@ -25,7 +27,7 @@ EARLIER = SUMMER.text(NOON - HOUR)[11:16]
 @pytest.fixture
 async def record(alone: Handheld) -> RecordId:
     """Somebody who has arrived, and of whom all that is asked at authorisation is known."""
-    held = CustodyBooking(
+    arrived = CustodyBooking(
         suite="perry-barr",
         detainee="A. Garside",
         arrested_at=Millis(NOON - 5 * HOUR),
@@ -33,7 +35,7 @@ async def record(alone: Handheld) -> RecordId:
         risk_assessments=(RiskAssessment(at=Millis(NOON - 3 * HOUR), level=Risk.STANDARD),),
         detention=(DetentionEvent(what=Step.ARRIVAL, at=Millis(NOON - 4 * HOUR)),),
     )
-    return (await alone.create(held)).record
+    return (await alone.create(arrived)).record
 
 
 async def booking(handheld: Handheld, record: RecordId) -> CustodyBooking:
@@ -179,6 +181,23 @@ async def test_an_entry_is_amended_by_another(desk: Desk, alone: Handheld, recor
     found = clocks.of_booking(await booking(alone, record), DEFAULTS.custody, Millis(NOON))
     assert found.relevant.at == new.at
     assert "has 2 entries; '9' is none of them" in await desk.fails("amend . detention 9")
+
+
+async def test_an_entry_made_in_error_is_taken_back_and_stays(desk: Desk, alone: Handheld, record: RecordId) -> None:
+    """A check and a step: neither counts any more, both are still there, and the log says why."""
+    await desk.type(f"check {record} cell awake at {EARLIER}")
+    said = await desk.type(f"strike {record} checks 1 It was the next cell")
+    assert said.endswith("checks, entry 1 taken back\n")
+    await desk.type(f"strike {record} detention 1 Another person's arrival")
+    value = await booking(alone, record)
+    assert len(value.checks) == len(value.detention) == 2
+    assert counting(value, DEFAULTS, Millis(NOON)) == ()
+    assert held(value.detention, Millis(NOON)).events == ()
+    assert [one.text for one in value.log] == [
+        "checks, entry 1 made in error: It was the next cell",
+        "detention, entry 1 made in error: Another person's arrival",
+    ]
+    assert "expected: strike ID FIELD N REASON…" in await desk.fails("strike . checks 1")
 
 
 @pytest.mark.parametrize(
