@@ -30,6 +30,7 @@ from server.filing import Filing
 from server.force_settings import bring_settings
 from server.gate import Gate
 from server.hub import Hub
+from server.loans import Loans
 from server.office import Office
 from server.organisation.organising import Organising
 from server.pump import Connection, Services
@@ -103,6 +104,7 @@ class Beatbook:
         self.escalations = Escalations(store, self.office, now)
         self.timers = Timers(store, self.office, now)
         self.cohorts = Cohorts(store, self.office, now)
+        self.loans = Loans(store, self.office, now)
         self.consultations = Consultations(self.committer)
         self.disclosures = Disclosures(store, self.authority.ledger, self.authority.checkpoints)
         self.section62 = Section62(store, self.committer, self._officer_of)
@@ -129,6 +131,7 @@ class Beatbook:
             self.escalations.run(),
             self.timers.run(),
             self.cohorts.run(),
+            self.loans.run(),
             self.authority.run(),
             self.authority.witnessing.run(),
             *self.webhooks.tasks(),
@@ -164,6 +167,7 @@ class Beatbook:
         self.escalations.published(settled)
         self.timers.published(settled)
         self.cohorts.published(settled)
+        self.loans.published(settled)
         self.webhooks.published(settled)
 
     def _officer_of(self, device: DeviceId) -> OfficerId | None:

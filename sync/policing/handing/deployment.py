@@ -119,9 +119,9 @@ def dues(record: Kind, settings: Settings, _now: Millis) -> Iterator[Due]:
 
 
 def loan_dues(record: Kind, settings: Settings, _now: Millis) -> Iterator[Due]:
-    """That the loan of a unit runs out: until somebody takes it back the other area still sees it."""
+    """That the loan of a unit runs out: it goes back then by itself, once the server hears of it (`server.loans`)."""
     if isinstance(record, Resource) and record.loan is not None:
-        words = f"{record.name} is lent to {record.loan.area}: take it back, or lend it for longer."
+        words = f"{record.name} is lent to {record.loan.area} until then: see that it is back, or lend it for longer."
         yield _runs_out(record.loan.until, words, settings.handover)
 
 
@@ -137,17 +137,6 @@ def _runs_out(until: int, words: str, settings: HandoverSettings) -> Due:
         words=words,
         source=_SOURCE,
     )
-
-
-def commanded_by(unit: Resource, now: Millis) -> str:
-    """The scope of those who command a unit now: the area that has it on loan, as long as the loan runs; or its home.
-
-    Args:
-        unit: it.
-        now: the clock (ms since 1970).
-    """
-    on_loan = unit.loan is not None and unit.category is not Category.CELL and now < unit.loan.until
-    return f"area:{unit.loan.area}" if on_loan and unit.loan is not None else unit.home
 
 
 GUARDS: Final[tuple[Guard, ...]] = (asked, answered)

@@ -11,7 +11,7 @@ from schemas.roles import Role
 from schemas.settings import DEFAULTS
 from sync.policing.due import Due, What
 from sync.policing.guards import breaches
-from sync.policing.handing.deployment import GUARDS, LOAN_GUARDS, commanded_by, dues, loan_dues
+from sync.policing.handing.deployment import GUARDS, LOAN_GUARDS, dues, loan_dues
 from sync.policing.handover import Part, handover
 from sync.policing.rulebook import GUARDS as EVERY
 from sync.policing.timetable import TIMETABLE
@@ -107,12 +107,10 @@ def test_a_loan_that_runs_out_is_told_until_the_unit_is_taken_back() -> None:
     assert list(loan_dues(unit(), DEFAULTS, Millis(T0))) == []
 
 
-def test_the_borrowing_area_commands_a_unit_for_its_time() -> None:
-    """Before the loan's end and no longer; the two areas see it until somebody takes it back."""
-    lent = unit(loan=LOAN)
-    assert commanded_by(lent, Millis(T0)) == "area:birmingham"
-    assert commanded_by(lent, Millis(T0 + HOUR)) == commanded_by(unit(), Millis(T0)) == "area:coventry"
-    assert lent.scopes() == {"area:birmingham", "area:coventry"}
+def test_a_unit_on_loan_is_in_the_sight_of_both_areas() -> None:
+    """The area that has the use of it sees it and says what it does; a cell is in no other area's."""
+    assert unit(loan=LOAN).scopes() == {"area:birmingham", "area:coventry"}
+    assert unit().scopes() == {"area:coventry"}
     assert unit(category="cell", loan=LOAN).scopes() == {"area:coventry", "custody"}
 
 
