@@ -4,10 +4,10 @@ A new subscription begins at the end of both logs, or behind a commit that its c
 gaps and grow with the commits, so both are found by halving.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
-from schemas.ids import RecordId, Seq
+from schemas.ids import FieldName, RecordId, Seq
 from schemas.limits import ARRAY_LEN_MAX
 from server.events import kept, telling
 from server.events.outbox import Item, Log, Outbox
@@ -16,6 +16,7 @@ from server.logbook import ACT, KeptEntry
 from server.registry.acts import RecordErased, decode
 from server.store import Store
 from server.store.port import KeptOp
+from sync.merge import RecordState
 
 PAGE: Final = 100
 """Ops, or acts, that are read at once."""
@@ -55,34 +56,42 @@ class Reader:
             StoreError: the store failed.
         """
         page = await self._store.ops(None, outbox.reached(Log.OPS), PAGE)
-        for one in page:
-            for record in await self._wanted(one, outbox):
-                outbox.take(record, Item(Log.OPS, one.place))
+        found = [(one.place, changed) for one in page if (changed := self._changes_of(one))]
+        states = await self._states({record for _, changed in found for record in changed})
+        for place, changed in found:
+            for record, fields in sorted(changed.items()):
+                if record in states and await self._wanted(record, fields, states[record], outbox):
+                    outbox.take(record, Item(Log.OPS, place))
         if page:
             outbox.read_to(Log.OPS, page[-1].place)
         return bool(page)
 
-    async def _wanted(self, one: KeptOp, outbox: Outbox) -> list[RecordId]:
-        """The records of whose change by an op the subscriber is told."""
+    def _changes_of(self, one: KeptOp) -> dict[RecordId, frozenset[FieldName]]:
         found = telling.changes_of(one)
-        if found is None:
-            return []
-        op, changed = found
-        if len(changed) == 1 and op.kind not in self._subscription.fields:
-            return []
-        rows = await self._store.existing(list(changed)[:ARRAY_LEN_MAX])
-        wanted = []
-        for record, row in sorted(rows.items()):
-            state = telling.read_state(row, self._subscription)
-            if state is not None and telling.tells(self._subscription, state.spec.name, changed[record]):
-                wanted.append(record)
-                continue
-            # Whoever has never heard of a record that they may see is told of it, whatever has changed; and whoever
-            # has heard of one that is out of their sight now is told that.
-            known = outbox.has(record) or await kept.read_told(self._store, self._subscription.name, record) is not None
-            if known == (state is None):
-                wanted.append(record)
-        return wanted
+        if found is None or (len(found[1]) == 1 and found[0].kind not in self._subscription.fields):
+            return {}
+        return found[1]
+
+    async def _states(self, records: Iterable[RecordId]) -> dict[RecordId, RecordState | None]:
+        """The records that are there: as they stand, or None for one that the subscriber may not see."""
+        asked, found = sorted(records), dict[RecordId, RecordState | None]()
+        for start in range(0, len(asked), ARRAY_LEN_MAX):
+            rows = await self._store.existing(asked[start : start + ARRAY_LEN_MAX])
+            found.update((record, telling.read_state(row, self._subscription)) for record, row in rows.items())
+        return found
+
+    async def _wanted(
+        self, record: RecordId, fields: frozenset[FieldName], state: RecordState | None, outbox: Outbox
+    ) -> bool:
+        """Whether a change is told.
+
+        Whoever has never heard of a record that they may see is told of it, whatever has changed; and whoever has heard
+        of one that is out of their sight now is told that.
+        """
+        if state is not None and telling.tells(self._subscription, state.spec.name, fields):
+            return True
+        known = outbox.has(record) or await kept.read_told(self._store, self._subscription.name, record) is not None
+        return known == (state is None)
 
     async def acts(self, outbox: Outbox) -> bool:
         """Read a page of acts into an outbox; whether there was one. An erasure takes with it what waits.

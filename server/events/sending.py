@@ -6,6 +6,7 @@ What an answer holds is not read beyond a bound and kept nowhere: it is another 
 import asyncio
 import email.utils
 import enum
+import logging
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -16,6 +17,9 @@ import msgspec
 from schemas.ids import Millis
 from server.events.subscription import Subscription
 
+for _name in ("httpx", "httpcore"):
+    # Below that they log every address, a part of which may be a secret, and every header.
+    logging.getLogger(_name).setLevel(logging.WARNING)
 ANSWER_BYTES_MAX: Final = 16 * 1024
 """What is read of an answer's body, so that its connection can be used again; a longer one costs the connection."""
 PAUSE_MS_MAX: Final = 24 * 60 * 60_000

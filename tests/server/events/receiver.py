@@ -16,6 +16,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 ATTRIBUTE: Final = re.compile(r"[a-z0-9]{1,20}")
+PATH: Final = "/hook/planted-Zq81"
+"""Of an address, a part may be a secret."""
 NO_CONTENT: Final = b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -112,7 +114,7 @@ class Receiver:
     @property
     def url(self) -> str:
         """Where to post to."""
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://127.0.0.1:{self.port}{PATH}"
 
     async def until(self, holds: Callable[[list[Call]], bool]) -> None:
         """Wait until that holds of the calls."""

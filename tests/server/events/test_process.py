@@ -17,7 +17,7 @@ from server.http.bodies import Created
 from server.http.events import WebhookList
 from tests.server.api import briefing
 from tests.server.edge.process import Process, configure, refusal, running
-from tests.server.events.receiver import Receiver, listening, verified
+from tests.server.events.receiver import PATH, Receiver, listening, verified
 from tests.server.events.station import SECRET
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
@@ -30,7 +30,7 @@ backoff_first_s = 0.1
 backoff_max_s = 0.2
 [[webhooks]]
 name = "records"
-url = "http://127.0.0.1:{port}/hook"
+url = "http://127.0.0.1:{port}{path}"
 secret_file = "secret"
 mode = "{mode}"
 scopes = ["force"]
@@ -52,7 +52,7 @@ def configured(folder: Path, port: int, mode: str = "structured") -> Path:
     secret = folder / "secret"
     secret.touch(mode=0o600)
     secret.write_text(SECRET + "\n")
-    return configure(folder, CONFIGURATION.format(port=port, mode=mode))
+    return configure(folder, CONFIGURATION.format(port=port, path=PATH, mode=mode))
 
 
 async def take_in(server: Process, folder: Path) -> Administration:
@@ -147,7 +147,7 @@ async def test_neither_secret_nor_content_is_in_the_log(tmp_path: Path) -> None:
                 (standing,) = (await asyncio.to_thread(remote.get, "/v1/events", WebhookList)).webhooks
                 assert standing.trouble == "answered 422"
     assert "is a dead letter: answered 422" in server.errors
-    for secret in (SECRET, PRIVATE, "Marmalade"):
+    for secret in (SECRET, PRIVATE, "Marmalade", PATH):
         assert secret not in server.said
 
 

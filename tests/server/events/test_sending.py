@@ -10,7 +10,7 @@ from schemas.errors import StoreError
 from schemas.ids import Millis
 from server.events.sending import ANSWER_BYTES_MAX, PAUSE_MS_MAX, HttpPost, Outcome, Verdict, heard, pause_of
 from server.events.subscription import Subscription, trusting
-from tests.server.events.receiver import NO_CONTENT, Call, Receiver, listening
+from tests.server.events.receiver import NO_CONTENT, PATH, Call, Receiver, listening
 from tests.server.events.station import subscription
 
 NOW = Millis(1_700_000_000_000)
@@ -70,7 +70,7 @@ async def test_an_event_is_posted_and_taken() -> None:
     async with listening() as receiver:
         assert (await post(to(receiver))).verdict is Verdict.TAKEN
     (call,) = receiver.calls
-    assert call.line == "POST /hook HTTP/1.1"
+    assert call.line == f"POST {PATH} HTTP/1.1"
     assert call.headers["user-agent"] == "beatbook-events"
     assert call.body == b"{}"
 
