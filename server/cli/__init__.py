@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "keys": "server.cli.keys:command",
     "import": "server.cli.importing:command",
     "export": "server.cli.exporting:command",
+    "quality": "server.cli.quality:command",
     "handset": "server.cli.handset:command",
     "explain": "server.cli.explain:command",
     "inbox": "server.cli.inbox:command",

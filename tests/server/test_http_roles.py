@@ -56,6 +56,8 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/export/stop-search": READS,
     "GET /v1/export/use-of-force": READS,
     "GET /v1/export/incidents.geojson": READS,
+    "GET /v1/call-backs/{record}": frozenset({"superintendent", "registrar"}),
+    "GET /v1/cancelled-crimes": frozenset({"superintendent", "registrar"}),
     "GET /v1/conflicts": frozenset({"auditor"}),
     "GET /v1/records/{record}/clocks": READS,
     "GET /v1/inbox": READS,
