@@ -106,8 +106,11 @@ async def _met(handheld: Handheld, record: RecordId, incident: Incident, setting
     def belongs(one: Incident) -> bool:
         return any(link.to == record for link in one.links) or bool(known and known & repeats.keys_of(one))
 
+    with handheld.for_itself():
+        others = [name for name, _ in await handheld.find(Incident, belongs) if name != record]
     with handheld.matter(record):
-        found = dict(await handheld.find(Incident, belongs))
+        # Only what is handed over is logged: that nobody was met before combines nothing.
+        found = dict(await handheld.find(Incident, belongs)) if others else {}
         found.pop(record, None)
         found |= {other: one for other in linked if (one := await handheld.get(Incident, RecordId(other))) is not None}
     lines = _repeats(repeats.repeats(record, incident, found, settings.incidents), found)

@@ -3,42 +3,34 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from typing import Final, assert_never
 
 import msgspec
 from rich.text import Text
 
 from schemas.errors import BeatbookError, UsageError
-from schemas.ids import DeviceId, FieldName, Millis, OfficerId, RecordId
-from schemas.kinds import Briefing, BriefingReceipt, Incident, Kind, spec_of
+from schemas.ids import DeviceId, FieldName, Millis, OfficerId
+from schemas.kinds import Incident
 from schemas.kinds.common import LogEntry
-from schemas.policies import claim
 from sync.device.consulting import ReasonNeededError
 from sync.device.describing import short
 from sync.device.handheld import Handheld
-from sync.device.kind_words import KIND_WORDS
 from sync.device.status import SyncStatus
-from sync.device.terminal import commands, disputes, handing_over, packing, rendering, values
+from sync.device.terminal import commands, rendering, values
 from sync.device.terminal.acting import Acting
 from sync.device.terminal.asking import Asking
 from sync.device.terminal.commands import Command, parse
 from sync.device.terminal.errands.overriding import Because
 from sync.device.terminal.events import Teller
-from sync.device.terminal.noting import notes
+from sync.device.terminal.looking import Looking
 from sync.device.terminal.reader import Reader
 from sync.device.terminal.screens import Screen
 from sync.device.terminal.sight import Sight
 from sync.device.terminal.values import LocalTime
 from sync.device.terminal.work import GO_ON, Errand, Work
-from sync.device.views import RecordView
 
-ROWS_MAX: Final = 20
-"""Rows of a list per kind: more is not read on a handset but narrowed by words."""
 _LOG: Final = FieldName("log")
-_HOUR_MS: Final = 60 * 60_000
-_PACK_WHY: Final = "the briefing of a shift"
-_HANDOVER_WHY: Final = "the handover of a shift"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,10 +98,10 @@ class Terminal:
         self._asking = Asking(screen.show, screen.complain)
         self._work = Work(handheld, self._sight, self._reader, screen.show, self._say, self._asking)
         self._acting = Acting(self._work)
+        self._looking = Looking(self._work, self._acting.show_due)
         self._running: asyncio.Task[None] | None = None
         self._broken = False
         """Whether the line that was typed is to be broken off before it begins."""
-        self._why_lists = ""
         self.locked = False
         """Whether it ended because the officer locked it."""
 
@@ -230,7 +222,7 @@ class Terminal:
                 | commands.Explain()
                 | commands.Why()
             ):
-                await self._look(command)
+                await self._looking.carry_out(command)
             case commands.DraftNote() | commands.Alarms() | commands.Lock():
                 await self._at_seat(command)
             case commands.Offline():
@@ -271,120 +263,7 @@ class Terminal:
             case _:
                 assert_never(command)
 
-    # --- reading -----------------------------------------------------------------------------------------------------
-
-    async def _look(self, command: commands.Look) -> None:
-        match command:
-            case commands.Listing():
-                await self._list(command)
-            case commands.Show():
-                await self._show(command.which)
-            case commands.Why(which=commands.LISTS):
-                self._why_lists = command.reason
-                self._say("Lists are for that reason from now on")
-            case commands.Why():
-                await self._show(command.which, command.reason)
-            case commands.ShowInbox():
-                await self._inbox()
-            case commands.ShowPack(hours=hours):
-                await self._pack(hours)
-            case commands.ShowHandover(hours=hours):
-                await self._hand_over(hours)
-            case commands.ShowDue():
-                await self._acting.show_due()
-            case commands.Free():
-                await self._free(command.which)
-            case commands.Explain():
-                view = await self._work.view(command.which)
-                with self._handheld.matter(view.record):
-                    lines = await self._handheld.explain(view.record, command.field, moment=self._time.text)
-                for line in lines:
-                    self._say(line)
-                self._sight.turn_to(view)
-            case _:
-                assert_never(command)
-
-    async def _list(self, command: commands.Listing) -> None:
-        laid: list[RecordView[Kind]] = []
-        for word, kind in KIND_WORDS.items():
-            if command.kind not in (None, kind) or (command.kind is None and kind is BriefingReceipt):
-                # What the officer said of briefings stands beside those.
-                continue
-            with self._handheld.matter(why=self._why_lists, words=" ".join(command.words)):
-                found = await self._handheld.find(kind, lambda value: rendering.holds(value, command.words))
-            newest = rendering.ordered(kind, found)
-            views = [view for record in newest[:ROWS_MAX] if (view := await self._handheld.inspect(record)) is not None]
-            if not views and command.kind is None:
-                continue
-            self._screen.show(Text(f"{word.capitalize()}: {_counted(len(views), len(newest))}", "bold"))
-            self._screen.show(rendering.listing(kind, views, len(laid) + 1, self._reader()))
-            laid += views
-        if not laid and command.kind is None:
-            self._say("Nothing here" + (" holds these words" if command.words else " yet"))
-        self._sight.lay_out(laid)
-
-    async def _hand_over(self, hours: int) -> None:
-        reader = self._reader()
-        with self._handheld.matter(why=_HANDOVER_WHY):
-            until = Millis(reader.now + hours * _HOUR_MS)
-            found, records = await handing_over.shift_handover(self._handheld, reader.now, until)
-        self._screen.show(handing_over.page(found, records, reader))
-        named = handing_over.rows(found)
-        self._sight.lay_out([view for one in named if (view := await self._handheld.inspect(one)) is not None])
-
-    async def _pack(self, hours: int) -> None:
-        reader = self._reader()
-        with self._handheld.matter(why=_PACK_WHY):
-            found = await packing.shift_pack(self._handheld, reader.now, Millis(reader.now + hours * _HOUR_MS))
-        self._screen.show(packing.page(found, reader))
-        views = [view for item in found.items if (view := await self._handheld.inspect(item.record)) is not None]
-        self._sight.lay_out(views)
-
-    async def _show(self, which: str, why: str = "") -> None:
-        record = await self._sight.resolve(which)
-        with self._handheld.matter(record, why=why):
-            view = await self._handheld.inspect(record)
-        if view is None:
-            raise UsageError(f"there is no record {short(record)} on this handheld")
-        waits = [entry for entry in await self._handheld.inbox() if entry.item == view.record]
-        if waits:
-            self._screen.show(disputes.question(waits[0], self._reader()))
-        else:
-            claims = {
-                name: state
-                for name, field in spec_of(type(view.value)).fields.items()
-                if field.policy is claim and (state := await self._handheld.claim_state(view.record, name)) is not None
-            }
-            self._screen.show(rendering.record(view, self._reader(), claims))
-            for note in await notes(self._handheld, view, self._reader()):
-                self._screen.show(note)
-            if isinstance(view.value, Briefing):
-                await self._handheld.opened(view.record)
-        self._sight.turn_to(view)
-
-    async def _inbox(self) -> None:
-        waits = await self._handheld.inbox()
-        if not waits:
-            self._say("Nothing waits for a decision")
-        entries = waits[:ROWS_MAX]
-        if entries:
-            self._screen.show(Text(f"To decide: {_counted(len(entries), len(waits), 'most urgent')}", "bold"))
-            self._screen.show(disputes.inbox(entries, self._reader()))
-        await self._lay_out([entry.item for entry in entries])
-
-    async def _free(self, which: str) -> None:
-        view = await self._work.view(which)
-        found = (await self._handheld.alternatives(view.record))[:ROWS_MAX]
-        if found:
-            self._screen.show(disputes.free(found, self._reader()))
-        else:
-            self._say("Nothing of that sort is free, as far as this handheld knows")
-        self._sight.turn_to(view)
-        await self._lay_out([each.record for each in found])
-
-    async def _lay_out(self, records: Sequence[RecordId]) -> None:
-        views = [await self._handheld.inspect(record) for record in records]
-        self._sight.lay_out([view for view in views if view is not None])
+    # --- how it stands --------------------------------------------------------------------------------------------
 
     async def _show_status(self) -> None:
         facts, status = self._facts, self._handheld.status
@@ -444,7 +323,3 @@ class Terminal:
 
 def _all_in(status: SyncStatus) -> bool:
     return status.connected and status.caught_up and status.waiting == 0
-
-
-def _counted(shown: int, there: int, which: str = "newest") -> str:
-    return str(there) if shown == there else f"the {which} {shown} of {there}; add words to narrow"

@@ -85,6 +85,19 @@ class Work:
             raise UsageError(f"there is no record {short(record)} on this handheld")
         return view
 
+    async def consulted(self, which: str) -> RecordView[Kind]:
+        """The record that was meant, whose content is about to be shown: that is a consultation, and logged.
+
+        Raises:
+            UsageError: there is none; or nobody has said why it is looked at (`ReasonNeededError`).
+        """
+        record = await self.sight.resolve(which)
+        with self.handheld.matter(record):
+            view = await self.handheld.inspect(record)
+        if view is None:
+            raise UsageError(f"there is no record {short(record)} on this handheld")
+        return view
+
     async def settings(self) -> Settings:
         """The force's."""
         return await self.handheld.settings()

@@ -119,13 +119,18 @@ class SetDuty(Errand, frozen=True):
         await work.enter(view.record, f"{view.value.name} is {code.meaning}", duty=duty)
 
 
-async def incident_of(work: Work, which: str) -> RecordView[Kind]:
+async def incident_of(work: Work, which: str, *, shown: bool = False) -> RecordView[Kind]:
     """The incident that was meant.
+
+    Args:
+        work: what the command works with.
+        which: as it was typed.
+        shown: whether something of it is about to be shown: that is a consultation.
 
     Raises:
         UsageError: there is none, or it is something else.
     """
-    view = await work.view(which)
+    view = await (work.consulted(which) if shown else work.view(which))
     if not isinstance(view.value, Incident):
         raise UsageError(f"{rendering.heading(view)} is no incident: list incidents tells which there are")
     return view

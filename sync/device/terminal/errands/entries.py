@@ -122,7 +122,7 @@ class Amend(Errand, frozen=True):
 
     async def run(self, work: Work) -> None:
         """Ask for it anew, with what stands there to be kept."""
-        view = await work.view(self.which)
+        view = await work.consulted(self.which)
         field = growing(view, self.field)
         old = _numbered(view, field, self.number)
         form = Form(work, view.record, field.name, self.number)

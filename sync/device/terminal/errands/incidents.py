@@ -39,7 +39,7 @@ class Contact(Errand, frozen=True):
 
     async def run(self, work: Work) -> None:
         """Ask who has questions open, or somebody new, and write person and answers together."""
-        view = await incident_of(work, self.which)
+        view = await incident_of(work, self.which, shown=True)
         incident, settings = value_of(view), (await work.settings()).incidents
         open_of = contact.not_asked(incident, settings)
         name = self.name or next(iter(open_of), "")
@@ -71,7 +71,7 @@ class Assess(Errand, frozen=True):
 
     async def run(self, work: Work) -> None:
         """Put a question set, and have the officer judge."""
-        view = await incident_of(work, self.which)
+        view = await incident_of(work, self.which, shown=True)
         settings = (await work.settings()).incidents
         victim = _victim(value_of(view), self.name)
         form = Form(work, view.record, "assess", victim.name, victim.born or "")
@@ -113,7 +113,7 @@ class ReportMethane(Errand, frozen=True):
 
     async def run(self, work: Work) -> None:
         """Ask all seven; what stands from the report before can be kept."""
-        view = await incident_of(work, self.which)
+        view = await incident_of(work, self.which, shown=True)
         before = contact.methane(value_of(view))
         form = Form(work, view.record, "methane")
         if before is not None:
@@ -130,7 +130,7 @@ class Guide(Errand, frozen=True):
 
     async def run(self, work: Work) -> None:
         """Go through what is still empty, one after the other; what is left out stays open."""
-        view = await incident_of(work, self.which)
+        view = await incident_of(work, self.which, shown=True)
         settings = (await work.settings()).incidents
         empty = tutoring.guided(value_of(view), settings)
         if not empty:
@@ -152,7 +152,7 @@ class Confirm(Errand, frozen=True):
 
     async def run(self, work: Work) -> None:
         """Show what it is, and confirm it once the tutor says so."""
-        view = await work.view(self.which)
+        view = await work.consulted(self.which)
         if "confirmations" not in spec_of(type(view.value)).fields:
             raise UsageError(f"{rendering.heading(view)} is nothing that a tutor confirms")
         with work.handheld.matter(view.record):

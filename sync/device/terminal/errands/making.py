@@ -75,7 +75,7 @@ class Book(Errand, frozen=True):
             form.whole()
             await work.create(made, f"{made.detainee} booked in at {suite}", form.written)
             return
-        view = await work.view(self.which)
+        view = await work.consulted(self.which)
         if not isinstance(view.value, Incident) or not view.value.arrests:
             raise UsageError(f"{rendering.heading(view)} has no arrest: add . arrests enters one, or book SUITE alone")
         form = Form(work, "book", suite, view.record)

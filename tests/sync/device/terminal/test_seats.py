@@ -8,6 +8,7 @@ import pytest
 
 from schemas.errors import ReplicaError, UsageError
 from schemas.ids import DeviceId
+from schemas.kinds.call import Involved, Part
 from schemas.reads import Read
 from sync.device import AlarmRaised, EditsSealed, Handheld, LeaseEnded, SignedIn, Wiped
 from sync.device import installation as installations
@@ -66,6 +67,30 @@ async def test_what_was_searched_for_is_logged_with_what_it_found(desk: Desk, ha
     assert [(read.what, read.words, read.records) for read in told] == [
         ("combination", "red VAN", (made.record,)),
         ("combination", "", (made.record,)),
+    ]
+
+
+async def test_what_the_rules_show_is_logged_as_what_it_is(desk: Desk, handheld: Handheld) -> None:
+    """What a form or a page shows of a record needs its reason; queue and board are combinations with their own."""
+    ann = Involved(part=Part.WITNESS, name="Ann Example")
+    place = "3 Mill Lane"
+    before = await handheld.create(incident("Door forced", location=place, people=(ann,)))
+    made = await handheld.create(incident("Bicycle taken", location=place))
+    for line in (f"methane {made.record}", f"amend {made.record} people 1", f"guide {made.record}"):
+        assert f"why {made.record[-8:]} REASON" in await desk.fails(line)
+    page = await desk.type(f"why {made.record} On my way there")
+    assert "REPEAT address: met once before" in page
+    alone = await handheld.create(incident("Gate open", location="By the lock"))
+    await desk.type(f"why {alone.record} On my way there")
+    assert "Queue: 3 open" in await desk.type("queue")
+    assert "Held: 0" in await desk.type("board")
+    log = await handheld._replica.read(lambda held: held.replica.reads.waiting(0, 10))
+    told = [msgspec.msgpack.decode(body, type=Read) for _, body in log]
+    assert [(read.what, read.why, set(read.records)) for read in told] == [
+        ("consultation", "On my way there", {made.record}),
+        ("combination", "On my way there", {before.record, made.record}),
+        ("consultation", "On my way there", {alone.record}),
+        ("combination", "the control room's queue", {before.record, made.record, alone.record}),
     ]
 
 

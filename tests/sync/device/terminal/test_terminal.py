@@ -14,8 +14,9 @@ from schemas.kinds.incident import Category, Grade
 from sync.device import Handheld
 from sync.device.describing import short
 from sync.device.kind_words import KIND_WORDS
+from sync.device.terminal.looking import ROWS_MAX
 from sync.device.terminal.source import given_lines
-from sync.device.terminal.terminal import ROWS_MAX, Terminal
+from sync.device.terminal.terminal import Terminal
 from tests.sync.device.support import NOON, incident
 from tests.sync.device.terminal.desk import SUMMER, Desk, Paper, briefing, facts, only
 
