@@ -105,6 +105,7 @@ def record_schema(spec: KindSpec) -> Schema:
     else:
         schema["x-rights"] = rights(spec)
     schema |= {"x-named": True} if spec.named is not None else {}
+    schema |= {"x-sided": sorted(spec.struct.SIDED)} if spec.struct.SIDED else {}
     changes: Schema = {}
     cells: Schema = {}
     for name, field in spec.fields.items():

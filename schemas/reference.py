@@ -43,7 +43,9 @@ _POLICIES_INTRO: Final = (
 _RIGHTS_INTRO: Final = (
     "Below each kind stands who may make and change its records, and below a field who may write it, where that is not "
     "the same. Whoever makes a record also writes what a new one must have. What is recorded once is corrected by "
-    "those who decide about it. The device asks before it writes, the server asks again; what is refused so is "
+    "those who decide about it. Where each side writes its own word, its author also holds the scope of the team or "
+    "the area whose word it is, and what they are counts there: an agreement is the lending area's, an acceptance the "
+    "receiving team's. The device asks before it writes, the server asks again; what is refused so is "
     "`op_not_entitled`.\n"
 )
 _RETENTION_INTRO: Final = (
@@ -235,7 +237,8 @@ def _rights_in_words(spec: KindSpec) -> str:
     makers, writers = _listed(role.value for role in spec.rights.makers), _listed(r.value for r in spec.rights.writers)
     who = f"Made and changed by {makers}." if makers == writers else f"Made by {makers}; changed by {writers}."
     named = " The id of one follows from what it says: made twice, it is edited once." if spec.named else ""
-    return f"{who} {spec.rights.because}{named}"
+    sided = f" In {_listed(sorted(spec.struct.SIDED))} each side writes its own word." if spec.struct.SIDED else ""
+    return f"{who} {spec.rights.because}{named}{sided}"
 
 
 def _beside_section(spec: KindSpec) -> str:

@@ -79,6 +79,7 @@ def test_a_kind_tells_its_policies(kind: str) -> None:
     assert set(schema["required"]) == {name for name, field in fields.items() if field.required}
     assert schema.get("x-by-rule", False) is KINDS[kind].by_rule
     assert schema.get("x-named", False) is (KINDS[kind].named is not None)
+    assert schema.get("x-sided", []) == sorted(KINDS[kind].struct.SIDED)
     assert schema["x-schema-version"] == wire.SCHEMA
 
 

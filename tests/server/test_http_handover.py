@@ -11,6 +11,7 @@ from schemas.kinds import Handover, Incident
 from schemas.kinds.handover import HandedItem, handover_id
 from server.evidence.consulted import Consulted
 from server.http import handover
+from tests.examples import LEAST
 from tests.server.api import client, refusal
 from tests.server.disputes import BOOKING, Disputes
 from tests.server.people import program
@@ -186,3 +187,20 @@ async def test_what_cannot_be_asked_is_refused_with_what_to_write(
 ) -> None:
     """In one answer, and nothing was read."""
     refusal(await http.get("/v1/handover", params=query), 422, words)
+
+
+async def test_a_program_of_one_area_does_not_answer_for_the_other(server: Running, http: httpx.AsyncClient) -> None:
+    """Over HTTP as on a handheld: the area that asks cannot answer its own request, the one that lends can."""
+    request = named_record_id("handover tests", "request")
+    asked = {**LEAST["deployment-request"], "until": NOW + 600_000_000}
+    made = await http.post(
+        "/v1/records", json={"records": [{"id": request, "kind": "deployment-request", "values": asked}]}
+    )
+    assert made.status_code == 200, made.text
+    said = {"status": "refused", "refused_because": "Both are at the ground."}
+    body = {"records": [{"id": request, "kind": "deployment-request", "values": said}]}
+    async with client(server, await program(server, "WM2", scopes=["area:birmingham"])) as asking:
+        refusal(await asking.post("/v1/records", json=body), 403, "somebody of area:coventry")
+    async with client(server, await program(server, "WM3", scopes=["area:coventry"])) as lending:
+        refused = await lending.post("/v1/records", json=body)
+        assert refused.status_code == 200, refused.text

@@ -29,7 +29,9 @@ def op(
     device: str, n: int, record: RecordId, kind: type[Kind], changes: dict[str, Any], at: int, *, create: bool = False
 ) -> Op:
     """An op of a device that has seen how each record was made, and nothing since."""
-    seen = {FieldName(name): (MADE,) for name in changes if name in {"status", "teams"} and not create}
+    seen: dict[FieldName, tuple[OpId, ...]] = {
+        FieldName(name): (MADE,) for name in changes if name in {"status", "teams"} and not create
+    }
     return Op(
         device=DeviceId(device),
         n=OpNumber(n),
