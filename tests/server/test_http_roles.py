@@ -51,6 +51,8 @@ TABLE: Final[dict[str, frozenset[str] | str]] = {
     "GET /v1/records/{record}": READS,
     "GET /v1/records/{record}/history": READS,
     "GET /v1/records/{record}/explanation": READS,
+    "GET /v1/teams/{team}/briefing-pack": READS,
+    "GET /v1/areas/{area}/neighbourhood-update": SUPERVISING,
     "POST /v1/import/cap": frozenset({"control-room"}),
     "POST /v1/import/eido": frozenset({"control-room"}),
     "GET /v1/export/stop-search": READS,
