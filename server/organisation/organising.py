@@ -1,8 +1,9 @@
-"""An organisation's files compared with a running server, and brought into it: all of it in one commit, or nothing.
+"""An organisation's files compared with a running server, and brought into it: all of it, or nothing.
 
 Every act is first tried on a copy of the registry, so that what it refuses is told with the line that asks for it. Then
-acts and cells are handed in together. Whoever asks is the author of each: an administrator, or `server` where the
-server's own configuration names the files.
+acts and cells are handed in together; where cells are so many that the store takes several transactions, the acts come
+with the last, and the same call after a power cut does the rest. Whoever asks is the author of each: an administrator,
+or `server` where the server's own configuration names the files.
 """
 
 import asyncio
@@ -74,10 +75,9 @@ class Organising:
             OrganisationError: it cannot be done as it is; with every problem that was found.
             StoreError: the store failed.
         """
-        require_sound(organisation)
         trial = await self._ledger.trial()
-        changes = changes_of(trial, organisation, by, self._now())
-        _try(trial, changes, by)
+        # A whole force takes a second to compare: the sockets are not kept waiting for it.
+        changes = await asyncio.to_thread(_compared, trial, organisation, by, self._now())
         cells = [] if organisation.cells is None else await self._cells(organisation)
         return Plan(changes, tuple(cells))
 
@@ -119,6 +119,18 @@ class Organising:
             states += [merge.from_row(decode_row(row)) for row in rows]
             after = states[-1].id
         return cell_changes(organisation.force, organisation.cells or (), states)
+
+
+def _compared(trial: Registry, organisation: OrganisationTold, by: str, now: Millis) -> Changes:
+    """What would change a registry of one's own, once it has been tried there.
+
+    Raises:
+        OrganisationError: it cannot be done as it is.
+    """
+    require_sound(organisation)
+    changes = changes_of(trial, organisation, by, now)
+    _try(trial, changes, by)
+    return changes
 
 
 def _try(trial: Registry, changes: Changes, by: str) -> None:

@@ -120,9 +120,11 @@ class _Comparison:
             *self._units(),
             *self._missions(),
             *self._officers(),
-            # Somebody administers before somebody else no longer does; for the rest, roles that must not meet do not.
+            # What ends comes first, so that roles which must not meet do not; but somebody administers before somebody
+            # else no longer does.
+            *(step for step in ended if not self._ends_administering(step.act)),
             *(step for step in begun if _administers(step.act)),
-            *ended,
+            *(step for step in ended if self._ends_administering(step.act)),
             *(step for step in begun if not _administers(step.act)),
             *self._leavers(),
         ]
@@ -281,6 +283,10 @@ class _Comparison:
             reached = ends
         if reached is not None and reached != one.until:
             begun.append(self._begin(one, reached))
+
+    def _ends_administering(self, act: Act) -> bool:
+        given = self._state.spans[act.span].act if isinstance(act, SpanEnded) else None
+        return isinstance(given, RoleGiven) and given.role is Role.ADMINISTRATOR
 
     def _until(self, span: Span) -> Millis | None:
         """When it ends, once those have returned who return."""

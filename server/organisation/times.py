@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from schemas.ids import Millis
 
 _TIME: Final = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
-_EARLIEST: Final = 1970
+_YEARS: Final = range(1971, 9999)
+"""Moments are counted from 1970; and a shift may end on the day behind its own, which a calendar must have."""
 FORM: Final = "write a day as in 2026-03-01, or a day and a time as in 2026-03-01T07:00"
 
 
@@ -53,8 +54,7 @@ def moment_of(told: object, zone: dt.tzinfo) -> Millis:
                 raise ValueError(f"{told!r} is no moment: {FORM}") from None
         case _:
             raise ValueError(f"{told!r} is no moment: {FORM}")
-    if moment.year <= _EARLIEST:
-        raise ValueError(f"{told!s} is before there was any of this: {FORM}")
+    _require_year(moment)
     return Millis(round((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp() * 1_000))
 
 
@@ -78,12 +78,19 @@ def day_of(told: str) -> dt.date:
         ValueError: it is none.
     """
     try:
-        return dt.date.fromisoformat(told)
+        day = dt.date.fromisoformat(told)
     except ValueError:
         raise ValueError(f"{told!r} is no day: write it as in 2026-03-01") from None
+    _require_year(day)
+    return day
 
 
 def shift_on(day: dt.date, begins: dt.time, ends: dt.time, zone: dt.tzinfo) -> tuple[Millis, Millis]:
     """From when to when a shift lasts that begins on a day; one that ends no later than it began ends the day after."""
     over = day if ends > begins else day + dt.timedelta(days=1)
     return moment_of(dt.datetime.combine(day, begins), zone), moment_of(dt.datetime.combine(over, ends), zone)
+
+
+def _require_year(day: dt.date) -> None:
+    if day.year not in _YEARS:
+        raise ValueError(f"the year {day.year} is none of this force's: {FORM}")

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from schemas.codec import decode_row
 from schemas.errors import StoreError
 from schemas.ids import DeviceId, Millis, OfficerId, RecordId
-from schemas.kinds import Resource
+from schemas.kinds import Resource, spec_of
 from schemas.roles import Role
 from server.cli import main
 from server.cli.access import Access, AccessFile
+from server.falling_due import AUTHOR
 from server.logbook import ACT, OFFICE
 from server.office import Draft
 from server.organisation.cells import GONE, cell_id
@@ -239,6 +240,20 @@ async def test_acts_and_cells_are_handed_in_together(server: Running, tmp_path: 
     (submission,) = (one for group in server.store.groups for one in group if one.ops)
     assert len(submission.ops) == 2
     assert len(submission.entries) == 14
+
+
+async def test_what_a_power_cut_left_half_done_is_done_by_the_same_call(server: Running, tmp_path: Path) -> None:
+    """Cells in the store without the acts that came with the last of them are not made twice; the rest follows."""
+    organising, told = server.beatbook.organising, read_organisation(write(tmp_path / "force"))
+    plan = await organising.plan(told, SERVER)
+    (first, _) = plan.cells
+    spec = spec_of(Resource)
+    await server.beatbook.authority.ledger.perform(
+        ops=[server.beatbook.office.draft(first.record, spec, None, first.changes, AUTHOR)]
+    )
+    done = await organising.apply(told, SERVER)
+    assert (len(done.changes.steps), [one.what for one in done.cells]) == (14, ["cell A2 of dudley"])
+    assert (await organising.apply(told, SERVER)).steps == ()
 
 
 async def test_a_plan_is_of_what_is_durable(server: Running, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from schemas.roles import Role
 from server.organisation.definition import OfficerTold, OrganisationError, OrganisationTold, SpanTold, UnitTold
 from server.organisation.planning import Changes, changes_of
 from server.organisation.reading import read_organisation
-from server.registry import Registry
+from server.registry import Registry, roles_of
 from server.registry import acts as a
 from tests.server.organisation.files import FORCE, SHIPPED, also, write
 
@@ -190,13 +190,15 @@ def test_an_administrator_is_there_before_the_last_one_ends(tmp_path: Path) -> N
     assert [line[:24] for line in lines] == ["+ WM2 is administrator, ", "- WM1 is administrator, "]
 
 
-def test_one_role_gives_way_to_another_that_must_not_stand_beside_it(tmp_path: Path) -> None:
-    """Nobody is auditor and administrator at once: what ends, ends before what begins."""
+def test_an_auditor_and_an_administrator_change_places(tmp_path: Path) -> None:
+    """Nobody is both at once, and somebody administers all the while: one order alone does both."""
     registry = Registry()
-    roles = "collar,role,unit,from,until\nWM1,administrator,,2023-01-01,\nWM2,{},,{},\n"
-    apply(registry, read_organisation(write(tmp_path, roles=roles.format("auditor", "2023-01-01"))))
-    apply(registry, read_organisation(write(tmp_path, roles=roles.format("supervisor", "2023-07-22"))))
-    apply(registry, read_organisation(write(tmp_path, roles=roles.format("auditor", "2023-08-22"))))
+    roles = "collar,role,unit,from\nWM1,{0},,{2}\nWM2,{1},,{2}\n"
+    apply(registry, read_organisation(write(tmp_path, roles=roles.format("administrator", "auditor", "2023-01-01"))))
+    apply(registry, read_organisation(write(tmp_path, roles=roles.format("auditor", "administrator", "2023-07-23"))))
+    later = Millis(NOW + 2 * 24 * 60 * 60_000)
+    assert roles_of(registry, OfficerId("WM1"), later) == {Role.SUPERINTENDENT, Role.AUDITOR}
+    assert roles_of(registry, OfficerId("WM2"), later) == {Role.ADMINISTRATOR}
 
 
 # --- whatever files follow one another -------------------------------------------------------------------------------

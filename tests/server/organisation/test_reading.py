@@ -1,16 +1,20 @@
 """The files as people write them: read to the last line, or refused with everything that is wrong and where."""
 
+import contextlib
+import tempfile
 from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.roles import Role
 from server.organisation.definition import OrganisationError, SpanTold
 from server.organisation.reading import read_organisation
 from server.organisation.tables import FILE_BYTES_MAX
 from sync.explain.values import moment
-from tests.server.organisation.files import FORCE, SHIPPED, also, write
+from tests.server.organisation.files import FORCE, SHIPPED, TABLES, also, write
 
 
 def refused(path: Path) -> list[tuple[str, str]]:
@@ -81,7 +85,7 @@ def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
         ("officers", "W M3,Ida,2023-01-01,", "line 4, column collar", "a collar number, as in WM21877"),
         ("officers", "WM3,Ida,2023-13-01,", "line 4, column from", "as in 2026-03-01"),
         ("officers", "WM3,Ida,,", "line 4, column from", "it is empty"),
-        ("officers", "WM3,Ida,0001-01-01,", "line 4, column from", "before there was any of this"),
+        ("officers", "WM3,Ida,0001-01-01,", "line 4, column from", "the year 1 is none"),
         ("officers", "WM3,Ida,2023-01-01,soon", "line 4, column until", "'soon' is no moment"),
         ("officers", "WM3,Ida,2023-01-01,2022-01-01", "line 4", "before it begins"),
         ("officers", "WM3,Ida,2023-01-01", "line 4", "3 columns where the header has 4"),
@@ -97,6 +101,8 @@ def test_what_spreadsheets_write_is_read(tmp_path: Path) -> None:
         ("members", "WM2,castle,perhaps,2023-01-01,", "line 3, column decides", "there are no, yes"),
         ("rota", "WM2,early,2023-07-11,", "line 3, column shift", "there are night"),
         ("rota", "WM2,night,11/07/2023,", "line 3, column date", "write it as in 2026-03-01"),
+        ("rota", "WM2,night,9999-12-31,", "line 3, column date", "the year 9999 is none"),
+        ("officers", "WM3,Ida,2023-01-01,9999-12-31", "line 4, column until", "the year 9999 is none"),
         ("cells", "dudly,A3,", "line 4", "did you mean 'dudley'?"),
         ("cells", "dudley,A1,", "line 4", "told already at cells.csv line 2"),
         ("cells", f"dudley,A3,{'x' * 201}", "line 4, column note", "too long"),
@@ -207,3 +213,54 @@ def test_two_things_that_differ_in_anything_are_given_apart() -> None:
         {"sort": "command"},
     ]
     assert all(msgspec.structs.replace(one, **other).key != one.key for other in others)
+
+
+# --- whatever stands in a file ---------------------------------------------------------------------------------------
+
+WORDS = ("WM1", "WM2", "dudley", "castle", "night", "supervisor", "yes", "2023-01-01", "9999-12-31", "0001-01-01", "")
+ODD = st.one_of(
+    st.sampled_from(WORDS), st.sampled_from(['"', "\x00", "\u2028", "\r", "é", "x" * 140_000]), st.text(max_size=8)
+)
+"""What a cell may hold: words that fit somewhere, and what no table should have."""
+
+
+@given(st.sampled_from(sorted(TABLES)), st.lists(st.lists(ODD, max_size=5), max_size=4))
+def test_no_table_makes_the_reader_fail(table: str, rows: list[list[str]]) -> None:
+    """It is read, or refused in words: never a traceback, whatever a spreadsheet or a hand has left in it."""
+    text = TABLES[table] + "".join(",".join(row) + "\n" for row in rows)
+    read_or_refuse(FORCE, table, text)
+
+
+SECTIONS = ("force", "tables", "area", "team", "suite", "mission", "shift")
+KEYS = ("name", "title", "from", "until", "into", "area", "commander", "commander_from", "places", "timezone", "cells")
+VALUES = (
+    '"dudley"', '"Dudley"', "2023-01-01", "9999-12-31", "0001-01-01", "07:00:00", "2023-01-01T00:00:00Z", "1", "-1.5",
+    "true", "[]", '["area:dudley"]', "{}", '""', '"22:00"', "inf", "99999999999999999999",
+)  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(SECTIONS),
+            st.booleans(),
+            st.dictionaries(st.sampled_from(KEYS), st.sampled_from(VALUES), max_size=6),
+        ),
+        max_size=6,
+    )
+)
+def test_no_toml_makes_the_reader_fail(sections: list[tuple[str, bool, dict[str, str]]]) -> None:
+    """As with the tables: values of the wrong kind, sections of the wrong form, days beyond the calendar."""
+    lines = []
+    for name, several, keys in sections:
+        lines += [f"[[{name}]]" if several else f"[{name}]", *(f"{key} = {value}" for key, value in keys.items())]
+    read_or_refuse("\n".join(lines), "rota.csv", TABLES["rota.csv"])
+
+
+def read_or_refuse(force: str, table: str, text: str) -> None:
+    """Read a force with one table; anything but an organisation or a refusal in words fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = write(Path(folder), force)
+        (path.parent / table).write_text(text, encoding="utf-8", newline="")
+        with contextlib.suppress(OrganisationError):
+            assert read_organisation(path).force
