@@ -7,7 +7,8 @@ from typing import Final
 
 from loadtest.bench.wire import Wire, connect
 from schemas import wire
-from schemas.ids import DeviceId, Millis, OfficerId, ScopeName
+from schemas.ids import DeviceId, Millis, OfficerId, ScopeName, Seq
+from schemas.wire import Plan
 from sync.device.keys import DeviceIdentity
 from sync.session import DeviceSession, HelloFacts
 from sync.session.device import DownEvent
@@ -41,6 +42,7 @@ class Contact(ABC):
         self.officer = OfficerId(officer)
         self.area = area
         self.ended: str | None = None
+        self._stood: dict[ScopeName, Seq] = {}
         self._behind: set[ScopeName] = set()
         self._welcome = False
         self._changed = asyncio.Event()
@@ -80,7 +82,9 @@ class Contact(ABC):
     async def come(self, host: str, port: int) -> None:
         """Connect, and take in all that is there."""
         self._welcome = False
-        self._session = DeviceSession(self.facts(), self.identity.sign, mono_ms())
+        facts = self.facts()
+        self._stood = {position.scope: position.seq for position in facts.positions}
+        self._session = DeviceSession(facts, self.identity.sign, mono_ms())
         self._wire = Wire(f"{host}:{port}", SYNC_PATH, self.took)
         self._wire.closed.add_done_callback(self._lost)
         await connect(self._wire, host, port)
@@ -92,6 +96,10 @@ class Contact(ABC):
 
     def _is_current(self) -> bool:
         return self._welcome and self.session.state is DeviceState.LIVE and not self._behind
+
+    def _is_behind(self, plan: Plan) -> bool:
+        """Whether something is still to come of a scope: of one that stands where it stood nothing does."""
+        return plan.action == "snapshot" or (plan.action == "resume" and plan.seq > self._stood[plan.scope])
 
     def _lost(self, closed: "asyncio.Future[str]") -> None:
         """The connection is over: nobody waits any longer for what would have come."""
@@ -119,7 +127,7 @@ class Contact(ABC):
         match event:
             case wire.Welcome():
                 self._welcome = True
-                self._behind = {plan.scope for plan in event.scopes if plan.action != "drop"}
+                self._behind = {plan.scope for plan in event.scopes if self._is_behind(plan)}
             case wire.Batch() if event.digest is not None:
                 self._behind.discard(event.scope)
             case wire.Error():

@@ -11,6 +11,8 @@ from schemas import wire
 from schemas.codec import encode
 from schemas.ids import FieldName, Millis, OpNumber, ScopeName, new_record_id
 from schemas.kinds import KINDS
+from schemas.limits import OPS_PER_PUSH_MAX
+from schemas.ops import Op
 from sync.device.keys import DeviceIdentity
 from sync.replica import MemoryTables, Replica, WriteFacts
 from sync.session import HelloFacts
@@ -23,14 +25,17 @@ class Device(Contact):
     Attributes:
         retracts: when each RETRACT came (`time.perf_counter`), by scope.
         retract_bytes: how many bytes those were.
+        durable_at, told_at: when it last heard of own ops, and of records (`time.perf_counter`).
     """
 
     def __init__(self, identity: DeviceIdentity, officer: str, area: str) -> None:
         """Begin with nothing."""
         super().__init__(identity, officer, area)
-        self.replica = Replica(MemoryTables(), identity.device)
+        self._tables = MemoryTables()
+        self.replica = Replica(self._tables, identity.device)
         self.retracts: dict[ScopeName, float] = {}
         self.retract_bytes = 0
+        self.durable_at = self.told_at = 0.0
         self._receipts: dict[ScopeName, bytes] = {}
         self._waiting: dict[OpNumber, asyncio.Future[float]] = {}
 
@@ -64,7 +69,9 @@ class Device(Contact):
                     self.wire.send(receipt)
             case wire.Welcome():
                 self.replica.welcome(event)
+                self._push()
             case wire.Batch():
+                self.told_at = self.wire.heard_at
                 self.session.applied(self.replica.batch(event).positions, len(frame))
             case wire.Snapshot():
                 self.session.applied(self.replica.page(event).positions, len(frame))
@@ -73,8 +80,19 @@ class Device(Contact):
             case _:
                 pass
 
+    def _push(self) -> None:
+        """Send what is queued, as much as may be sent at once."""
+        queued = self.replica.queued(self.session.pushed_upto, OPS_PER_PUSH_MAX)
+        if queued:
+            after = self.session.chained_upto
+            digests = {} if after is None else self.replica.digests(after, queued[-1].n)
+            self.session.push([(each.n, each.body) for each in queued], digests=digests)
+            self.flush()
+
     def _answered(self, results: wire.Results) -> None:
         self.replica.results(results)
+        self.durable_at = self.wire.heard_at
+        self._push()
         for result in results.results:
             waiting = self._waiting.pop(result.n, None)
             if waiting is not None and not waiting.done():
@@ -82,6 +100,15 @@ class Device(Contact):
                     waiting.set_result(self.wire.heard_at)
                 else:
                     waiting.set_exception(ValueError(f"op {result.n} of {self.name}: {result.code} {result.detail}"))
+
+    def held(self, scope: ScopeName) -> int:
+        """How many records of a scope it holds."""
+        position = self._tables.position(scope)
+        return 0 if position is None else position.count
+
+    def digest(self, scope: ScopeName) -> bytes | None:
+        """Of a scope's records, once all of it is there."""
+        return next((one.digest for one in self.replica.positions() if one.scope == scope), None)
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
@@ -104,6 +131,19 @@ class Device(Contact):
         Args:
             n: what tells it from every other.
         """
+        began = time.perf_counter()
+        op = self.write(n)
+        waiting = self._waiting[op.n] = asyncio.get_running_loop().create_future()
+        self._push()
+        durable: float = await waiting
+        return durable - began
+
+    def write(self, n: int) -> Op:
+        """Report an incident on the device alone: it goes out with the next push, or when it comes.
+
+        Args:
+            n: what tells it from every other.
+        """
         now = wall_clock()
         record = new_record_id(now, n.to_bytes(10, "big"))
         values: dict[str, object] = {
@@ -111,13 +151,4 @@ class Device(Contact):
         }  # fmt: skip
         changes = {FieldName(name): value for name, value in values.items()}
         facts = WriteFacts(author=self.officer, now=now, wall=now, occurred_at=now, salt=os.urandom(SALT_BYTES))
-        op = self.replica.write(record, KINDS["incident"], changes, facts, create=True)
-        waiting = self._waiting[op.n] = asyncio.get_running_loop().create_future()
-        began = time.perf_counter()
-        queued = self.replica.queued(self.session.pushed_upto, 1)
-        after = self.session.chained_upto
-        digests = {} if after is None else self.replica.digests(after, op.n)
-        self.session.push([(each.n, each.body) for each in queued], digests=digests)
-        self.flush()
-        durable: float = await waiting
-        return durable - began
+        return self.replica.write(record, KINDS["incident"], changes, facts, create=True)

@@ -17,11 +17,11 @@ import msgspec
 from loadtest.bench.contact import SALT_BYTES, Contact, wall_clock
 from schemas import wire
 from schemas.codec import encode
-from schemas.ids import FieldName, OpNumber, RecordId, Seq, new_record_id
+from schemas.ids import Epoch, FieldName, OpNumber, RecordId, ScopeName, Seq, new_record_id
 from schemas.limits import CREDIT_BYTES
 from schemas.ops import Op
 from sync.device.keys import DeviceIdentity
-from sync.evidence.chain import genesis, link_after
+from sync.evidence.chain import ChainHead, genesis, link_after
 from sync.session import HelloFacts
 from sync.session.device import DownEvent
 
@@ -76,6 +76,8 @@ class Light(Contact):
         self.messages = 0
         self.records: list[RecordId] = []
         self._versions: dict[RecordId, Seq] = {}
+        self._epoch: Epoch | None = None
+        self._positions: dict[ScopeName, wire.Position] = {}
         self._n = OpNumber(0)
         self._link = genesis(identity.device).link
         self._digests: dict[OpNumber, bytes] = {}
@@ -85,8 +87,14 @@ class Light(Contact):
         self._awaited: tuple[int, Arrivals] | None = None
 
     def facts(self) -> HelloFacts:
-        """It comes as one that holds nothing."""
-        return HelloFacts(device=self.name, epoch=None, positions=(), next_op=OpNumber(self._n + 1))
+        """It comes as one that holds what it was told of."""
+        return HelloFacts(
+            device=self.name,
+            epoch=self._epoch,
+            positions=tuple(self._positions.values()),
+            next_op=OpNumber(self._n + 1),
+            chain=ChainHead(self._n, self._link),
+        )
 
     def lost(self, error: ConnectionError) -> None:
         """Nobody waits any longer for what would have come."""
@@ -130,9 +138,17 @@ class Light(Contact):
     def heard(self, event: DownEvent, frame: bytes) -> None:
         """Give credit back, and take answers in."""
         match event:
+            case wire.Welcome():
+                self._epoch = event.epoch
+                self._positions = {
+                    plan.scope: wire.Position(scope=plan.scope, gen=plan.gen, seq=plan.seq)
+                    for plan in event.scopes
+                    if plan.action != "drop"
+                }
             case wire.Batch():
                 self._led(event.to)
-                self.session.applied({event.scope: Seq(event.to)}, len(frame))
+                self._positions[event.scope] = wire.Position(scope=event.scope, gen=event.gen, seq=event.to)
+                self.session.applied({event.scope: event.to}, len(frame))
             case wire.Snapshot():
                 self.session.applied({}, len(frame))
             case wire.Results():

@@ -108,6 +108,16 @@ class Wire(asyncio.Protocol):
             self.bytes_out += len(head) + len(_NO_MASK) + size
             self._transport.write(b"".join((head, _NO_MASK, payload)))
 
+    def pause(self) -> None:
+        """Read nothing more: what comes stays in the kernel, and then with the other side."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def close(self) -> None:
         """Cut the connection."""
         if self._transport is not None:

@@ -10,9 +10,14 @@ from loadtest.bench.outcome import Outcome
 
 SMALL = {
     "ack": {"devices": 3, "seconds": 1, "rounds": 1},
+    "bootstrap": {"records": 200, "rounds": 1},
     "fanout": {"devices": 5, "changes": 3, "bursts": 2, "rounds": 1},
     "idle": {"devices": 3, "seconds": 1, "rounds": 1},
+    "reconnect": {"devices": 5, "rounds": 1},
+    "replica": {"edits": 5, "rounds": 1},
     "revoke": {"staying": 10, "revoked": 10, "rounds": 1},
+    "stalled": {"devices": 5, "percent": 20, "changes": 5, "rounds": 1},
+    "storm": {"devices": 5, "edits": 3, "rounds": 1},
 }
 
 

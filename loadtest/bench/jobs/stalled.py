@@ -1,0 +1,100 @@
+"""`stalled`: some devices stop reading and stay connected; what it costs the server, and the others.
+
+Measured: how much memory the server holds more after a flood of changes, and how long a change takes to the last device
+that reads, before and meanwhile.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from loadtest.bench.figures import percentile
+from loadtest.bench.force import Said, gathered, kept, ms
+from loadtest.bench.light import Arrivals, Light
+from loadtest.bench.machine import memory_kb
+from loadtest.bench.outcome import Outcome, outcome
+
+WORDS: Final = {
+    "before_p50_ms": "change to the last device before, p50, ms",
+    "before_p99_ms": "change to the last device before, p99, ms",
+    "meanwhile_p50_ms": "change to the last device that reads, p50, ms",
+    "meanwhile_p99_ms": "change to the last device that reads, p99, ms",
+    "more_kb": "memory of the server more than before, kB",
+    "stalled_kb": "memory for a device that does not read, kB",
+    "slower": "p99 meanwhile / before",
+}
+_AREA: Final = "everybody"
+_PERCENT: Final = 100
+_TEXT_CHARS: Final = 1_000
+"""Of each changed summary: a flood soon fills what a socket takes."""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How large the job is.
+
+    Attributes:
+        devices: how many are connected.
+        percent: of them stop reading.
+        changes: changes in a round, each told to all.
+        rounds: how many are measured.
+    """
+
+    devices: int = 500
+    percent: int = 5
+    changes: int = 200
+    rounds: int = 2
+
+
+async def measure(size: Size, said: Said) -> Outcome:
+    """Run the job."""
+    async with gathered() as force:
+        said(f"enrolling {size.devices} devices")
+        (desk,) = await force.enrol(Light, "WM00001", [_AREA])
+        devices = await force.enrol(Light, "WM00002", [_AREA] * size.devices)
+        await force.connect([desk, *devices])
+        rounds = []
+        async with kept([desk, *devices]):
+            await desk.report(1)
+            for device in devices:
+                device.listen()
+            stalled = devices[: max(1, size.devices * size.percent // _PERCENT)]
+            reading = devices[len(stalled) :]
+            for n in range(size.rounds):
+                before = await _changes(desk, devices, size.changes)
+                held = memory_kb(force.server.pid)
+                for device in stalled:
+                    device.wire.pause()
+                meanwhile = await _changes(desk, reading, size.changes)
+                more = memory_kb(force.server.pid) - held
+                for device in stalled:
+                    device.wire.resume()
+                said(f"round {n + 1}: {len(stalled)} stopped reading, the server holds {more:.0f} kB more")
+                rounds.append(
+                    {
+                        "before_p50_ms": ms(percentile(before, 50)),
+                        "before_p99_ms": ms(percentile(before, 99)),
+                        "meanwhile_p50_ms": ms(percentile(meanwhile, 50)),
+                        "meanwhile_p99_ms": ms(percentile(meanwhile, 99)),
+                        "more_kb": more,
+                        "stalled_kb": more / len(stalled),
+                    }
+                )
+        return outcome(
+            "stalled", size, force.machine, rounds, floors={}, ratios={"slower": ("meanwhile_p99_ms", "before_p99_ms")}
+        )
+
+
+async def _changes(desk: Light, told: Sequence[Light], count: int) -> list[float]:
+    """How long each of so many changes took to the last of these devices (s)."""
+    taken = []
+    for n in range(count):
+        began = time.perf_counter()
+        _, seq = await desk.change(desk.records, f"Call {n}. " + "x" * _TEXT_CHARS)
+        arrivals = Arrivals(len(told))
+        for device in told:
+            device.expect(seq, arrivals)
+        await arrivals.all_there.wait()
+        taken.append(arrivals.last_at - began)
+    return taken
