@@ -17,7 +17,7 @@ from sync.device.terminal.spec import alone, matched, spec
 from sync.device.terminal.values import safe
 from sync.device.terminal.work import Errand, Work
 from sync.device.views import Attributed, RecordView
-from sync.policing.handing.shift import items
+from sync.policing.handing.shift import compare, items
 
 WHY: Final = "the handover of a shift"
 _ALL: Final = "all"
@@ -51,11 +51,10 @@ class Hand(Errand, frozen=True):
             )
             record = handover_id(audience, ends)
             there = await work.handheld.get(Handover, record)
-        known = set() if there is None else {one.ref() for one in there.items}
-        fresh = [one for one in items(found) if one.ref() not in known]
+        fresh = items(compare(there, found).unnamed)
         if not fresh:
             work.say(
-                "Nothing waits that is not handed over" if known else "Nothing waits: there is nothing to hand over"
+                "Nothing waits that is not handed over" if found else "Nothing waits: there is nothing to hand over"
             )
             return
         for start in range(0, len(fresh), ENTRIES_PER_OP_MAX):
@@ -80,9 +79,14 @@ class ShowTaking(Errand, frozen=True):
             found = await work.handheld.find(Handover, told)
             named = [record for record, _ in sorted(found, key=lambda one: one[1].ends_at, reverse=True)]
             views = [view for record in named if (view := await work.handheld.inspect(record)) is not None]
+        newest: set[ScopeName] = set()
         for number, view in enumerate(views, 1):
             for line in _lines(number, view, reader):
                 work.show(line)
+            if isinstance(view.value, Handover) and view.value.audience not in newest:
+                newest.add(view.value.audience)
+                if count := await _unnamed(work, view.value, reader):
+                    work.show(Text(f"   {count} more wait and were not handed over: handover shows them", BAD))
         if not views:
             work.say("Nothing was handed over")
         work.sight.lay_out(views)
@@ -118,6 +122,14 @@ class Take(Errand, frozen=True):
             answers = [HandedAnswer(item=ref, taken=self.taken, at=now, note=self.note) for ref in part]
             done = f"{len(part)} {'taken on' if self.taken else 'refused'}"
             await work.enter(view.record, done, answers=answers)
+
+
+async def _unnamed(work: Work, handed: Handover, reader: Reader) -> int:
+    """How much waits for the same people and was named to nobody: the next shift has it all the same."""
+    with work.handheld.matter(why=WHY):
+        until = Millis(reader.now + _AHEAD_MS)
+        found, _ = await shift_handover(work.handheld, reader.now, until, frozenset({handed.audience}))
+    return len(compare(handed, found).unnamed)
 
 
 def _lines(number: int, view: RecordView[Kind], reader: Reader) -> list[Text]:

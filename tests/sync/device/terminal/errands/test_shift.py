@@ -83,7 +83,9 @@ async def test_all_at_once_is_taken_on(shift: Desk, handheld: Handheld) -> None:
 async def test_what_comes_up_before_the_end_is_added(shift: Desk, handheld: Handheld) -> None:
     """The same shift has one record; what was named before is not named again."""
     assert "Nothing waits that is not handed over" in await shift.type(f"hand team:response-a at {AT}")
+    assert "were not handed over" not in await shift.type("taking")
     await reported(handheld, "A late one")
+    assert "1 more wait and were not handed over" in await shift.type("taking")
     assert "1 handed over at" in await shift.type(f"hand team:response-a at {AT}")
     assert len(await handheld.find(Handover)) == 1
     assert await waiting(handheld) == 3
