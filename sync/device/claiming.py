@@ -1,6 +1,6 @@
 """The calls of `Handheld` for what is scarce: claim, release, reserve, and what else is free."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.errors import UsageError
@@ -8,6 +8,7 @@ from schemas.ids import FieldName, Millis, RecordId
 from schemas.kinds import Hold
 from sync.device.claims import Alternative, ClaimState, Standing, alternatives, claim_field, claim_state
 from sync.device.describing import called
+from sync.device.entering import with_reasons
 from sync.device.lookups import plain_values, spec_of_record
 from sync.device.store import Held
 from sync.device.writing import Draft, Writer, Written
@@ -26,6 +27,7 @@ class Claiming(Writer):
         holder: str,
         field: str | None = None,
         *,
+        overriding: Mapping[str, str] | None = None,
         occurred_at: int | None = None,
         why: str = "",
     ) -> Written:
@@ -37,17 +39,22 @@ class Claiming(Writer):
             record: what: a resource or a suspect.
             holder: for whom or what: a booking's record id, a collar number, a call sign.
             field: the field that is claimed; the kind's only one by default.
+            overriding: rule -> the reason for going on against it, as a `RuleError` names it; it stands in the log.
             occurred_at: when (ms since 1970); now by default.
             why: the author's reason, if there is one to give.
 
         Raises:
+            RuleError: a rule of police work is against it. Nothing was written.
             UsageError: there is no such record here, it cannot be claimed, or somebody holds it as far as this handheld
                 knows; the text says who, and what is free instead. Nothing was written.
             ReplicaError: the database failed. Nothing was written.
         """
-        return await self._write(
-            lambda held, now: claim_draft(held, record, Hold(holder=holder), field, now), occurred_at, why
-        )
+
+        def prepare(held: Held, now: Millis) -> Draft:
+            draft = claim_draft(held, record, Hold(holder=holder), field, now)
+            return with_reasons(draft, overriding or {})
+
+        return await self._write(prepare, occurred_at, why)
 
     async def release(
         self, record: RecordId, field: str | None = None, *, occurred_at: int | None = None, why: str = ""

@@ -8,6 +8,8 @@ in the same change (`sync.policing.guards`).
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
+
 from schemas.errors import UsageError
 from schemas.ids import FieldName, Millis, RecordId
 from schemas.kinds import FieldSpec, InboxItem
@@ -50,26 +52,36 @@ class Entering(Writer):
             ReplicaError: the database failed. Nothing was written.
         """
         given = {FieldName(name): value for name, value in changes.items()}
-        if overriding:
-            reasons = tuple(LogEntry(text=reason, overrides=rule) for rule, reason in overriding.items())
-            given[_LOG] = (*given.get(_LOG, ()), *reasons)
-        if not given:
+        if not given and not overriding:
             raise UsageError(f"nothing to write in {record}: give fields, as in enter(record, status=…, log=[…])")
 
         def prepare(held: Held, _now: Millis) -> Draft:
             spec = spec_of_record(held, record)
             if spec.struct is InboxItem:
                 raise UsageError("an inbox item is decided: decide(item, value, reason) does it")
-            if overriding and _LOG not in spec.fields:
-                raise UsageError(f"a {spec.name} has no log in which a reason could stand: do what the rule asks for")
             written = {name: _change(field_of(spec, name), value) for name, value in given.items()}
             plain = plain_values(written)
             for name in written:
                 if spec.fields[name].policy not in MANY:
                     require_known(spec.fields[name], plain[name])
-            return Draft(record=record, spec=spec, changes=plain)
+            return with_reasons(Draft(record=record, spec=spec, changes=plain), overriding or {})
 
         return await self._write(prepare, occurred_at, why)
+
+
+def with_reasons(draft: Draft, overriding: Mapping[str, str]) -> Draft:
+    """A change with the reasons for going on against rules, in the same change.
+
+    Raises:
+        UsageError: the record has no log in which they could stand.
+    """
+    if not overriding:
+        return draft
+    if _LOG not in draft.spec.fields:
+        raise UsageError(f"a {draft.spec.name} has no log in which a reason could stand: do what the rule asks for")
+    reasons = plain_values({_LOG: [LogEntry(text=reason, overrides=rule) for rule, reason in overriding.items()]})
+    changes = {**draft.changes, _LOG: [*draft.changes.get(_LOG, []), *reasons[_LOG]]}
+    return msgspec.structs.replace(draft, changes=changes)
 
 
 def _change(field: FieldSpec, value: Any) -> object:  # noqa: ANN401  of the type that the field declares

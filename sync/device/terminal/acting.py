@@ -1,5 +1,6 @@
 """The commands that write: each one call of the handheld, and one line that says what was done."""
 
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final, assert_never
 
 import msgspec
@@ -16,6 +17,7 @@ from sync.device.terminal.reader import label
 from sync.device.terminal.sight import LAST, ROW_DIGITS_MAX
 from sync.device.terminal.work import Work
 from sync.device.views import HeldOp, RecordView
+from sync.device.writing import Written
 
 _LOG: Final = FieldName("log")
 _GIVEN: Final = "="
@@ -137,8 +139,11 @@ class Acting:
     async def _claim(self, command: commands.Claim) -> None:
         view = await self._work.view(command.which)
         holder = await self._holder(command.holder)
-        await self._handheld.claim(view.record, holder)
-        await self._work.done(view.record, await self._standing(view.record))
+
+        def write(reasons: Mapping[str, str]) -> Awaitable[Written]:
+            return self._handheld.claim(view.record, holder, overriding=reasons)
+
+        await self._work.write(write, self._standing)
 
     async def _standing(self, record: RecordId) -> str:
         state = await self._handheld.claim_state(record)

@@ -29,6 +29,8 @@ from sync.policing.rulebook import RuleError
 
 Write = Callable[[Mapping[str, str]], Awaitable[Written]]
 """Writes a change: rule -> the reason for going on against it, in the same change."""
+Done = str | Callable[[RecordId], Awaitable[str]]
+"""What is said once a change is written; or what tells it then, of what follows from the writing."""
 GO_ON: Final = "because"
 """The command that gives the reason."""
 
@@ -45,7 +47,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
     rules: tuple[str, ...]
     write: Write
-    done: str
+    done: Done
     after: Callable[[], None] | None
 
 
@@ -102,7 +104,7 @@ class Work:
         """The force's."""
         return await self.handheld.settings()
 
-    async def write(self, write: Write, done: str, after: Callable[[], None] | None = None) -> Written:
+    async def write(self, write: Write, done: Done, after: Callable[[], None] | None = None) -> Written:
         """Write a change, and say that it is done; `after` is called then, also when a reason had to be given first.
 
         Raises:
@@ -155,7 +157,7 @@ class Work:
         return await self.write(write, done, after)
 
     async def _write(
-        self, write: Write, reasons: Mapping[str, str], done: str, after: Callable[[], None] | None
+        self, write: Write, reasons: Mapping[str, str], done: Done, after: Callable[[], None] | None
     ) -> Written:
         try:
             written = await write(reasons)
@@ -167,7 +169,8 @@ class Work:
             raise
         if after is not None:
             after()
-        await self.done(written.record, done)
+        told = done if isinstance(done, str) else await done(written.record)
+        await self.done(written.record, told)
         return written
 
     async def done(self, record: RecordId, what: str) -> None:

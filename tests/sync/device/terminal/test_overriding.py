@@ -3,13 +3,15 @@
 import pytest
 
 from schemas.ids import Millis
-from schemas.kinds import CustodyBooking
-from schemas.kinds.admission import Need
+from schemas.kinds import CustodyBooking, Resource
+from schemas.kinds.admission import Adult, HelpStep, Need
 from schemas.kinds.booking import ObservationLevel
+from schemas.kinds.resource import Category
 from sync.device import Handheld
 from sync.device.describing import short
 from sync.device.terminal.source import given_lines
 from sync.device.terminal.terminal import Terminal
+from tests.sync.device.desks import SUITE
 from tests.sync.device.support import NOON
 from tests.sync.device.terminal.desk import SUMMER, Desk, Paper, facts
 
@@ -64,6 +66,27 @@ async def test_a_reason_is_for_what_was_refused_just_now(desk: Desk, alone: Hand
     assert "nothing was refused just now" in await desk.fails("because I say so")
     assert (await booked(alone)).observation is None
     assert "expected: because REASON…" in await desk.fails("because")
+
+
+async def test_a_cell_is_taken_for_a_child_only_with_a_reason(desk: Desk, alone: Handheld) -> None:
+    """The prompt comes from the rule; with the reason the claim is made as any other, in one change."""
+    asked = (Adult(at=Millis(NOON), step=HelpStep.ASKED, name="Father"),)
+    child = CustodyBooking(
+        suite="perry-barr", detainee="B. Young", arrested_at=Millis(NOON), born="2012-01-01", adults=asked
+    )
+    made = await alone.create(child)
+    cell = await alone.create(Resource(category=Category.CELL, name="M1", home=SUITE))
+    said = await desk.fails(f"claim {cell.record} {made.record}")
+    assert "Nobody under 18 is placed in a cell" in said
+    assert "custody-child-cell" in said
+    assert "claimed for custody booking of B. Young" in await desk.type("because No other room; checked every 15 min")
+    held = await alone.get(Resource, cell.record)
+    assert held is not None
+    assert held.hold is not None
+    assert held.hold.holder == made.record
+    assert [(one.overrides, one.text) for one in held.log] == [
+        ("custody-child-cell", "No other room; checked every 15 min")
+    ]
 
 
 async def test_what_the_law_settles_takes_no_reason(desk: Desk, alone: Handheld) -> None:
