@@ -14,18 +14,17 @@ from schemas import scopes
 from schemas.codec import decode_row
 from schemas.errors import UsageError
 from schemas.ids import DeviceId, FieldName, Millis, OfficerId, OpId, RecordId, Seq, new_record_id
-from schemas.kinds import KINDS, Acknowledgement, Alarm, Decision, Hold, InboxItem, Kind, KindSpec, kind_named
+from schemas.kinds import KINDS, Acknowledgement, Alarm, Decision, Hold, InboxItem, KindSpec, kind_named
 from schemas.limits import OPS_PER_PUSH_MAX, REASON_CHARS_MAX
 from schemas.ops import Op
 from schemas.policies import MANY, tags
 from server import alternatives
-from server.beside import near
+from server.beside import Change, require
 from server.commits import Submission
 from server.own_ops import Standing
 from server.rule_writer import NOT_PERMITTED, ForbiddenError, NotFoundError, RuleWriter, SettledError, check_durable
 from sync import entitled, inbox, merge
 from sync.merge import RecordState
-from sync.policing import rulebook
 from sync.replica.writing import sight
 
 _RECORD_NOISE_BYTES: Final = 10
@@ -303,8 +302,7 @@ class Office(RuleWriter):
             op: the change.
             row: the record as it stands; None for a new one.
             standing: by what right.
-            others: the records of the same call so far, to which this one is added: what is pasted into several at once
-                is asked about too.
+            others: the records of the same call so far, to which this one is added; a paste into several shows.
 
         Raises:
             RuleError: one is.
@@ -317,29 +315,11 @@ class Office(RuleWriter):
         closing = {scopes.audience(scope) for scope in after.scopes() - were if scope.startswith(_COMPARTMENT)}
         if not closing <= standing.scopes:
             names = ", ".join(sorted(scope.removeprefix(_COMPARTMENT) for scope in closing - standing.scopes))
-            raise ForbiddenError(
-                f"{op.kind} {op.record}: {NOT_PERMITTED}: you are cleared for no compartment {names!r}"
-            )
+            of = f"{op.kind} {op.record}"
+            raise ForbiddenError(f"{of}: {NOT_PERMITTED}: you are cleared for no compartment {names!r}")
         roles = standing.roles.among(were or after.scopes())
-        stored = await near(self._store, op, after.scopes() & standing.scopes)
-        together = [one for one in others if one.spec is spec and one.id != op.record]
-        asked = rulebook.looks_for(op)
-        about = None if asked is None else await self._seen_kind(asked, standing)
-        rulebook.require(
-            op,
-            before,
-            after,
-            roles,
-            self.settings,
-            beside=lambda: [*stored, *together],
-            find=lambda record: about if record == asked else None,
-        )
+        await require(self._store, Change(op, before, after), standing.scopes, roles, self.settings, others)
         others.append(after)
-
-    async def _seen_kind(self, record: RecordId, standing: Standing) -> Kind | None:
-        """A record that whoever writes may see; None where there is none for them."""
-        state = await self._state(record)
-        return None if state is None or standing.scopes.isdisjoint(state.scopes()) else state.build()
 
     def _op_for(self, draft: Draft, row: bytes | None, author: OfficerId, seat: DeviceId | None) -> Op | None:
         spec = kind_named(draft.kind)

@@ -5,52 +5,28 @@ without sight of each other reaches the record all the same, and is shown with w
 """
 
 from collections.abc import Iterator
-from typing import Final, TypeVar
+from typing import Final
 
-import msgspec
-
-from schemas.ids import FieldName, Millis
+from schemas.ids import FieldName
 from schemas.kinds import CustodyBooking
 from schemas.kinds.admission import InterpreterNeed, Need, RightEntry, RightStep
 from schemas.kinds.booking import ObservationLevel
-from schemas.kinds.care import Care, Check, Place, Provision, Safety, SafetyStep, Search
+from schemas.kinds.care import Check, Safety, SafetyStep, Search
 from schemas.kinds.detention import DetentionEvent, Step
-from sync.policing.custody import checks, disposals, juveniles, placing, safety
+from sync.policing.custody import checks, guards_leaving, juveniles, placing, safety
 from sync.policing.custody.checks import contradicts, place_of
+from sync.policing.custody.looking import added, booking_of
 from sync.policing.custody.record import came_at, is_child, stays, where_at
 from sync.policing.custody.rights_given import delay_problem
 from sync.policing.custody.searches import search_problems
 from sync.policing.guards import Breach, Guard, Look
-
-E = TypeVar("E", bound=msgspec.Struct)
-
-
-def added(look: Look, field: str, kind: type[E]) -> tuple[E, ...]:
-    """The entries that a change adds to a field, without those that only take another back."""
-    if _booking(look) is None:
-        return ()
-    found = msgspec.convert(look.changes.get(FieldName(field), []), tuple[kind, ...])  # type: ignore[valid-type]
-    return tuple(one for one in found if not getattr(one, "in_error", False))
-
-
-def _booking(look: Look) -> CustodyBooking | None:
-    """The booking as it would be; None, of which no guard says anything, where another program's declaration builds it.
-
-    A rule speaks of the fields that it was written for.
-    """
-    return look.after if isinstance(look.after, CustodyBooking) else None
-
-
-def _before(look: Look) -> CustodyBooking | None:
-    return look.before if isinstance(look.before, CustodyBooking) else None
-
 
 # --- checks ----------------------------------------------------------------------------------------------------------
 
 
 def one_check_at_a_time(look: Look) -> Iterator[Breach]:
     """Each observation is made and entered by itself (IOPC 2020, 2021)."""
-    if _booking(look) is not None and look.sets("checks") and len(look.changes[checks.CHECKS]) > 1:
+    if booking_of(look) is not None and look.sets("checks") and len(look.changes[checks.CHECKS]) > 1:
         yield Breach(
             rule="custody-one-check",
             why=f"This enters {len(look.changes[checks.CHECKS])} checks at once.",
@@ -61,7 +37,7 @@ def one_check_at_a_time(look: Look) -> Iterator[Breach]:
 
 def checked_where_they_are(look: Look) -> Iterator[Breach]:
     """Nobody is visited in the cell while they are in hospital, at court, on the road or gone (IOPC 2021)."""
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     found = stays(booking, look.now)
@@ -123,7 +99,7 @@ def seen_to_at_authorisation(look: Look) -> Iterator[Breach]:
     """What is assessed, asked and determined when detention is authorised (Code C 3.5, 3.6)."""
     if not any(event.what == Step.AUTHORISED for event in added(look, "detention", DetentionEvent)):
         return
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     if not booking.risk_assessments:
@@ -148,7 +124,7 @@ def seen_to_at_authorisation(look: Look) -> Iterator[Breach]:
 
 def language_is_known(look: Look) -> Iterator[Breach]:
     """An interpreter for which language? It is recorded with the need (Code C 13.1)."""
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     if look.sets("interpreter") and booking.interpreter == InterpreterNeed.NEEDED and booking.language is None:
@@ -163,7 +139,7 @@ def language_is_known(look: Look) -> Iterator[Breach]:
 
 def rights_are_delayed_lawfully(look: Look) -> Iterator[Breach]:
     """A right is delayed with authority, for grounds and for a time; never denied (sections 56, 58, Annex B)."""
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     start = booking.relevant_time or came_at(booking, look.now)
@@ -183,7 +159,7 @@ def rights_are_delayed_lawfully(look: Look) -> Iterator[Breach]:
 
 def children_have_an_adult(look: Look) -> Iterator[Breach]:
     """Nobody under 18 is without an appropriate adult; of whoever may be vulnerable it is asked (Code C 1.4, 1.5)."""
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None or not look.sets("appropriate_adult"):
         return
     if juveniles.adult_denied(booking, look.settings, look.now):
@@ -205,7 +181,7 @@ def children_have_an_adult(look: Look) -> Iterator[Breach]:
 
 def observed_as_they_must_be(look: Look) -> Iterator[Breach]:
     """Whoever is under drink or drugs is seen at level 2 at least, and roused (Code C annex H)."""
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     general = booking.observation == ObservationLevel.L1
@@ -227,7 +203,7 @@ def no_child_under_section_136(look: Look) -> Iterator[Breach]:
 
     That somebody held is under 18 after all is never refused: it must be said, and they must be taken elsewhere.
     """
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     here = look.sets("basis") or any(
@@ -244,7 +220,7 @@ def no_child_under_section_136(look: Look) -> Iterator[Breach]:
 
 def section_136_was_considered(look: Look) -> Iterator[Breach]:
     """Before a removal somebody of a health profession is consulted, where practicable (section 136(1C))."""
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     if (
@@ -264,7 +240,7 @@ def section_136_was_considered(look: Look) -> Iterator[Breach]:
 
 def extended_lawfully(look: Look) -> Iterator[Breach]:
     """Twelve hours at most, by a registered medical practitioner, before the first 24 are over (section 136B)."""
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     start = safety.began_at(booking, look.now)
@@ -284,7 +260,7 @@ def extended_lawfully(look: Look) -> Iterator[Breach]:
 
 def searched_lawfully(look: Look) -> Iterator[Breach]:
     """What a strip search and an intimate search must have (Code C Annex A)."""
-    booking = _booking(look)
+    booking = booking_of(look)
     if booking is None:
         return
     protected = is_child(booking, look.settings, look.now) or Need.VULNERABLE in booking.needs
@@ -297,101 +273,6 @@ def searched_lawfully(look: Look) -> Iterator[Breach]:
                 source="PACE Code C annex A",
                 override=urgent,
             )
-
-
-# --- going out -------------------------------------------------------------------------------------------------------
-
-
-def released_after_assessment(look: Look) -> Iterator[Breach]:
-    """No release without a pre-release risk assessment; what was taken is given back or accounted for (Code C 4)."""
-    booking = _booking(look)
-    if booking is None:
-        return
-    if not disposals.leaves(_before(look), booking, added(look, "detention", DetentionEvent)):
-        return
-    if not disposals.assessed(booking, look.settings, _moment(look)):
-        yield Breach(
-            rule="custody-pre-release",
-            why="This lets the person go, and the risk of that has not been assessed.",
-            remedy="Enter a pre-release risk assessment; it may be in the same change.",
-            source="College of Policing, detention and custody: release; DOMAIN, Custody",
-        )
-    left = disposals.outstanding(booking, look.now)
-    if left:
-        yield Breach(
-            rule="custody-property-outstanding",
-            why=f"Nothing says where the person's things are: {', '.join(one.item for one in left[:5])}.",
-            remedy="Enter what was returned, kept or handed on.",
-            source="PACE Code C 4.1",
-            override=True,
-        )
-
-
-def escorted_with_a_record(look: Look) -> Iterator[Breach]:
-    """Who goes to court goes with an escort record, and is charged or held for a court (PACE 1984 section 46)."""
-    booking = _booking(look)
-    if booking is None:
-        return
-    if not any(one.what == Step.HANDED_TO_COURT for one in added(look, "detention", DetentionEvent)):
-        return
-    problem = disposals.escort_problem(booking, _moment(look))
-    if problem is not None:
-        yield Breach(
-            rule="custody-escort-record",
-            why=f"The person is handed over to a court, and {problem}.",
-            remedy="Enter the court and the person escort record, under court handovers; it may be in the same change.",
-            source="College of Policing, detention and custody: moving and transporting detainees",
-        )
-    if not disposals.for_court(booking, _moment(look)):
-        yield Breach(
-            rule="custody-court-uncharged",
-            why="The person is handed over to a court, and is neither charged nor held on a warrant or a recall.",
-            remedy="Enter the charge, or on what basis they are held.",
-            source="PACE 1984 s.46",
-            override=True,
-        )
-
-
-def child_seen_in_a_cell(look: Look) -> Iterator[Breach]:
-    """Why somebody under 18 is in a cell stands in their custody record (Code C 8.8, 8.10)."""
-    booking = _booking(look)
-    if booking is None:
-        return
-    for entry in added(look, "care", Care):
-        if entry.what == Provision.CELL_FOR_CHILD and entry.note is None:
-            yield Breach(
-                rule="custody-child-cell-reason",
-                why="This says that a child is in a cell, and not why.",
-                remedy="Enter the reason as the note.",
-                source="PACE Code C 8.10",
-            )
-    seen = any(checks.place_of(one, look.settings.care) is Place.CELL for one in added(look, "checks", Check))
-    if seen and placing.unexplained(booking, look.settings, look.now):
-        yield placing.in_a_cell(booking.detainee)
-
-
-def charged_child_has_a_bed(look: Look) -> Iterator[Breach]:
-    """A child who is charged and refused bail is not kept in a cell for want of asking (section 38(6))."""
-    booking = _booking(look)
-    if booking is None:
-        return
-    remanded = look.sets("disposal") and booking.disposal in disposals.REMANDS
-    kept = any(one.what == Step.CHARGED_BAIL_REFUSED for one in added(look, "detention", DetentionEvent))
-    if not (remanded or kept) or not is_child(booking, look.settings, look.now):
-        return
-    problem = disposals.placement_problem(booking, look.settings, look.now)
-    if problem is not None:
-        yield Breach(
-            rule="custody-child-accommodation",
-            why=f"This person is treated as under 18 and is refused bail; {problem}.",
-            remedy="Enter what the local authority was asked and said, under placements; or the exception, certified.",
-            source="PACE 1984 s.38(6) and (7)",
-        )
-
-
-def _moment(look: Look) -> Millis:
-    """Now, or a little later: an assessment in the same change may bear the time of its writing."""
-    return Millis(look.now + look.settings.care.early_entry_ms)
 
 
 GUARDS: Final[tuple[Guard, ...]] = (
@@ -408,9 +289,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     section_136_was_considered,
     extended_lawfully,
     searched_lawfully,
-    child_seen_in_a_cell,
-    released_after_assessment,
-    escorted_with_a_record,
-    charged_child_has_a_bed,
+    placing.child_seen_in_a_cell,
+    *guards_leaving.GUARDS,
 )
 """In the order in which an officer is told."""

@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from schemas.ids import FieldName, Millis, RecordId, is_record_id
 from schemas.kinds import CustodyBooking, Resource
-from schemas.kinds.care import Provision
+from schemas.kinds.care import Care, Check, Place, Provision
 from schemas.kinds.resource import Category
 from schemas.kinds.timed import standing
 from schemas.settings import Settings
+from sync.policing.custody import checks
+from sync.policing.custody.looking import added, booking_of
 from sync.policing.custody.record import is_child
 from sync.policing.guards import Breach, Guard, Look
 
@@ -47,6 +49,24 @@ def holder_of(hold: Any) -> RecordId | None:  # noqa: ANN401  a change's plain v
     """The record for which a claim is made; None where it is for a person or a unit, or given up."""
     holder = hold.get("holder") if isinstance(hold, dict) else getattr(hold, "holder", None)
     return RecordId(holder) if isinstance(holder, str) and is_record_id(holder) else None
+
+
+def child_seen_in_a_cell(look: Look) -> Iterator[Breach]:
+    """Why somebody under 18 is in a cell stands in their custody record (Code C 8.8, 8.10)."""
+    booking = booking_of(look)
+    if booking is None:
+        return
+    for entry in added(look, "care", Care):
+        if entry.what == Provision.CELL_FOR_CHILD and entry.note is None:
+            yield Breach(
+                rule="custody-child-cell-reason",
+                why="This says that a child is in a cell, and not why.",
+                remedy="Enter the reason as the note.",
+                source="PACE Code C 8.10",
+            )
+    seen = any(checks.place_of(one, look.settings.care) is Place.CELL for one in added(look, "checks", Check))
+    if seen and unexplained(booking, look.settings, look.now):
+        yield in_a_cell(booking.detainee)
 
 
 def cell_for_a_child(look: Look) -> Iterator[Breach]:
