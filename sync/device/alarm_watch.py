@@ -4,6 +4,8 @@ The handheld computes what is due from its own replica, with the server's rules 
 corrected clock. Both name the same alarm, so whichever comes second is no news. Which alarms were told is kept with the
 replica: a restart tells none again.
 
+When there is no server to pass on what nobody takes up, the handhelds of those who are warned then do it themselves.
+
 A server that comes back knows less than the handhelds: it warns of checks that were made while it was gone. What it
 warns of and this handheld knows to be done is held back until the server has learned of it, and ends the alarm.
 """
@@ -21,9 +23,9 @@ from schemas.ids import DeviceId, Millis, RecordId, named_record_id
 from schemas.kinds import Alarm, ForceSettings, spec_of
 from schemas.kinds.alarm import alarm_id
 from schemas.roles import Role
+from sync.device.alarm_words import of_moment, of_record, open_alarm
 from sync.device.changes import STREAM_LEN_MAX, AlarmFired, ChangeFeed, Missed, RecordChanged
 from sync.device.clocks import DeviceTime
-from sync.device.describing import record_called
 from sync.device.force_settings import settings_in
 from sync.device.signed_in import SignedIn
 from sync.device.status import StatusBoard, SyncStatus
@@ -31,7 +33,7 @@ from sync.device.store import Committed, Held, Transactions
 from sync.outbox import OpState
 from sync.policing import alarms
 from sync.policing.due import LATE_MS_MAX, Dues, Moment, What, come, next_moment
-from sync.policing.timetable import TIMETABLE, moments_of
+from sync.policing.timetable import TIMETABLE, begins_to_count, moments_of
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +117,13 @@ class _Look(msgspec.Struct, frozen=True, kw_only=True):
     lease: LeaseWarning | None
 
 
+class _Dues(msgspec.Struct, frozen=True):
+    """Every warning of what falls due in a record, and when something in it begins to count (ms since 1970)."""
+
+    moments: list[Moment]
+    again: Millis | None
+
+
 class AlarmWatch:
     """Follows one replica, and tells each alarm once."""
 
@@ -144,6 +153,8 @@ class AlarmWatch:
         self._officer = officer
         self._timetable = timetable
         self._moments: dict[RecordId, list[Moment]] = {}
+        self._again: dict[RecordId, Millis] = {}
+        """Records in which something begins to count at a time that is still to come (ms since 1970)."""
         self._changed: dict[RecordId, None] = {}
         self._came: dict[RecordId, None] = {}
         self._doubted: dict[RecordId, Millis] = {}
@@ -193,6 +204,7 @@ class AlarmWatch:
             at = _Look(now=now, connected=connected, due=due, came=came, lease=lease)
             await self._store.change(functools.partial(self._fire, at), told)
         waits = [self._next(found, now) - now for found in self._moments.values()]
+        waits += [again - now for again in self._again.values()]
         waits += [until - now for until in self._doubted.values()]
         return max(1, min([LOOK_MS_MAX, *waits]))
 
@@ -240,37 +252,44 @@ class AlarmWatch:
             records = await self._store.read(self._every_record)
             self._all = False
             self._moments.clear()
+            self._again.clear()
             self._known.clear()
             self._changed = dict.fromkeys(records)
+        now = self._time.now()
+        self._changed |= {record: None for record, again in self._again.items() if again <= now}
         while self._changed:
             part = list(self._changed)[:_RECORDS_AT_ONCE]
             found = await self._store.read(functools.partial(self._look_at, part, self._time.now()))
             for record in part:
                 self._changed.pop(record, None)
-            for record, moments in found.items():
-                if moments is None:
+            for record, due in found.items():
+                if due is None:
                     self._came[record] = None
-                elif moments:
-                    self._moments[record] = moments
-                else:
-                    self._moments.pop(record, None)
+                    continue
+                self._moments.pop(record, None)
+                self._again.pop(record, None)
+                if due.moments:
+                    self._moments[record] = due.moments
+                if due.again is not None:
+                    self._again[record] = due.again
 
     def _every_record(self, held: Held) -> list[RecordId]:
         kinds = (*self._timetable, alarms.SPEC.name)
         return [record for kind in kinds for record in held.tables.records_of_kind(kind)]
 
-    def _look_at(self, records: Iterable[RecordId], now: Millis, held: Held) -> dict[RecordId, list[Moment] | None]:
-        """Record -> every warning of what falls due in it; None for an alarm."""
+    def _look_at(self, records: Iterable[RecordId], now: Millis, held: Held) -> dict[RecordId, _Dues | None]:
+        """Record -> what falls due in it; None for an alarm."""
         settings = settings_in(held)
-        found: dict[RecordId, list[Moment] | None] = {}
+        found: dict[RecordId, _Dues | None] = {}
         for record in records:
             state = held.replica.view(record)
             if state is None:
-                found[record] = []
+                found[record] = _Dues([], None)
             elif state.spec is alarms.SPEC:
                 found[record] = None
             else:
-                found[record] = moments_of(state, settings, now, report, self._timetable)
+                moments = moments_of(state, settings, now, report, self._timetable)
+                found[record] = _Dues(moments, begins_to_count(state, now))
         return found
 
     # --- what is told ------------------------------------------------------------------------------------------------
@@ -282,11 +301,28 @@ class AlarmWatch:
     def _to_tell(self, found: Iterable[Moment], now: Millis, *, connected: bool) -> list[Moment]:
         """The warnings that the officer is to be told now. While there is a connection, the server's come first."""
         grace = GRACE_MS if connected else 0
-        return [one for one in come(found, now, self._known) if self._is_mine(one.due.roles) and one.at + grace <= now]
+        turns = ((one, self._turn(one, connected=connected)) for one in come(found, now, self._known))
+        return [one for one, turn in turns if turn is not None and turn + grace <= now]
+
+    def _turn(self, one: Moment, *, connected: bool) -> Millis | None:
+        """When it is this officer's turn to be told (ms since 1970); None when it never is.
+
+        Those who are warned as well when nobody takes it up are told then by their own handhelds while there is no
+        server to do it: whether a colleague has taken it up, who has no signal either, cannot be known.
+        """
+        if self._is_mine(one.due.roles):
+            return one.at
+        if connected:
+            return None
+        levels = (level for level, role in enumerate(one.due.then, 1) if self._is_mine((role,)))
+        level = next(levels, None)
+        return None if level is None else Millis(one.at + level * one.due.within_ms)
 
     def _next(self, found: Iterable[Moment], now: Millis) -> int:
         """When to look again (ms since 1970)."""
-        waiting = [one.at + GRACE_MS for one in come(found, now, self._known) if one.at + GRACE_MS > now]
+        come_now = come(found, now, self._known)
+        turns = [turn for one in come_now if (turn := self._turn(one, connected=False)) is not None]
+        waiting = [at for turn in turns for at in (turn, turn + GRACE_MS) if at > now]
         upcoming = next_moment(found, now)
         return min([now + LOOK_MS_MAX, *waiting, *([] if upcoming is None else [upcoming])])
 
@@ -299,10 +335,10 @@ class AlarmWatch:
             self._known |= {one.alarm for one in found if one.alarm in told or held.tables.kind_of(one.alarm)}
             for one in self._to_tell(found, now, connected=at.connected):
                 told[one.alarm] = Told(record, one.due.at, now)
-                fired.append(_of_moment(held, record, one))
+                fired.append(of_moment(held, record, one, passed_on=not self._is_mine(one.due.roles)))
         doubted, self._doubted = self._doubted, {}
         for name in at.came:
-            alarm = _open_alarm(held, name)
+            alarm = open_alarm(held, name)
             if alarm is None or name in told or not self._is_mine(alarm.deciding()):
                 continue
             until = self._waits_until(held, name, alarm, doubted.get(name, Millis(now + GRACE_MS)), now)
@@ -310,7 +346,7 @@ class AlarmWatch:
                 self._doubted[name] = until
             else:
                 told[name] = Told(RecordId(alarm.subject), alarm.due_at, now)
-                fired.append(_of_record(held, name, alarm))
+                fired.append(of_record(held, name, alarm))
         if lease is not None and lease.alarm not in told:
             told[lease.alarm] = Told(lease.seat, lease.until, now)
             fired.append(lease.fired())
@@ -346,38 +382,6 @@ class AlarmWatch:
 
 def _differs(before: bool, status: SyncStatus) -> bool:  # noqa: FBT001  bound before it is asked
     return status.connected != before
-
-
-def _of_moment(held: Held, record: RecordId, moment: Moment) -> AlarmFired:
-    due, kind = moment.due, held.tables.kind_of(record) or ""
-    return AlarmFired(
-        alarm=moment.alarm,
-        subject=record,
-        about=record_called(held, record, kind),
-        what=due.what.value,
-        key=due.key,
-        due_at=due.at,
-        words=due.words,
-    )
-
-
-def _of_record(held: Held, name: RecordId, alarm: Alarm) -> AlarmFired:
-    subject = RecordId(alarm.subject)
-    return AlarmFired(
-        alarm=name,
-        subject=subject,
-        about=record_called(held, subject, alarm.subject_kind),
-        what=alarm.what,
-        key=alarm.key,
-        due_at=Millis(alarm.due_at),
-        words=alarm.words,
-    )
-
-
-def _open_alarm(held: Held, name: RecordId) -> Alarm | None:
-    state = held.replica.view(name)
-    alarm = None if state is None else state.build()
-    return alarm if isinstance(alarm, Alarm) and alarm.open else None
 
 
 def report(error: Exception, where: str) -> None:

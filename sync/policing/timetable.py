@@ -105,6 +105,11 @@ def next_look(state: RecordState, found: Iterable[Moment], now: Millis) -> Milli
         found: as `moments_of` gives them.
         now: the clock (ms since 1970).
     """
-    to_come = TO_COME.get(state.spec.name)
-    times = (next_moment(found, now), None if to_come is None else to_come(state.build(), now))
+    times = (next_moment(found, now), begins_to_count(state, now))
     return min((at for at in times if at is not None), default=None)
+
+
+def begins_to_count(state: RecordState, now: Millis) -> Millis | None:
+    """When something in a record next begins to count that does not yet (ms since 1970); None when nothing does."""
+    to_come = TO_COME.get(state.spec.name)
+    return None if to_come is None else to_come(state.build(), now)

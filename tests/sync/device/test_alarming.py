@@ -14,6 +14,8 @@ from schemas.ids import Millis, RecordId, named_record_id
 from schemas.kinds import Alarm
 from schemas.kinds.alarm import alarm_id
 from schemas.kinds.booking import Check, Response
+from schemas.kinds.common import LogEntry
+from schemas.kinds.detention import DetentionEvent
 from schemas.roles import Role
 from schemas.settings import Settings
 from sync import merge
@@ -23,7 +25,8 @@ from sync.device.alarm_watch import GRACE_MS, LOOK_MS_MAX, AlarmWatch
 from sync.device.alarming import Alarming
 from sync.policing import alarms
 from sync.policing.due import moments
-from tests.due_times import HOUR, MINUTE, REVIEW_EVERY_MS, TIMETABLE, review_dues
+from sync.policing.timetable import TIMETABLE as REAL
+from tests.due_times import HOUR, MINUTE, REVIEW_EVERY_MS, TIMETABLE, WITHIN_MS, review_dues
 from tests.sync.device.desks import Desks, booking, two_desks
 from tests.sync.device.support import NOON, VirtualClock, change_of, opened
 
@@ -164,6 +167,80 @@ async def test_only_those_who_are_warned_are_told(
         clock.advance(REVIEW_EVERY_MS)
         assert await looked(handheld, _Officer(frozenset({Role.OFFICER}))) == []
         assert len(await looked(handheld, _Officer(REVIEWER))) == 1
+
+
+async def test_what_nobody_takes_up_is_passed_on_without_a_server(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To each level at its time, by their own handhelds, once: who they are is told that nobody has it."""
+    monkeypatch.setattr(Alarming, "_timetable", {})
+    above, last = _Officer(frozenset({Role.SUPERINTENDENT})), _Officer(frozenset({Role.CONTROL_ROOM}))
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        record = await book(handheld)
+        clock.advance(REVIEW_EVERY_MS - HOUR + WITHIN_MS - 1)
+        assert await looked(handheld, above) == []
+        clock.advance(1)
+        (fired,) = await looked(handheld, above)
+        assert fired.alarm == named(record)
+        assert fired.words == "Nobody is known to have taken this up. Review the detention."
+        assert await looked(handheld, above) == []
+        clock.advance(HOUR + WITHIN_MS - 1)
+        assert await looked(handheld, last) == []
+        clock.advance(1)
+        assert [one.alarm for one in await looked(handheld, last)] == [named(record, 0)]
+
+
+async def test_while_there_is_a_connection_the_server_passes_on(desks: Desks) -> None:
+    """It knows who has taken up what; a handheld that has just come back does not yet."""
+    await book(desks.one)
+    await desks.meet(desks.one, desks.two)
+    desks.clock.advance(REVIEW_EVERY_MS + 2 * WITHIN_MS)
+    two, above = desks.two, _Officer(frozenset({Role.SUPERINTENDENT}))
+    watch = AlarmWatch(two._store, two._feed, two._board, two._time, above, TIMETABLE)  # type: ignore[arg-type]
+    stream = two.changes()
+    await watch.look()
+    stream.close()
+    assert [change async for change in stream if isinstance(change, AlarmFired)] == []
+
+
+async def test_what_somebody_has_taken_up_here_is_passed_on_to_nobody(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock
+) -> None:
+    """The acknowledgement has made the alarm's record, with or without a server."""
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        stream = handheld.changes()
+        record = await book(handheld)
+        clock.advance(REVIEW_EVERY_MS)
+        await heard(clock, stream)
+        await handheld.acknowledge_alarm(named(record, 0), "On my way.")
+        clock.advance(3 * WITHIN_MS)
+        assert await looked(handheld, _Officer(frozenset({Role.SUPERINTENDENT}))) == []
+
+
+async def test_an_entry_that_bears_a_time_to_come_counts_from_then_on(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written when that time comes, and the handheld looks again all the same."""
+    monkeypatch.setattr(Alarming, "_timetable", {})
+    async with await told_by_itself(tmp_path / "one", identity, clock) as handheld:
+        steps = [
+            {"what": "arrival", "at": NOON - HOUR},
+            {"what": "left-for-hospital", "at": NOON - 20 * MINUTE},
+            {"what": "back-from-hospital", "at": NOON + 2 * MINUTE},
+        ]
+        entries = tuple(msgspec.convert(step, DetentionEvent) for step in steps)
+        log = (LogEntry(text="My watch stands ahead.", overrides="custody-time-to-come"),)
+        await handheld.create(booking(detention=entries, log=log))
+        stream = handheld.changes()
+        watch = AlarmWatch(handheld._store, handheld._feed, handheld._board, handheld._time, None, REAL)
+        assert await watch.look() == LOOK_MS_MAX
+        clock.advance(2 * MINUTE - 5)
+        assert await watch.look() == 5
+        clock.advance(5 + 55 * MINUTE)
+        await watch.look()
+        stream.close()
+        told = {(one.what, one.due_at) async for one in stream if isinstance(one, AlarmFired)}
+        assert ("check", NOON + 2 * MINUTE + HOUR) in told
 
 
 async def test_what_waits_is_listed_also_after_a_restart_and_taken_up_once(
