@@ -260,6 +260,33 @@ async def test_ctrl_c_breaks_off_a_command_and_then_ends_the_handset(lonely: lis
         assert "Traceback" not in pty.seen
 
 
+async def test_a_form_is_filled_in_at_the_keyboard_and_can_be_broken_off(lonely: list[str]) -> None:
+    """Questions come one by one above the prompt; Ctrl-C leaves the form, and what was answered is offered again."""
+    with opened_pty() as pty:
+        process = await pty.start(lonely)
+        await pty.until("0 waiting> ")
+        pty.type("new Coach on its side in birmingham\r")
+        await pty.until("1 waiting> ")
+        pty.type("methane .\r")
+        await pty.until("M  Major incident declared, or on standby?")
+        await pty.until("1 waiting> ")
+        pty.type("Declared\r")
+        await pty.until("E  Exact location?")
+        await pty.until("1 waiting> ")
+        pty.type("\x03")
+        await pty.until("broken off")
+        pty.type("list\r")
+        await pty.until("Coach on its side")
+        pty.type("methane .\r")
+        await pty.until("Go on with what you answered before (major Declared)?")
+        pty.type("yes\r")
+        await pty.until("E  Exact location?")
+        pty.type("\x04")
+        await pty.until("the input ended at the question")
+        assert await process.wait() == 0
+        assert "Traceback" not in pty.seen
+
+
 # --- its page --------------------------------------------------------------------------------------------------------
 
 

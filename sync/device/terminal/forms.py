@@ -5,6 +5,7 @@ them in the words of the work, and `ONLY` leaves out what an answer before has s
 was left, or that a rule refused, is kept until the terminal ends: nobody is asked twice for nothing.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, get_type_hints
 
@@ -23,6 +24,8 @@ from sync.device.terminal.work import Work
 
 KEEP: Final = "="
 """Typed to keep what was answered before."""
+_LEFT: Final = (UsageError, asyncio.CancelledError)
+"""How a form is left: by its officer, by a wrong answer in a script, by Ctrl-C."""
 _S = TypeVar("_S", bound=msgspec.Struct)
 _REPLIES: Final = listed([str(reply.value) for reply in Reply])
 
@@ -64,7 +67,7 @@ class Form:
 
         try:
             self._answers[key] = await self._work.asking.ask(question, hint, taken)
-        except UsageError:
+        except _LEFT:
             self._keep()
             raise
         return self._answers[key]
@@ -77,7 +80,7 @@ class Form:
         question = f"Go on with what you answered before ({told}{more})?"
         try:
             goes_on = await self._work.asking.ask(question, "yes or no", reader_of("answer", bool, self._work))
-        except UsageError:
+        except _LEFT:
             self._work.begun[self._name] = kept
             raise
         if goes_on:
