@@ -1,6 +1,6 @@
 """A briefing: what a shift, an area or the whole force must know now (DOMAIN, Briefings and information)."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -30,6 +30,10 @@ class Priority(Token):
     ROUTINE = "routine"
     URGENT = "urgent"
     OFFICER_SAFETY = "officer-safety"
+
+
+REPLACED_MAX: Final = 32
+"""How many more briefings one can stand in the place of: a warning brought up to date for days names them all."""
 
 
 class Topic(Token):
@@ -70,6 +74,7 @@ class Briefing(Kind, frozen=True, kw_only=True):
         review_at: when someone looks at it again (ms since 1970).
         withdrawn: whether it no longer applies; it stays readable.
         replaces: the briefing in whose place this one stands; that one is shown as replaced.
+        also_replaces: the others in whose place it stands, where there are several.
         topic: what the neighbourhood may be told because of it; nothing, unless it is said.
         receipts: who has read it, as older programs say it; now each receipt is a record (`schemas.kinds.receipts`).
     """
@@ -98,6 +103,7 @@ class Briefing(Kind, frozen=True, kw_only=True):
     review_at: Annotated[MillisInt | None, latest] = None
     withdrawn: Annotated[bool, latest] = False
     replaces: Annotated[RecordText | None, latest] = None
+    also_replaces: Annotated[tuple[RecordText, ...], msgspec.Meta(max_length=REPLACED_MAX), latest] = ()
     topic: Annotated[Topic | None, latest] = None
     receipts: Annotated[
         tuple[Receipt, ...],

@@ -2,7 +2,7 @@
 
 A weather warning, a missing child, a chemical fire: whoever warns the public warns officers first. An alert names its
 sender, its identifier and when it was sent, and these three name it for ever (section 3.2.1), so the same alert makes
-the same record. An update or a cancellation is a briefing of its own that stands in the place of the one it refers to.
+the same record. An update or a cancellation is a briefing of its own that stands in the place of those it refers to.
 """
 
 import re
@@ -16,7 +16,7 @@ from lxml import etree
 
 from schemas.errors import UsageError
 from schemas.ids import FieldName, RecordId, named_record_id
-from schemas.kinds.briefing import Classification, Priority
+from schemas.kinds.briefing import REPLACED_MAX, Classification, Priority
 from schemas.limits import INT_MAX, OP_TEXT_CHARS_MAX
 from schemas.scopes import FORCE, area
 from server.importing.areas import WEST_MIDLANDS
@@ -133,8 +133,10 @@ def parse(raw: bytes, name: str = "alert", words: Words = WEST_MIDLANDS_WORDS) -
     if alert.text("scope") == "Restricted":
         caveat = alert.maybe("restriction", "Not for the public.")
         values |= {"classification": Classification.OFFICIAL_SENSITIVE.value, "handling": _line(caveat)}
-    before = _referred(alert) if kind in {"Update", "Cancel"} else None
-    values |= {"replaces": before} if before is not None else {}
+    before = _referred(alert) if kind in {"Update", "Cancel"} else []
+    values |= {"replaces": before[0]} if before else {}
+    # Whoever missed an update in between is told by this one all the same that the first alert no longer stands.
+    values |= {"also_replaces": before[1:]} if before[1:] else {}
     return Draft(
         record=named_record_id(_SOURCE, *source),
         kind="briefing",
@@ -243,11 +245,9 @@ def _priority(kind: str, infos: Sequence[_Part]) -> Priority:
     return Priority.URGENT if grave and kind != "Cancel" else Priority.ROUTINE
 
 
-def _referred(alert: _Part) -> RecordId | None:
-    """The last message that this one refers to: `sender,identifier,sent`, several apart by blanks (section 3.2.1)."""
+def _referred(alert: _Part) -> list[RecordId]:
+    """The messages that this one refers to, the last sent first: `sender,identifier,sent` each (section 3.2.1)."""
     named = [tuple(one.split(",")) for one in alert.maybe("references").split()]
-    whole = [(one[2], one[0], one[1]) for one in named if len(one) == len(("sender", "identifier", "sent"))]
-    if not whole:
-        return None
-    sent, sender, identifier = max(whole)
-    return named_record_id(_SOURCE, sender, identifier, sent)
+    whole = {(one[2], one[0], one[1]) for one in named if len(one) == len(("sender", "identifier", "sent"))}
+    last = sorted(whole, reverse=True)[: REPLACED_MAX + 1]
+    return [named_record_id(_SOURCE, sender, identifier, sent) for sent, sender, identifier in last]

@@ -326,6 +326,7 @@ FULL: dict[str, dict[str, Any]] = {
         "review_at": 4,
         "withdrawn": True,
         "replaces": BOOKING,
+        "also_replaces": [BOOKING],
         "topic": "burglary",
         "receipts": [{"read_at": 5}],
     },

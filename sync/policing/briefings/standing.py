@@ -4,6 +4,7 @@ All of it follows from the records; nothing is stored, so a withdrawn replacemen
 Source: DOMAIN, Briefings and information: validity, expiry, review date; issue of a newer item in place of an older.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -72,13 +73,13 @@ def places(briefings: Mapping[RecordId, Briefing], now: Millis) -> dict[RecordId
     """
     replacing: dict[RecordId, list[RecordId]] = {}
     for record, one in sorted(briefings.items(), key=lambda pair: (pair[1].issued_at, pair[0])):
-        old = one.replaces
         begun = one.valid_from is None or one.valid_from <= now
-        if old is None or one.withdrawn or not begun or _comes_back(briefings, record):
+        if one.withdrawn or not begun or record in _before(briefings, record):
             continue
-        before = briefings.get(old)
-        if before is None or before.issued_at <= one.issued_at:
-            replacing.setdefault(old, []).append(record)
+        for old in _named(one):
+            before = briefings.get(old)
+            if before is None or before.issued_at <= one.issued_at:
+                replacing.setdefault(old, []).append(record)
     return {
         record: Place(
             standing=standing(one, now, replaced=record in replacing),
@@ -90,20 +91,28 @@ def places(briefings: Mapping[RecordId, Briefing], now: Millis) -> dict[RecordId
 
 
 def _chain(briefings: Mapping[RecordId, Briefing], record: RecordId) -> tuple[RecordId, ...]:
-    """What a briefing replaces, what that one replaced, and so on; nothing where it comes back to itself."""
-    found: list[RecordId] = []
-    one = briefings.get(record)
-    while one is not None and one.replaces is not None:
-        if one.replaces == record or one.replaces in found:
-            return ()
-        found.append(one.replaces)
-        one = briefings.get(one.replaces)
-    return tuple(found)
+    """What a briefing replaces, what those replaced, and so on; nothing where it comes back to itself."""
+    found = _before(briefings, record)
+    return () if record in found else tuple(found)
 
 
-def _comes_back(briefings: Mapping[RecordId, Briefing], record: RecordId) -> bool:
-    one = briefings.get(record)
-    return one is not None and one.replaces is not None and not _chain(briefings, record)
+def _before(briefings: Mapping[RecordId, Briefing], record: RecordId) -> dict[RecordId, None]:
+    """All that one leads back to, those that it names itself first: itself is among them where it comes back to it."""
+    found: dict[RecordId, None] = {}
+    ahead = deque([record])
+    while ahead:
+        one = briefings.get(ahead.popleft())
+        for old in () if one is None else _named(one):
+            if old not in found:
+                found[old] = None
+                ahead.append(old)
+    return found
+
+
+def _named(briefing: Briefing) -> tuple[RecordId, ...]:
+    """What it names itself as replaced, each once."""
+    first = () if briefing.replaces is None else (briefing.replaces,)
+    return tuple(map(RecordId, dict.fromkeys((*first, *briefing.also_replaces))))
 
 
 def order(briefings: Iterable[tuple[RecordId, Briefing]]) -> list[tuple[RecordId, Briefing]]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from schemas.errors import UsageError
 from schemas.ids import FieldName, named_record_id
 from schemas.kinds import Briefing, spec_of
+from schemas.kinds.briefing import REPLACED_MAX
 from server.cli import main
 from server.importing import cap
 from server.office import Draft
@@ -105,16 +106,31 @@ def test_the_same_alert_is_the_same_record() -> None:
 
 
 @pytest.mark.parametrize(("kind", "mark"), [("Update", "UPDATE: "), ("Cancel", "CANCELLED: ")])
-def test_an_update_stands_in_the_place_of_the_last_that_it_refers_to(kind: str, mark: str) -> None:
-    """And a cancellation too, which is never urgent."""
+def test_an_update_stands_in_the_place_of_all_that_it_refers_to(kind: str, mark: str) -> None:
+    """The last one first; whoever missed one in between is not left with the first. A cancellation is never urgent."""
     references = (
         "control@fire.example,WM-2,2026-01-31T15:00:00+00:00 control@fire.example,WM-1,2026-01-31T14:00:00+00:00"
     )
     told = values(alert(identifier="WM-3", msgType=kind, references=references))
     assert told["replaces"] == named_record_id("cap", "control@fire.example", "WM-2", "2026-01-31T15:00:00+00:00")
+    assert told["also_replaces"] == [
+        named_record_id("cap", "control@fire.example", "WM-1", "2026-01-31T14:00:00+00:00")
+    ]
     assert str(told["title"]).startswith(mark)
     assert told["priority"] == ("urgent" if kind == "Update" else "routine")
     assert "replaces" not in values(alert(msgType=kind, references="no reference"))
+
+
+def test_it_names_no_more_than_a_briefing_holds() -> None:
+    """Of a warning that was brought up to date for days the last ones; one that is named twice is one."""
+    named = [f"a@fire.example,WM-{n},2026-01-31T{n:02}:00:00+00:00" for n in range(REPLACED_MAX + 9)]
+    found = cap.parse(alert(msgType="Cancel", references=" ".join([*named, *named])))
+    assert isinstance(found, Draft)
+    replaced = [found.values[FieldName("replaces")], *found.values[FieldName("also_replaces")]]
+    expected = [named_record_id("cap", *one.split(",")) for one in sorted(named, key=lambda one: one.split(",")[2])]
+    assert replaced == expected[::-1][: REPLACED_MAX + 1]
+    changes = check.changed_fields(dict(found.values))
+    assert all(spec_of(Briefing).fields[name].problem(value) is None for name, value in changes.items())
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,15 @@ def test_what_replaces_what_is_told_both_ways() -> None:
     assert (told[C].standing, told[C].replaced_by, told[C].replaces) == (Standing.VALID, None, (B, A))
 
 
+def test_one_stands_in_the_place_of_several() -> None:
+    """Whoever never held the one in between is told all the same that the first no longer stands."""
+    last = briefing(replaces=B, also_replaces=(A, B), issued_at=3)
+    for held in ({A: briefing(), B: briefing(replaces=A, issued_at=2), C: last}, {A: briefing(), C: last}):
+        told = places(held, NOW)
+        assert (told[A].standing, told[A].replaced_by) == (Standing.REPLACED, C)
+        assert (told[C].standing, told[C].replaces) == (Standing.VALID, (B, A))
+
+
 def test_the_newest_of_several_replacements_is_named() -> None:
     """Two people replaced it without sight of each other: both stand, and the reader is led to the later one."""
     told = places({A: briefing(), B: briefing(replaces=A, issued_at=3), C: briefing(replaces=A, issued_at=2)}, NOW)
@@ -84,21 +93,25 @@ def test_what_is_not_here_is_named_all_the_same() -> None:
 
 @given(
     olds=st.lists(st.none() | st.integers(0, 5), min_size=6, max_size=6),
+    others=st.lists(st.lists(st.integers(0, 5), max_size=2), min_size=6, max_size=6),
     issued=st.lists(st.integers(0, 4), min_size=6, max_size=6),
 )
-def test_one_of_a_chain_always_stands(olds: list[int | None], issued: list[int]) -> None:
+def test_one_of_a_chain_always_stands(olds: list[int | None], others: list[list[int]], issued: list[int]) -> None:
     """Whatever replaces whatever, something that was issued is still told, and both ways agree."""
     records = [named_record_id("briefing", str(number)) for number in range(6)]
     held = {
-        record: briefing(replaces=None if old is None else records[old], issued_at=at)
-        for record, old, at in zip(records, olds, issued, strict=True)
+        record: briefing(
+            replaces=None if old is None else records[old], also_replaces=tuple(records[n] for n in also), issued_at=at
+        )
+        for record, old, also, at in zip(records, olds, others, issued, strict=True)
     }
     told = places(held, NOW)
     assert any(place.standing == Standing.VALID for place in told.values())
     for record, place in told.items():
         if place.replaced_by is not None:
-            assert held[place.replaced_by].replaces == record
-            assert told[place.replaced_by].replaces[0] == record
+            newer = held[place.replaced_by]
+            assert record in {newer.replaces, *newer.also_replaces}
+            assert record in told[place.replaced_by].replaces
 
 
 def test_officer_safety_is_told_first_and_of_a_priority_the_newest() -> None:
