@@ -13,12 +13,12 @@ import msgspec
 from schemas import scopes
 from schemas.ids import Millis, RecordId, ScopeName
 from schemas.kinds import Alarm, CustodyBooking, DeploymentRequest, Handover, InboxItem, Incident, Kind, spec_of
-from schemas.kinds.booking import BookingStatus
 from schemas.kinds.deployment import DeploymentStatus
 from schemas.kinds.incident import IncidentStatus
 from schemas.settings import Settings
 from schemas.tokens import Token
 from sync.policing.custody import clocks
+from sync.policing.custody.record import is_over
 from sync.policing.custody.whereabouts import Place
 from sync.policing.custody.words import duration
 from sync.policing.due import Due
@@ -211,7 +211,7 @@ def _next_step(incident: Incident, dues: Iterable[Due]) -> tuple[Millis | None, 
 def _time_left(booking: CustodyBooking, settings: Settings, now: Millis) -> tuple[Millis | None, str] | None:
     """(when the person's detention must end, how long that is); None when they are no longer held."""
     found = clocks.of_booking(booking, settings.custody, now)
-    if found.released_at is not None or booking.status == BookingStatus.RELEASED:
+    if found.released_at is not None or is_over(booking, now):
         return None
     if found.place is Place.ON_BAIL:
         return None, "On bail: nobody is held."

@@ -13,7 +13,7 @@ from schemas.roles import Role
 from schemas.settings import DEFAULTS
 from sync.policing import handover as module
 from sync.policing.handover import Matter, Part, handover, nobodys
-from tests.sync.policing.custody_record.bookings import at, booking
+from tests.sync.policing.custody_record.bookings import at, booking, step
 from tests.sync.policing.incidents.cases import incident, number
 
 SEVEN = at(19 * 60)
@@ -95,6 +95,8 @@ def test_a_person_in_custody_is_handed_over_with_the_time_left() -> None:
     times = [one.at for one in found]
     assert times == sorted(times, key=lambda one: one or 0)
     assert handed({number(1): booking(status="released")}, SUITE) == ()
+    back = [step("arrival", 0), step("bailed", 30), step("bail-return", 50)]
+    assert Part.BOOKING in {one.part for one in handed({number(1): booking(status="released", detention=back)}, SUITE)}
 
 
 def test_a_person_held_too_long_is_handed_over_as_that() -> None:
