@@ -20,6 +20,9 @@ class BriefingSettings(msgspec.Struct, frozen=True, kw_only=True):
         review_warn_ms: the same of the date on which somebody is to look at it again.
         acknowledge_ms: how long there is to acknowledge such a warning.
         marker_warn_ms: how long before it ends a warning marker is shown as about to expire.
+        receipts_within_ms: over how long the handhelds spread what they say by themselves of a briefing that has come,
+            so that a whole force does not say it in one instant; 0 is at once.
+        safety_receipts_within_ms: the same where officer safety hangs on it: who issued it must soon see who has it.
         cohort_alert_ms: how long the alert stands that a member of a cohort was named.
         public_least: smaller numbers are not published: they could be told to be one household's.
         public_categories: the categories of incidents that are counted for the neighbourhood.
@@ -31,6 +34,8 @@ class BriefingSettings(msgspec.Struct, frozen=True, kw_only=True):
     review_warn_ms: tuple[int, ...] = (DAY_MS, 0)
     acknowledge_ms: int = HOUR_MS
     marker_warn_ms: int = 14 * DAY_MS
+    receipts_within_ms: int = 5_000
+    safety_receipts_within_ms: int = 1_000
     cohort_alert_ms: int = DAY_MS
     public_least: int = 5
     public_categories: tuple[str, ...] = (

@@ -36,7 +36,7 @@ YEARS_MAX: Final = 100
 _OFF_AT_ZERO: Final = frozenset(
     {
         "court_sits_within_ms", "same_step_ms", "same_time_ms", "bail_arrest_pause_ms", "late_entry_ms",
-        "early_entry_ms", "same_note_ms", "marker_warn_ms",
+        "early_entry_ms", "same_note_ms", "marker_warn_ms", "receipts_within_ms", "safety_receipts_within_ms",
     }
 )  # fmt: skip
 """Periods that a force may do without."""

@@ -90,8 +90,8 @@ class Applier:
         self.handing = HandOver(store, ties.drafts)
         self._orders = Orders(store, feed, board, time, ties)
         self._arrivals = arrivals
-        self.wrote = False
-        """Whether the last message had this device write something itself, which is now to be pushed."""
+        self.says_within_ms: int | None = None
+        """Within how long what the last message had this device say itself is to be pushed (ms); None for nothing."""
         self._welcomed = False
         self._behind: set[ScopeName] = set()
         self._repairs: dict[ScopeName, _Repair] = {}
@@ -200,7 +200,7 @@ class Applier:
             PeerError: the message does not fit the replica; nothing of it was kept.
             ReplicaError: the database failed; nothing of it was kept.
         """
-        self.wrote = False
+        self.says_within_ms = None
         outcome = await self._carry_out(event, session)
         for scope, _, _ in outcome.removed:
             self._behind.discard(scope)
@@ -358,15 +358,14 @@ class Applier:
     async def _change(
         self, work: Callable[[Held], Outcome], *, arriving: bool = False, filled: ScopeName | None = None
     ) -> Outcome:
-        def noted(held: Held) -> tuple[Outcome, int]:
+        def noted(held: Held) -> tuple[Outcome, int | None]:
             outcome = work(held)
             self.leaving.note(held, outcome)
             says = self._arrivals if arriving else None
-            return outcome, 0 if says is None else says.note(held, outcome.touched, filled)
+            return outcome, None if says is None else says.note(held, outcome.touched, filled)
 
-        def told(done: tuple[Outcome, int], committed: Committed) -> None:
-            outcome, receipts = done
-            self.wrote = receipts > 0
+        def told(done: tuple[Outcome, int | None], committed: Committed) -> None:
+            outcome, self.says_within_ms = done
             self._tell(committed)
             self._tell_of(outcome)
 

@@ -1,8 +1,9 @@
 """What a device itself says of briefings that have come, and what its officer has said of them before.
 
 `on device` is written in the transaction that brings a version: neither a power cut nor a crash comes between having a
-briefing and saying so. What an officer says comes back to that officer alone (`schemas.kinds.receipts`), so it is known
-here what is said already, and saying it again writes nothing.
+briefing and saying so. It need not go up at once: a force-wide briefing reaches thousands of handhelds in one instant,
+and what they say of it is spread over a few seconds, officer safety over fewer. What an officer says comes back to that
+officer alone (`schemas.kinds.receipts`), so it is known here what is said already, and saying it again writes nothing.
 """
 
 import logging
@@ -15,8 +16,10 @@ from schemas import scopes
 from schemas.errors import UsageError
 from schemas.ids import FieldName, Millis, OfficerId, RecordId, ScopeName
 from schemas.kinds import Briefing, BriefingReceipt, KindSpec, spec_of
+from schemas.kinds.briefing import Priority
 from schemas.kinds.receipts import edition_of, receipt_id, receipts_of
 from sync.check import changed_fields
+from sync.device.force_settings import settings_in
 from sync.device.store import Held
 from sync.replica import WriteFacts
 
@@ -71,7 +74,7 @@ class Arrivals:
         self._author = author
         self._facts = facts
 
-    def note(self, held: Held, touched: Iterable[RecordId], filled: ScopeName | None = None) -> int:
+    def note(self, held: Held, touched: Iterable[RecordId], filled: ScopeName | None = None) -> int | None:
         """Write what is to be said, in the transaction that brought it.
 
         Args:
@@ -81,30 +84,37 @@ class Arrivals:
                 said: it might be said already, on a replica that this one replaces.
 
         Returns:
-            How many receipts were written.
+            Within how long what was written is to go up (ms); None when nothing was.
         """
         own = filled is not None and _is_own(filled, self._author)
         wanted = held.tables.records_of_kind(_BRIEFING.name) if own else touched
         found = [record for record in wanted if held.tables.kind_of(record) == _BRIEFING.name]
-        return 0 if not found else sum(self._note(held, record, self._facts()) for record in sorted(found))
+        said = [self._note(held, record, self._facts()) for record in sorted(found)]
+        ranks = [one for one in said if one is not None]
+        if not ranks:
+            return None
+        settings = settings_in(held).briefings
+        safety = Priority.OFFICER_SAFETY in ranks
+        return settings.safety_receipts_within_ms if safety else settings.receipts_within_ms
 
-    def _note(self, held: Held, record: RecordId, facts: WriteFacts) -> bool:
+    def _note(self, held: Held, record: RecordId, facts: WriteFacts) -> Priority | None:
+        """Write the receipt of one briefing. Returns the briefing's priority; None when nothing is to be said of it."""
         state = held.replica.view(record)
         value = None if state is None else state.build()
         if not isinstance(value, Briefing) or not comes_back(held, value, self._author):
-            return False
+            return None
         if value.expires_at is not None and value.expires_at <= facts.now:
-            return False
+            return None
         word = to_say(held, record, value, self._author, {"on_device_at": facts.now})
         if word is None:
-            return False
+            return None
         try:
             held.replica.write(word.receipt, RECEIPT, word.changes, facts, create=word.create)
         except UsageError as error:
             # An officer whose role was taken may say nothing; what arrived must stay all the same.
             _log.info("no receipt of briefing %s: %s", record, error)
-            return False
-        return True
+            return None
+        return value.ranked
 
 
 def all_of(held: Held, author: OfficerId) -> AllConfirmed:

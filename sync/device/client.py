@@ -89,6 +89,7 @@ class SyncClient:
         self._applier = applier
         self._board = board
         self._clock = clock
+        self._rng = rng
         self._backoff = Backoff(rng, backoff)
         self._online = asyncio.Event()
         self._online.set()
@@ -246,7 +247,7 @@ class SyncClient:
             await socket.close()
             raise PeerError("upgrade_required", f"{self._url} does not speak {SUBPROTOCOL}")
         session = DeviceSession(facts, self._identity.sign, self._clock.mono_ms())
-        link = self._link = Link(socket, session, self._applier, self._clock)
+        link = self._link = Link(socket, session, self._applier, self._clock, self._rng)
         try:
             await link.run()
         finally:

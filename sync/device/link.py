@@ -5,6 +5,7 @@ The reader never waits for the disk, the writer alone waits for the network, and
 
 import asyncio
 import logging
+import random
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -45,13 +46,19 @@ class Link:
         last_words: the server's ERROR, if it ended the connection with one.
     """
 
-    def __init__(self, socket: ClientConnection, session: DeviceSession, applier: Applier, clock: Clock) -> None:
+    def __init__(
+        self, socket: ClientConnection, session: DeviceSession, applier: Applier, clock: Clock, rng: random.Random
+    ) -> None:
         """Bind them; nothing runs yet."""
         self.session = session
         self.last_words: wire.Error | None = None
         self._socket = socket
         self._applier = applier
         self._clock = clock
+        self._rng = rng
+        self._say_at: int | None = None
+        """When what this device says itself is pushed at the latest (`mono_ms`)."""
+        self._to_say = asyncio.Event()
         self._inbox: asyncio.Queue[tuple[DownEvent, int]] = asyncio.Queue(INBOX_LEN_MAX)
         self._ahead: tuple[DownEvent, int] | None = None
         """The message behind the one that is applied, once it was looked at."""
@@ -80,7 +87,7 @@ class Link:
             ReplicaError: the database failed.
         """
         works: list[Coroutine[Any, Any, None]] = [
-            self._read(), self._write(), self._apply(), self._push(), self._acknowledge(), self._beat(),
+            self._read(), self._write(), self._apply(), self._push(), self._acknowledge(), self._beat(), self._say(),
             self._applier.leaving.shred(self._clock),
         ]  # fmt: skip
         tasks = [asyncio.create_task(work) for work in works]
@@ -157,10 +164,11 @@ class Link:
                 self.session.fail(error)
                 return
             let = isinstance(event, wire.Welcome | wire.Results) or self.session.pushed_upto < pushed_upto
-            if let or self._applier.wrote:
-                # It let ops be pushed: all of them, those issued again, those that need not wait any longer; or had
-                # the device say itself what has come.
+            if let:
+                # It let ops be pushed: all of them, those issued again, those that need not wait any longer.
                 self._to_push.set()
+            if self._applier.says_within_ms is not None:
+                self._say_within(self._applier.says_within_ms)
             if isinstance(event, wire.Retract):
                 # It is answered by RETRACTED; an ACK behind that would name a scope that is no longer ours.
                 self._ack_positions.pop(event.scope, None)
@@ -171,6 +179,31 @@ class Link:
             elif self._ack_bytes or self._ack_positions:
                 self._to_ack.set()
             self._to_send.set()
+
+    def _say_within(self, ms: int) -> None:
+        """Push what this device says itself, at a moment drawn from so many ms; with anything else that goes before."""
+        at = self._clock.mono_ms() + self._rng.randint(0, ms)
+        if self._say_at is None or at < self._say_at:
+            self._say_at = at
+            self._to_say.set()
+
+    async def _say(self) -> None:
+        while True:
+            await self._to_say.wait()
+            self._to_say.clear()
+            while self._say_at is not None:
+                slept = asyncio.ensure_future(self._clock.sleep(self._say_at - self._clock.mono_ms()))
+                sooner = asyncio.ensure_future(self._to_say.wait())
+                try:
+                    await asyncio.wait({slept, sooner}, return_when=asyncio.FIRST_COMPLETED)
+                    if slept.done():
+                        self._say_at = None
+                        self._to_push.set()
+                finally:
+                    for wait in (slept, sooner):
+                        wait.cancel()
+                    await asyncio.wait({slept, sooner})
+                self._to_say.clear()
 
     async def _next(self) -> tuple[DownEvent, int]:
         ahead, self._ahead = self._ahead, None

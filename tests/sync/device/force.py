@@ -30,7 +30,7 @@ CHEAP: Final = Parameters(memory_kib=8 * 1_024, passes=1)
 BOSS: Final = "WM1"
 OFFICER: Final = OfficerId("WM21877")
 DEVICE: Final = DeviceId("hh-0042")
-HURRIED_MS_MAX: Final = 1_000
+HURRIED_MS_MAX: Final = 5_000
 PHRASE: Final = "482619"
 """Passphrase and PIN of every officer here."""
 
@@ -133,10 +133,13 @@ class Force:
 
     # --- what it holds -----------------------------------------------------------------------------------------------
 
-    async def brief(self, audience: str = "area:birmingham", title: str = "Grey van") -> RecordId:
+    async def brief(
+        self, audience: str = "area:birmingham", title: str = "Grey van", priority: str = "routine"
+    ) -> RecordId:
         """The control room makes a briefing."""
         record = new_record_id(self.now(), next(self._spans).to_bytes(10, "big"))
         values: dict[Any, Any] = {"title": title, "body": "Two men.", "audience": [audience], "issued_at": self.now()}
+        values["priority"] = priority
         await self.beatbook.office.bring([Draft(record=record, kind="briefing", values=values)], OfficerId(BOSS))
         return record
 

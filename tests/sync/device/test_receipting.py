@@ -1,5 +1,6 @@
 """Receipts of briefings over real sockets: what the device says, what the officer says, and who never hears of it."""
 
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,12 +14,16 @@ from schemas.errors import UsageError
 from schemas.ids import DeviceId, FieldName, OfficerId, RecordId, ScopeName
 from schemas.kinds import Briefing, BriefingReceipt
 from schemas.kinds.receipts import edition_of, receipt_id, receipts_of
+from schemas.settings import Settings
+from schemas.settings.briefings import BriefingSettings
+from server.force_settings import bring_settings
 from server.office import Draft
 from server.receipts import count
 from server.registry import acts as a
 from sync import merge
 from sync.device import Handheld, SignedIn
 from sync.device.arrivals import UNCONFIRMED
+from sync.device.force_settings import settings_in
 from sync.device.installation import Installation
 from sync.device.keystore import MemoryKeyStore
 from sync.outbox import OpState
@@ -53,6 +58,29 @@ async def colleague(folder: Path, house: Force) -> AsyncIterator[Handheld]:
     await Installation.enrol(folder, house.url, await house.code(DeviceId("hh-0077")))
     opening = Installation.open(folder, store=MemoryKeyStore(), clock=HurriedClock(), stretching=cheap)
     async with opening as installation, at_work(installation, OTHER) as handheld:
+        yield handheld
+
+
+class LastMoment(random.Random):
+    """Draws the latest moment that there is."""
+
+    def randint(self, a: int, b: int) -> int:
+        """See `random.Random`."""
+        return max(a, b)
+
+
+@asynccontextmanager
+async def with_time(installation: Installation, house: Force) -> AsyncIterator[Handheld]:
+    """The officer's handheld, caught up, where what devices say themselves is spread over 50 s, of safety over 20 s."""
+    spread = BriefingSettings(receipts_within_ms=50_000, safety_receipts_within_ms=20_000)
+    await bring_settings(house.beatbook.office, Settings(briefings=spread))
+    signed_in = await installation.sign_in(OFFICER, PHRASE)
+    opening = Handheld.open_seat(
+        signed_in, installation.enrolment, clock=installation._clock, rng=LastMoment(), backoff=AT_ONCE, justify=False
+    )
+    async with opening as handheld:
+        await handheld.wait_until(caught_up)
+        await until(handheld, lambda held: settings_in(held).briefings == spread)
         yield handheld
 
 
@@ -99,6 +127,39 @@ def steps(told: Tally) -> tuple[int, int, int]:
     """Of the version that stands: on how many devices, opened by how many, confirmed by how many."""
     first = told.versions[0]
     return first.on_device, first.opened, first.acknowledged
+
+
+async def test_what_a_whole_force_would_say_at_once_is_spread(installation: Installation, house: Force) -> None:
+    """It is written at once and goes up later, at a moment that each device draws; of officer safety it goes sooner."""
+    clock = installation._clock
+    assert isinstance(clock, HurriedClock)
+    async with with_time(installation, house) as handheld:
+        later = clock.next_nap(50_000, 50_000)
+        routine = await house.brief()
+        await later
+        assert handheld.status.waiting == 1
+        sooner = clock.next_nap(20_000, 20_000)
+        safety = await house.brief(priority="officer-safety")
+        await sooner
+        assert handheld.status.waiting == 2
+        assert await kept(house) == []
+        clock.advance(20_000)
+        for record in (routine, safety):
+            await arrived(handheld, record)
+            assert steps(await counted(house, record)) == (1, 0, 0)
+
+
+async def test_what_an_officer_says_waits_for_nothing(installation: Installation, house: Force) -> None:
+    """What they confirm goes up at once, and what the device was about to say goes with it."""
+    clock = installation._clock
+    assert isinstance(clock, HurriedClock)
+    async with with_time(installation, house) as handheld:
+        later = clock.next_nap(50_000, 50_000)
+        record = await house.brief()
+        await later
+        await handheld.acknowledge(record)
+        await arrived(handheld, record)
+        assert steps(await counted(house, record)) == (1, 1, 1)
 
 
 async def test_each_step_goes_up_once_and_is_counted(installation: Installation, house: Force) -> None:
