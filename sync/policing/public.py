@@ -18,6 +18,7 @@ from schemas.kinds.call import Part
 from schemas.kinds.incident import Category, IncidentStatus
 from schemas.scopes import closed
 from schemas.settings.incidents import IncidentSettings
+from sync.policing.incidents import contact
 from sync.policing.incidents.numbers import called
 from sync.policing.incidents.recording import cancelled, decide_by
 
@@ -82,7 +83,7 @@ def progress(
     """
     if not tellable(incident) or person not in victims(incident):
         return None
-    told = max((one.told_at for one in incident.victims_told if one.person == person), default=None)
+    told = max((one.told_at for one in incident.victims_told if _same(one.person, person)), default=None)
     decided = _Decision.of(incident, person, settings)
     due = decide_by(incident, settings) if decided.at is None else Millis(decided.at + settings.told_ms)
     heard = decided.at is not None and told is not None and told >= decided.at
@@ -97,6 +98,11 @@ def progress(
     )
 
 
+def _same(name: str, person: str) -> bool:
+    """Whether an entry is about this person: each was typed by another officer, in capitals or not."""
+    return contact.called(name) == contact.called(person)
+
+
 class _Decision(msgspec.Struct, frozen=True):
     """What was decided of the crimes against one person, and when (ms since 1970); None where nothing was."""
 
@@ -108,7 +114,7 @@ class _Decision(msgspec.Struct, frozen=True):
         """What was decided of the crimes against this person. What others suffered is not theirs to learn."""
         gone = cancelled(incident, settings)
         last = {each.crime: each for each in incident.crimes}
-        own = {handle: each for handle, each in last.items() if each.victim in (None, person)}
+        own = {handle: each for handle, each in last.items() if each.victim is None or _same(each.victim, person)}
         stand = [each.decided_at for handle, each in own.items() if handle not in gone]
         if stand:
             return cls(RECORDED, max(stand))

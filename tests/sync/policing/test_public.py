@@ -108,6 +108,14 @@ def test_what_was_decided_and_when_more_is_to_be_heard(values: dict[str, Any], w
     assert (progress.decided, progress.next_update_at) == (words, due)
 
 
+def test_a_victim_is_known_however_their_name_is_typed() -> None:
+    """The crime and the word to them were written by others, in capitals or with another space."""
+    typed = "AVA  Linden"
+    heard = shown(incident(crimes=(crime(victim=typed),), victims_told=(told(typed, T0 + 2 * HOUR),)))
+    assert (heard.decided, heard.told_at, heard.next_update_at) == (public.RECORDED, T0 + 2 * HOUR, None)
+    assert shown(incident(crimes=(crime(victim=typed),)), BEN).decided == public.UNDECIDED
+
+
 def test_after_the_victim_was_told_nothing_is_due_until_something_is_decided() -> None:
     """Told before the decision, or told to another victim, is not told."""
     decided = {"crimes": (crime(),)}
