@@ -1,17 +1,22 @@
 """What a control room sees and does at the terminal: the queue with its timers, the units, and where each is."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from schemas import scopes
-from schemas.ids import Millis
+from schemas.ids import Millis, RecordId
 from schemas.kinds import Incident, Resource
 from schemas.kinds.call import Grade, Step
 from schemas.kinds.common import Marker
 from schemas.kinds.incident import Category, IncidentStatus
 from schemas.kinds.resource import Category as Thing
 from schemas.kinds.resource import Duty
+from schemas.settings import Settings
 from sync.device import Handheld
 from sync.device.describing import short
+from sync.device.terminal.errands import control
+from sync.policing.incidents.control import Waiting, queue
 from sync.policing.incidents.numbers import called
 from tests.sync.device.support import NOON
 from tests.sync.device.terminal.desk import SUMMER, Desk, only
@@ -50,6 +55,23 @@ async def test_control_room_queue_with_timers(desk: Desk, alone: Handheld) -> No
         assert value is not None
         assert called(made.record, value) in row
     assert "Door forced" in await desk.type("show 2"), "its numbers are rows"
+
+
+async def test_what_is_closed_is_not_read_for_the_queue(
+    desk: Desk, alone: Handheld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the search hands over is logged as read: nobody looked at what is closed."""
+    read: list[str] = []
+
+    def seen(held: Mapping[RecordId, Incident], settings: Settings, now: Millis) -> tuple[Waiting, ...]:
+        read.extend(one.summary for one in held.values())
+        return queue(held, settings, now)
+
+    monkeypatch.setattr(control, "queue", seen)
+    await alone.create(call("Noise", Grade.P2, MINUTE))
+    await alone.create(call("Dealt with", Grade.P1, MINUTE, status=IncidentStatus.CLOSED))
+    await desk.type("queue")
+    assert read == ["Noise"]
 
 
 async def test_a_unit_is_sent_and_declares_its_arrival(desk: Desk, alone: Handheld) -> None:
