@@ -12,7 +12,7 @@ import msgspec
 from rich.console import RenderableType
 
 from schemas.errors import UsageError
-from schemas.ids import RecordId
+from schemas.ids import FieldName, OfficerId, RecordId
 from schemas.kinds import Kind
 from schemas.kinds.common import LogEntry
 from schemas.settings import Settings
@@ -25,7 +25,9 @@ from sync.device.terminal.sight import Sight
 from sync.device.terminal.spec import Typed
 from sync.device.views import RecordView
 from sync.device.writing import Written
-from sync.policing.rulebook import RuleError
+from sync.merge import RecordState
+from sync.policing.guards import Breach, Look, breaches
+from sync.policing.rulebook import GUARDS, RuleError
 
 Write = Callable[[Mapping[str, str]], Awaitable[Written]]
 """Writes a change: rule -> the reason for going on against it, in the same change."""
@@ -33,6 +35,12 @@ Done = str | Callable[[RecordId], Awaitable[str]]
 """What is said once a change is written; or what tells it then, of what follows from the writing."""
 GO_ON: Final = "because"
 """The command that gives the reason."""
+
+
+_NO_STEP: Final = "[op_transition]"
+"""How a refusal ends of a step that the record does not allow."""
+_STEPS: Final = frozenset({"status"})
+"""The fields that take steps."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,10 +145,39 @@ class Work:
             UsageError: as `write`.
         """
 
-        def write(reasons: Mapping[str, str]) -> Awaitable[Written]:
-            return self.handheld.enter(record, overriding=reasons, **changes)
+        async def write(reasons: Mapping[str, str]) -> Written:
+            try:
+                return await self.handheld.enter(record, overriding=reasons, **changes)
+            except UsageError as refused:
+                if isinstance(refused, RuleError) or not str(refused).endswith(_NO_STEP):
+                    raise
+                raise await self._in_the_rules_words(record, changes, refused) from refused
 
         return await self.write(write, done, after)
+
+    async def _in_the_rules_words(
+        self, record: RecordId, changes: Mapping[str, Any], refused: UsageError
+    ) -> UsageError:
+        """What a rule says of a step that the record's declaration refuses, where one does: it says what to do."""
+        reader = self.reader()
+
+        def ask(state: RecordState, settings: Settings) -> tuple[Breach, ...]:
+            before = state.build()
+            one_value = {name: value for name, value in changes.items() if name in _STEPS}
+            look = Look(
+                before=before,
+                after=msgspec.structs.replace(before, **one_value),
+                changes={FieldName(name): msgspec.to_builtins(value) for name, value in one_value.items()},
+                author=OfficerId(reader.author),
+                roles=None,
+                now=reader.now,
+                occurred_at=reader.now,
+                settings=settings,
+            )
+            return breaches(GUARDS.get(state.spec.name, ()), look)
+
+        found = tuple(one for one in await self.handheld.judge(record, ask) or () if not one.override)
+        return RuleError(found) if found else refused
 
     async def create(self, record: Kind, done: str, after: Callable[[], None] | None = None) -> Written:
         """Make a record, and say that it is done.

@@ -12,7 +12,7 @@ from sync.device.describing import short
 from sync.device.terminal.source import given_lines
 from sync.device.terminal.terminal import Terminal
 from tests.sync.device.desks import SUITE
-from tests.sync.device.support import NOON
+from tests.sync.device.support import NOON, incident
 from tests.sync.device.terminal.desk import SUMMER, Desk, Paper, facts
 
 ROUSED = "Level 2 at 14:00 by the nurse; awake and talking since."
@@ -120,3 +120,12 @@ async def test_a_script_goes_on_only_with_a_reason(
     value = await booked(alone)
     assert value.observation is level
     assert len(value.log) == (level is not None)
+
+
+async def test_a_step_that_no_rule_speaks_of_is_refused_as_it_was(desk: Desk, alone: Handheld) -> None:
+    """The record's own declaration says which steps there are; no reason is taken for another."""
+    made = await alone.create(incident())
+    await desk.type(f"set {made.record} status closed")
+    said = await desk.fails("set . status attended")
+    assert said.endswith("[op_transition]")
+    assert "nothing was refused just now" in await desk.fails("because I say so")
