@@ -248,6 +248,8 @@ def _priority(kind: str, infos: Sequence[_Part]) -> Priority:
 def _referred(alert: _Part) -> list[RecordId]:
     """The messages that this one refers to, the last sent first: `sender,identifier,sent` each (section 3.2.1)."""
     named = [tuple(one.split(",")) for one in alert.maybe("references").split()]
-    whole = {(one[2], one[0], one[1]) for one in named if len(one) == len(("sender", "identifier", "sent"))}
+    whole = {
+        (one[2], one[0], one[1]) for one in named if len(one) == len(("sender", "identifier", "sent")) and all(one)
+    }
     last = sorted(whole, reverse=True)[: REPLACED_MAX + 1]
     return [named_record_id(_SOURCE, sender, identifier, sent) for sent, sender, identifier in last]

@@ -118,7 +118,7 @@ def test_an_update_stands_in_the_place_of_all_that_it_refers_to(kind: str, mark:
     ]
     assert str(told["title"]).startswith(mark)
     assert told["priority"] == ("urgent" if kind == "Update" else "routine")
-    assert "replaces" not in values(alert(msgType=kind, references="no reference"))
+    assert "replaces" not in values(alert(msgType=kind, references="no reference control@fire.example,,WM-1 ,,"))
 
 
 def test_it_names_no_more_than_a_briefing_holds() -> None:
