@@ -161,8 +161,9 @@ def _why(rest: str) -> Why:
 
 SPECS: Final = (
     spec(
-        f"list [{'|'.join(KIND_WORDS)}] [WORDS…]",
-        "the newest records that hold all of the words",
+        # Not in the form itself: the longest form is the width of the column in help.
+        "list [KIND] [WORDS…]",
+        f"the newest records that hold all of the words; KIND is one of {listed(list(KIND_WORDS))}",
         _listing,
     ),
     spec("show ID", "one record: every field, its log, who said what and when", lambda rest: Show(one(rest))),

@@ -8,10 +8,13 @@ import pytest
 from schemas.errors import UsageError
 from schemas.kinds import CustodyBooking, Incident
 from schemas.kinds.incident import Category
+from sync.device.kind_words import KIND_WORDS
 from sync.device.terminal import commands
 from sync.device.terminal.commands import COMMANDS, Command, parse
 
 PAGE: Final = Path(__file__).parents[4] / "docs" / "howto" / "handset.md"
+USAGE_CELLS_MAX: Final = 60
+"""Of a terminal that is at least 100 wide."""
 
 
 @pytest.mark.parametrize(
@@ -118,4 +121,10 @@ def test_the_page_tells_every_command_in_the_order_of_help() -> None:
     table = page.partition("## Commands\n")[2].partition("\n**ID**")[0]
     forms = [row.partition("`")[2].partition("`")[0].replace("\\|", "|") for row in table.splitlines() if "`" in row]
     assert forms == [spec.usage for spec in COMMANDS.values()]
+    assert [word for word in KIND_WORDS if f"`{word}`" not in table] == [], "a kind of record"
     assert list(COMMANDS) == [spec.name for spec in COMMANDS.values()], "each name once"
+
+
+def test_a_form_leaves_room_for_its_meaning() -> None:
+    """`help` has the forms in a column of their own: none is so long that a terminal has no room for what it does."""
+    assert max(len(spec.usage) for spec in COMMANDS.values()) <= USAGE_CELLS_MAX

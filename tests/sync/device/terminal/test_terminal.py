@@ -199,7 +199,8 @@ async def test_status_held_and_help_have_their_pages(desk: Desk) -> None:
     for words in ("hh-0042", "WM21877", "works by itself", "1 change not yet", "never"):
         assert words in page
     assert await desk.type("held") == "Nothing was refused\n"
-    assert f"list [{'|'.join(KIND_WORDS)}]" in await desk.type("help")
+    page = await desk.type("help")
+    assert all(word in page for word in KIND_WORDS)
 
 
 async def test_a_script_ends_at_the_first_failure(alone: Handheld) -> None:
