@@ -33,6 +33,9 @@ KEEP_MS: Final = 2_000
 BEHIND_MAX: Final = 500
 """Places after which it is kept even so: what at most is read again after a kill."""
 
+KNOWN_MAX: Final = 10_000
+"""Records that are remembered as told; for any other one the store is asked."""
+
 
 class Commits(Protocol):
     """Where rows are made durable: the committer."""
@@ -74,13 +77,15 @@ class Courier:
         self._share = share
         self._reader = Reader(store, subscription)
         self._changed = asyncio.Event()
-        self._unread = True
-        """Whether there may be something in the logs that was not read."""
+        self._unread = {Log.OPS, Log.ACTS}
+        """The logs in which there may be something that was not read."""
         self._calls: set[asyncio.Task[None]] = set()
         self._keeping = asyncio.Lock()
         self._rows: Rows = {}
         self._entries: list[Entry] = []
         """Both to be written with what is kept next."""
+        self._known: set[RecordId] = set()
+        """Records of which it is kept that the subscriber is told: those that were told last."""
         self._kept_at = Millis(0)
         self._off_unkept = False
         self._pause_until = Millis(0)
@@ -108,9 +113,9 @@ class Courier:
         self.off, self.off_at = cursor.off, None if cursor.off_at is None else Millis(cursor.off_at)
         self.outbox = Outbox(self.subscription.backoff, cursor.places, await kept.read_held(self._store, name))
 
-    def committed(self) -> None:
-        """Something was committed: look for it."""
-        self._unread = True
+    def committed(self, *, erased: bool = True) -> None:
+        """Something was committed: look for it; among the acts too where something was erased."""
+        self._unread |= set(Log) if erased else {Log.OPS}
         self._changed.set()
 
     # --- what administrators do --------------------------------------------------------------------------------------
@@ -163,7 +168,7 @@ class Courier:
                     pause = RETRY_MS
                 await self._wait(self._changed, pause)
                 # Nobody told for so long: perhaps a commit's answer was lost.
-                self._unread = self._unread or not self._changed.is_set()
+                self._unread |= set() if self._changed.is_set() else set(Log)
         finally:
             for call in self._calls:
                 call.cancel()
@@ -182,10 +187,15 @@ class Courier:
 
     async def _read(self) -> None:
         while self._unread and self.outbox.has_room:
+            log = min(self._unread)
             # Before it is read: what is committed meanwhile is read the next time.
-            self._unread = False
-            if await self._reader.ops(self.outbox) | await self._reader.acts(self.outbox):
-                self._unread = True
+            self._unread.remove(log)
+            try:
+                more = await (self._reader.ops if log is Log.OPS else self._reader.acts)(self.outbox)
+            except BaseException:
+                self._unread.add(log)
+                raise
+            self._unread |= {log} if more else set()
 
     def _send(self) -> int:
         """Send what is ready; returns in how many ms more will be."""
@@ -221,8 +231,9 @@ class Courier:
             signed = self.subscription.signer.signed(self.subscription.url, headers, body, self._now())
             outcome = await self._post(signed, body)
             taken = self._heard(record, event, outcome)
-            if outcome.verdict is Verdict.TAKEN:
+            if outcome.verdict is Verdict.TAKEN and rows:
                 self._rows |= rows
+                self._known.discard(record)
         except StoreError as error:
             _log.warning("webhook %s waits for the store: %s", self.subscription.name, error)
             self._pause(RETRY_MS)
@@ -237,8 +248,8 @@ class Courier:
     async def _event(self, record: RecordId, item: Item) -> tuple[CloudEvent | None, Rows]:
         """What to send, as everything stands now, and what to write once it has arrived; (None, …) for nothing."""
         name, epoch = self.subscription.name, self._store.epoch
-        told = await kept.read_told(self._store, name, record)
         if item.log is Log.ACTS:
+            told = await kept.read_told(self._store, name, record)
             entries = await self._store.journal(ACT, item.place - 1, 1)
             if told is None or not entries or erased_in(entries[0]) is None:
                 return None, {}
@@ -251,11 +262,12 @@ class Courier:
             return None, {}
         state = telling.read_state(row, self.subscription)
         if state is not None:
-            if told is None or kept.told_name(name, record) in self._rows:
+            if record not in self._known:
                 # Durable before anything is sent: whoever was told of a record is told of its erasure too.
                 await self._tell(state)
             fields = found[1].get(record, frozenset())
             return telling.change_event(self.subscription, epoch, ops[0], state, fields), {}
+        told = await kept.read_told(self._store, name, record)
         if told is None or self._rows.get(kept.told_name(name, record), b"") is None:
             return None, {}
         event = telling.withdrawn_event(self.subscription, epoch, ops[0], record, told.kind)
@@ -313,22 +325,30 @@ class Courier:
         return LOOK_MS_MAX
 
     async def _tell(self, state: RecordState) -> None:
-        """Keep that the subscriber is told of a record, in one commit with what else is to be kept."""
+        """Keep that the subscriber is told of a record, if that is not kept."""
         subscription, kind = self.subscription, state.spec.name
-        rows = kept.told_rows(subscription.name, state.id, Told(kind, state.build().about() or ""))
-        shared = kept.Shared(
-            record=state.id,
-            kind=kind,
-            webhook=subscription.name,
-            host=subscription.host,
-            fields=tuple(sorted(subscription.fields[kind])),
-            at=self._now(),
-        )
-        self._rows |= rows
-        self._entries.append(kept.shared_entry(shared))
+        name = kept.told_name(subscription.name, state.id)
+        # Under the lock: what is just being written may be that it is forgotten.
         async with self._keeping:
-            if not self._rows.keys().isdisjoint(rows):
+            if name in self._rows or await kept.read_told(self._store, subscription.name, state.id) is None:
+                about = state.build().about() or ""
+                self._rows |= kept.told_rows(subscription.name, state.id, Told(kind, about))
+                shared = kept.Shared(
+                    record=state.id,
+                    kind=kind,
+                    webhook=subscription.name,
+                    host=subscription.host,
+                    fields=tuple(sorted(subscription.fields[kind])),
+                    at=self._now(),
+                )
+                self._entries.append(kept.shared_entry(shared))
                 await self._keep_all()
+        self._know(state.id)
+
+    def _know(self, record: RecordId) -> None:
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
+        self._known.add(record)
 
     async def _keep(self) -> None:
         async with self._keeping:

@@ -1,27 +1,19 @@
-"""One call to a subscriber, and what its answer means. The only place of the events that has sockets.
+"""One call to a subscriber, and what its answer means.
 
-What an answer holds is not read beyond a bound and kept nowhere: it is another program's, and may hold anything.
+What an answer holds is kept and told nowhere: it is another program's, and may hold anything.
 """
 
-import asyncio
 import email.utils
 import enum
-import logging
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-import httpx
 import msgspec
 
 from schemas.ids import Millis
+from server.events.connection import BrokenError, Connections, UnreachableError
 from server.events.subscription import Subscription
 
-for _name in ("httpx", "httpcore"):
-    # Below that they log every address, a part of which may be a secret, and every header.
-    logging.getLogger(_name).setLevel(logging.WARNING)
-ANSWER_BYTES_MAX: Final = 16 * 1024
-"""What is read of an answer's body, so that its connection can be used again; a longer one costs the connection."""
 PAUSE_MS_MAX: Final = 24 * 60 * 60_000
 """The longest time that a subscriber may ask for."""
 USER_AGENT: Final = "beatbook-events"
@@ -71,56 +63,29 @@ class Post(Protocol):
 class HttpPost:
     """`Post` over HTTP."""
 
-    def __init__(
-        self,
-        subscription: Subscription,
-        now: Callable[[], Millis],
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
+    def __init__(self, subscription: Subscription, now: Callable[[], Millis]) -> None:
         """Prepare; nothing is sent yet.
 
         Args:
             subscription: to whom.
             now: the server's clock (ms since 1970), for a Retry-After that is a date.
-            transport: another way to reach them.
         """
-        self._url = subscription.url
-        self._timeout_s = subscription.timeout_s
         self._now = now
-        # Nothing from the environment: a proxy variable must not decide who sees the events. Redirects are not
-        # followed: the address was vouched for by whoever wrote the configuration, and no other one was.
-        self._http = httpx.AsyncClient(
-            verify=subscription.tls or ssl.create_default_context(),
-            timeout=subscription.timeout_s,
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-            headers={"accept-encoding": "identity", "user-agent": USER_AGENT},
-            limits=httpx.Limits(max_connections=subscription.in_flight_max),
-        )
+        self._connections = Connections(subscription.url, subscription.tls, subscription.timeout_s)
 
     async def __call__(self, headers: Mapping[str, str], body: bytes) -> Outcome:
         """One call."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                async with self._http.stream("POST", self._url, headers=dict(headers), content=body) as answer:
-                    found = heard(answer.status_code, answer.headers.get("retry-after"), self._now())
-                    read = 0
-                    async for piece in answer.aiter_raw(4_096):
-                        read += len(piece)
-                        if read > ANSWER_BYTES_MAX:
-                            break
-                return found
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            return Outcome(Verdict.UNREACHABLE, f"cannot be reached ({type(error).__name__})")
-        except (TimeoutError, httpx.TimeoutException):
-            return Outcome(Verdict.FAILED, f"no answer within {self._timeout_s:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
-            return Outcome(Verdict.FAILED, f"the call broke off ({type(error).__name__})")
+            answer = await self._connections.post({"user-agent": USER_AGENT, **headers}, body)
+        except UnreachableError as error:
+            return Outcome(Verdict.UNREACHABLE, str(error))
+        except BrokenError as error:
+            return Outcome(Verdict.FAILED, str(error))
+        return heard(answer.status, answer.retry_after, self._now())
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._http.aclose()
+        self._connections.close()
 
 
 def heard(status: int, retry_after: str | None, now: Millis) -> Outcome:

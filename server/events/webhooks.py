@@ -131,10 +131,10 @@ class Webhooks:
         """What is to run while the server does."""
         return [courier.run() for courier in self._couriers.values()]
 
-    def published(self, _settled: Settled) -> None:
+    def published(self, settled: Settled) -> None:
         """A commit is durable. The committer calls this, so nothing is read here."""
         for courier in self._couriers.values():
-            courier.committed()
+            courier.committed(erased=bool(settled.erased))
 
     @property
     def names(self) -> frozenset[str]:

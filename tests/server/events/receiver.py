@@ -110,6 +110,7 @@ class Receiver:
         self.answer: Callable[[Call], bytes | None] = lambda _call: NO_CONTENT
         self.port = 0
         self._arrived = asyncio.Condition()
+        self._writers: list[asyncio.StreamWriter] = []
 
     @property
     def url(self) -> str:
@@ -121,9 +122,15 @@ class Receiver:
         async with self._arrived:
             await self._arrived.wait_for(lambda: holds(self.calls))
 
+    def hang_up(self) -> None:
+        """Close every connection, whatever is under way; what was written goes out before."""
+        for writer in self._writers:
+            writer.close()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.connections += 1
+        self._writers.append(writer)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()

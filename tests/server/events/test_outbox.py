@@ -187,6 +187,20 @@ def test_a_queue_that_met_a_failure_is_kept_until_it_is_empty() -> None:
         box.keep(changes)
 
 
+def test_what_comes_behind_a_failure_that_is_kept_is_kept_as_well() -> None:
+    """The place in the log has gone past it, so nothing else would bring it back."""
+    box = outbox((ONE, 1))
+    fail(box, ONE)
+    box.keep(box.unkept())
+    box.take(ONE, item(2))
+    box.read_to(Log.OPS, 2)
+    changes = box.unkept()
+    assert changes.places == (2, 0)
+    kept = changes.held[ONE]
+    assert kept is not None
+    assert kept.items == (item(1), item(2))
+
+
 def test_what_changes_while_it_is_kept_is_kept_the_next_time() -> None:
     """Writing takes a while; what came meanwhile is not taken for written."""
     box = outbox((ONE, 1))

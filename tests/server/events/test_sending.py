@@ -8,7 +8,8 @@ import trustme
 
 from schemas.errors import StoreError
 from schemas.ids import Millis
-from server.events.sending import ANSWER_BYTES_MAX, PAUSE_MS_MAX, HttpPost, Outcome, Verdict, heard, pause_of
+from server.events.connection import ANSWER_BYTES_MAX
+from server.events.sending import PAUSE_MS_MAX, HttpPost, Outcome, Verdict, heard, pause_of
 from server.events.subscription import Subscription, trusting
 from tests.server.events.receiver import NO_CONTENT, PATH, Call, Receiver, listening
 from tests.server.events.station import subscription
