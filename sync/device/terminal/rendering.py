@@ -264,7 +264,7 @@ def waiting_alarm(number: int, one: DueAlarm, reader: Reader) -> str:
     about = f"{one.about}, {one.key}" if one.key else one.about
     here = "" if one.on_server else " [this handheld's]"
     what = describing.kind_in_words(one.what)
-    return f"{number}  {what} {late} {reader.time.text(one.due_at)}: {about}. {one.words}{here}"
+    return f"{number}  {what} {late} {reader.time.text(one.due_at)}: {about}. {one.words} ({one.source}){here}"
 
 
 def ending(change: EditsSealed | EditsErased | AlarmRaised | LeaseEnded | Wiped) -> Text:

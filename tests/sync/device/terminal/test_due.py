@@ -42,7 +42,8 @@ async def test_what_falls_due_is_told_in_a_line_listed_and_taken_up(overdue: Han
         assert line.endswith(f"Review the detention. ack {short(one.alarm)} takes it up")
         listed = await desk.type("due")
         assert listed.startswith("1  review overdue since ")
-        assert listed.endswith("custody booking of A. Garside. Review the detention. [this handheld's]\n")
+        assert f"custody booking of A. Garside. Review the detention. ({one.source})" in listed
+        assert listed.endswith(" [this handheld's]\n")
         for wrong in ("ack 2", "ack 0", "ack nothing"):
             assert "names no alarm that waits" in await desk.fails(wrong)
         assert await desk.type("ack 1 On my way.") == "Taken up; it is yours now\n"
