@@ -18,6 +18,23 @@ TICKS: Final = DAYS * 24 * HOUR_TICKS
 """How many ticks a heap spreads over: longer than the longest lawful detention."""
 
 
+MOVES: Final = (
+    Step.ARRIVAL,
+    Step.LEFT_FOR_HOSPITAL,
+    Step.AT_HOSPITAL,
+    Step.BACK_FROM_HOSPITAL,
+    Step.BAILED,
+    Step.BAIL_RETURN,
+    Step.BAIL_ARREST,
+    Step.REVIEW,
+    Step.EXTENSION,
+    Step.WARRANT,
+)
+"""What stops a clock, starts it again or lets it run on."""
+OFTEN: Final = (*Step, *MOVES * 4)
+"""Steps to draw from where clocks are to stand still as often as they run: of all alike, hardly one heap stops one."""
+
+
 def tick(n: int) -> Millis:
     """The n-th half hour."""
     return Millis(T0 + n * TICK_MS)

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.ids import Millis
+from schemas.ids import Millis, RecordId
 from schemas.kinds.booking import CustodyBooking
 from schemas.kinds.detention import DetentionEvent, Rank, Step, ref
 from schemas.settings import DEFAULTS
@@ -15,10 +15,12 @@ from sync.policing.custody.clocks import Detention, detention
 from sync.policing.custody.dues import AWAY, dues
 from sync.policing.custody.events import held
 from sync.policing.custody.relevant import Facts
+from sync.policing.custody.to_come import next_to_count
 from sync.policing.custody.whereabouts import Place
 from sync.policing.custody.words import lines
-from sync.policing.due import Due, What
-from tests.sync.policing.custody.drawing import TICK_MS, TICKS, Story, facts, heap, story, tick
+from sync.policing.due import LATE_MS_MAX, Due, Moment, What, come, moments, next_moment
+from tests.examples import BOOKING
+from tests.sync.policing.custody.drawing import OFTEN, TICK_MS, TICKS, Story, facts, heap, story, tick
 
 CUSTODY = DEFAULTS.custody
 LATER_START = (
@@ -79,7 +81,7 @@ def test_a_true_story_is_told_right_however_it_was_recorded(told: Story, data: s
 
 
 @settings(max_examples=200)
-@given(once=facts(), entries=heap(most=9))
+@given(once=facts(), entries=heap(OFTEN, most=9))
 def test_time_is_left_out_only_where_an_entry_attests_it(once: Facts, entries: list[DetentionEvent]) -> None:
     """Every half hour that does not count lies behind a departure, bail or an arrest on bail that nothing undoes."""
     found = detention(once, entries, tick(TICKS), CUSTODY)
@@ -162,9 +164,10 @@ def test_more_than_a_day_takes_an_authority_and_nothing_takes_more_than_four(
     assert 24 * HOUR_MS <= binding.counted_ms <= allowed
 
 
+@settings(max_examples=200)
 @given(
     once=facts(),
-    entries=heap(most=10),
+    entries=heap(OFTEN, most=10),
     late=st.lists(st.integers(0, 30), min_size=20, max_size=20),
     looks=st.lists(st.integers(0, TICKS), max_size=8),
 )
@@ -215,3 +218,65 @@ def require_review(found: Detention, told: Sequence[Due], now: Millis) -> None:
     start = found.relevant.at if found.reviews.authorised_at is None else found.reviews.authorised_at
     latest = start + 6 * HOUR_MS + 9 * HOUR_MS * len(found.reviews.reviews)
     assert due.at <= latest + away
+
+
+Raised = dict[RecordId, tuple[Moment, Millis]]
+"""Alarm -> the warning, and when it was given."""
+
+
+def raised_by(once: Facts, recorded: Sequence[tuple[Millis, DetentionEvent]], end: Millis) -> Raised:
+    """The alarms that timers raise, which look when something is recorded and when they said they would look again."""
+    raised: Raised = {}
+    news = sorted(when for when, _ in recorded)
+    now: Millis | None = tick(0)
+    while now is not None and now <= end:
+        held = booking(once, [one for when, one in recorded if when <= now])
+        found = moments(BOOKING, dues(held, DEFAULTS, now))
+        raised |= {one.alarm: (one, now) for one in come(found, now, raised)}
+        ahead = (next_moment(found, now), next_to_count(held, now), *(when for when in news if when > now))
+        now = min((at for at in ahead if at is not None), default=None)
+    return raised
+
+
+@settings(max_examples=100)
+@given(
+    once=facts(),
+    entries=heap(OFTEN, most=8),
+    late=st.lists(st.integers(-3, 30), min_size=16, max_size=16),
+    looks=st.lists(st.integers(0, TICKS), min_size=6, max_size=12),
+)
+def test_whatever_is_over_has_been_warned_of(
+    once: Facts, entries: list[DetentionEvent], late: list[int], looks: list[int]
+) -> None:
+    """At any moment, of every limit and review that has passed somebody was told: ahead, or with the news of it.
+
+    Entries are recorded up to 15 hours late, or by a watch that stands up to an hour and a half fast; some correct or
+    withdraw others. The timers look only when they would.
+    """
+    recorded = [(Millis(max(tick(0), one.at + wait * TICK_MS)), one) for one, wait in zip(entries, late, strict=False)]
+    raised = raised_by(once, recorded, tick(TICKS))
+    for now in map(tick, looks):
+        known = [one for when, one in recorded if when <= now]
+        for due in dues(booking(once, known), DEFAULTS, now):
+            if due.at <= now < due.at + LATE_MS_MAX:
+                given_at = [
+                    when
+                    for moment, when in raised.values()
+                    if (moment.due.what, moment.due.key, moment.due.at) == (due.what, due.key, due.at)
+                ]
+                assert given_at
+                assert min(given_at) <= now
+    news = {tick(0), *(when for when, _ in recorded), *(one.at for one in entries), *filter(None, map(ended, entries))}
+    news |= {at for at in msgspec.structs.astuple(once) if at is not None}
+    first: dict[tuple[What, str, Millis], Millis] = {}
+    for moment, when in raised.values():
+        of = (moment.due.what, moment.due.key, moment.due.at)
+        first[of] = min(when, first.get(of, when))
+    for (what, key, due_at), when in first.items():
+        warned = max(one.due.warn_ms[0] for one, _ in raised.values() if one.due.what is what and one.due.key == key)
+        assert when <= max(tick(0), due_at - warned) or when in news
+
+
+def ended(entry: DetentionEvent) -> Millis | None:
+    """When what an entry tells of ended, where it says so."""
+    return None if entry.until is None else Millis(entry.until)
