@@ -143,7 +143,7 @@ class Station:
         quiet = 0
         while quiet < 3:
             self._asleep.clear()
-            self.courier.committed()
+            self.courier._changed.set()
             await self._asleep.wait()
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self.courier._calls) == self.subscriber.waiting else 0
