@@ -5,9 +5,9 @@ incidents. So from the restore on, the numbers of that day bear its time (`serve
 history can have given out has that form. It is told in two ways:
 
 - **by the folder.** A file of the data folder that is never written again has a time of change that no copy has: it is
-  that of the copying (`st_ctime_ns`, which nobody can set). What it was is kept beside it; a folder that was unpacked,
-  copied or moved to another disk says something else. A folder that was only copied gets such numbers in vain, for one
-  day, which harms nobody;
+  that of the copying, and nobody can set it. What it was is kept beside it (`server.store.sqlite.folder`); a folder
+  that was unpacked, copied or moved to another disk says something else. Its store begins another epoch when it is
+  opened, so that devices offer again what was lost. A folder that was only moved gets both in vain, which harms nobody;
 - **by a device** that has seen more commits than there are: a disk that was set back as a whole keeps its times. Then
   the numbers that were given between the restore and that device's first word can stand twice.
 """
@@ -17,23 +17,20 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from schemas.errors import StoreError
-from schemas.ids import FieldName, Millis, ScopeName
+from schemas.ids import Epoch, FieldName, Millis, ScopeName
 from schemas.wire import Position
 from server import numbering
 from server.falling_due import AUTHOR
 from server.rule_writer import RuleWriter
 from server.store import Store
+from server.store.sqlite.folder import PLACE, place_of
 from sync.merge import RecordState
 from sync.session.steps import Grant
 
 _log = logging.getLogger(__name__)
-PLACE: Final = "place"
-"""Says which file of this folder is the original."""
-_WITNESS: Final = "FORMAT"
-"""Written once, when the folder was made."""
 
 
 class Restores:
@@ -65,14 +62,14 @@ class Restores:
         Raises:
             StoreError: the folder cannot be read or written, or the store failed. The same call again is safe.
         """
-        copied = await asyncio.to_thread(_is_copy, folder)
-        # A folder without a word of its own is new, or of an earlier program, which may run on a backup.
-        moved = bool(await self._store.heads()) if copied is None else copied
+        here = await asyncio.to_thread(_told_now, folder, self._store.epoch)
+        told = await asyncio.to_thread(_told_before, folder)
+        moved = told is not None and told != here
         if moved:
             await self.tell("its data folder is a copy")
-        if copied is not False:
+        if told != here:
             # Only now: whoever is killed in between finds the same again.
-            await asyncio.to_thread(_remember, folder)
+            await asyncio.to_thread(_remember, folder, here)
         return moved
 
     async def tell(self, how: str) -> None:
@@ -110,28 +107,27 @@ def is_ahead(positions: Iterable[Position], grants: Mapping[ScopeName, Grant]) -
     )
 
 
-def _is_copy(folder: Path) -> bool | None:
-    """Whether the folder is another than the one that was remembered; None where nothing was."""
+def _told_now(folder: Path, epoch: Epoch) -> str:
+    return f"{place_of(folder)}\n{epoch}\n"
+
+
+def _told_before(folder: Path) -> str | None:
+    """What was written down of the folder; None of one that is new, or of an earlier program."""
     try:
-        return (folder / PLACE).read_text("ascii", "replace") != _place_of(folder)
+        return (folder / PLACE).read_text("ascii", "replace")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"{folder / PLACE}: cannot be read ({error.strerror}); mend it, or remove it") from None
 
 
-def _remember(folder: Path) -> None:
+def _remember(folder: Path, here: str) -> None:
     beside = folder / f"{PLACE}.new"
     try:
         with beside.open("w", encoding="ascii") as file:
-            file.write(_place_of(folder))
+            file.write(here)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(folder / PLACE)
     except OSError as error:
         raise StoreError(f"{folder / PLACE}: cannot be written ({error.strerror})") from None
-
-
-def _place_of(folder: Path) -> str:
-    about = (folder / _WITNESS).stat()
-    return f"{about.st_ino} {about.st_ctime_ns}\n"

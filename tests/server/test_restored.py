@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import shutil
+import sqlite3
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,9 +19,10 @@ from schemas.wire import Position
 from server import numbering
 from server.committer import Committer
 from server.office import Draft, Office
-from server.restored import PLACE, Restores, is_ahead
+from server.restored import Restores, is_ahead
 from server.store.memory import MemoryStore
 from server.store.sqlite import SqliteStore
+from server.store.sqlite.folder import PLACE
 from sync import merge
 from sync.policing.incidents.numbers import compartment_code
 from sync.session.steps import Grant, Head
@@ -130,13 +132,41 @@ async def test_a_folder_that_only_stops_and_starts_is_no_copy(tmp_path: Path) ->
             assert await post.call(str(count)) == f"20231114-000{count}"
 
 
-async def test_a_folder_that_says_nothing_of_itself_may_run_on_a_backup(tmp_path: Path) -> None:
-    """Of a program that knew nothing of this; one without a record is new."""
+async def test_a_folder_that_says_nothing_of_its_place_is_taken_as_it_is(tmp_path: Path) -> None:
+    """Of a program that knew nothing of this: from now on it is told from its copies."""
     data, clock = tmp_path / "data", Clock()
     async with opened(data, clock) as (post, copied):
         assert not copied
         await post.call("before")
     (data / PLACE).unlink()
+    async with opened(data, clock) as (post, copied):
+        assert not copied
+        assert await post.call("after") == "20231114-0002"
+    shutil.copytree(data, tmp_path / "copy")
+    async with opened(tmp_path / "copy", clock) as (post, copied):
+        assert copied
+
+
+async def test_a_copy_begins_another_epoch_once(tmp_path: Path) -> None:
+    """Devices offer again what they had acknowledged after the backup; a server that only starts anew keeps its own."""
+    data, clock, epochs = tmp_path / "data", Clock(), []
+    for _ in range(2):
+        async with opened(data, clock) as (post, _copied):
+            epochs.append(post.store.epoch)
+    shutil.copytree(data, tmp_path / "copy")
+    for _ in range(2):
+        async with opened(tmp_path / "copy", clock) as (post, _copied):
+            epochs.append(post.store.epoch)
+    assert epochs[0] == epochs[1] != epochs[2] == epochs[3]
+
+
+async def test_an_epoch_that_somebody_has_set_is_a_restore_too(tmp_path: Path) -> None:
+    """Whoever put a backup back over the old files, and said so in the database."""
+    data, clock = tmp_path / "data", Clock()
+    async with opened(data, clock) as (post, _):
+        await post.call("before")
+    with contextlib.closing(sqlite3.connect(data / "beatbook.db")) as connection, connection:
+        connection.execute("UPDATE meta SET value = '00112233aabbccdd' WHERE key = 'epoch'")
     async with opened(data, clock) as (post, copied):
         assert copied
         assert await post.call("after") == "20231114-R221320-0001"
@@ -147,14 +177,15 @@ async def test_what_cannot_be_written_stops_the_start_and_is_found_again(tmp_pat
     data, clock = tmp_path / "data", Clock()
     async with opened(data, clock) as (post, _):
         await post.call("before")
-    (data / PLACE).unlink()
-    (data / PLACE).mkdir()
+    backup = data.with_name("copy")
+    shutil.copytree(data, backup)
+    (backup / f"{PLACE}.new").mkdir()
     for _ in range(2):
-        with pytest.raises(StoreError, match=r"place: cannot be read \(Is a directory\)"):
-            async with opened(data, clock):
+        with pytest.raises(StoreError, match=r"place: cannot be written \(Is a directory\)"):
+            async with opened(backup, clock):
                 pass
-    (data / PLACE).rmdir()
-    async with opened(data, clock) as (_, copied):
+    (backup / f"{PLACE}.new").rmdir()
+    async with opened(backup, clock) as (_, copied):
         assert copied
 
 

@@ -4,6 +4,7 @@
     FORMAT             `beatbook 1`: the folder's format
     lock               held (flock) by the one process that writes
     master.key         the master keys, unless they are kept elsewhere (`server.store.masters`)
+    place              that this folder is the original, and of which epoch (`server.restored`)
 
 A new database is built under another name and renamed when it is whole, and FORMAT comes last. So a folder that was
 cut off while it was made is told from one whose database has gone: the first is made anew, the second is refused.
@@ -32,6 +33,8 @@ _UNFINISHED: Final = "beatbook.db.new"
 _FORMAT_FILE: Final = "FORMAT"
 _FORMAT_UNFINISHED: Final = "FORMAT.new"
 _LOCK: Final = "lock"
+PLACE: Final = "place"
+"""Its first line tells FORMAT of this folder from every copy of it, its second names the epoch."""
 _BESIDE: Final = {"devices", "control.token", "address.json", "lost+found", FILE_NAME}
 """What else a data folder may hold before it has a database: what other parts of the server keep, and ext4's own."""
 _LOCK_PAUSE_S: Final = 0.05
@@ -112,11 +115,29 @@ class DataFolder:
         beside.rename(self.path / _FORMAT_FILE)
         sync_folder(self.path)
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether the folder was unpacked, copied or moved to another disk since its place was written down.
+
+        A folder that says nothing of its place is new, or of an earlier program.
+        """
+        try:
+            told = (self.path / PLACE).read_text("ascii", "replace")
+        except FileNotFoundError:
+            return False
+        return told.partition("\n")[0] != place_of(self.path)
+
     def release(self) -> None:
         """Let the next process have the folder."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def place_of(path: Path) -> str:
+    """What tells this folder from a copy of it: FORMAT is written once, and nobody can set when it was last changed."""
+    about = (path / _FORMAT_FILE).stat()
+    return f"{about.st_ino} {about.st_ctime_ns}"
 
 
 def database_of(path: Path) -> Path:

@@ -196,6 +196,11 @@ def create(path: Path, newest: bytes) -> None:
         connection.execute("COMMIT")
 
 
+def renew_epoch(connection: sqlite3.Connection) -> None:
+    """Begin another history: what the database held after it was copied is lost, and devices must offer it again."""
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'epoch'", (secrets.token_hex(8),))
+
+
 def examine(path: Path) -> list[bytes]:
     """Look, without writing a byte, whether a database is one that this program can go on with.
 

@@ -117,6 +117,8 @@ class SqliteWriter:
                 connection = schema.open_writer(folder.database, keys)
                 try:
                     folder.seal()
+                    if folder.is_copy:
+                        schema.renew_epoch(connection)
                     tables = SealedTables(connection, Vault(keys, folder.database))
                     sealing.finish(tables)
                     # A server that was killed right after an erasure has left what it overwrote in its log.
