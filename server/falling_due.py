@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import heapq
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from schemas.codec import decode_row
@@ -21,6 +21,7 @@ from server.commits import Settled
 from server.store import Store
 from sync import merge
 from sync.merge import RecordState
+from sync.session.steps import Head
 
 _log = logging.getLogger(__name__)
 
@@ -113,16 +114,24 @@ class FallingDue(abc.ABC):
             pause = LOOK_MS_MAX
             try:
                 if not started:
-                    self._unread.update(dict.fromkeys(self._at_start(await self._store.heads())))
+                    await self._begin(await self._store.heads())
                     started = True
                 await self._read()
                 await self._do_all()
+                await self._rest()
                 if self._queue:
                     pause = min(pause, max(self._queue[0][0] - self._now(), 1))
             except StoreError as error:
                 _log.warning("%s waits for the store: %s", type(self).__name__, error)
                 pause = RETRY_MS
             await self._wait(self._changed, pause)
+
+    async def _begin(self, heads: Mapping[ScopeName, Head]) -> None:
+        """Find out what to read at the start; `heads`: where every scope stands."""
+        self._unread.update(dict.fromkeys(self._at_start(heads)))
+
+    async def _rest(self) -> None:  # noqa: B027  most have nothing to do then
+        """Whatever is to be done once everything is read and nothing is due."""
 
     async def _read(self) -> None:
         """Learn of the records that were committed since, and of those that nobody told about."""

@@ -20,7 +20,6 @@ from schemas.ops import Op
 from schemas.policies import MANY, tags
 from server import alternatives
 from server.beside import Change, require
-from server.commits import Submission
 from server.own_ops import Standing
 from server.rule_writer import NOT_PERMITTED, ForbiddenError, NotFoundError, RuleWriter, SettledError, check_durable
 from sync import entitled, inbox, merge
@@ -226,14 +225,6 @@ class Office(RuleWriter):
         (result,) = await self._ops.commit([op], standing)
         check_durable(op, result)
         return op.id
-
-    async def keep(self, submission: Submission) -> None:
-        """Have something kept that is no op.
-
-        Raises:
-            StoreError: it could not be made durable.
-        """
-        await self._committer.commit(submission)
 
     async def acknowledge(
         self, alarm: RecordId, note: str | None, author: OfficerId, standing: Standing | None = None

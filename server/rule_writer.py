@@ -18,6 +18,7 @@ from schemas.kinds import Escalation, InboxItem, KindSpec
 from schemas.ops import Op
 from schemas.settings import DEFAULTS
 from schemas.wire import Result
+from server.commits import Submission
 from server.committer import Committer
 from server.own_ops import OwnOps, Standing
 from server.store import Store
@@ -134,6 +135,14 @@ class RuleWriter:
                 (result,) = await self._ops.commit([op])
                 check_durable(op, result)
         return fresh
+
+    async def keep(self, submission: Submission) -> None:
+        """Have something kept that is no op.
+
+        Raises:
+            StoreError: it could not be made durable.
+        """
+        await self._committer.commit(submission)
 
     async def _state(self, record: RecordId) -> RecordState | None:
         """A record as it stands; None where there is none."""

@@ -2,13 +2,15 @@
 
 What falls due is computed from the records (`sync.policing.timetable`), and what was raised stands in the alarm
 records, whose ids follow from what they warn of. So nothing has to be remembered: a server that was killed between
-deciding and writing decides again, one that wrote and was killed before it knew finds the record there.
+deciding and writing decides again, one that wrote and was killed before it knew finds the record there. What is kept
+(`server.remembering`) only spares a start the reading of all that is closed.
 
 An alarm is found over by this task and not in the commit that ends it: what is due hangs on the clock and on the
 force's settings, and computing it for every change of every record would slow the one writer down, for an alarm that
 does no harm when it lasts a moment longer.
 """
 
+import asyncio
 import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -16,11 +18,15 @@ from typing import Any
 
 from schemas.codec import decode_row
 from schemas.errors import UsageError
-from schemas.ids import FieldName, Millis, RecordId, ScopeName
+from schemas.ids import FieldName, Millis, RecordId, ScopeName, Seq
 from schemas.kinds import Alarm, ForceSettings, spec_of
+from schemas.limits import PAGE_ROWS_MAX
 from schemas.settings import from_text
+from server import remembering
+from server.commits import Settled, Submission
 from server.escalation import is_inbox
 from server.falling_due import AUTHOR, FallingDue, Part, Wait, wait_in_real_time
+from server.logbook import OFFICE
 from server.rule_writer import RuleWriter
 from server.store import Store
 from sync import merge
@@ -28,6 +34,7 @@ from sync.merge import RecordState
 from sync.policing import alarms
 from sync.policing.due import Dues, Moment, come
 from sync.policing.timetable import TIMETABLE, moments_of, next_look
+from sync.session.steps import Head
 
 _log = logging.getLogger(__name__)
 _SETTINGS = spec_of(ForceSettings).name
@@ -60,6 +67,61 @@ class Timers(FallingDue):
         self._settings = office.settings
         self._open: dict[RecordId, dict[RecordId, Alarm]] = {}
         """Subject -> its alarms that wait for somebody."""
+        self._heads: dict[ScopeName, Seq] = {}
+        """Scope -> the last commit that was told; what it brought is read, or noted to be."""
+        self._kept_at: Millis | None = None
+        """When what is to come was last kept."""
+
+    def published(self, settled: Settled) -> None:
+        """See `FallingDue`."""
+        super().published(settled)
+        self._heads.update((change.scope, change.head.seq) for change in settled.scopes)
+
+    async def _begin(self, heads: Mapping[ScopeName, Head]) -> None:
+        """Read what is to come as it was kept, and what has changed since; everything, where that does not hold."""
+        self._heads = {scope: head.seq for scope, head in heads.items()} | self._heads
+        for part in self._at_start(heads):
+            self._unread.setdefault(part)
+            if part == (_SETTINGS, None) or part[0] == alarms.SPEC.name:
+                # All goes by the settings; and what was raised is looked at with what it warns of.
+                await self._read_part(part)
+                self._unread.pop(part, None)
+        found = remembering.recalled(await self._store.secret(remembering.NAME), self._rules(), self._now())
+        if found is None:
+            return
+        self._kept_at = found.at
+        for kind in self._timetable:
+            self._unread.pop((kind, None), None)
+        for scope, seq in remembering.moved_since(found, heads).items():
+            await self._read_changes(scope, seq)
+        wanted = [*found.records, *self._open]
+        for start in range(0, len(wanted), PAGE_ROWS_MAX):
+            for row in (await self._store.existing(wanted[start : start + PAGE_ROWS_MAX])).values():
+                self._note(row)
+                await asyncio.sleep(0)
+
+    async def _read_changes(self, scope: ScopeName, after: Seq) -> None:
+        while True:
+            changes = await self._store.changes(scope, after)
+            for row in changes.rows:
+                if self._concerns(decode_row(row).kind):
+                    self._note(row)
+                    await asyncio.sleep(0)
+            if changes.head is not None:
+                return
+            after = changes.to
+
+    async def _rest(self) -> None:
+        now = self._now()
+        if self._kept_at is not None and self._kept_at <= now < self._kept_at + remembering.EVERY_MS:
+            return
+        found = remembering.ToCome(rules=self._rules(), at=now, heads=dict(self._heads), records=tuple(self._due))
+        kept = {remembering.NAME: remembering.kept_form(found)}
+        await self._office.keep(Submission(OFFICE, frozenset(), (), secrets=kept))
+        self._kept_at = now
+
+    def _rules(self) -> str:
+        return remembering.rules_of(self._settings, self._timetable)
 
     def _concerns(self, kind: str) -> bool:
         return kind in self._timetable or kind in {alarms.SPEC.name, _SETTINGS}
