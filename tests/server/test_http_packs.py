@@ -82,6 +82,19 @@ async def test_a_pack_holds_nothing_that_its_reader_may_not_see(server: Running,
         refusal(await http.get("/v1/teams/No%20Team/briefing-pack"), 404, "there is no team")
 
 
+async def test_a_pack_is_of_the_areas_that_the_team_serves(server: Running) -> None:
+    """Whoever sees all areas is told what this team is told."""
+    for name, area in (("response", "birmingham"), ("traffic", "coventry")):
+        places = (f"team:{name}", f"area:{area}")
+        unit = UnitAdded(by=SERVER, at=NOW, unit=f"{name}-unit", title=name, places=places, start=NOW)  # type: ignore[arg-type]  # plain texts
+        await server.beatbook.authority.ledger.perform(unit)
+    await briefed(server, 1, "For Coventry", audience=["area:coventry"])
+    await briefed(server, 2, "For Birmingham")
+    scopes = ["team:response", "area:birmingham", "area:coventry"]
+    async with client(server, await program(server, "WM9", [Role.SUPERVISOR], scopes)) as http:
+        assert [one["title"] for one in (await http.get(PACK)).json()["items"]] == ["For Birmingham"]
+
+
 @pytest.mark.parametrize("wrong", [{"begin": "noon"}, {"begin": "-1"}, {"end": "0"}, {"begin": "9" * 16}])
 async def test_a_shift_has_a_beginning_and_an_end(desk: httpx.AsyncClient, wrong: dict[str, str]) -> None:
     """In that order, in milliseconds."""

@@ -189,6 +189,28 @@ async def test_what_cannot_be_written_stops_the_start_and_is_found_again(tmp_pat
         assert copied
 
 
+async def test_a_restore_that_could_not_be_noted_is_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed, or out of disk, before the mark is durable: the next start is not taken for an ordinary one."""
+    data, clock = tmp_path / "data", Clock()
+    async with opened(data, clock) as (post, _):
+        await post.call("before")
+    shutil.copytree(data, tmp_path / "copy")
+
+    async def full(*_: object) -> bool:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Office, "by_rule", full)
+        with pytest.raises(StoreError, match="the disk is full"):
+            async with opened(tmp_path / "copy", clock):
+                pass
+    async with opened(tmp_path / "copy", clock) as (post, copied):
+        assert copied
+        assert await post.call("after") == "20231114-R221320-0001"
+
+
 async def test_a_device_that_is_ahead_tells_of_a_disk_that_was_set_back(server: Running) -> None:
     """A disk put back as a whole keeps its times: the first device that has seen more says so, before it writes."""
     await server.brief("area:birmingham")
