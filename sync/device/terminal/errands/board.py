@@ -8,7 +8,6 @@ from rich.text import Text
 
 from schemas.ids import RecordId
 from schemas.kinds import CustodyBooking, Hold, Resource
-from schemas.kinds.booking import BookingStatus
 from schemas.kinds.resource import Category
 from schemas.settings import Settings
 from sync.device.alarm_watch import report
@@ -18,7 +17,7 @@ from sync.device.terminal.values import listed, safe
 from sync.device.terminal.work import Errand, Work
 from sync.policing.custody import clocks, words
 from sync.policing.custody.clocks import Detention
-from sync.policing.custody.record import is_child
+from sync.policing.custody.record import is_child, is_over
 from sync.policing.custody.whereabouts import Place
 from sync.policing.due import Due
 from sync.policing.timetable import TIMETABLE
@@ -45,7 +44,7 @@ class ShowBoard(Errand, frozen=True):
         """Show it; its rows are numbered."""
         reader, settings = work.reader(), await work.settings()
         with work.handheld.matter(why=_WHY):
-            held = await work.handheld.find(CustodyBooking, self._is_here)
+            held = await work.handheld.find(CustodyBooking, lambda booking: self._is_here(booking, reader))
             cells = await work.handheld.find(Resource, category=Category.CELL)
         rows = sorted((_row(record, one, settings, reader) for record, one in held), key=_order)
         late = sum(1 for row in rows if row.next is not None and row.next.at < reader.now)
@@ -54,8 +53,9 @@ class ShowBoard(Errand, frozen=True):
         views = [await work.handheld.inspect(row.record) for row in rows]
         work.sight.lay_out([view for view in views if view is not None])
 
-    def _is_here(self, booking: CustodyBooking) -> bool:
-        return booking.status is not BookingStatus.RELEASED and self.suite in {"", booking.suite}
+    def _is_here(self, booking: CustodyBooking, reader: Reader) -> bool:
+        # Who has come back on bail is held, whatever the status says.
+        return self.suite in {"", booking.suite} and not is_over(booking, reader.now)
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True):

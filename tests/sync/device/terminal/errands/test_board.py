@@ -1,5 +1,7 @@
 """The custody board at the terminal: who is held, whose time is short, and what falls due next."""
 
+import msgspec
+
 from schemas import scopes
 from schemas.ids import Millis
 from schemas.kinds import CustodyBooking, Resource
@@ -58,6 +60,24 @@ async def test_everybody_who_is_held_is_on_the_board(desk: Desk, alone: Handheld
     assert "no cell" in rows[2]
     assert rows[2].endswith("under 18")
     assert "Ann Example" in await desk.type("clocks 2"), "its numbers are rows"
+
+
+async def test_who_came_back_on_bail_is_on_the_board(desk: Desk, alone: Handheld) -> None:
+    """Their status still says released: the steps say that they are held again."""
+    out = held("Ann Example", 5 * HOUR)
+    gone = PreRelease(at=Millis(NOON - 3 * HOUR), level=Risk.STANDARD, plan="Home by bus")
+    steps = (
+        DetentionEvent(what=Step.BAILED, at=Millis(NOON - 3 * HOUR), until=Millis(NOON - HOUR)),
+        DetentionEvent(what=Step.BAIL_RETURN, at=Millis(NOON - HOUR)),
+    )
+    released = {"status": BookingStatus.RELEASED, "release_assessments": (gone,)}
+    whole = msgspec.structs.replace(out, **released, detention=(*out.detention, steps[0]))
+    made = await alone.create(whole)
+    assert (await desk.type("board")).startswith("Held: 0")
+    await alone.append(made.record, "detention", steps[1])
+    head, row = (await desk.type("board")).splitlines()
+    assert head.startswith("Held: 1,")
+    assert "Ann Example" in row
 
 
 async def test_a_board_of_one_suite(desk: Desk, alone: Handheld) -> None:
