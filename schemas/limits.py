@@ -122,8 +122,8 @@ SNAPSHOT_ROWS_MAX: Final = 128
 1,024 rows 57 ms at worst, when the promise is under 10."""
 
 SCOPES_PER_DEVICE_MAX: Final = 320
-"""Scopes that one device may hold. A control room's desk of a force with 28 teams in seven areas has 205: what the bound
-leaves out, such a desk would not be told of."""
+"""Scopes that one device may hold. A control room's desk of a force with 28 teams in seven areas has 205: what the
+bound leaves out, such a desk would not be told of."""
 
 SCOPES_PER_BRIEFING_MAX: Final = 32
 """Audiences of one briefing: all areas, teams and suites are under 32."""
