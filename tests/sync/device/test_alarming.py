@@ -16,16 +16,18 @@ from schemas.kinds.alarm import alarm_id
 from schemas.kinds.booking import Check, Response
 from schemas.kinds.common import LogEntry
 from schemas.kinds.detention import DetentionEvent
+from schemas.ops import Op
 from schemas.roles import Role
 from schemas.settings import Settings
-from sync import merge
+from sync import check, merge
 from sync.clock import Offset
-from sync.device import AlarmFired, ChangeStream, DeviceIdentity, Handheld
+from sync.device import AlarmFired, ChangeStream, DeviceIdentity, Handheld, OpHeld
 from sync.device.alarm_watch import GRACE_MS, LOOK_MS_MAX, AlarmWatch
 from sync.device.alarming import Alarming
 from sync.policing import alarms
 from sync.policing.due import moments
 from sync.policing.timetable import TIMETABLE as REAL
+from sync.refusal import Refusal
 from tests.due_times import HOUR, MINUTE, REVIEW_EVERY_MS, TIMETABLE, WITHIN_MS, review_dues
 from tests.sync.device.desks import Desks, booking, two_desks
 from tests.sync.device.support import NOON, VirtualClock, change_of, opened
@@ -194,8 +196,11 @@ async def test_while_there_is_a_connection_the_server_passes_on(desks: Desks) ->
     """It knows who has taken up what; a handheld that has just come back does not yet."""
     await book(desks.one)
     await desks.meet(desks.one, desks.two)
-    desks.clock.advance(REVIEW_EVERY_MS + 2 * WITHIN_MS)
     two, above = desks.two, _Officer(frozenset({Role.SUPERINTENDENT}))
+    # The desk's own watch is told everything, and may be quicker.
+    assert two._alarms is not None
+    two._alarms.cancel()
+    desks.clock.advance(REVIEW_EVERY_MS + 2 * WITHIN_MS)
     watch = AlarmWatch(two._store, two._feed, two._board, two._time, above, TIMETABLE)  # type: ignore[arg-type]
     stream = two.changes()
     await watch.look()
@@ -361,7 +366,7 @@ async def test_an_acknowledgement_ahead_of_the_server_and_one_behind_it_end_alik
 
 
 async def seen_to_while_the_server_was_gone(desks: Desks) -> RecordId:
-    """What desk one has done in time, and the server, which did not know, has warned of; both have met since."""
+    """What desk one has done in time, and the server, which did not know, has warned of; they have not met yet."""
     record = await book(desks.one)
     await desks.meet(desks.one, desks.two)
     await desks.one.go_offline()
@@ -393,6 +398,25 @@ async def test_an_alarm_that_the_server_does_not_end_is_told_after_all(desks: De
     stream = desks.one.changes()
     await desks.meet(desks.one)
     desks.clock.advance(GRACE_MS)
+    assert (await heard(desks.clock, stream)).alarm == named(record)
+
+
+async def test_an_entry_that_the_server_refuses_keeps_nobody_from_being_warned(
+    desks: Desks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays in its author's sight, and may never come to stand: what it says is no reason to be silent."""
+    record = await seen_to_while_the_server_was_gone(desks)
+    sound = check.op_on
+
+    def strict(state: object, op: Op, *rest: object, **more: object) -> Refusal | None:
+        if "checks" in op.changes:
+            return Refusal("op_value_wrong", "checks: not this one")
+        return sound(state, op, *rest, **more)  # type: ignore[arg-type]  # passed on as they came
+
+    monkeypatch.setattr(check, "op_on", strict)
+    told, stream = desks.one.changes(), desks.one.changes()
+    await desks.one.go_online()
+    await change_of(told, OpHeld)
     assert (await heard(desks.clock, stream)).alarm == named(record)
 
 
