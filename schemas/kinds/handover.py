@@ -69,13 +69,18 @@ class HandedAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     note: Note | None = None
 
 
-def handover_id(audience: str, ends_at: int) -> RecordId:
-    """The one record of the end of a shift: two who hand over without sight of each other write in the same."""
+def handover_id(audience: str, ends_at: int | str) -> RecordId:
+    """The one record of the end of a shift: two who hand over without sight of each other write in the same.
+
+    Args:
+        audience, ends_at: as in `Handover`; the time as a number or in decimal digits.
+    """
     return named_record_id("handover", audience, str(ends_at))
 
 
 def _named(values: Mapping[FieldName, Any]) -> RecordId:
-    return handover_id(str(values.get(FieldName("audience"), "")), int(values.get(FieldName("ends_at"), 0)))
+    # Of a newer program's op neither has been looked at: whatever they are, another id is all that follows.
+    return handover_id(str(values.get(FieldName("audience"))), str(values.get(FieldName("ends_at"))))
 
 
 _FIRST: Final = "Whose shift it is, and when it ends, is in the record's own name, and stands."

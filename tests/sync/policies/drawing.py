@@ -43,11 +43,14 @@ Where = tuple[str, FieldName]
 
 
 def fields_of(policy: str) -> list[Where]:
-    """Every field of that policy that a person writes, of every kind that a person makes."""
+    """Every field of that policy that a person writes, of every kind that a person makes under an id of its own.
+
+    A record that is named after what it says is made by a change like any other; tests/server/settle/test_handovers.py.
+    """
     return [
         (kind, name)
         for kind, spec in KINDS.items()
-        if not spec.by_rule
+        if not spec.by_rule and spec.named is None
         for name, field in spec.fields.items()
         if field.policy.name == policy and not field.by_rule
     ]
@@ -58,7 +61,7 @@ IN_A_CHAIN: Final = [
     where for policy in ("latest", "highest", "tags", "state", "judged") for where in fields_of(policy)
 ]
 """The fields in which a change with sight of everything always takes effect."""
-PEOPLES_KINDS: Final = [kind for kind, spec in KINDS.items() if not spec.by_rule]
+PEOPLES_KINDS: Final = [kind for kind, spec in KINDS.items() if not spec.by_rule and spec.named is None]
 _TEXTS: Final = {
     SLUG_PATTERN: AREAS,
     SCOPE_PATTERN: AUDIENCES,

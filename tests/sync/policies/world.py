@@ -39,6 +39,7 @@ from sync import merge
 from sync.check import changed_fields
 from sync.outbox import OpState
 from sync.replica import MemoryTables, Replica, WriteFacts
+from tests.examples import LEAST
 
 T0: Final = Millis(1_760_000_000_000)
 """The moment at which the cases play."""
@@ -268,6 +269,8 @@ MADE: Final[dict[str, dict[str, Any]]] = {
         "begun_at": T0,
         "review_at": T0 + DAY_MS,
     },
+    "deployment-request": {**LEAST["deployment-request"], "asking": AREAS[0], "lending": AREAS[1]},
+    "use-of-force": LEAST["use-of-force"],
 }
 """With what the records of the examples are made."""
 
