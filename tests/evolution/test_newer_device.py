@@ -105,7 +105,7 @@ async def test_a_change_without_sight_of_what_is_kept_in_trust_stands_beside_it(
     await one.done(record)
     await one.edit(record, grade="p0")
     await reach(mine, record, await one.done(record))
-    await mine.edit(record, grade="scheduled")
+    await mine.edit(record, grade="scheduled", why="A child had rung in jest.")
     version = await done(mine, record)
     assert (await two.reach(record, version))["values"]["grade"] == "p0"
     assert (await reach(mine, record, version))["values"]["grade"] == "scheduled"

@@ -26,7 +26,7 @@ async def test_what_was_kept_in_trust_is_read_after_an_update(stage: UpgradableS
     await new.done(record)
     await new.edit(record, grade="p0", category="cyber", threat="severe")
     await reach(mine, record, await new.done(record))
-    await mine.edit(record, grade=Grade.SCHEDULED)
+    await mine.edit(record, grade=Grade.SCHEDULED, why="Nobody is there any more.")
     await done(mine, record)
     before = await values(stage, record)
     assert (before["grade"], before["category"], "threat" in before) == ("scheduled", "public-safety", False)
@@ -58,7 +58,7 @@ async def test_an_unknown_value_that_the_server_holds_is_shown_as_such(
     await mine.edit(record, summary="A server was broken into")
     view = await new.reach(record, await done(mine, record))
     assert {name: view["values"][name] for name in given} == {**given, "summary": "A server was broken into"}
-    await mine.edit(record, grade=Grade.P2)
+    await mine.edit(record, grade=Grade.P2, why="The caller is safe by now.")
     view = await new.reach(record, await done(mine, record))
     assert view["values"]["grade"] == "p2"
 
