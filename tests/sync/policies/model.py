@@ -15,6 +15,7 @@ from schemas.codec import reread_op
 from schemas.ids import FieldName, OpId, RecordId, split_op_id
 from schemas.kinds import FieldSpec, kind_named
 from schemas.ops import Op, Row
+from schemas.policies import Needs
 from server.store.port import KeptOp
 
 CANDIDATES: Final = FieldName("candidates")
@@ -284,6 +285,7 @@ class Model:
                 entry.op != one.op and not self._knew(one, name, entry, watched) and one.op not in entry.saw[place[1]]
                 for name, entry in entries
             )
+            or (one.decides and any(self._lacked(place[0], needs, one) for needs in ending.needs))
             for one in self.standing(place)
             if one.value == state
         )
@@ -295,6 +297,21 @@ class Model:
             return entry.seq <= ending.base
         # Whose program says nothing of such work knows of none.
         return bool(ending.knows.intersection(watched)) and entry.op in ending.saw[name]
+
+    def _lacked(self, record: RecordId, needs: Needs, ending: Told) -> bool:
+        """Whether something was missing that the ending needs, of all that was there when it was decided."""
+
+        def named(value: Mapping[str, Any]) -> tuple[str, ...]:
+            return tuple(" ".join((value.get(part) or "").casefold().split()) for part in needs.same)
+
+        def there(name: str) -> list[Mapping[str, Any]]:
+            place = (record, FieldName(name))
+            before = {one.op for one in self.told.get(place, []) if one.seq < ending.seq}
+            return [entry.value for entry in self.entries(place) if entry.op in before]
+
+        last = {named(value): value for value in there(needs.each)}
+        has = {named(value) for value in there(needs.has)}
+        return any(who not in has and value.get(needs.void) is None for who, value in last.items())
 
     def _shown_safe(self, place: Place, field: FieldSpec) -> Any:
         assert field.safe is not None
