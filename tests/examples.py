@@ -46,7 +46,7 @@ LEAST: Final[dict[str, dict[str, Any]]] = {
         "lending": "coventry",
         "what": "Public order serial",
         "how_many": 2,
-        "why": "A march tonight.",
+        "purpose": "A march tonight.",
         "asked_at": T0,
         "until": T0 + 8 * 3_600_000,
     },

@@ -70,7 +70,7 @@ class DeploymentRequest(Kind, frozen=True, kw_only=True):
         lending: slug of the area that is asked.
         what: what is asked for: `public order serial`, `dog unit`.
         how_many: how many of it.
-        why: what for.
+        purpose: what for.
         asked_at: when (ms since 1970); the time to answer runs from then.
         until: until when they are wanted (ms since 1970).
         incident: the incident that they are wanted for, where there is one.
@@ -95,7 +95,7 @@ class DeploymentRequest(Kind, frozen=True, kw_only=True):
     ]
     what: Annotated[Line, latest]
     how_many: Annotated[Annotated[int, msgspec.Meta(ge=1, le=9_999)], latest]
-    why: Annotated[Note, latest]
+    purpose: Annotated[Note, latest]
     asked_at: Annotated[
         MillisInt,
         once,

@@ -63,7 +63,7 @@ TOLD: Final[dict[type[Kind], KindWords]] = {
     NumberSeries: _row("series", "series day", "series day last"),
     BriefingReceipt: _row("receipts", "officer device", "on_device_at opened_at acknowledged_at"),
     Cohort: _row("cohorts", "title mission", "mission title"),
-    DeploymentRequest: _row("deployments", "what why", "asked_at asking lending status until"),
+    DeploymentRequest: _row("deployments", "what purpose", "asked_at asking lending status until"),
     Handover: _row("handovers", "audience", "ends_at audience"),
     StopSearch: _row("searches", "power object location", "searched_at power object outcome"),
     UseOfForce: _row("force", "account location", "used_at officer subject_injury"),

@@ -405,7 +405,7 @@ FULL: dict[str, dict[str, Any]] = {
         "lending": "coventry",
         "what": "solihull",
         "how_many": 2,
-        "why": "solihull",
+        "purpose": "solihull",
         "asked_at": 1,
         "until": 9,
         "incident": "0199c8a1-7c00-7a11-8b22-0000000000a1",

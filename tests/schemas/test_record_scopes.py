@@ -89,7 +89,7 @@ WHERE: Final[dict[str, dict[str, st.SearchStrategy[Any]]]] = {
 """Kind -> the fields that its scopes may depend on, and what may be in them."""
 PLAIN: Final[dict[str, Any]] = {
     "how_many": 1,
-    "why": "x",
+    "purpose": "x",
     "asked_at": 1,
     "until": 2,
     "ends_at": 1,

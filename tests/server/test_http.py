@@ -19,7 +19,7 @@ def filled(path: str) -> str:
     """A path with ids in place of its parameters."""
     names = {"record": ID.format(1), "item": ID.format(2), "alarm": ID.format(3), "device": "hh-1", "officer": "WM1"}
     names |= {"entry": "1", "n": "1", "seat": "hh-1-a"}
-    names |= {"team": "response", "area": "birmingham"}
+    names |= {"team": "response", "area": "birmingham", "webhook": "partner"}
     return re.sub(r"{(\w+)}", lambda found: names[found[1]], path)
 
 

@@ -78,7 +78,7 @@ class Post:
     async def ask(self, **more: Any) -> None:  # noqa: ANN401  plain values
         """Birmingham's request; with `status`, what became of it."""
         values = {
-            "asking": "birmingham", "lending": "coventry", "what": "Dogs", "how_many": 1, "why": "A march.",
+            "asking": "birmingham", "lending": "coventry", "what": "Dogs", "how_many": 1, "purpose": "A march.",
             "asked_at": NOW, "until": UNTIL,
         }  # fmt: skip
         await self.bring(REQUEST, "deployment-request", **(values | more))

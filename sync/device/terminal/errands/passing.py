@@ -108,7 +108,7 @@ class Request(Errand, frozen=True):
             lending=_slug(self.lending),
             what=self.what,
             how_many=self.many,
-            why=self.why,
+            purpose=self.why,
             asked_at=reader.now,
             until=reader.time.read(self.until, reader.now),
         )
