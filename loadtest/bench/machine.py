@@ -61,11 +61,11 @@ def _processor() -> str:
 
 
 class Usage:
-    """How much of a core processes used between two moments."""
+    """How much of a core a process used between two moments."""
 
-    def __init__(self, *pids: int) -> None:
-        """Begin to measure them, and the children that each has now."""
-        self._pids = [each for pid in pids for each in (pid, *_children(pid))]
+    def __init__(self, pid: int, *, alone: bool = False) -> None:
+        """Begin to measure one, and the children that it has now; or it `alone`, whose children are measured apart."""
+        self._pids = [pid] if alone else [pid, *_children(pid)]
         self._at = time.perf_counter()
         self._used = self._now()
 

@@ -58,7 +58,7 @@ async def measure(size: Size, said: Said) -> Outcome:
             await _round(devices, _WARM_UP_S)
             rounds = []
             for n in range(size.rounds):
-                server, load = Usage(force.server.pid), Usage(os.getpid())
+                server, load = Usage(force.server.pid), Usage(os.getpid(), alone=True)
                 sent = sum(device.wire.bytes_out for device in devices)
                 taken, passed = await _round(devices, size.seconds)
                 used = server.share(), load.share()

@@ -80,7 +80,7 @@ async def measure(size: Size, said: Said) -> Outcome:
 
 
 async def _take_in(force: Force, device: Light, records: int) -> dict[str, float]:
-    server, load = Usage(force.server.pid), Usage(os.getpid())
+    server, load = Usage(force.server.pid), Usage(os.getpid(), alone=True)
     began = time.perf_counter()
     async with Handheld.open(
         force.folder / device.name,

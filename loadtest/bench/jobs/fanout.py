@@ -86,7 +86,7 @@ async def measure(size: Size, said: Said) -> Outcome:
 
 async def _round(desk: Light, devices: Sequence[Light], size: Size, server_pid: int) -> dict[str, float]:
     bytes_before = sum(device.wire.bytes_in for device in devices)
-    server, load = Usage(server_pid), Usage(os.getpid())
+    server, load = Usage(server_pid), Usage(os.getpid(), alone=True)
     took = [await _told(desk, devices, 1, n) for n in range(size.changes)]
     used = server.share(), load.share()
     bytes_in = sum(device.wire.bytes_in for device in devices) - bytes_before

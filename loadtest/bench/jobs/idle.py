@@ -46,7 +46,7 @@ async def measure(size: Size, said: Said) -> Outcome:
         async with kept(devices):
             for n in range(size.rounds):
                 said(f"round {n + 1}: {size.devices} are connected, {size.seconds} s of silence")
-                server, load = Usage(force.server.pid), Usage(os.getpid())
+                server, load = Usage(force.server.pid), Usage(os.getpid(), alone=True)
                 heard = sum(device.wire.messages_in for device in devices)
                 await asyncio.sleep(size.seconds)
                 rounds.append(

@@ -59,7 +59,7 @@ async def measure(size: Size, said: Said) -> Outcome:
                 for device in devices:
                     device.go()
                 await asyncio.gather(*(device.closed for device in devices))
-                server, load = Usage(force.server.pid), Usage(os.getpid())
+                server, load = Usage(force.server.pid), Usage(os.getpid(), alone=True)
                 began = time.perf_counter()
                 meanwhile = await _edits(desk, asyncio.create_task(force.connect(devices)))
                 passed = time.perf_counter() - began

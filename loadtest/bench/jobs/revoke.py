@@ -117,7 +117,7 @@ async def _revoke(force: Force, officer: str, going: Sequence[Device], staying: 
     editing = asyncio.create_task(_edit(staying, [before, meanwhile], [commanded, over]))
     await asyncio.sleep(BEFORE_S)
     expected = kept_receipts.count() + receipts
-    server, load = Usage(force.server.pid), Usage(os.getpid())
+    server, load = Usage(force.server.pid), Usage(os.getpid(), alone=True)
     commanded.set()
     began = time.perf_counter()
     answer = await force.admin.post(f"/v1/officers/{officer}/revocation", {"why": "stolen with the van"})

@@ -60,7 +60,7 @@ async def measure(size: Size, said: Said) -> Outcome:
                     for edit in range(size.edits):
                         device.write((n * size.devices + at) * size.edits + edit)
                 said(f"round {n + 1}: {size.devices} devices return with {size.edits} edits each")
-                server, load = Usage(force.server.pid), Usage(os.getpid())
+                server, load = Usage(force.server.pid), Usage(os.getpid(), alone=True)
                 began = time.perf_counter()
                 await force.connect(devices)
                 await _equal(devices, (n + 1) * size.devices * size.edits)
