@@ -33,6 +33,7 @@ from server.hub import Hub
 from server.loans import Loans
 from server.office import Office
 from server.organisation.organising import Organising
+from server.outgoing import Turn
 from server.pump import Connection, Services
 from server.quarantine import Quarantine
 from server.restored import Restores
@@ -90,6 +91,7 @@ class Beatbook:
         self.store = store
         self.now = now
         self.hub = Hub()
+        self._turn = Turn()
         self.committer = Committer(store, now, self._publish, Filing(keys))
         self.authority = Authority(
             store, self.committer, self.hub, keys, now, hashing=hashing, ways=ways, witnesses=witnesses
@@ -185,6 +187,13 @@ class Beatbook:
             await socket.close()
             return
         services = Services(
-            self.store, self.committer, self.hub, self.gate, self.now, pace=self.pace, restores=self.restores
+            self.store,
+            self.committer,
+            self.hub,
+            self.gate,
+            self.now,
+            pace=self.pace,
+            restores=self.restores,
+            turn=self._turn,
         )
         await Connection(socket, services).run()

@@ -18,6 +18,7 @@ from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
 from schemas.limits import RETURN_JITTER_MS
 from schemas.wire import Batch
 from server.commits import ScopeChange, Settled
+from server.framing import framed
 from sync import digest
 from sync.session import Grant, Head, ServerSession
 
@@ -50,7 +51,7 @@ class _Recent:
     def __init__(self, change: ScopeChange, erased: tuple[RecordId, ...]) -> None:
         self.change = change
         self.erased = erased
-        self.frames: dict[Generation, bytes] = {}
+        self.frames: dict[Generation, tuple[bytes, bytes]] = {}
         self.size = RECENT_ENTRY_BYTES + sum(map(len, change.rows))
 
 
@@ -87,6 +88,8 @@ class Hub:
         """Start empty; `stand_at` follows before the first connection."""
         self._heads: dict[ScopeName, Head] = {}
         self._listeners: dict[ScopeName, set[Listener]] = {}
+        self._heard: dict[Listener, set[ScopeName]] = {}
+        """The same the other way round."""
         self._devices: dict[DeviceId, Listener] = {}
         self._all: set[Listener] = set()
         self._recent: OrderedDict[tuple[ScopeName, Seq], _Recent] = OrderedDict()
@@ -114,7 +117,18 @@ class Hub:
             older.session.fail(PeerError("replaced"))
             older.wake()
         for scope in listener.session.scopes:
-            self._listeners.setdefault(scope, set()).add(listener)
+            self._listen(listener, scope)
+
+    def _listen(self, listener: Listener, scope: ScopeName) -> None:
+        self._listeners.setdefault(scope, set()).add(listener)
+        self._heard.setdefault(listener, set()).add(scope)
+
+    def _ignore(self, listener: Listener, scope: ScopeName) -> None:
+        self._heard[listener].discard(scope)
+        listeners = self._listeners[scope]
+        listeners.discard(listener)
+        if not listeners:
+            del self._listeners[scope]
 
     def leave(self, listener: Listener) -> None:
         """A socket has gone."""
@@ -124,8 +138,10 @@ class Hub:
         device = listener.session.device
         if device is not None and self._devices.get(device) is listener:
             del self._devices[device]
-        for listeners in self._listeners.values():
-            listeners.discard(listener)
+        # Only its own: a force has a scope for every officer, and all of it may go at once.
+        for scope in list(self._heard.get(listener, ())):
+            self._ignore(listener, scope)
+        self._heard.pop(listener, None)
 
     def grants(self, generations: Mapping[ScopeName, Generation]) -> dict[ScopeName, Grant]:
         """Grants with the heads of this moment."""
@@ -140,10 +156,11 @@ class Hub:
         grants = self.grants(generations)
         for scope in sorted(before - grants.keys()):
             listener.session.regrant(scope, None)
-            self._listeners.get(scope, set()).discard(listener)
+            if scope in self._heard.get(listener, ()):
+                self._ignore(listener, scope)
         for scope, grant in sorted(grants.items()):
             listener.session.regrant(scope, grant)
-            self._listeners.setdefault(scope, set()).add(listener)
+            self._listen(listener, scope)
         listener.wake()
         return True
 
@@ -189,21 +206,26 @@ class Hub:
                 if listener.session.head_moved(change.scope, change.head.seq):
                     listener.wake()
 
-    def frame(self, scope: ScopeName, gen: Generation, after: Seq) -> tuple[Seq, bytes] | None:
-        """The recent commit behind a position as (to, encoded BATCH); None when the log must be read."""
+    def frame(self, scope: ScopeName, gen: Generation, after: Seq) -> tuple[Seq, bytes, bytes] | None:
+        """The recent commit behind a position, encoded once for all who stand there; None when the log must be read.
+
+        Returns:
+            (to, the BATCH, the same as a WebSocket frame).
+        """
         recent = self._recent.get((scope, after))
         if recent is None:
             return None
         change = recent.change
-        frame = recent.frames.get(gen)
-        if frame is None:
+        found = recent.frames.get(gen)
+        if found is None:
             rows, gone, to = change.rows, change.gone, change.head.seq
-            frame = batch_frame(scope, gen, change.frm, to, rows, gone, change.head, recent.erased)
-            recent.frames[gen] = frame
-            self._recent_bytes += len(frame)
-            recent.size += len(frame)
+            batch = batch_frame(scope, gen, change.frm, to, rows, gone, change.head, recent.erased)
+            found = recent.frames[gen] = (batch, framed(batch))
+            size = sum(map(len, found))
+            self._recent_bytes += size
+            recent.size += size
             self._forget()
-        return change.head.seq, frame
+        return change.head.seq, *found
 
     def _keep(self, change: ScopeChange, erased: tuple[RecordId, ...]) -> None:
         if change.frm == change.head.seq:

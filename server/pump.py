@@ -1,7 +1,7 @@
 """One WebSocket: bytes in to its session, frames out of it. It decides nothing.
 
-A reader task and a writer task per connection. The writer asks the session for its next step only when the last frame
-has gone into the socket, so a slow device costs its position, not memory.
+A reader task and a writer task per connection. What is to be sent is asked of the session only when the last frame has
+gone into the socket (`server.outgoing`), so a slow device costs its position, not memory.
 """
 
 import asyncio
@@ -26,7 +26,8 @@ from server.commits import Submission
 from server.committer import Committer
 from server.edge.middleware import DevicePace
 from server.gate import Gate, Seated
-from server.hub import Hub, batch_frame
+from server.hub import Hub
+from server.outgoing import CLOSE_WITHOUT_FAULT, Outgoing, Turn
 from server.registry.state import ReadsState
 from server.restored import Restores, is_ahead
 from server.store import Store
@@ -39,15 +40,9 @@ from sync.session.steps import (
     KeepReads,
     KeepSealed,
     Receipt,
-    Send,
-    Step,
-    WantChanges,
-    WantPage,
-    WantRanges,
 )
 
 _log = logging.getLogger(__name__)
-_CLOSE_WITHOUT_FAULT: Final = 1000
 LAST_WORDS_S: Final = 5.0
 """How long a socket that is being closed may take to accept its ERROR frame."""
 PARTING_MS: Final = 5_000
@@ -97,8 +92,16 @@ class Services:
         *,
         pace: DevicePace | None = None,
         restores: Restores | None = None,
+        turn: Turn | None = None,
     ) -> None:
-        """Bind them; `pace` counts how often each device comes, `restores` hears of one that was further."""
+        """Bind them.
+
+        Args:
+            store, committer, hub, gate, now: the server's.
+            pace: counts how often each device comes.
+            restores: hears of a device that was further.
+            turn: shared by all connections.
+        """
         self.store = store
         self.committer = committer
         self.hub = hub
@@ -106,6 +109,7 @@ class Services:
         self.now = now
         self.pace = pace or DevicePace()
         self.restores = restores
+        self.turn = turn or Turn()
 
 
 class Connection:
@@ -115,8 +119,6 @@ class Connection:
         """Begin a session; nothing is sent yet."""
         self._socket = socket
         self._services = services
-        self._awake = asyncio.Event()
-        self._sent = asyncio.Event()
         self._over = asyncio.Event()
         self._reads: ChainHead | None = None
         self._until: Millis | None = None
@@ -130,12 +132,13 @@ class Connection:
         self._reads_off = False
         self._pardoned = False
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
+        self._outgoing = Outgoing(socket, self.session, services.hub, services.store, services.turn)
 
     def wake(self) -> None:
         """Look again for something to send."""
-        self._awake.set()
         if self.session.ending is not None:
             self._over.set()
+        self._outgoing.wake()
 
     # --- what the authority has to say -------------------------------------------------------------------------------
 
@@ -214,11 +217,12 @@ class Connection:
         """Serve the socket to its end."""
         hub = self._services.hub
         await self._socket.accept(SUBPROTOCOL)
+        self._outgoing.begin()
         hub.open(self)
         if hub.stopping:
             self.session.fail(PeerError("server_stopping", retry_after_ms=0))
         reader = asyncio.create_task(self._read())
-        writer = asyncio.create_task(self._write())
+        writer = asyncio.create_task(self._outgoing.run())
         # Both may be stuck in the socket of a device that neither reads nor writes when the hub ends its session.
         over = asyncio.create_task(self._over.wait())
         tasks: list[asyncio.Task[object]] = [reader, writer, over]
@@ -228,13 +232,14 @@ class Connection:
                 self.session.fail(PeerError("internal", retry_after_ms=1_000))
                 self.wake()
             if _defect(writer) is not None:
-                tasks.append(writer := asyncio.create_task(self._write()))
+                tasks.append(writer := asyncio.create_task(self._outgoing.run()))
             if self.session.ending is not None:
                 if self.session.ending.spec.code == "chain_broken":
                     self._raise_alarm(CHAIN_DIFFERS, f"what it pushed was refused: {self.session.ending.detail}")
                 # Let the writer send its last words; a device that does not read them is not waited for.
                 await asyncio.wait({writer}, timeout=LAST_WORDS_S)
         finally:
+            self._outgoing.stop()
             hub.leave(self)
             if self._renewing is not None:
                 tasks.append(self._renewing)
@@ -251,11 +256,10 @@ class Connection:
         session = self.session
         while session.ending is None:
             while session.waiting > ANSWERS_WAITING_MAX:
-                self._sent.clear()
-                await self._sent.wait()
+                await self._outgoing.progress()
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code") or _CLOSE_WITHOUT_FAULT)
+                raise WebSocketDisconnect(message.get("code") or CLOSE_WITHOUT_FAULT)
             data = message.get("bytes")
             if data is None:
                 session.fail(PeerError("text_frame"))
@@ -478,49 +482,3 @@ class Connection:
     def _failed(self, _error: StoreError) -> None:
         self.session.fail(PeerError("internal", retry_after_ms=1_000))
         self.wake()
-
-    # --- out ---------------------------------------------------------------------------------------------------------
-
-    async def _write(self) -> None:
-        while True:
-            step = self.session.next_step()
-            if step is not None:
-                await self._carry_out(step)
-                continue
-            if self.session.ending is not None:
-                spec = self.session.ending.spec
-                await self._socket.close(spec.close or _CLOSE_WITHOUT_FAULT, spec.code)
-                return
-            self._awake.clear()
-            await self._awake.wait()
-
-    async def _carry_out(self, step: Step) -> None:
-        if isinstance(step, Send):
-            await self._socket.send_bytes(step.frame)
-            self._sent.set()
-            return
-        try:
-            frame = await self._read_for(step)
-        except StoreError as error:
-            _log.error("cannot read for %s: %s", self.session.device, error)
-            self.session.fail(PeerError("server_busy", retry_after_ms=1_000))
-            return
-        if frame is not None:
-            await self._socket.send_bytes(frame)
-
-    async def _read_for(self, step: WantChanges | WantPage | WantRanges) -> bytes | None:
-        store = self._services.store
-        match step:
-            case WantChanges(scope, gen, after, log):
-                recent = None if log else self._services.hub.frame(scope, gen, after)
-                if recent is not None:
-                    return self.session.changes_read(step, *recent)
-                found = await store.changes(scope, after)
-                frame = batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head, found.erased)
-                return self.session.changes_read(step, found.to, frame, ended=found.head is not None)
-            case WantPage(scope, after, upto):
-                page = await store.page(scope, after, upto)
-                return self.session.page_read(step, list(page.rows), page.upto, page.erased)
-            case WantRanges(scope, ranges):
-                self.session.ranges_read(step, await store.ranges(scope, ranges))
-                return None

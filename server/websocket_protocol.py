@@ -11,6 +11,7 @@ logged: uvicorn would write the address, and the parser below it whole headers a
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
@@ -35,6 +36,7 @@ from server.edge.bounds import (
 from server.edge.buckets import Bucket, Rate
 from server.edge.door import Entry
 from server.edge.refusals import Refusal
+from server.framing import WIRE
 
 _ABNORMAL: Final = 1006
 _TOO_BIG: Final = 1009
@@ -147,6 +149,28 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         """As its base."""
         super().connection_made(transport)
         self._bounded.secure = self.scheme == "wss"
+
+    def handle_connect(self, event: Request) -> None:
+        """As its base; the application finds the wire in its scope, once its task begins to run."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[WIRE] = self
+
+    @property
+    def takes(self) -> bool:
+        """See `server.framing.Wire`."""
+        return (
+            self.handshake_complete
+            and not self.close_sent
+            and not self.disconnected
+            and self.conn.state is OPEN
+            and self.writable.is_set()
+        )
+
+    def put(self, frames: Sequence[bytes]) -> None:
+        """See `server.framing.Wire`. Nothing of the parser's waits meanwhile: what it has to say is written at once."""
+        self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
 
     def data_received(self, data: bytes) -> None:
         """As its base; a client that does not wait for the answer to its handshake is cut (RFC 6455 section 4.1)."""

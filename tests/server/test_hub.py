@@ -1,5 +1,6 @@
 """The hub: frames encoded once, recent ones bounded, who is woken, who is told to come back."""
 
+import itertools
 from typing import Any, cast
 
 import msgspec
@@ -13,6 +14,7 @@ from schemas.ops import Row
 from schemas.wire import Batch
 from server import hub as module
 from server.commits import ScopeChange, Settled
+from server.framing import framed
 from server.hub import Hub, Listener
 from server.logbook import Erased
 from sync import digest
@@ -121,7 +123,8 @@ def test_a_frame_is_encoded_once_and_the_same_bytes_go_to_all(monkeypatch: pytes
     assert len(encodings) == 1
     first = frames[0]
     assert first is not None
-    assert all(each is not None and each[1] is first[1] for each in frames)
+    assert all(each is not None and each[1] is first[1] and each[2] is first[2] for each in frames)
+    assert first[2] == framed(first[1])
     other = hub.frame(AREA, Generation(2), Seq(3))
     assert other is not None
     assert other[1] is not first[1]
@@ -163,9 +166,23 @@ def test_recent_commits_are_bounded_with_their_frames(monkeypatch: pytest.Monkey
 def held(hub: Hub) -> int:
     """Bytes of what the hub keeps, counted afresh."""
     return sum(
-        module.RECENT_ENTRY_BYTES + sum(map(len, recent.change.rows)) + sum(map(len, recent.frames.values()))
+        module.RECENT_ENTRY_BYTES + sum(map(len, [*recent.change.rows, *itertools.chain(*recent.frames.values())]))
         for recent in hub._recent.values()
     )
+
+
+def test_nothing_is_kept_of_those_who_have_left() -> None:
+    """A force has a scope for every officer: what they listened to goes with them, whatever changed meanwhile."""
+    hub = Hub()
+    phones = [Phone(hub, f"hh-{n}", AREA, ScopeName(f"officer:wm{n}")) for n in range(3)]
+    phones[1].session.scopes = {}
+    hub.publish(settled(change(1, 0)))
+    for phone in phones:
+        hub.leave(phone.listener)
+        hub.leave(phone.listener)
+    assert (hub._listeners, hub._heard, len(hub)) == ({}, {}, 0)
+    hub.publish(settled(change(2, 1)))
+    assert [len(phone.session.moved) for phone in phones] == [1, 1, 1]
 
 
 def test_small_commits_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,194 @@
+"""What a connection sends, in the order and at the pace that its session and its socket allow.
+
+Most of it is at hand when it is wanted: answers, and the commit that has just happened, encoded once for everybody.
+That goes to the connection's wire (`server.framing`) at the end of the turn of the loop in which it came about, all of
+it in one write, and no task is woken for it. Whatever has to be read from the store, waited for because the device does
+not read, or said last, is the writer task's. The two never send at the same time.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from starlette.websockets import WebSocket
+
+from schemas.errors import PeerError, StoreError
+from schemas.ids import Seq
+from server.framing import WIRE, Wire, framed
+from server.hub import Hub, batch_frame
+from server.store import Store
+from sync.session import ServerSession
+from sync.session.steps import Send, Step, WantChanges, WantPage, WantRanges
+
+_log = logging.getLogger(__name__)
+CLOSE_WITHOUT_FAULT: Final = 1000
+TURN_BYTES_MAX: Final = 256 * 1024
+"""Of one connection in one turn of the loop, about: what is beyond waits for the others."""
+
+
+class Turn:
+    """Those who have something to send at the end of this turn of the loop: one callback for all of them."""
+
+    def __init__(self) -> None:
+        """Nobody yet."""
+        self._due: list[Outgoing] = []
+
+    def ends_with(self, outgoing: "Outgoing") -> None:
+        """Have this connection put what is at hand then."""
+        if not self._due:
+            asyncio.get_running_loop().call_soon(self._end)
+        self._due.append(outgoing)
+
+    def _end(self) -> None:
+        due, self._due = self._due, []
+        for outgoing in due:
+            outgoing.put()
+
+
+class Outgoing:
+    """The sending half of one connection."""
+
+    def __init__(self, socket: WebSocket, session: ServerSession, hub: Hub, store: Store, turn: Turn) -> None:
+        """Bind it; nothing is sent yet."""
+        self._turn = turn
+        self._socket = socket
+        self._session = session
+        self._hub = hub
+        self._store = store
+        self._awake = asyncio.Event()
+        self._sent = asyncio.Event()
+        self._wire: Wire | None = None
+        self._idle = False
+        """Whether the writer waits: then what is at hand may go past it."""
+        self._due = False
+        """Whether the wire is looked after in this turn of the loop."""
+        self._step: Step | None = None
+        """What the session wants next and is not at hand."""
+
+    def begin(self) -> None:
+        """The handshake is answered. Where the server offers no wire, the writer sends everything."""
+        self._wire = self._socket.scope.get("extensions", {}).get(WIRE)
+
+    def stop(self) -> None:
+        """Nothing more is put on the wire."""
+        self._idle = False
+
+    def wake(self) -> None:
+        """Look again for something to send."""
+        if self._wire is None or not self._idle:
+            self._awake.set()
+        elif not self._due:
+            # Not at once: what else this turn of the loop brings goes out in the same write.
+            self._due = True
+            self._turn.ends_with(self)
+
+    async def progress(self) -> None:
+        """Wait until something has gone out."""
+        self._sent.clear()
+        await self._sent.wait()
+
+    # --- past the writer ---------------------------------------------------------------------------------------------
+
+    def put(self) -> None:
+        """Put what is at hand on the wire; the rest is the writer's."""
+        self._due = False
+        if not self._idle or self._wire is None:
+            return
+        try:
+            frames = self._at_hand(self._wire)
+        except Exception:  # noqa: BLE001  nobody waits for a callback: it ends its connection, as a task's defect does
+            _log.exception("connection of %s ended by a defect", self._session.device)
+            self._session.fail(PeerError("internal", retry_after_ms=1_000))
+            frames = []
+        if frames:
+            self._wire.put(frames)
+            self._sent.set()
+        if self._step is not None or self._session.ending is not None or not self._wire.takes:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Let the writer go on."""
+        self._idle = False
+        self._awake.set()
+
+    def _at_hand(self, wire: Wire) -> list[bytes]:
+        """The frames that the session wants sent now and that need no reading, in order."""
+        frames: list[bytes] = []
+        session, size = self._session, 0
+        while session.ending is None and wire.takes:
+            if size >= TURN_BYTES_MAX:
+                self._hand_on()
+                break
+            step = session.next_step()
+            if step is None:
+                break
+            frame: bytes | None
+            if isinstance(step, Send):
+                frame = framed(step.frame)
+            else:
+                recent = self._recent(step)
+                if recent is None:
+                    self._step = step
+                    break
+                want, to, batch, frame = recent
+                if session.changes_read(want, to, batch) is None:
+                    continue
+            frames.append(frame)
+            size += len(frame)
+        return frames
+
+    def _recent(self, step: Step) -> tuple[WantChanges, Seq, bytes, bytes] | None:
+        """The recent commit that a step asks for; None when it has to be read, or asks for something else."""
+        if not isinstance(step, WantChanges) or step.log:
+            return None
+        found = self._hub.frame(step.scope, step.gen, step.after)
+        return None if found is None else (step, *found)
+
+    # --- the writer --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Send until the session has ended and its last words are said."""
+        while True:
+            self._idle = False
+            step, self._step = self._step or self._session.next_step(), None
+            if step is not None:
+                await self._carry_out(step)
+                continue
+            if self._session.ending is not None:
+                spec = self._session.ending.spec
+                await self._socket.close(spec.close or CLOSE_WITHOUT_FAULT, spec.code)
+                return
+            self._awake.clear()
+            self._idle = True
+            await self._awake.wait()
+
+    async def _carry_out(self, step: Step) -> None:
+        if isinstance(step, Send):
+            await self._socket.send_bytes(step.frame)
+            self._sent.set()
+            return
+        try:
+            frame = await self._read_for(step)
+        except StoreError as error:
+            _log.error("cannot read for %s: %s", self._session.device, error)
+            self._session.fail(PeerError("server_busy", retry_after_ms=1_000))
+            return
+        if frame is not None:
+            await self._socket.send_bytes(frame)
+
+    async def _read_for(self, step: WantChanges | WantPage | WantRanges) -> bytes | None:
+        recent = self._recent(step)
+        if recent is not None:
+            want, to, batch, _ = recent
+            return self._session.changes_read(want, to, batch)
+        match step:
+            case WantChanges(scope, gen, after):
+                found = await self._store.changes(scope, after)
+                frame = batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head, found.erased)
+                return self._session.changes_read(step, found.to, frame, ended=found.head is not None)
+            case WantPage(scope, after, upto):
+                page = await self._store.page(scope, after, upto)
+                return self._session.page_read(step, list(page.rows), page.upto, page.erased)
+            case WantRanges(scope, ranges):
+                self._session.ranges_read(step, await self._store.ranges(scope, ranges))
+                return None

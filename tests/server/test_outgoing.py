@@ -1,0 +1,226 @@
+"""The sending half of a connection: what is at hand in one write, everything else by the writer, all of it in order."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from schemas.errors import PeerError
+from schemas.ids import Generation, ScopeName, Seq
+from server import outgoing as module
+from server.framing import WIRE, framed
+from server.hub import Hub
+from server.outgoing import Outgoing, Turn
+from server.store import Store
+from sync.session import ServerSession
+from sync.session.steps import Send, Step, WantChanges, WantPage
+
+AREA = ScopeName("area:dudley")
+CHANGES = WantChanges(AREA, Generation(1), Seq(4), log=False)
+PAGE = WantPage(AREA, "", "", Generation(1))
+
+
+class FakeWire:
+    """A wire that remembers each write."""
+
+    def __init__(self) -> None:
+        self.takes = True
+        self.writes: list[list[bytes]] = []
+
+    def put(self, frames: Sequence[bytes]) -> None:
+        """Remember it."""
+        assert self.takes
+        self.writes.append(list(frames))
+
+
+class World:
+    """A session that wants what a test tells it to, its socket, and what was sent in which way."""
+
+    def __init__(self, *, wire: bool = True) -> None:
+        self.steps: deque[Step] = deque()
+        self.ending: PeerError | None = None
+        self.device = "hh-1"
+        self.wire = FakeWire()
+        self.sent: list[bytes] = []
+        self.closed: list[int] = []
+        self.wanted = True
+        self.scope = {"extensions": {WIRE: self.wire} if wire else {}}
+        self.broken: Exception | None = None
+        store = cast("Store", SimpleNamespace(page=self._page, changes=self._changes))
+        self.hub = Hub()
+        self.outgoing = Outgoing(cast("Any", self), cast("ServerSession", self), self.hub, store, Turn())
+        self.outgoing.begin()
+
+    # --- the socket ---
+
+    async def send_bytes(self, frame: bytes) -> None:
+        """Through ASGI."""
+        self.sent.append(frame)
+
+    async def close(self, code: int, _reason: str) -> None:
+        """The end."""
+        self.closed.append(code)
+
+    # --- the session ---
+
+    def next_step(self) -> Step | None:
+        """What the test told."""
+        if self.broken is not None:
+            raise self.broken
+        return self.steps.popleft() if self.steps else None
+
+    def changes_read(self, _want: Step, to: Seq, frame: bytes, *, ended: bool = True) -> bytes | None:
+        """As the session: nothing where the subscription has changed."""
+        assert (to, ended) == (5, True)
+        return frame if self.wanted else None
+
+    def page_read(self, *_: object) -> bytes:
+        """A page."""
+        return b"page"
+
+    def fail(self, error: PeerError) -> None:
+        """End."""
+        self.broken = None
+        self.ending = error
+
+    # --- the store ---
+
+    async def _page(self, *_: object) -> Any:  # noqa: ANN401  stands for a page
+        return SimpleNamespace(rows=(), upto="", erased=())
+
+    async def _changes(self, *_: object) -> Any:  # noqa: ANN401  stands for changes
+        return SimpleNamespace(to=Seq(5), rows=(), gone=(), head=SimpleNamespace(digest=b"", count=0), erased=())
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """With the writer at work, idle at first."""
+        task = asyncio.create_task(self.outgoing.run())
+        await turns()
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def wants(self, *steps: Step) -> None:
+        """The session wants these, each told of by itself, in one turn of the loop; all is done when this returns."""
+        for step in steps:
+            self.steps.append(step)
+            self.outgoing.wake()
+        await turns()
+
+
+async def turns() -> None:
+    """Let everything that is ready run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def world() -> World:
+    """One with a wire."""
+    return World()
+
+
+@pytest.fixture
+def recent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub has the commit behind every position at hand."""
+    monkeypatch.setattr(Hub, "frame", lambda *_: (Seq(5), b"batch", framed(b"batch")))
+
+
+@pytest.mark.usefixtures("recent")
+async def test_what_one_turn_brings_goes_out_in_one_write(world: World) -> None:
+    """Answers and the commit that has just happened, in order; no task is woken, nothing passes through ASGI."""
+    async with world.writing():
+        await world.wants(Send(b"one"), CHANGES, Send(b"two"))
+        await world.wants(Send(b"three"))
+    assert world.wire.writes == [[framed(b"one"), framed(b"batch"), framed(b"two")], [framed(b"three")]]
+    assert world.sent == []
+
+
+@pytest.mark.usefixtures("recent")
+async def test_nothing_is_sent_of_what_was_ended_meanwhile(world: World) -> None:
+    """The subscription has changed since the step was told: its commit does not go out, what follows does."""
+    world.wanted = False
+    async with world.writing():
+        await world.wants(CHANGES, Send(b"one"))
+    assert world.wire.writes == [[framed(b"one")]]
+
+
+async def test_what_must_be_read_keeps_its_place(world: World) -> None:
+    """What stands before it goes out at once, it itself and what is behind it by the writer, in order."""
+    async with world.writing():
+        await world.wants(Send(b"one"), PAGE, Send(b"two"), CHANGES)
+        assert world.wire.writes == [[framed(b"one")]]
+        assert world.sent[:2] == [b"page", b"two"]
+        assert len(world.sent) == 3
+        await world.wants(Send(b"three"))
+    assert world.wire.writes[1:] == [[framed(b"three")]]
+
+
+async def test_a_client_that_does_not_read_is_the_writers(world: World) -> None:
+    """Nothing is put on a wire that takes nothing: the writer waits in the socket for it, with one message at most."""
+    world.wire.takes = False
+    async with world.writing():
+        await world.wants(Send(b"one"), Send(b"two"))
+    assert world.wire.writes == []
+    assert world.sent == [b"one", b"two"]
+
+
+async def test_a_server_without_a_wire_sends_by_asgi() -> None:
+    """Under another server, as in tests, everything goes through Starlette."""
+    world = World(wire=False)
+    async with world.writing():
+        await world.wants(Send(b"one"), Send(b"two"))
+    assert world.sent == [b"one", b"two"]
+
+
+async def test_one_device_takes_no_more_than_its_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is beyond the bound waits for the other connections, and follows in order."""
+    monkeypatch.setattr(module, "TURN_BYTES_MAX", 10)
+    async with world.writing():
+        await world.wants(*(Send(b"message %d" % n) for n in range(4)))
+    assert world.wire.writes == [[framed(b"message 0")]]
+    assert world.sent == [b"message 1", b"message 2", b"message 3"]
+
+
+async def test_whoever_waits_for_room_hears_of_a_write(world: World) -> None:
+    """The reader stops at a bound of waiting answers, and goes on when some have gone."""
+    async with world.writing():
+        waiting = asyncio.create_task(world.outgoing.progress())
+        await turns()
+        assert not waiting.done()
+        await world.wants(Send(b"one"))
+        assert waiting.done()
+
+
+async def test_last_words_are_the_writers(world: World) -> None:
+    """A session that has ended says so, and the socket is closed with its code."""
+    async with world.writing():
+        world.ending = PeerError("device_revoked")
+        await world.wants(Send(b"error"))
+    assert world.wire.writes == []
+    assert (world.sent, world.closed) == ([b"error"], [world.ending.spec.close])
+
+
+async def test_a_defect_ends_its_connection(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody waits for what a turn of the loop calls: the device is told, the socket closed, the log says how."""
+    async with world.writing():
+        world.broken = RuntimeError("planted")
+        world.outgoing.wake()
+        await turns()
+    assert world.ending is not None
+    assert (world.ending.spec.code, len(world.closed)) == ("internal", 1)
+    assert "planted" in caplog.text
+
+
+async def test_nothing_is_put_on_a_wire_after_the_end(world: World) -> None:
+    """A turn that was asked for before the connection went finds it gone."""
+    async with world.writing():
+        world.steps.append(Send(b"one"))
+        world.outgoing.wake()
+        world.outgoing.stop()
+        await turns()
+    assert world.wire.writes == []
