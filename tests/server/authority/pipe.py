@@ -15,11 +15,13 @@ class Pipe:
     Attributes:
         told: called with each frame that the server puts into its socket, whether or not it arrives.
         closed: the code with which the server closed; None while it has not.
+        scope: of ASGI. It offers no wire: everything comes through `send_bytes`.
     """
 
     def __init__(self, told: Callable[[bytes], object]) -> None:
         """Open."""
         self.told = told
+        self.scope: dict[str, Any] = {}
         self.closed: int | None = None
         self._cut = False
         self._up: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
