@@ -77,3 +77,11 @@ def writes(
 def in_words(roles: tuple[Role, ...]) -> str:
     """Roles for a reader: `custody officer or reviewing officer`; `nobody` when there are none."""
     return " or ".join(role.value.replace("-", " ") for role in roles) or "nobody"
+
+
+CLOSING: Final = writes(
+    Role.SUPERINTENDENT,
+    maker=True,
+    because="A superintendent answers for who learns of a closed matter, and for its opening to others.",
+)
+"""Of the field that puts a record into a compartment, in every kind that has one."""

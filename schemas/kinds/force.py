@@ -22,8 +22,7 @@ from schemas.kinds.registry import record_kind
 from schemas.kinds.timed import Corrigible
 from schemas.policies import grow, highest, latest, once, rising, tags
 from schemas.retention import RetentionGroup
-from schemas.rights import POLICE, SUPERVISING, Rights, writes
-from schemas.roles import Role
+from schemas.rights import CLOSING, POLICE, SUPERVISING, Rights, writes
 from schemas.tokens import Token
 
 TACTICS_MAX: Final = 20
@@ -315,15 +314,7 @@ class UseOfForce(Kind, frozen=True, kw_only=True):
         writes(*SUPERVISING, because="A use of force is reviewed by a supervisor (College of Policing, use of force)."),
     ] = ()
     log: Annotated[tuple[LogEntry, ...], grow] = ()
-    compartment: Annotated[
-        SlugText | None,
-        latest,
-        writes(
-            Role.SUPERINTENDENT,
-            maker=True,
-            because="A superintendent answers for who learns of a closed matter, and for its opening to others.",
-        ),
-    ] = None
+    compartment: Annotated[SlugText | None, latest, CLOSING] = None
 
     def scopes(self) -> frozenset[ScopeName]:
         """The area; when it is in a compartment, that and nothing else."""

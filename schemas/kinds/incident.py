@@ -15,7 +15,7 @@ from schemas.kinds.passing import Keeping, Passing, keeping
 from schemas.kinds.registry import record_kind
 from schemas.policies import Asks, ByRule, Ending, Needs, Sees, flow, grow, highest, latest, once, rising, state, tags
 from schemas.retention import RetentionGroup
-from schemas.rights import POLICE, SUPERVISING, Rights, writes
+from schemas.rights import CLOSING, POLICE, SUPERVISING, Rights, writes
 from schemas.roles import Role
 from schemas.tokens import Token
 
@@ -215,15 +215,7 @@ class Incident(Kind, frozen=True, kw_only=True):
         tags,
         writes(*SUPERVISING, maker=True, because=_SHARED),
     ] = ()
-    compartment: Annotated[
-        SlugText | None,
-        latest,
-        writes(
-            Role.SUPERINTENDENT,
-            maker=True,
-            because="A superintendent answers for who learns of a closed matter, and for its opening to others.",
-        ),
-    ] = None
+    compartment: Annotated[SlugText | None, latest, CLOSING] = None
     retention: Annotated[
         RetentionGroup | None,
         latest,

@@ -16,7 +16,7 @@ from schemas.kinds.common import Line, LogEntry, Note, Position
 from schemas.kinds.registry import record_kind
 from schemas.policies import Asks, grow, latest, once, tags
 from schemas.retention import RetentionGroup
-from schemas.rights import POLICE, SUPERVISING, Rights, writes
+from schemas.rights import CLOSING, POLICE, SUPERVISING, Rights, writes
 from schemas.roles import Role
 from schemas.tokens import Token
 
@@ -213,15 +213,7 @@ class StopSearch(Kind, frozen=True, kw_only=True):
         writes(*SUPERVISING, because="A search is reviewed by a supervisor (Code A 5.1)."),
     ] = ()
     log: Annotated[tuple[LogEntry, ...], grow] = ()
-    compartment: Annotated[
-        SlugText | None,
-        latest,
-        writes(
-            Role.SUPERINTENDENT,
-            maker=True,
-            because="A superintendent answers for who learns of a closed matter, and for its opening to others.",
-        ),
-    ] = None
+    compartment: Annotated[SlugText | None, latest, CLOSING] = None
 
     def scopes(self) -> frozenset[ScopeName]:
         """The area; when it is in a compartment, that and nothing else."""

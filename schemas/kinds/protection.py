@@ -16,7 +16,7 @@ from schemas.kinds.common import DateText, Line, LogEntry, Note
 from schemas.kinds.registry import record_kind
 from schemas.policies import Asks, flow, grow, latest, once, state, tags
 from schemas.retention import RetentionGroup
-from schemas.rights import POLICE, SUPERVISING, Rights, writes
+from schemas.rights import CLOSING, POLICE, SUPERVISING, Rights, writes
 from schemas.roles import Role
 from schemas.tokens import Token
 
@@ -128,15 +128,7 @@ class ProtectionPlan(Kind, frozen=True, kw_only=True):
         tags,
         writes(*SUPERVISING, maker=True, because="Who sees a child's plan is decided by whoever answers for it."),
     ] = ()
-    compartment: Annotated[
-        SlugText | None,
-        latest,
-        writes(
-            Role.SUPERINTENDENT,
-            maker=True,
-            because="A superintendent answers for who learns of a closed matter, and for its opening to others.",
-        ),
-    ] = None
+    compartment: Annotated[SlugText | None, latest, CLOSING] = None
 
     def scopes(self) -> frozenset[ScopeName]:
         """The team and the officers named; when it is in a compartment, that and nothing else. Never an area."""
