@@ -86,7 +86,7 @@ lock: ## Write requirements.lock anew, keeping versions that still fit (ARGS=--u
 	"$$python" -m venv "$$tmp"; \
 	"$$tmp/bin/pip" install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	"$$tmp/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--extra dev --extra load --custom-compile-command 'make lock' $(ARGS) \
+		--extra dev --extra load --extra otel --custom-compile-command 'make lock' $(ARGS) \
 		--output-file requirements.lock pyproject.toml
 
 .PHONY: clean
