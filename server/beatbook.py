@@ -31,6 +31,7 @@ from server.force_settings import bring_settings
 from server.gate import Gate
 from server.hub import Hub
 from server.loans import Loans
+from server.observing.measures import Measures
 from server.office import Office
 from server.organisation.organising import Organising
 from server.outgoing import Turn
@@ -40,6 +41,7 @@ from server.restored import Restores
 from server.retention import Schedule
 from server.reviewing import Reviewing
 from server.store import Store
+from server.store.sqlite import SqliteStore
 from server.timers import Timers
 from server.witness.client import WitnessAddress
 
@@ -91,8 +93,12 @@ class Beatbook:
         self.store = store
         self.now = now
         self.hub = Hub()
-        self._turn = Turn()
-        self.committer = Committer(store, now, self._publish, Filing(keys))
+        self.measures = Measures()
+        """What it counts of its own work."""
+        if isinstance(store, SqliteStore):
+            store.writer.took = self.measures.took
+        self._turn = Turn(self.measures)
+        self.committer = Committer(store, now, self._publish, Filing(keys), self.measures)
         self.authority = Authority(
             store, self.committer, self.hub, keys, now, hashing=hashing, ways=ways, witnesses=witnesses
         )

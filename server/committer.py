@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from schemas.ids import Millis
 from schemas.limits import OPS_PER_COMMIT_MAX
 from schemas.wire import Result
 from server.commits import Settled, Submission
+from server.observing.measures import Measures
 from server.store import Store
 
 _log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ class _Waiting(msgspec.Struct, frozen=True):
     """Bytes of its ops and journal entries."""
     parts: int
     """How many of them there are."""
+    since: float
+    """When it came, by `perf_counter`."""
 
 
 def _as_it_is(submission: Submission) -> Submission:
@@ -52,6 +56,7 @@ class Committer:
         now: Callable[[], Millis],
         publish: Callable[[Settled], None],
         file: Callable[[Submission], Submission] = _as_it_is,
+        measures: Measures | None = None,
     ) -> None:
         """Bind it.
 
@@ -60,11 +65,13 @@ class Committer:
             now: the server's clock (ms since 1970).
             publish: called with every commit that changed something, after its results were told.
             file: puts what is submitted under the records that it is about (`server.filing`).
+            measures: where it counts what it does.
         """
         self._store = store
         self._now = now
         self._publish = publish
         self._file = file
+        self._measures = measures or Measures()
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
@@ -74,17 +81,19 @@ class Committer:
         self.failing: StoreError | None = None
         """What the store said when it last failed; None while it works."""
 
-    def submit(self, submission: Submission, done: Done, failed: Failed) -> None:
+    def submit(self, submission: Submission, done: Done, failed: Failed, since: float | None = None) -> None:
         """Have ops committed.
 
         Args:
             submission: whose ops, which.
             done: called once with one result per op, when they are durable.
             failed: called once instead, when the store could not say whether they are; they may be asked again.
+            since: when it came, by `perf_counter`; None for now.
         """
         size = sum(map(len, submission.ops)) + sum(len(entry.body) for entry in submission.entries)
         parts = len(submission.ops) + len(submission.entries)
-        self._waiting.append(_Waiting(self._file(submission), done, failed, size, parts))
+        came = perf_counter() if since is None else since
+        self._waiting.append(_Waiting(self._file(submission), done, failed, size, parts, came))
         self._waiting_bytes += size
         if self._waiting_bytes > WAITING_BYTES_MAX:
             self._room.clear()
@@ -108,6 +117,11 @@ class Committer:
 
         self.submit(submission, settle, fail)
         return await future
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """(submissions that wait for a group, bytes of their ops and entries)."""
+        return len(self._waiting), self._waiting_bytes
 
     async def room(self) -> None:
         """Wait until there is room for more ops."""
@@ -147,22 +161,28 @@ class Committer:
         return group
 
     async def _commit_group(self, group: Sequence[_Waiting]) -> None:
+        measures, asked = self._measures, perf_counter()
+        measures.stages["wait"].observe(asked - group[0].since)
+        measures.group_ops.observe(sum(waiting.parts for waiting in group))
         try:
             commits = await self._store.commit([waiting.submission for waiting in group], self._now())
         except Exception as defect:  # noqa: BLE001  one group's defect must not end the only task that writes
             error = defect if isinstance(defect, StoreError) else StoreError(f"defect in a commit: {defect!r}")
             _log.error("commit failed: %s", error, exc_info=None if error is defect else defect)
             self.failing = error
+            measures.failed_groups += 1
             for waiting in group:
                 waiting.failed(error)
             return
         self.failing = None
+        measures.stages["commit"].observe(perf_counter() - asked)
         results = [result for settled in commits for result in settled.results]
         at = 0
         for waiting in group:
             end = at + len(waiting.submission.ops)
             waiting.done(tuple(results[at:end]))
             at = end
+        measures.told(results, [waiting.since for waiting in group])
         for settled in commits:
             if settled.scopes:
                 self._publish(settled)

@@ -8,6 +8,7 @@ not read, or said last, is the writer task's. The two never send at the same tim
 
 import asyncio
 import logging
+from time import perf_counter
 from typing import Final
 
 from starlette.websockets import WebSocket
@@ -16,6 +17,7 @@ from schemas.errors import PeerError, StoreError
 from schemas.ids import Seq
 from server.framing import WIRE, Wire, framed
 from server.hub import Hub, batch_frame
+from server.observing.measures import Measures
 from server.store import Store
 from sync.session import ServerSession
 from sync.session.steps import Send, Step, WantChanges, WantPage, WantRanges
@@ -29,13 +31,17 @@ TURN_BYTES_MAX: Final = 256 * 1024
 class Turn:
     """Those who have something to send at the end of this turn of the loop: one callback for all of them."""
 
-    def __init__(self) -> None:
-        """Nobody yet."""
+    def __init__(self, measures: Measures | None = None) -> None:
+        """Nobody yet; `measures` is where it counts."""
+        self.measures = measures or Measures()
+        self._since = 0.0
+        """When the first of them had something."""
         self._due: list[Outgoing] = []
 
     def ends_with(self, outgoing: "Outgoing") -> None:
         """Have this connection put what is at hand then."""
         if not self._due:
+            self._since = perf_counter()
             asyncio.get_running_loop().call_soon(self._end)
         self._due.append(outgoing)
 
@@ -43,6 +49,9 @@ class Turn:
         due, self._due = self._due, []
         for outgoing in due:
             outgoing.put()
+        self.measures.turns += 1
+        self.measures.wires += len(due)
+        self.measures.stages["send"].observe(perf_counter() - self._since)
 
 
 class Outgoing:

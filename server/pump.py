@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable, Coroutine
 from functools import partial
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
@@ -110,6 +111,7 @@ class Services:
         self.pace = pace or DevicePace()
         self.restores = restores
         self.turn = turn or Turn()
+        self.measures = self.turn.measures
 
 
 class Connection:
@@ -241,6 +243,9 @@ class Connection:
         finally:
             self._outgoing.stop()
             hub.leave(self)
+            measures, ending = self._services.measures, self.session.ending
+            measures.session_ends["gone" if ending is None else ending.spec.code] += 1
+            measures.repairs += self.session.repairs
             if self._renewing is not None:
                 tasks.append(self._renewing)
             for task in tasks:
@@ -261,10 +266,17 @@ class Connection:
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code") or CLOSE_WITHOUT_FAULT)
             data = message.get("bytes")
+            over = self.session.ending is not None
+            demand, came = None, perf_counter()
             if data is None:
                 session.fail(PeerError("text_frame"))
             else:
-                await self._obey(session.receive(data, self._services.now()))
+                demand = session.receive(data, self._services.now())
+            if isinstance(demand, Commit):
+                self._services.measures.stages["check"].observe(perf_counter() - came)
+            elif self.session.ending is not None and not over:
+                self._services.measures.refused_frames[self.session.ending.spec.code] += 1
+            await self._obey(demand)
             self.wake()
 
     async def _obey(self, demand: Demand | None) -> None:
@@ -272,8 +284,9 @@ class Connection:
             case CheckHello():
                 await self._admit(demand)
             case Commit():
+                came = perf_counter()
                 await self._services.committer.room()
-                self._submit(demand)
+                self._submit(demand, came)
             case KeepReads() | KeepSealed() | Receipt():
                 await self._services.committer.room()
                 self._keep(demand)
@@ -348,7 +361,7 @@ class Connection:
             wipe=seated.wipe,
         )
 
-    def _submit(self, demand: Commit) -> None:
+    def _submit(self, demand: Commit, came: float) -> None:
         device = self.session.device
         if device is None:
             return
@@ -367,7 +380,7 @@ class Connection:
             roles=self._services.gate.roles(device, Millis(min(times, default=self._services.now()))),
             head=demand.head,
         )
-        self._services.committer.submit(submission, done, self._failed)
+        self._services.committer.submit(submission, done, self._failed, came)
 
     def _keep(self, demand: KeepReads | KeepSealed | Receipt) -> None:
         """Have what is no op committed, and tell the device once it is."""

@@ -52,7 +52,7 @@ def _serve(folder: Path, stream: BufferedIOBase, wait_s: float) -> None:
             except StoreError as error:
                 _answer(stream, Failed(str(error)))
             else:
-                _answer(stream, Done(tuple(settled)))
+                _answer(stream, Done(tuple(settled), writer.took))
     finally:
         writer.close()
 

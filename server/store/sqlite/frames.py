@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.ids import Epoch, Millis
 from server.commits import Settled, Submission
+from server.observing.measures import Took
 
 HEAD: Final = struct.Struct(">I")
 """Bytes of MessagePack that follow, big-endian."""
@@ -33,6 +34,7 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
     """The group is on disk."""
 
     settled: tuple[Settled, ...]
+    took: Took = Took()
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

@@ -9,7 +9,7 @@ import logging
 import socket
 import subprocess
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ import msgspec
 from schemas.errors import StoreError
 from schemas.ids import Epoch, Millis
 from server.commits import Settled, Submission
+from server.observing.measures import Took
 from server.store.sqlite.folder import LOCK_WAIT_S
 from server.store.sqlite.frames import HEAD, Answer, Ask, Done, Failed, Opened, pack, unpack_answer
 
@@ -115,6 +116,10 @@ class WriterProcess:
         self._closed = False
         self.epoch = Epoch("")
         """The database's unbroken history."""
+        self.took: Callable[[Took], None] | None = None
+        """Told how long the process worked on each group, by its own clock."""
+        self.restarts = 0
+        """How often the process was started again."""
 
     @classmethod
     async def open(
@@ -168,6 +173,8 @@ class WriterProcess:
                     await self._drop(0)
                     continue
                 if isinstance(answer, Done):
+                    if self.took is not None:
+                        self.took(answer.took)
                     return list(answer.settled)
                 raise self._failure(answer)
         raise StoreError(
@@ -176,6 +183,7 @@ class WriterProcess:
 
     async def _ask(self, ask: Ask) -> Answer:
         if self._link is None:
+            self.restarts += 1
             _log.warning("starting the writing process of %s again", self._folder)
             self._link = await self._start_once()
         await self._link.send(ask)

@@ -1,7 +1,8 @@
 """`SqliteStore`: the port on one data folder, written in one place and read in others."""
 
 import asyncio
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from schemas.limits import ARRAY_LEN_MAX, PAGE_ROWS_MAX
 from schemas.wire import Range
 from server.commits import ScopeChange, Settled, Submission
 from server.logbook import Erased, KeptEntry
+from server.observing.measures import Took
 from server.store import paging
 from server.store.port import Changes, KeptOp, Page
 from server.store.sqlite import log, reader
@@ -31,6 +33,14 @@ class Writer(Protocol):
     """Where commits are made: a process, or a thread of this one."""
 
     epoch: Epoch
+    took: Callable[[Took], None] | None
+    """Told how long each group took by the writer's own clock."""
+    restarts: int
+    """How often it had to be started again."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process; None while it has none."""
 
     async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
         """See `server.store.port.Store.commit`."""
@@ -48,6 +58,13 @@ class InlineWriter:
         self._closed = False
         self.writer = writer
         self.epoch = writer.epoch
+        self.took: Callable[[Took], None] | None = None
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int:
+        """This process."""
+        return os.getpid()
 
     @classmethod
     async def open(cls, folder: Path, wait_s: float) -> "InlineWriter":
@@ -66,7 +83,10 @@ class InlineWriter:
         if self._closed:
             raise StoreError("the store is closed")
         asked = asyncio.get_running_loop().run_in_executor(self._thread, self.writer.commit, group, now)
-        return await unheard(asked)
+        settled = await unheard(asked)
+        if self.took is not None:
+            self.took(self.writer.took)
+        return settled
 
     async def close(self) -> None:
         """End, after what is being committed."""
@@ -88,7 +108,8 @@ class SqliteStore:
             readers: where to read.
             told: the last commit that whoever holds this store knows of.
         """
-        self._writer = writer
+        self.writer = writer
+        """Where commits are made."""
         self._readers = readers
         self._told = told
 
@@ -130,7 +151,7 @@ class SqliteStore:
     @property
     def epoch(self) -> Epoch:
         """This store's unbroken history."""
-        return self._writer.epoch
+        return self.writer.epoch
 
     async def heads(self) -> dict[ScopeName, Head]:
         """Where every scope stands."""
@@ -139,7 +160,7 @@ class SqliteStore:
 
     async def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
         """Settle the group's ops in order and make them durable; in several commits when they are many."""
-        settled = await self._writer.commit(group, now)
+        settled = await self.writer.commit(group, now)
         if settled and self._missed_some(settled):
             settled[-1] = await self._with_missed(settled)
         if settled:
@@ -261,4 +282,4 @@ class SqliteStore:
         """End: what was committed is on disk, files and processes are closed."""
         # Readers first: the last connection to go folds the WAL in, and that must be the writer.
         await self._readers.close()
-        await self._writer.close()
+        await self.writer.close()

@@ -8,6 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from schemas.kinds import kind_named
 from schemas.wire import Result
 from server.commits import KnownOp, Loaded, Needs, NewOp, Settled, Submission, extras, flatten, needs
 from server.logbook import NOTHING, EntryKey, Erased, Extras, NewEntry, OpKey
+from server.observing.measures import Took
 from server.settle import settle
 from server.store import masters
 from server.store.masters import MasterKeys
@@ -93,6 +95,8 @@ class SqliteWriter:
         """Whether what stands above is what the database says; not so after a failure."""
         self._unclean = False
         """Whether the log may still hold something of what was erased."""
+        self.took = Took()
+        """How long the last group took."""
         self.epoch = Epoch(str(self._meta("epoch")))
         """The database's unbroken history."""
 
@@ -133,6 +137,7 @@ class SqliteWriter:
 
     def commit(self, group: Sequence[Submission], now: Millis) -> list[Settled]:
         """See `server.store.port.Store.commit`."""
+        self.took = Took()
         ops, beside = flatten(group), extras(group)
         done: list[Settled] = []
         while ops or beside:
@@ -172,12 +177,15 @@ class SqliteWriter:
             self._folder.release()
 
     def _commit_once(self, ops: Sequence[tuple[Submission, bytes]], beside: Extras, now: Millis) -> Settled:
+        began = settled_at = written_at = perf_counter()
         try:
             with transaction(self._connection):
                 if not self._sure:
                     self._load_heads()
                 settled = settle(ops, self._load(needs(ops, beside)), self._seq, now, beside)
+                settled_at = perf_counter()
                 self._write(settled)
+                written_at = perf_counter()
         except (sqlite3.Error, OSError) as error:
             self._sure = False
             raise store_error(error, self._folder.database) from error
@@ -191,6 +199,11 @@ class SqliteWriter:
                 f"{self._folder.database}: a group of ops could not be settled ({type(error).__name__}); this is a "
                 "defect of the program, its trace is in the log"
             ) from error
+        self.took = Took(
+            self.took.settle + settled_at - began,
+            self.took.write + written_at - settled_at,
+            self.took.sync + perf_counter() - written_at,
+        )
         self._seq = settled.seq
         self._heads.update((change.scope, change.head) for change in settled.scopes)
         self._tree = settled.written.tree
