@@ -167,8 +167,11 @@ BACKOFF_FIRST_MS: Final = 250
 BACKOFF_MAX_MS: Final = 15_000
 """Longest wait between reconnects: an officer who steps out of a cellar is in touch within it."""
 
-RETURN_JITTER_MS: Final = 5_000
-"""A stopping server spreads its devices' return over this time."""
+RETURN_WINDOW_MIN_MS: Final = 2_000
+"""Shortest time over which a stopping server spreads its devices' return, however few they are."""
+
+RETURN_WINDOW_MAX_MS: Final = 240_000
+"""Longest such time, however many they are; a device believes no wait of more than five minutes."""
 
 RESERVATION_MS_MAX: Final = 12 * 60 * 60_000
 """How long a desk may reserve something scarce: a shift. A desk that is cut off for longer books provisionally."""
@@ -202,6 +205,7 @@ def _check_relations() -> None:
         "fields fit in a map": FIELDS_PER_OP_MAX <= MAP_LEN_MAX,
         "a message fits in the credit": MESSAGE_BYTES_MAX <= CREDIT_BYTES <= CREDIT_BYTES_TOTAL_MAX,
         "an idle device has missed three heartbeats": 3 * PING_INTERVAL_MS + PONG_TIMEOUT_MS < IDLE_TIMEOUT_MS,
+        "a window has a length": 0 < RETURN_WINDOW_MIN_MS <= RETURN_WINDOW_MAX_MS,
         "a question about a briefing fits in its scopes": 2 * SCOPES_PER_BRIEFING_MAX + 1 <= SCOPES_PER_RECORD_MAX,
         "a record's scopes fit in an array": SCOPES_PER_RECORD_MAX <= SCOPES_PER_DEVICE_MAX <= ARRAY_LEN_MAX,
     }

@@ -39,6 +39,7 @@ from server.pump import Connection, Services
 from server.quarantine import Quarantine
 from server.restored import Restores
 from server.retention import Schedule
+from server.returning import ReturnPace
 from server.reviewing import Reviewing
 from server.store import Store
 from server.store.sqlite import SqliteStore
@@ -74,6 +75,7 @@ class Beatbook:
         witnesses: Iterable[WitnessAddress] = (),
         settings: Settings | None = None,
         subscriptions: Iterable[Subscription] = (),
+        returning: ReturnPace | None = None,
     ) -> None:
         """Bind the parts.
 
@@ -89,6 +91,7 @@ class Beatbook:
             witnesses: who is asked to cosign the log.
             settings: the force's, that everybody goes by from the start on; None leaves in force what is.
             subscriptions: who is sent events.
+            returning: how fast devices are asked to come back when it goes down.
         """
         self.store = store
         self.now = now
@@ -119,6 +122,7 @@ class Beatbook:
         self.webhooks = Webhooks(store, self.committer, now, subscriptions)
         self.pace = pace or DevicePace()
         """How often one device may come, by socket and by HTTP."""
+        self._returning = returning or ReturnPace()
         self._settings = settings
         self._commits: asyncio.Task[None] | None = None
         self._beside: list[asyncio.Task[None]] = []
@@ -153,7 +157,7 @@ class Beatbook:
     async def say_goodbye(self, wait_s: float) -> None:
         """Tell every device to come back, and wait until their sockets are closed."""
         self.ready = False
-        self.hub.stop(iter(random.random, None))
+        self.hub.stop(self._returning, random.random)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self.hub.empty()

@@ -10,7 +10,7 @@ import difflib
 import os
 import tomllib
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.errors import UsageError
+from schemas.limits import RETURN_WINDOW_MAX_MS, RETURN_WINDOW_MIN_MS
 from schemas.retention import RETENTION, Period, RetentionGroup
 from schemas.settings import DEFAULTS, Settings
 from schemas.settings.overriding import settings_of
@@ -31,6 +32,7 @@ from server.events import subscription
 from server.events.subscription import Events, Subscription, Webhook
 from server.federation.settings import CALLBACK_PATH, OidcSettings, WebAuthnSettings
 from server.retention import Schedule
+from server.returning import RETURNS_PER_S, ReturnPace
 from server.secret_files import Secret, find_secret
 from server.witness.client import WitnessAddress
 from sync.evidence.note import VerifierKey
@@ -88,6 +90,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                               "together after a restart.", extra=_unit("requests"))] = 6_000  # fmt: skip
 
 
+class Restart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How devices are asked to come back when the server goes down: each in its turn."""
+
+    returns_per_s: Annotated[float, Meta(gt=0, description="How many are asked to come back in one second. More than "
+                             "the machine lets in keep those who are back from working.",
+                             extra=_unit("devices a second"))] = RETURNS_PER_S  # fmt: skip
+    window_min_ms: Annotated[int, Meta(ge=0, le=RETURN_WINDOW_MAX_MS, description="Shortest time over which they are "
+                             "spread, however few they are.", extra=_unit("ms"))] = RETURN_WINDOW_MIN_MS  # fmt: skip
+    window_max_ms: Annotated[int, Meta(ge=0, le=RETURN_WINDOW_MAX_MS, description="Longest such time, however many "
+                             "they are.", extra=_unit("ms"))] = RETURN_WINDOW_MAX_MS  # fmt: skip
+
+
 class Witnesses(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Witnesses that cosign the log's checkpoints (`beatbook witness`), run by people other than the server's."""
 
@@ -129,6 +143,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     listen: Listen = Listen()
     tls: TlsFiles = TlsFiles()
     limits: Limits = Limits()
+    restart: Restart = Restart()
     witnesses: Witnesses = Witnesses()
     retention: RetentionPeriods = RetentionPeriods()
     oidc: OidcSettings | None = None
@@ -176,6 +191,28 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """
         fields = msgspec.structs.fields(RetentionPeriods)
         return Schedule.of({field.encode_name: getattr(self.retention, field.name).days for field in fields})
+
+    def returning(self) -> ReturnPace:
+        """How devices are asked to come back when the server goes down."""
+        restart = self.restart
+        return ReturnPace(
+            per_s=restart.returns_per_s, window_min_ms=restart.window_min_ms, window_max_ms=restart.window_max_ms
+        )
+
+    def listening_at(self, addresses: Iterable[tuple[str, int]]) -> "Configuration":
+        """The same, for a server whose sockets were handed over: what they are bound to stands over `listen`.
+
+        Args:
+            addresses: where they listen, as (host, port); at least one.
+
+        Raises:
+            UsageError: to listen there would be unsafe; the text says what to do.
+        """
+        # Whichever other machines reach says what must be guarded.
+        host, port = min(addresses, key=lambda address: is_loopback(address[0]))
+        found = msgspec.structs.replace(self, listen=msgspec.structs.replace(self.listen, host=host, port=port))
+        _check(found)
+        return found
 
     def edge(self) -> EdgeSettings:
         """What the edge is told."""
@@ -382,6 +419,8 @@ def _check(configuration: Configuration) -> None:
             )
     proxies = Proxies(listen.trusted_proxies)
     configuration.schedule()
+    if configuration.restart.window_min_ms > configuration.restart.window_max_ms:
+        raise UsageError("restart.window_min_ms: more than restart.window_max_ms; the shortest time is the lesser")
     subscription.check(configuration.events, configuration.webhooks)
     if (tls.certificate_file is None) != (tls.key_file is None):
         missing = "tls.key_file" if tls.key_file is None else "tls.certificate_file"

@@ -7,7 +7,7 @@ generation and position, and the same bytes go to all.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -15,10 +15,10 @@ import msgspec
 from schemas.codec import encode
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
-from schemas.limits import RETURN_JITTER_MS
 from schemas.wire import Batch
 from server.commits import ScopeChange, Settled
 from server.framing import framed
+from server.returning import ReturnPace, rank
 from sync import digest
 from sync.session import Grant, Head, ServerSession
 
@@ -248,14 +248,16 @@ class Hub:
         for listener in self._all:
             listener.tick(now)
 
-    def stop(self, jitter: Iterable[float]) -> None:
-        """Tell every device to come back, spread over RETURN_JITTER_MS.
+    def stop(self, pace: ReturnPace, draw: Callable[[], float]) -> None:
+        """Tell every device when to come back: those whom others wait for first, the rest in no order.
 
         Args:
-            jitter: random numbers in [0, 1), one per connection.
+            pace: over how long they are spread.
+            draw: a random number in [0, 1).
         """
         self.stopping = True
-        for listener, share in zip(list(self._all), jitter, strict=False):
-            wait = int(share * RETURN_JITTER_MS)
+        drawn = [(rank(listener.session.scopes), draw(), listener) for listener in self._all]
+        drawn.sort(key=lambda one: one[:2])
+        for (_, _, listener), wait in zip(drawn, pace.waits(len(drawn), draw), strict=True):
             listener.session.fail(PeerError("server_stopping", retry_after_ms=wait))
             listener.wake()

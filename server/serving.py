@@ -24,13 +24,14 @@ from server.configuration import Configuration
 from server.edge.addresses import Proxies
 from server.edge.door import Door, Entry
 from server.edge.http_protocol import BoundedHttpProtocol
-from server.edge.listening import OrderlyServer, in_url, listen
+from server.edge.listening import OrderlyServer, handed_over, in_url, listen
 from server.edge.tls import Tls
 from server.federation import links
 from server.federation.settings import SignInSettings
 from server.force_settings import bring_settings
 from server.organisation.organising import organise
 from server.store.sqlite import SqliteStore
+from server.supervised import READY, STOPPING, Supervisor
 from server.websocket_protocol import BoundedWebSocketProtocol
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ SETUP_PAGE: Final = "setup"
 """Stands in the address of the first administrator's link, before the secret in its fragment."""
 ADDRESS: Final = "address.json"
 BACKLOG: Final = 2_048
-"""Connections that wait to be accepted: after a restart every device comes back within the jitter."""
+"""Connections that wait to be accepted: of those who come back after a restart."""
 FILES_RESERVED: Final = 256
 """Descriptors that are kept from connections: the store, its readers and writer, logs, what the process opens later."""
 GOODBYE_S: Final = 5.0
@@ -91,6 +92,7 @@ class GracefulServer(OrderlyServer):
         tls: Tls | None,
         ready: Callable[[], None],
         reread: Reread | None,
+        supervisor: Supervisor,
     ) -> None:
         """Bind it to the running server; `ready` is called once it listens, `reread` at SIGHUP."""
         super().__init__(config)
@@ -100,6 +102,8 @@ class GracefulServer(OrderlyServer):
         self._tls = tls
         self._ready = ready
         self._reread = reread
+        self._supervisor = supervisor
+        self._alive: asyncio.Task[None] | None = None
         self._rereading: asyncio.Task[None] | None = None
         self._told_again = False
         self._door: Door | None = None
@@ -121,9 +125,14 @@ class GracefulServer(OrderlyServer):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
         self.started = True
         self._ready()
+        self._supervisor.tell(READY)
+        self._alive = asyncio.create_task(self._supervisor.keep_alive())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, say goodbye, then go on as the base does."""
+        self._supervisor.tell(STOPPING)
+        if self._alive is not None:
+            self._alive.cancel()
         if self._rereading is not None:
             self._rereading.cancel()
             await asyncio.gather(self._rereading, return_exceptions=True)
@@ -211,9 +220,13 @@ async def serve(
         reread: how SIGHUP reads the configuration again; None where it stands in no file.
 
     Raises:
-        UsageError: the force's settings cannot be written.
+        UsageError: the force's settings cannot be written, or to listen where a supervisor does would be unsafe.
         StoreError: the folder or a TLS file cannot be used, or the address is taken.
     """
+    supervisor = Supervisor.found(os.environ)
+    handed = handed_over(os.environ)
+    if handed:
+        configuration, reread = _where_handed(configuration, reread, handed)
     tls = None if configuration.tls_files is None else Tls(*configuration.tls_files)
     ways = SignInSettings(
         oidc=configuration.oidc,
@@ -225,7 +238,7 @@ async def serve(
     store = await SqliteStore.open(data)
     try:
         keys = ServerKeys.open(data / KEYS)
-        listening = listen(configuration.listen.host, configuration.listen.port, BACKLOG)
+        listening = handed or [listen(configuration.listen.host, configuration.listen.port, BACKLOG)]
     except StoreError:
         await store.close()
         raise
@@ -237,6 +250,7 @@ async def serve(
         witnesses=configuration.witness_addresses(),
         settings=configuration.policing,
         subscriptions=subscriptions,
+        returning=configuration.returning(),
     )
     try:
         await beatbook.start()
@@ -250,12 +264,13 @@ async def serve(
             hide(code)
 
         def announce() -> None:
-            address = _announce(configuration, listening)
+            address = _announce(configuration, listening[0])
             ready(address, None if code is None else links.address(f"{address.http}/{SETUP_PAGE}", code))
 
-        await _serve(beatbook, configuration, tls, listening, announce, reread)
+        await _serve(beatbook, configuration, tls, listening, announce, reread, supervisor)
     finally:
-        listening.close()
+        for each in listening:
+            each.close()
         await beatbook.stop()
         (data / ADDRESS).unlink(missing_ok=True)
 
@@ -264,9 +279,10 @@ async def _serve(  # noqa: PLR0917  as the class
     beatbook: Beatbook,
     configuration: Configuration,
     tls: Tls | None,
-    listening: socket.socket,
+    listening: list[socket.socket],
     ready: Callable[[], None],
     reread: Reread | None,
+    supervisor: Supervisor,
 ) -> None:
     @contextlib.asynccontextmanager
     async def open_beatbook() -> AsyncIterator[Beatbook]:
@@ -286,7 +302,24 @@ async def _serve(  # noqa: PLR0917  as the class
         server_header=False,
         timeout_graceful_shutdown=int(GOODBYE_S),
     )
-    await GracefulServer(config, beatbook, configuration, tls, ready, reread).serve([listening])
+    await GracefulServer(config, beatbook, configuration, tls, ready, reread, supervisor).serve(listening)
+
+
+def _where_handed(
+    configuration: Configuration, reread: Reread | None, handed: list[socket.socket]
+) -> tuple[Configuration, Reread | None]:
+    """The configuration, and how it is read again, for sockets that were handed over: they say where it listens."""
+    addresses = [each.getsockname()[:2] for each in handed]
+    try:
+        found = configuration.listening_at(addresses)
+    except UsageError:
+        for each in handed:
+            each.close()
+        raise
+    if reread is None:
+        return found, None
+    told = reread
+    return found, lambda: told().listening_at(addresses)
 
 
 def _room_for(connections: int) -> int:

@@ -91,7 +91,7 @@ def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:
         (f'[tls]\nkey = "{PLANTED}"', "there is no key tls.key; did you mean tls.key_file?"),
         (
             f'[xyzzy]\nqqq = "{PLANTED}"',
-            "known here: data, log_level, listen, tls, limits, witnesses, retention, oidc, ",
+            "known here: data, log_level, listen, tls, limits, restart, witnesses, retention, oidc, ",
         ),
         ('[retention]\ncustdy = "7 years"', "there is no key retention.custdy; did you mean retention.custody?"),
         ('[retention]\nother_offence = "6 years"', "did you mean retention.other-offence?"),
@@ -304,3 +304,20 @@ def test_the_page_is_what_the_types_say() -> None:
     assert text == page()
     for key, _, _ in keys():
         assert f"| `{key.rpartition('.')[2]}` |" in text
+
+
+def test_a_socket_that_is_handed_over_is_no_way_round_the_guard(tmp_path: Path) -> None:
+    """What other machines reach needs TLS or proxies, whoever opened it; the one that is reached by most counts."""
+    plain = read_configuration(None, {})
+    assert plain.listening_at([("127.0.0.1", 1)]).listen.port == 1
+    with pytest.raises(UsageError, match="there is no TLS"):
+        plain.listening_at([("127.0.0.1", 1), ("0.0.0.0", 2)])  # noqa: S104  refused
+    behind = read(tmp_path, '[listen]\nhosts = ["beatbook.example"]\ntrusted_proxies = ["10.0.0.7"]\n')
+    assert behind.listening_at([("127.0.0.1", 1), ("0.0.0.0", 2)]).edge().proxies_only  # noqa: S104  proxies alone
+
+
+def test_the_return_after_a_restart_can_be_set(tmp_path: Path) -> None:
+    """How fast, and between which bounds; bounds that cross are refused."""
+    pace = read(tmp_path, "[restart]\nreturns_per_s = 50\nwindow_max_ms = 30000\n").returning()
+    assert (pace.window_ms(1_000), pace.window_ms(8_000)) == (20_000, 30_000)
+    assert "restart.window_min_ms" in refused(tmp_path, "[restart]\nwindow_max_ms = 1\n")

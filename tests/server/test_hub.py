@@ -9,7 +9,6 @@ import pytest
 from schemas.codec import decode_down, encode
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
-from schemas.limits import RETURN_JITTER_MS
 from schemas.ops import Row
 from schemas.wire import Batch
 from server import hub as module
@@ -17,6 +16,7 @@ from server.commits import ScopeChange, Settled
 from server.framing import framed
 from server.hub import Hub, Listener
 from server.logbook import Erased
+from server.returning import ReturnPace
 from sync import digest
 from sync.session import Head
 
@@ -235,17 +235,25 @@ def test_time_passes_in_every_connection() -> None:
     assert one.ticks == other.ticks == [7]
 
 
-async def test_everyone_is_told_to_come_back_at_a_different_time() -> None:
-    """The return is spread over the jitter, and `empty` waits until the last has gone."""
+async def test_everyone_is_told_to_come_back_in_a_slot_of_their_own() -> None:
+    """Who others wait for first; and `empty` waits until the last has gone."""
     hub = Hub()
-    phones = [Phone(hub, f"d{at}") for at in range(4)]
-    hub.stop([0.0, 0.25, 0.5, 0.999999])
-    endings = [phone.session.ending for phone in phones]
-    waits = sorted(ending.retry_after_ms or 0 for ending in endings if ending is not None)
-    assert waits == sorted(int(share * RETURN_JITTER_MS) for share in (0.0, 0.25, 0.5, 0.999999))
-    assert all(ending is not None and ending.spec.code == "server_stopping" for ending in endings)
-    assert all(wait < RETURN_JITTER_MS for wait in waits)
-    assert [phone.wakes for phone in phones] == [1] * 4
+    handhelds = [Phone(hub, f"d{at}", AREA) for at in range(4)]
+    stranger = Phone(hub, "?")
+    desk, control = Phone(hub, "desk", ScopeName("suite:perry-barr")), Phone(hub, "control", ScopeName("control"))
+    pace = ReturnPace(per_s=1.0, window_min_ms=0, window_max_ms=60_000)
+    hub.stop(pace, itertools.cycle([0.5, 0.25, 0.75]).__next__)
+
+    def wait(phone: Phone) -> int:
+        ending = phone.session.ending
+        assert ending is not None
+        assert ending.spec.code == "server_stopping"
+        assert ending.retry_after_ms is not None
+        return ending.retry_after_ms
+
+    phones = [control, desk, *sorted(handhelds, key=wait), stranger]
+    assert [wait(phone) // 1_000 for phone in phones] == list(range(7))
+    assert [phone.wakes for phone in phones] == [1] * 7
     for phone in phones:
         hub.leave(phone.listener)
     await hub.empty()

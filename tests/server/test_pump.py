@@ -11,7 +11,7 @@ from schemas.errors import ERRORS, StoreError
 from schemas.ids import DeviceId, FieldName, Millis, OpNumber, RecordId, named_record_id
 from schemas.kinds import Incident
 from schemas.kinds.incident import Category
-from schemas.limits import PAGE_BYTES_MAX, RETURN_JITTER_MS
+from schemas.limits import PAGE_BYTES_MAX, RETURN_WINDOW_MIN_MS
 from schemas.ops import Doubt
 from tests.server.api import briefing, client, incident
 from tests.server.handheld import Handheld
@@ -310,7 +310,7 @@ async def test_a_defect_in_reading_ends_the_session_with_a_word(
 
 
 async def test_a_stopping_server_tells_everyone_to_come_back(server: Running) -> None:
-    """Whether let in or not: ERROR with a time inside the jitter, close 1012; when all have gone the goodbye ends."""
+    """Whether let in or not: ERROR with a time inside the window, close 1012; when all have gone the goodbye ends."""
     server.enrol("hh-1", "force")
     live = await server.live("hh-1")
     waiting, _ = await server.challenged()
@@ -318,7 +318,7 @@ async def test_a_stopping_server_tells_everyone_to_come_back(server: Running) ->
     for raw in (live, waiting):
         error = await refused(raw, "server_stopping")
         assert error.retry_after_ms is not None
-        assert 0 <= error.retry_after_ms < RETURN_JITTER_MS
+        assert 0 <= error.retry_after_ms < RETURN_WINDOW_MIN_MS
     await goodbye
     assert len(server.beatbook.hub) == 0
     late = await server.raw()

@@ -18,7 +18,7 @@ from schemas import wire
 from schemas.codec import encode
 from schemas.errors import ERRORS
 from schemas.ids import DeviceId, RecordId
-from schemas.limits import CREDIT_BYTES, RETURN_JITTER_MS
+from schemas.limits import CREDIT_BYTES, RETURN_WINDOW_MIN_MS
 from schemas.roles import Role
 from server import serving
 from server.beatbook import Beatbook
@@ -162,7 +162,7 @@ async def test_it_says_where_it_is_and_goes_down_in_order(data: Path) -> None:
         process.process.send_signal(signal.SIGTERM)
         error = await refused(raw, "server_stopping")
         assert error.retry_after_ms is not None
-        assert 0 <= error.retry_after_ms < RETURN_JITTER_MS
+        assert 0 <= error.retry_after_ms < RETURN_WINDOW_MIN_MS
         assert ERRORS["server_stopping"].close == 1012
         code, errors = await process.end()
     assert (code, errors) == (0, "")

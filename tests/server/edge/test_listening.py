@@ -1,14 +1,17 @@
 """Taking an address, and stopping in order."""
 
 import errno
+import os
 import signal
 import socket
+import subprocess
+import sys
 
 import pytest
 import uvicorn
 
-from schemas.errors import StoreError
-from server.edge.listening import OrderlyServer, in_url, listen
+from schemas.errors import StoreError, UsageError
+from server.edge.listening import OrderlyServer, handed_over, in_url, listen
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("localhost", "localhost")])
@@ -60,3 +63,58 @@ def test_a_stop_that_was_asked_for_is_no_death_by_signal() -> None:
         assert heard == []
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def in_a_child(prepare: str, say: str) -> str:
+    """Run this in a process of its own, where descriptor 3 can be what a supervisor makes of it."""
+    source = (
+        "import os, socket\n"
+        "from schemas.errors import UsageError\n"
+        "from server.edge.listening import handed_over\n"
+        "environment = {'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid()), 'LISTEN_FDNAMES': 'x', 'A': 'b'}\n"
+        f"{prepare}\n"
+        "os.dup2(one.fileno(), 3, inheritable=True)\n"
+        "try:\n    taken = handed_over(environment)\nexcept UsageError as error:\n    print(error)\n"
+        f"else:\n    {say}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False, timeout=15)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_socket_that_a_supervisor_holds_is_taken_over() -> None:
+    """It accepts, no child of ours inherits it, and nobody finds it a second time."""
+    said = in_a_child(
+        "one = socket.create_server(('127.0.0.1', 0))",
+        "print(taken[0].getsockname() == one.getsockname(), os.get_inheritable(3), environment)",
+    )
+    assert said == "True False {'A': 'b'}"
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        "one = socket.socket()",
+        "one = socket.socket(type=socket.SOCK_DGRAM)",
+        "one = socket.socket(socket.AF_UNIX); one.bind('\\0beatbook-%d' % os.getpid()); one.listen()",
+        "one = open(os.devnull)",
+    ],
+)
+def test_what_cannot_be_accepted_on_is_refused(prepare: str) -> None:
+    """A socket that does not listen, one of datagrams, a local one, a file: which it is, and what to write."""
+    said = in_a_child(prepare, "print('taken')")
+    assert said.startswith("descriptor 3, which was handed over, is no listening TCP socket; in a socket unit write")
+
+
+@pytest.mark.parametrize("told", ["many", "-1", "1.5", "999"])
+def test_a_count_that_no_supervisor_says_is_refused(told: str) -> None:
+    """Rather than trying what lies at those numbers."""
+    with pytest.raises(UsageError, match="LISTEN_FDS"):
+        handed_over({"LISTEN_FDS": told, "LISTEN_PID": str(os.getpid())})
+
+
+@pytest.mark.parametrize("told", [{}, {"LISTEN_FDS": "1"}, {"LISTEN_FDS": "1", "LISTEN_PID": "1"}])
+def test_what_was_handed_to_another_process_is_left_alone(told: dict[str, str]) -> None:
+    """As when a shell between us and the supervisor inherited it."""
+    assert handed_over(told) == []
+    assert "LISTEN_FDS" not in told

@@ -19,6 +19,7 @@ from server.intake import KeptReceipt, SealedEdit
 from server.logbook import QUARANTINE, RECEIPT
 from server.office import Draft
 from server.registry import acts as a
+from server.returning import ReturnPace
 from server.store.memory import MemoryStore
 from sync.device import DeviceIdentity
 from sync.device.enrolment import Enrolment
@@ -177,6 +178,6 @@ async def force(folder: Path) -> AsyncIterator[Force]:
     try:
         yield made
     finally:
-        made.beatbook.hub.stop(itertools.repeat(0.0))
+        made.beatbook.hub.stop(ReturnPace(), lambda: 0.0)
         await made.beatbook.hub.empty()
         await shut_down(server)
