@@ -25,7 +25,7 @@ class Wire(Protocol):
         """Whether it takes frames now: it is open, nothing else is being said, and the client reads."""
 
     def put(self, frames: Sequence[bytes]) -> None:
-        """Write whole frames, in order. Only while it `takes`."""
+        """Write whole frames, in order. Begin only while it `takes`; one that has ended since forgets them."""
 
 
 def framed(payload: bytes) -> bytes:

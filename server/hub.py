@@ -21,6 +21,7 @@ from server.framing import framed
 from server.returning import ReturnPace, rank
 from sync import digest
 from sync.session import Grant, Head, ServerSession
+from sync.session.steps import Fresh
 
 RECENT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Rows of recent commits kept for sessions that are at most a few commits behind; older ones read the log."""
@@ -36,6 +37,9 @@ class Listener(Protocol):
     def wake(self) -> None:
         """Look again for something to send."""
 
+    def follow(self, fresh: Fresh) -> bool:
+        """Send a commit that has just happened, if nothing else is to be sent before it. Returns whether it will be."""
+
     def tick(self, now: Millis) -> None:
         """Let time pass."""
 
@@ -44,15 +48,23 @@ class Listener(Protocol):
 
 
 class _Recent:
-    """One scope's part of one commit, with its frames by generation."""
+    """One scope's part of one commit, with its frames by generation; as a session sees it, a `Fresh` one."""
 
-    __slots__ = ("change", "erased", "frames", "size")
+    __slots__ = ("_hub", "change", "erased", "frames", "frm", "scope", "size", "to")
 
-    def __init__(self, change: ScopeChange, erased: tuple[RecordId, ...]) -> None:
+    def __init__(self, hub: "Hub", change: ScopeChange, erased: tuple[RecordId, ...]) -> None:
+        self._hub = hub
+        self.scope = change.scope
+        self.frm = change.frm
+        self.to = change.head.seq
         self.change = change
         self.erased = erased
         self.frames: dict[Generation, tuple[bytes, bytes]] = {}
         self.size = RECENT_ENTRY_BYTES + sum(map(len, change.rows))
+
+    def framed(self, gen: Generation) -> tuple[bytes, bytes]:
+        """The BATCH for those who hold this grant, and the same as a WebSocket frame."""
+        return self.frames.get(gen) or self._hub.make_frame(self, gen)
 
 
 def batch_frame(  # noqa: PLR0917  the fields of one message, in its order
@@ -200,10 +212,11 @@ class Hub:
         """A commit is durable: keep its frames at hand, mark its scopes dirty, wake who listens."""
         erased = {one.record for one in settled.erased}
         for change in settled.scopes:
-            self._heads[change.scope] = change.head
-            self._keep(change, tuple(record for record in change.gone if record in erased))
-            for listener in self._listeners.get(change.scope, ()):
-                if listener.session.head_moved(change.scope, change.head.seq):
+            scope, head = change.scope, change.head.seq
+            self._heads[scope] = change.head
+            fresh = self._keep(change, tuple(record for record in change.gone if record in erased))
+            for listener in self._listeners.get(scope, ()):
+                if (fresh is None or not listener.follow(fresh)) and listener.session.head_moved(scope, head):
                     listener.wake()
 
     def frame(self, scope: ScopeName, gen: Generation, after: Seq) -> tuple[Seq, bytes, bytes] | None:
@@ -215,26 +228,30 @@ class Hub:
         recent = self._recent.get((scope, after))
         if recent is None:
             return None
-        change = recent.change
-        found = recent.frames.get(gen)
-        if found is None:
-            rows, gone, to = change.rows, change.gone, change.head.seq
-            batch = batch_frame(scope, gen, change.frm, to, rows, gone, change.head, recent.erased)
-            found = recent.frames[gen] = (batch, framed(batch))
-            size = sum(map(len, found))
-            self._recent_bytes += size
-            recent.size += size
-            self._forget()
-        return change.head.seq, *found
+        return recent.to, *recent.framed(gen)
 
-    def _keep(self, change: ScopeChange, erased: tuple[RecordId, ...]) -> None:
+    def make_frame(self, recent: _Recent, gen: Generation) -> tuple[bytes, bytes]:
+        """Encode and frame a recent commit for those who hold this grant; kept with it, and counted."""
+        change = recent.change
+        batch = batch_frame(
+            change.scope, gen, change.frm, recent.to, change.rows, change.gone, change.head, recent.erased
+        )
+        found = recent.frames[gen] = (batch, framed(batch))
+        size = sum(map(len, found))
+        self._recent_bytes += size
+        recent.size += size
+        self._forget()
+        return found
+
+    def _keep(self, change: ScopeChange, erased: tuple[RecordId, ...]) -> _Recent | None:
         if change.frm == change.head.seq:
             # The scope moved in a commit whose answer was lost: whoever is behind reads the log.
-            return
-        recent = _Recent(change, erased)
+            return None
+        recent = _Recent(self, change, erased)
         self._recent[(change.scope, change.frm)] = recent
         self._recent_bytes += recent.size
         self._forget()
+        return recent
 
     def _forget(self) -> None:
         while self._recent_bytes > RECENT_BYTES_MAX:

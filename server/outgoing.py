@@ -20,12 +20,14 @@ from server.hub import Hub, batch_frame
 from server.observing.measures import Measures
 from server.store import Store
 from sync.session import ServerSession
-from sync.session.steps import Send, Step, WantChanges, WantPage, WantRanges
+from sync.session.steps import Fresh, Send, Step, WantChanges, WantPage, WantRanges
 
 _log = logging.getLogger(__name__)
 CLOSE_WITHOUT_FAULT: Final = 1000
 TURN_BYTES_MAX: Final = 256 * 1024
 """Of one connection in one turn of the loop, about: what is beyond waits for the others."""
+TURN_COMMITS_MAX: Final = 16
+"""Commits of one turn that a connection sends as they happen; behind more of them it is asked how much it takes."""
 
 
 class Turn:
@@ -71,6 +73,10 @@ class Outgoing:
         """Whether the writer waits: then what is at hand may go past it."""
         self._due = False
         """Whether the wire is looked after in this turn of the loop."""
+        self._asked = False
+        """Whether the session is asked for more in this turn."""
+        self._fresh: list[bytes] = []
+        """Frames of the commits of this turn, in order; the session counts them as sent."""
         self._step: Step | None = None
         """What the session wants next and is not at hand."""
 
@@ -86,8 +92,24 @@ class Outgoing:
         """Look again for something to send."""
         if self._wire is None or not self._idle:
             self._awake.set()
-        elif not self._due:
-            # Not at once: what else this turn of the loop brings goes out in the same write.
+        else:
+            self._asked = True
+            self._end_of_turn()
+
+    def follow(self, fresh: Fresh) -> bool:
+        """Send a commit that has just happened, if nothing else is to be sent before it. Returns whether it will be."""
+        if not self._idle or self._wire is None or not self._wire.takes or len(self._fresh) >= TURN_COMMITS_MAX:
+            return False
+        frame = self._session.follow(fresh)
+        if frame is None:
+            return False
+        self._fresh.append(frame)
+        self._end_of_turn()
+        return True
+
+    def _end_of_turn(self) -> None:
+        """Not at once: what else this turn of the loop brings goes out in the same write."""
+        if not self._due:
             self._due = True
             self._turn.ends_with(self)
 
@@ -101,18 +123,26 @@ class Outgoing:
     def put(self) -> None:
         """Put what is at hand on the wire; the rest is the writer's."""
         self._due = False
-        if not self._idle or self._wire is None:
+        frames, self._fresh = self._fresh, []
+        wire = self._wire
+        if not self._idle or wire is None:
             return
+        if self._asked:
+            self._put_asked(wire, frames)
+        elif self._session.ending is None:
+            wire.put(frames)
+
+    def _put_asked(self, wire: Wire, frames: list[bytes]) -> None:
+        self._asked = False
         try:
-            frames = self._at_hand(self._wire)
+            frames += self._at_hand(wire)
         except Exception:  # noqa: BLE001  nobody waits for a callback: it ends its connection, as a task's defect does
             _log.exception("connection of %s ended by a defect", self._session.device)
             self._session.fail(PeerError("internal", retry_after_ms=1_000))
-            frames = []
-        if frames:
-            self._wire.put(frames)
+        if frames and self._session.ending is None:
+            wire.put(frames)
             self._sent.set()
-        if self._step is not None or self._session.ending is not None or not self._wire.takes:
+        if self._step is not None or self._session.ending is not None or not wire.takes:
             self._hand_on()
 
     def _hand_on(self) -> None:

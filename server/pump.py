@@ -38,6 +38,7 @@ from sync.session.steps import (
     CheckHello,
     Commit,
     Demand,
+    Fresh,
     KeepReads,
     KeepSealed,
     Receipt,
@@ -141,6 +142,10 @@ class Connection:
         if self.session.ending is not None:
             self._over.set()
         self._outgoing.wake()
+
+    def follow(self, fresh: Fresh) -> bool:
+        """Send a commit that has just happened, if nothing else is to be sent before it. Returns whether it will be."""
+        return self._outgoing.follow(fresh)
 
     # --- what the authority has to say -------------------------------------------------------------------------------
 

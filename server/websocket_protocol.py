@@ -11,6 +11,8 @@ logged: uvicorn would write the address, and the parser below it whole headers a
 
 import asyncio
 import logging
+import os
+import sys
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -144,11 +146,13 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self.conn = self._bounded = BoundedServerProtocol(self.loop.time())
         self._entry = entry
         self._cut: asyncio.TimerHandle | None = None
+        self._fd: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As its base."""
         super().connection_made(transport)
         self._bounded.secure = self.scheme == "wss"
+        self._fd = _descriptor(transport)
 
     def handle_connect(self, event: Request) -> None:
         """As its base; the application finds the wire in its scope, once its task begins to run."""
@@ -170,7 +174,21 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def put(self, frames: Sequence[bytes]) -> None:
         """See `server.framing.Wire`. Nothing of the parser's waits meanwhile: what it has to say is written at once."""
-        self.transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
+        if self.close_sent or self.disconnected:
+            return
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        if self._fd is None or self.transport.get_write_buffer_size():
+            self.transport.write(data)
+            return
+        # Past the transport, which spends as much on a write as the kernel does. It has nothing of its own to write,
+        # and closes the descriptor only behind `connection_lost`.
+        try:
+            sent = os.write(self._fd, data)
+        except OSError:
+            # Full, or broken: the transport finds out which.
+            sent = 0
+        if sent < len(data):
+            self.transport.write(memoryview(data)[sent:])
 
     def data_received(self, data: bytes) -> None:
         """As its base; a client that does not wait for the answer to its handshake is cut (RFC 6455 section 4.1)."""
@@ -197,8 +215,18 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As its base."""
+        self._fd = None
         if self._cut is not None:
             self._cut.cancel()
         if self._entry is not None:
             self._entry.left()
         super().connection_lost(exc)
+
+
+def _descriptor(transport: asyncio.BaseTransport) -> int | None:
+    """Of a socket into which may be written directly; None where the transport has something to do with the bytes."""
+    socket = transport.get_extra_info("socket")
+    if socket is None or transport.get_extra_info("sslcontext") is not None or sys.platform == "win32":
+        return None
+    fd: int = socket.fileno()
+    return fd if fd >= 0 else None

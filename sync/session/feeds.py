@@ -5,9 +5,7 @@ and becomes a frame, or nothing when the feed has moved on meanwhile.
 """
 
 import enum
-from collections import deque
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
@@ -16,10 +14,7 @@ from schemas.codec import encode
 from schemas.errors import PeerError
 from schemas.ids import Generation, RecordId, ScopeName, Seq
 from schemas.scopes import Lane
-from sync.session.steps import Grant, Want, WantChanges, WantPage, WantRanges
-
-_LANES: Final = (Lane.SAFETY, Lane.BRIEFING, Lane.NORMAL, Lane.BULK)
-"""In the order of their turns. Removals and leases are no feed's: the session sends them first."""
+from sync.session.steps import Fresh, Grant, Want, WantChanges, WantPage, WantRanges
 
 
 class _Mode(enum.Enum):
@@ -30,11 +25,11 @@ class _Mode(enum.Enum):
 class _Feed:
     """What one scope's subscription needs: position, head, and an open snapshot or repair.
 
-    `confirm` asks for one more batch from the log, empty if need be, whose digest tells the device that a snapshot, a
-    repair or a stretch of the log is whole.
+    `lane` is the one in which it waits, None while it has nothing to send. `confirm` asks for one more batch from the
+    log, empty if need be, whose digest tells the device that a snapshot, a repair or a stretch of the log is whole.
     """
 
-    __slots__ = ("after", "asked", "confirm", "gen", "head", "mode", "repairs", "sent")
+    __slots__ = ("after", "asked", "confirm", "gen", "head", "lane", "mode", "repairs", "sent")
 
     def __init__(self, gen: Generation, sent: Seq, head: Seq, mode: _Mode, after: str) -> None:
         self.gen = gen
@@ -42,9 +37,10 @@ class _Feed:
         self.head = head
         self.mode = mode
         self.after = after
+        self.lane: Lane | None = None
         self.confirm = False
         self.asked: tuple[wire.Range, ...] = ()
-        self.repairs: deque[tuple[str, str]] = deque()
+        self.repairs: tuple[tuple[str, str], ...] = ()
 
 
 class Feeds:
@@ -55,7 +51,8 @@ class Feeds:
     def __init__(self) -> None:
         """Start with none."""
         self._feeds: dict[ScopeName, _Feed] = {}
-        self._ready: dict[Lane, dict[ScopeName, None]] = {lane: {} for lane in _LANES}
+        # Lanes in which something waits, and no others: of most devices, most of the time, that is none.
+        self._ready: dict[Lane, dict[ScopeName, None]] = {}
 
     @property
     def generations(self) -> Mapping[ScopeName, Generation]:
@@ -88,15 +85,12 @@ class Feeds:
 
     def drop(self, scope: ScopeName) -> None:
         """Forget a scope's feed."""
-        del self._feeds[scope]
-        for waiting in self._ready.values():
-            waiting.pop(scope, None)
+        self._unmark(scope, self._feeds.pop(scope))
 
     def clear(self) -> None:
         """Forget every feed."""
         self._feeds.clear()
-        for waiting in self._ready.values():
-            waiting.clear()
+        self._ready.clear()
 
     def head_moved(self, scope: ScopeName, head: Seq) -> bool:
         """A commit changed the scope. Returns whether this session has something to send for it."""
@@ -106,6 +100,21 @@ class Feeds:
         feed.head = head
         self._mark(scope, feed)
         return True
+
+    def follow(self, fresh: Fresh) -> tuple[bytes, bytes] | None:
+        """Go on to a commit that has just happened, if its scope stands right before it and nothing waits in any lane.
+
+        Returns:
+            The BATCH and the same as the shell sends it, and the feed stands behind it; None, and nothing has changed.
+        """
+        if self._ready:
+            return None
+        feed = self._feeds.get(fresh.scope)
+        # In no lane: live, told of all up to its head, and nothing of it is open.
+        if feed is None or feed.sent != fresh.frm:
+            return None
+        feed.sent = feed.head = fresh.to
+        return fresh.framed(feed.gen)
 
     def compare(self, message: wire.Repair) -> bool:
         """Take up a REPAIR; False when it is about a grant that has changed, or comes inside a snapshot.
@@ -127,12 +136,10 @@ class Feeds:
 
     def next_want(self) -> Want | None:
         """What to read next, by lane; None when no feed has anything to send."""
-        for lane in _LANES:
-            waiting = self._ready[lane]
-            if waiting:
-                scope = next(iter(waiting))
-                return self._want_of(scope, self._feeds[scope])
-        return None
+        if not self._ready:
+            return None
+        scope = next(iter(self._ready[min(self._ready)]))
+        return self._want_of(scope, self._feeds[scope])
 
     def _want_of(self, scope: ScopeName, feed: _Feed) -> Want:
         if feed.mode is _Mode.SNAPSHOT:
@@ -176,9 +183,8 @@ class Feeds:
         else:
             if not feed.repairs or feed.repairs[0] != (want.after, want.upto):
                 return None
-            feed.repairs.popleft()
-            if upto not in ("", want.upto):
-                feed.repairs.appendleft((upto, want.upto))
+            rest = () if upto in ("", want.upto) else ((upto, want.upto),)
+            feed.repairs = (*rest, *feed.repairs[1:])
             stretch_end = upto or want.upto
             feed.confirm = not feed.repairs
             page = self._page(want, feed, rows, stretch_end, erased)
@@ -205,19 +211,28 @@ class Feeds:
         if feed is None or feed.asked is not want.ranges:
             return
         feed.asked = ()
-        for theirs, (digest, count) in zip(want.ranges, ours, strict=True):
-            if (theirs.digest, theirs.count) != (digest, count):
-                feed.repairs.append((theirs.after, theirs.upto))
+        compared = zip(want.ranges, ours, strict=True)
+        feed.repairs += tuple((one.after, one.upto) for one, found in compared if (one.digest, one.count) != found)
         feed.confirm = not feed.repairs
         self._mark(want.scope, feed)
 
     def _mark(self, scope: ScopeName, feed: _Feed) -> None:
         """Put the scope in the lane of what it needs next, behind the others there, or in none."""
-        for waiting in self._ready.values():
-            waiting.pop(scope, None)
+        self._unmark(scope, feed)
         if feed.mode is _Mode.SNAPSHOT:
-            self._ready[scopes.snapshot_lane(scope)][scope] = None
+            feed.lane = scopes.snapshot_lane(scope)
         elif feed.sent < feed.head or feed.confirm:
-            self._ready[scopes.lane(scope)][scope] = None
+            feed.lane = scopes.lane(scope)
         elif feed.asked or feed.repairs:
-            self._ready[Lane.BULK][scope] = None
+            feed.lane = Lane.BULK
+        if feed.lane is not None:
+            self._ready.setdefault(feed.lane, {})[scope] = None
+
+    def _unmark(self, scope: ScopeName, feed: _Feed) -> None:
+        """Take the scope out of the lane in which it waits."""
+        lane, feed.lane = feed.lane, None
+        if lane is not None:
+            waiting = self._ready[lane]
+            del waiting[scope]
+            if not waiting:
+                del self._ready[lane]

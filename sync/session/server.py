@@ -37,6 +37,7 @@ from sync.session.steps import (
     CheckHello,
     Commit,
     Demand,
+    Fresh,
     Grant,
     KeepReads,
     KeepSealed,
@@ -382,6 +383,23 @@ class ServerSession:
     def head_moved(self, scope: ScopeName, head: Seq) -> bool:
         """A commit changed the scope. Returns whether this session has something to send for it."""
         return self._feeds.head_moved(scope, head)
+
+    def follow(self, fresh: Fresh) -> bytes | None:
+        """Take up a commit that has just happened, without a step, where nothing else waits to be said.
+
+        Nearly every session nearly always stands where its scopes stand; for these this is all there is to a commit.
+
+        Returns:
+            What to send now, as the shell has it, counted as sent; None where `head_moved` must be told instead.
+        """
+        if self._out or self._credit.bytes < MESSAGE_BYTES_MAX:
+            return None
+        found = self._feeds.follow(fresh)
+        if found is None:
+            return None
+        batch, frame = found
+        self._credit.spend(len(batch))
+        return frame
 
     # --- what to send next -------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What a server's session is told, what it asks its shell to do, and in which words."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -164,6 +165,30 @@ class WantRanges(msgspec.Struct, frozen=True):
 
     scope: ScopeName
     ranges: tuple[wire.Range, ...]
+
+
+class Fresh(Protocol):
+    """A commit that has just happened, in one scope, with what to send of it to whoever stands right before it.
+
+    Attributes:
+        scope: which.
+        frm, to: where the scope stood before, and where it stands now.
+    """
+
+    @property
+    def scope(self) -> ScopeName:
+        """See above."""
+
+    @property
+    def frm(self) -> Seq:
+        """See above."""
+
+    @property
+    def to(self) -> Seq:
+        """See above."""
+
+    def framed(self, gen: Generation) -> tuple[bytes, bytes]:
+        """The BATCH for those who hold this grant, and the same as the shell sends it."""
 
 
 Demand = CheckHello | Commit | KeepReads | KeepSealed | Receipt

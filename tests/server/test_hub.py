@@ -19,6 +19,7 @@ from server.logbook import Erased
 from server.returning import ReturnPace
 from sync import digest
 from sync.session import Head
+from sync.session.steps import Fresh
 
 AREA = ScopeName("area:birmingham")
 OTHER = ScopeName("area:coventry")
@@ -56,6 +57,8 @@ class Phone:
         """Open and let in."""
         self.session = Session(*scopes)
         self.wakes = 0
+        self.follows = False
+        self.taken: list[tuple[bytes, bytes]] = []
         self.ticks: list[Millis] = []
         hub.open(self.listener)
         self.session.device = DeviceId(name)
@@ -64,6 +67,12 @@ class Phone:
     def wake(self) -> None:
         """Count."""
         self.wakes += 1
+
+    def follow(self, fresh: Fresh) -> bool:
+        """Take what a test says that it takes."""
+        if self.follows:
+            self.taken.append(fresh.framed(GEN))
+        return self.follows
 
     def tick(self, now: Millis) -> None:
         """Remember."""
@@ -209,6 +218,30 @@ def test_a_commit_wakes_those_who_have_something_to_send() -> None:
     assert near.wakes == 1
     assert hub.head(AREA).seq == 6
     assert hub.grants({AREA: GEN, OTHER: GEN})[OTHER].head == Head(Seq(0), digest.EMPTY, 0)
+
+
+def test_whoever_can_follow_a_commit_is_not_woken_for_it() -> None:
+    """They get it as it happens, all the same bytes; whoever cannot is told that the head has moved."""
+    hub = Hub()
+    following, other, behind = Phone(hub, "a", AREA), Phone(hub, "b", AREA), Phone(hub, "c", AREA)
+    following.follows = other.follows = True
+    hub.publish(settled(change(5, 3)))
+    assert (following.wakes, following.session.moved) == (0, [])
+    assert (behind.wakes, behind.session.moved) == (1, [(AREA, 5)])
+    (batch, frame), (same, _) = *following.taken, *other.taken
+    assert batch is same
+    assert frame == framed(batch)
+    assert hub.frame(AREA, GEN, Seq(3)) == (5, batch, frame)
+    assert hub._recent_bytes == held(hub)
+
+
+def test_a_commit_whose_answer_was_lost_is_followed_by_nobody() -> None:
+    """What it changed is not known here: all are told that the head has moved, and read the log."""
+    hub = Hub()
+    phone = Phone(hub, "a", AREA)
+    phone.follows = True
+    hub.publish(settled(change(5, 5)))
+    assert (phone.taken, phone.wakes) == ([], 1)
 
 
 def test_the_newer_connection_of_a_device_replaces_the_older() -> None:

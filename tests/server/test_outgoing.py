@@ -17,7 +17,7 @@ from server.hub import Hub
 from server.outgoing import Outgoing, Turn
 from server.store import Store
 from sync.session import ServerSession
-from sync.session.steps import Send, Step, WantChanges, WantPage
+from sync.session.steps import Fresh, Send, Step, WantChanges, WantPage
 
 AREA = ScopeName("area:dudley")
 CHANGES = WantChanges(AREA, Generation(1), Seq(4), log=False)
@@ -33,7 +33,6 @@ class FakeWire:
 
     def put(self, frames: Sequence[bytes]) -> None:
         """Remember it."""
-        assert self.takes
         self.writes.append(list(frames))
 
 
@@ -66,6 +65,10 @@ class World:
         self.closed.append(code)
 
     # --- the session ---
+
+    def follow(self, fresh: bytes) -> bytes | None:
+        """A commit is its frame here; nothing is followed past what waits."""
+        return None if self.steps else fresh
 
     def next_step(self) -> Step | None:
         """What the test told."""
@@ -222,5 +225,75 @@ async def test_nothing_is_put_on_a_wire_after_the_end(world: World) -> None:
         world.steps.append(Send(b"one"))
         world.outgoing.wake()
         world.outgoing.stop()
+        await turns()
+    assert world.wire.writes == []
+
+
+# --- commits as they happen ------------------------------------------------------------------------------------------
+
+
+def happens(world: World, frame: bytes) -> bool:
+    """A commit; whether it goes out by itself."""
+    return world.outgoing.follow(cast("Fresh", frame))
+
+
+async def test_commits_go_out_as_they_happen_in_one_write(world: World) -> None:
+    """All of a turn, in order, and before what the session is asked for behind them."""
+    async with world.writing():
+        assert happens(world, b"first")
+        assert happens(world, b"second")
+        await world.wants(Send(b"answer"))
+        assert happens(world, b"third")
+        await turns()
+    assert world.wire.writes == [[b"first", b"second", framed(b"answer")], [b"third"]]
+    assert world.sent == []
+
+
+async def test_a_commit_does_not_overtake_what_waits(world: World) -> None:
+    """The session is asked for it in its turn."""
+    async with world.writing():
+        world.steps.append(Send(b"answer"))
+        world.outgoing.wake()
+        assert not happens(world, b"commit")
+        await turns()
+        assert happens(world, b"commit")
+        await turns()
+    assert world.wire.writes == [[framed(b"answer")], [b"commit"]]
+
+
+async def test_nothing_is_followed_where_it_cannot_be_put(world: World) -> None:
+    """By a client that does not read, without a wire, while the writer works, beyond a turn's bound, at the end."""
+    assert not happens(World(wire=False), b"x")
+    assert not happens(world, b"the writer has not begun")
+    async with world.writing():
+        world.wire.takes = False
+        assert not happens(world, b"it does not read")
+        world.wire.takes = True
+        assert [happens(world, b"x") for _ in range(module.TURN_COMMITS_MAX + 1)].count(True) == module.TURN_COMMITS_MAX
+        await turns()
+        assert happens(world, b"the turn is over")
+        await turns()
+        world.outgoing.stop()
+        assert not happens(world, b"it is over")
+    assert [len(frames) for frames in world.wire.writes] == [module.TURN_COMMITS_MAX, 1]
+
+
+async def test_what_was_followed_is_put_although_the_client_stopped_reading_since(world: World) -> None:
+    """The session counts it as sent: it must not be missing before what comes next."""
+    async with world.writing():
+        assert happens(world, b"commit")
+        world.wire.takes = False
+        await turns()
+    assert world.wire.writes == [[b"commit"]]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_what_a_session_that_ended_followed_is_not_said(world: World, *, asked: bool) -> None:
+    """Whoever is sent away hears why, and nothing of what happened just before."""
+    async with world.writing():
+        assert happens(world, b"commit")
+        world.ending = PeerError("device_revoked")
+        if asked:
+            world.outgoing.wake()
         await turns()
     assert world.wire.writes == []

@@ -13,7 +13,7 @@ import msgspec
 
 from schemas.codec import encode
 from schemas.errors import PeerError
-from schemas.ids import DeviceId, Generation, Millis, ScopeName, Seq
+from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
 from schemas.wire import NONCE_BYTES, Batch
 from server import intake, logbook
 from server.commits import ScopeChange, Settled, Submission, extras, flatten
@@ -65,6 +65,43 @@ class Conn:
         self.session = session
         self.checking: DeviceId | None = None
         self.reading: tuple[WantChanges | WantPage | WantRanges, Any] | None = None
+
+
+class _Fresh:
+    """What a commit did to one scope, to be followed."""
+
+    def __init__(self, change: ScopeChange) -> None:
+        self.scope, self.frm, self.to = change.scope, change.frm, change.head.seq
+        self._change = change
+
+    def framed(self, gen: Generation) -> tuple[bytes, bytes]:
+        """The BATCH, which is here also what is sent."""
+        change = self._change
+        batch = _batch(self.scope, gen, self.frm, self.to, change.rows, change.gone, change.head)
+        return batch, batch
+
+
+def _batch(
+    scope: ScopeName,
+    gen: Generation,
+    frm: Seq,
+    to: Seq,
+    rows: Iterable[bytes],
+    gone: tuple[RecordId, ...],
+    head: Head | None,
+) -> bytes:
+    return encode(
+        Batch(
+            scope=scope,
+            gen=gen,
+            frm=frm,
+            to=to,
+            rows=tuple(map(msgspec.Raw, rows)),
+            gone=gone,
+            digest=None if head is None else head.digest,
+            count=None if head is None else head.count,
+        )
+    )
 
 
 Arrival = tuple[Conn, Commit | KeepSealed | Receipt, Submission]
@@ -216,19 +253,7 @@ class SimServer:
         else:
             found = self.store.changes(step.scope, step.after)
             to, rows, gone, head = found.to, found.rows, found.gone, found.head
-        frame = encode(
-            Batch(
-                scope=step.scope,
-                gen=step.gen,
-                frm=step.after,
-                to=to,
-                rows=tuple(map(msgspec.Raw, rows)),
-                gone=gone,
-                digest=None if head is None else head.digest,
-                count=None if head is None else head.count,
-            )
-        )
-        return to, frame, head is not None
+        return to, _batch(step.scope, step.gen, step.after, to, rows, gone, head), head is not None
 
     def _put(self, conn: Conn, frame: bytes) -> None:
         if not conn.link.device_gone:
@@ -293,8 +318,16 @@ class SimServer:
                 self.heads[change.scope] = change.head
                 self._recent[change.scope, change.frm] = change
                 for conn in self.conns:
-                    conn.session.head_moved(change.scope, change.head.seq)
+                    self._tell(conn, change)
         return True
+
+    def _tell(self, conn: Conn, change: ScopeChange) -> None:
+        """Of every other commit the sessions that can follow it do so; of the others they are told that it is there."""
+        frame = conn.session.follow(_Fresh(change)) if change.head.seq % 2 and change.frm < change.head.seq else None
+        if frame is None:
+            conn.session.head_moved(change.scope, change.head.seq)
+        else:
+            self._put(conn, frame)
 
     # --- grants ------------------------------------------------------------------------------------------------------
 
