@@ -25,8 +25,23 @@ _STR_LENGTH_BYTES: Final = {0xD9: 1, 0xDA: 2, 0xDB: 4}
 _ARRAY_LENGTH_BYTES: Final = {0xDC: 2, 0xDD: 4}
 _MAP_LENGTH_BYTES: Final = {0xDE: 2, 0xDF: 4}
 _FLOATS: Final = {0xCA: (4, struct.Struct(">f")), 0xCB: (8, struct.Struct(">d"))}
+_CONTAINER_LENGTH_BYTES: Final = {**_ARRAY_LENGTH_BYTES, **_MAP_LENGTH_BYTES}
 _UINT64: Final = 0xCF
 _INT64: Final = 0xD3
+_FIXSTR_HEAD: Final = _FIXSTR_MIN - 1
+"""A short text's type byte, minus this, is how long it is with that byte."""
+
+
+def _width(kind: int) -> int:
+    """Bytes of a value with that type byte, the byte itself included; 0 where the type byte alone does not tell."""
+    if kind <= _FIXINT_MAX or kind >= _NEGATIVE_FIXINT_MIN:
+        return 1
+    if _FIXSTR_MIN <= kind <= _FIXSTR_MAX:
+        return kind - _FIXSTR_HEAD
+    return 1 + _SCALAR_BYTES[kind] if kind in _SCALAR_BYTES else 0
+
+
+_WIDTHS: Final = tuple(map(_width, range(256)))
 
 
 def check(
@@ -49,46 +64,89 @@ def check(
     """
     if len(data) > bytes_max:
         raise FrameError("too_long", f"{len(data)} bytes, at most {bytes_max}")
-    end = len(data)
     at = 0
-    elements = 0
-    # One entry per open array or map: values still to come, and the keys seen so far when it is a map.
-    left: list[int] = [1]
-    keys: list[set[bytes] | None] = [None]
-    while left:
-        if left[-1] == 0:
-            left.pop()
-            keys.pop()
+    try:
+        at = _walk(data, elements_max, depth_max)
+    except IndexError:
+        raise FrameError("not_msgpack", f"it ends at byte {len(data)} in the middle of a value") from None
+    if at > len(data):
+        raise FrameError("not_msgpack", f"the last value goes on past byte {len(data)}")
+    if at != len(data):
+        raise FrameError("not_msgpack", f"{len(data) - at} bytes after the value at byte {at}")
+
+
+def _walk(data: bytes, elements_max: int, depth_max: int) -> int:  # noqa: C901, PLR0912  one loop, see below
+    """Pass one value with all that is in it; returns the next byte.
+
+    Every value of every message comes by here, one after the other: what is frequent stands in the loop itself, and
+    what is in an open array or map is in local variables. Calls and lists for each value took four times as long.
+
+    Raises:
+        FrameError: it breaks a bound.
+        IndexError: the data ends before it does.
+    """
+    at = elements = 0
+    # Of the innermost open array or map: how many values, or pairs, are to come, and the keys of a map so far.
+    left = 1
+    seen: set[bytes] | None = None
+    outside: list[tuple[int, set[bytes] | None]] = []
+    while True:
+        if left == 0:
+            if not outside:
+                return at
+            left, seen = outside.pop()
             continue
-        seen = keys[-1]
-        is_key = seen is not None and left[-1] % 2 == 0
-        left[-1] -= 1
-        if at >= end:
-            raise FrameError("not_msgpack", f"it ends at byte {at} in the middle of a value")
+        left -= 1
+        kind = data[at]
+        if seen is not None:
+            elements += 1
+            if elements > elements_max:
+                raise FrameError("too_many", f"more than {elements_max} values at byte {at}")
+            if _FIXSTR_MIN <= kind <= _FIXSTR_MAX:
+                start, at = at + 1, at + kind - _FIXSTR_HEAD
+                key = data[start:at]
+                # First of all whether anything follows: half a key may look like another one.
+                kind = data[at]
+                if not key.isascii():
+                    _require_utf8(data, start, at)
+                if key in seen:
+                    raise FrameError("bad_value", f"a map key for the second time at byte {start - 1}")
+                seen.add(key)
+            else:
+                at = _key(data, at, kind, seen)
+                kind = data[at]
         elements += 1
         if elements > elements_max:
             raise FrameError("too_many", f"more than {elements_max} values at byte {at}")
-        if is_key and seen is not None:
-            at = _key(data, at, seen)
-            continue
-        length, is_map, at = _step(data, at)
-        if length is None:
-            continue
-        if len(left) > depth_max:
-            raise FrameError("too_deep", f"more than {depth_max} levels at byte {at}")
-        length_max = limits.MAP_LEN_MAX if is_map else limits.ARRAY_LEN_MAX
-        if length > length_max:
-            raise FrameError("too_many", f"{length} elements at byte {at}, at most {length_max}")
-        left.append(2 * length if is_map else length)
-        keys.append(set() if is_map else None)
-    if at != end:
-        raise FrameError("not_msgpack", f"{end - at} bytes after the value at byte {at}")
+        width = _WIDTHS[kind]
+        if width:
+            start, at = at + 1, at + width
+            if _FIXSTR_MIN <= kind <= _FIXSTR_MAX and not data[start:at].isascii():
+                _require_utf8(data, start, at)
+        elif kind <= _FIXARRAY_MAX or kind in _CONTAINER_LENGTH_BYTES:
+            outside.append((left, seen))
+            left, is_map, at = _open(data, at, kind)
+            if len(outside) > depth_max:
+                raise FrameError("too_deep", f"more than {depth_max} levels at byte {at}")
+            most = limits.MAP_LEN_MAX if is_map else limits.ARRAY_LEN_MAX
+            if left > most:
+                raise FrameError("too_many", f"{left} elements at byte {at}, at most {most}")
+            seen = set() if is_map else None
+        else:
+            at = _scalar(data, at, kind)
 
 
-def _key(data: bytes, at: int, seen: set[bytes]) -> int:
-    """Pass a map's key. One that comes twice is read as the first value here and as the last one there."""
-    kind = data[at]
-    if not _is_text(kind):
+def _open(data: bytes, at: int, kind: int) -> tuple[int, bool, int]:
+    """Pass the head of an array or map: (values or pairs in it, is it a map, next byte)."""
+    if kind <= _FIXARRAY_MAX:
+        return kind & 0x0F, kind <= _FIXMAP_MAX, at + 1
+    length, after = _length(data, at, _CONTAINER_LENGTH_BYTES[kind])
+    return length, kind in _MAP_LENGTH_BYTES, after
+
+
+def _key(data: bytes, at: int, kind: int, seen: set[bytes]) -> int:
+    """Pass a map's key that is no short text. One that comes twice is read as the first here and as the last there."""
+    if kind not in _STR_LENGTH_BYTES:
         raise FrameError("bad_value", f"a map key that is not text at byte {at}")
     start, end = _text(data, at, kind)
     key = data[start:end]
@@ -98,29 +156,10 @@ def _key(data: bytes, at: int, seen: set[bytes]) -> int:
     return end
 
 
-def _step(data: bytes, at: int) -> tuple[int | None, bool, int]:
-    """Pass one value's head (and body, when it is no container): (container length or None, is it a map, next byte)."""
-    kind = data[at]
-    after = at + 1
-    if kind <= _FIXINT_MAX or kind >= _NEGATIVE_FIXINT_MIN:
-        return None, False, after
-    if kind <= _FIXARRAY_MAX:
-        return kind & 0x0F, kind <= _FIXMAP_MAX, after
-    if kind in _ARRAY_LENGTH_BYTES:
-        length, after = _length(data, at, _ARRAY_LENGTH_BYTES[kind])
-        return length, False, after
-    if kind in _MAP_LENGTH_BYTES:
-        length, after = _length(data, at, _MAP_LENGTH_BYTES[kind])
-        return length, True, after
-    return None, False, _scalar(data, at, kind)
-
-
 def _scalar(data: bytes, at: int, kind: int) -> int:
-    """Pass a value that holds no other; returns the next byte."""
-    if _is_text(kind):
+    """Pass a value that holds no other and whose type byte does not tell all; returns the next byte."""
+    if kind in _STR_LENGTH_BYTES:
         return _text(data, at, kind)[1]
-    if kind in _SCALAR_BYTES:
-        return _within(data, at, at + 1 + _SCALAR_BYTES[kind])
     if kind in _BIN_LENGTH_BYTES:
         length, start = _length(data, at, _BIN_LENGTH_BYTES[kind])
         return _within(data, at, start + length)
@@ -139,21 +178,22 @@ def _scalar(data: bytes, at: int, kind: int) -> int:
     raise FrameError("bad_value", f"an extension or reserved type 0x{kind:02x} at byte {at}")
 
 
-def _is_text(kind: int) -> bool:
-    return _FIXSTR_MIN <= kind <= _FIXSTR_MAX or kind in _STR_LENGTH_BYTES
-
-
 def _text(data: bytes, at: int, kind: int) -> tuple[int, int]:
-    """Where the text at `at` starts and ends."""
-    length, start = (kind & 0x1F, at + 1) if kind <= _FIXSTR_MAX else _length(data, at, _STR_LENGTH_BYTES[kind])
+    """Where the text at `at`, whose length stands behind its type byte, starts and ends."""
+    length, start = _length(data, at, _STR_LENGTH_BYTES[kind])
     if length > limits.TEXT_BYTES_MAX:
         raise FrameError("too_long", f"a text of {length} bytes at byte {at}, at most {limits.TEXT_BYTES_MAX}")
     end = _within(data, at, start + length)
+    _require_utf8(data, start, end)
+    return start, end
+
+
+def _require_utf8(data: bytes, start: int, end: int) -> None:
+    _within(data, start - 1, end)
     try:
         data[start:end].decode()
     except UnicodeDecodeError:
-        raise FrameError("bad_value", f"a text that is not UTF-8 at byte {at}") from None
-    return start, end
+        raise FrameError("bad_value", f"a text that is not UTF-8 at byte {start - 1}") from None
 
 
 def _length(data: bytes, at: int, width: int) -> tuple[int, int]:

@@ -304,3 +304,100 @@ def test_damaged_values_are_refused_or_readable(value: object, data: st.DataObje
     raw[data.draw(st.integers(min_value=0, max_value=len(raw) - 1))] = data.draw(st.integers(0, 255))
     if code_of(bytes(raw)) is None:
         msgpack.unpackb(bytes(raw))
+
+
+def plainly(data: bytes, at: int, levels: int, counted: list[int]) -> int:
+    """The walk as one would write it down first: a value with all that is in it; returns the next byte."""
+    counted[0] += 1
+    if counted[0] > counted[1]:
+        raise FrameError("too_many")
+    kind = data[at]
+    if not (0x80 <= kind <= 0x9F or 0xDC <= kind <= 0xDF):
+        return plain_scalar(data, at, kind)
+    width = 2 if kind in {0xDC, 0xDE} else 4
+    length, at = (kind & 0x0F, at + 1) if kind <= 0x9F else plain_length(data, at, width)
+    is_map = kind <= 0x8F or kind >= 0xDE
+    if levels == 0:
+        raise FrameError("too_deep")
+    if length > (limits.MAP_LEN_MAX if is_map else limits.ARRAY_LEN_MAX):
+        raise FrameError("too_many")
+    keys: list[object] = []
+    for _ in range(length):
+        if is_map:
+            if not (0xA0 <= data[at] <= 0xBF or 0xD9 <= data[at] <= 0xDB):
+                raise FrameError("bad_value")
+            key, at = at, plainly(data, at, levels, counted)
+            keys.append(msgpack.unpackb(data[key:at]))
+            if len(keys) > len(set(keys)):
+                raise FrameError("bad_value")
+        at = plainly(data, at, levels - 1, counted)
+    return at
+
+
+def plain_scalar(data: bytes, at: int, kind: int) -> int:
+    """Pass a value that holds no other."""
+    if 0xD9 <= kind <= 0xDB or 0xC4 <= kind <= 0xC6:
+        length, start = plain_length(data, at, 1 << (kind - (0xD9 if kind >= 0xD9 else 0xC4)))
+        end = start + length
+        if kind >= 0xD9 and length > limits.TEXT_BYTES_MAX:
+            raise FrameError("too_long")
+    else:
+        body = BODIES[kind]
+        if body is None:
+            raise FrameError("bad_value")
+        end = at + 1 + len(body)
+    if end > len(data):
+        raise IndexError
+    try:
+        value = msgpack.unpackb(data[at:end])
+    except ValueError:
+        raise FrameError("bad_value") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise FrameError("bad_value")
+    if isinstance(value, int) and abs(value) > limits.INT_MAX:
+        raise FrameError("bad_value")
+    return end
+
+
+def plain_length(data: bytes, at: int, width: int) -> tuple[int, int]:
+    """The length behind a type byte, and where what it counts begins."""
+    if at + 1 + width > len(data):
+        raise IndexError
+    return int.from_bytes(data[at + 1 : at + 1 + width], "big"), at + 1 + width
+
+
+def plain_code_of(data: bytes, elements_max: int, depth_max: int) -> str | None:
+    """What `bounds.check` is to answer."""
+    try:
+        end = plainly(data, 0, depth_max, [0, elements_max])
+    except IndexError:
+        return "not_msgpack"
+    except FrameError as error:
+        return error.spec.code
+    return None if end == len(data) else "not_msgpack"
+
+
+@given(
+    st.one_of(st.binary(max_size=60), values.map(msgpack.packb), st.sampled_from([*map(encode, GOLDEN.values())])),
+    st.lists(st.tuples(st.integers(0, 400), st.sampled_from(list(b"\x81\xa1\xc0\xc1\xc6\xcb\xcf\xdc"))), max_size=3),
+    st.integers(min_value=0, max_value=500),
+    st.integers(min_value=1, max_value=60) | st.just(limits.MESSAGE_BYTES_MAX),
+    st.integers(min_value=1, max_value=6) | st.just(limits.DEPTH_MAX),
+)  # fmt: skip
+def test_the_walk_answers_as_a_plain_one_does(
+    data: bytes, damage: list[tuple[int, int]], kept: int, elements_max: int, depth_max: int
+) -> None:
+    """Good, damaged and cut messages get from the one loop the very code that the obvious recursive walk gives."""
+    raw = bytearray(data)
+    for at, value in damage:
+        if at < len(raw):
+            raw[at] = value
+    cut = bytes(raw) if kept > len(raw) else bytes(raw[:kept])
+    try:
+        bounds.check(cut, elements_max=elements_max, depth_max=depth_max)
+        found = None
+    except FrameError as error:
+        found = error.spec.code
+    wanted = plain_code_of(cut, elements_max, depth_max)
+    # Of a message that is cut and holds what may not be, either is told.
+    assert found == wanted or {found, wanted} == {"bad_value", "not_msgpack"}
