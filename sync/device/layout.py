@@ -4,7 +4,7 @@ Everything here runs inside a transaction that its caller opened, on the thread 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from schemas.errors import ReplicaError
@@ -109,6 +109,9 @@ class Sql(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> Found:
         """Run one statement."""
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[object]]) -> object:
+        """Run one statement once for each of these."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -3,7 +3,7 @@
 The tables note what is put into them, so that whatever brought it is told, and once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemas.codec import decode_row, reread_op
@@ -17,6 +17,7 @@ from sync.device.sqlcipher import SqlTables
 from sync.outbox import OpState
 from sync.policies import Cell
 from sync.replica import Replica, StoredOp
+from sync.replica.tables import PlacedRow
 
 Notice = InboxArrived | ClaimConfirmed | ClaimDisplaced
 _ITEM_KIND: Final = inbox.SPEC.name
@@ -42,6 +43,13 @@ class WatchedTables(SqlTables):
         if kind == _ITEM_KIND and record not in self._items:
             self._items[record] = self.row(record)
         super().put_row(record, kind, version, body)
+
+    def put_rows(self, rows: Sequence[PlacedRow]) -> None:
+        """See `Tables`."""
+        for row in rows:
+            if row.kind == _ITEM_KIND and row.record not in self._items:
+                self._items[row.record] = self.row(row.record)
+        super().put_rows(rows)
 
     def put_op(self, op: StoredOp) -> None:
         """See `Tables`."""

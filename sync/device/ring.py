@@ -20,6 +20,7 @@ only as far away as an old page that holds the old ring key.
 import hashlib
 import hmac
 import os
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -30,7 +31,7 @@ from schemas.errors import ReplicaError
 from schemas.ids import OpNumber, RecordId
 from sync.device.keys import KEY_BYTES
 
-_NONCE_BYTES: Final = 12
+NONCE_BYTES: Final = 12
 _CHECK: Final = b"beatbook.v1 ring check"
 
 
@@ -53,13 +54,17 @@ class Ring:
         """What tells in a database which ring key its records' keys are under: an HMAC of fixed words."""
         return hmac.new(self._key, _CHECK, hashlib.sha256).digest()
 
-    def wrap(self, record: RecordId, key: bytes) -> bytes:
+    def wrap(self, record: RecordId, key: bytes, nonce: bytes | None = None) -> bytes:
         """A record's key, wrapped (60 bytes).
+
+        Args:
+            record, key: whose, and which.
+            nonce: 12 random bytes that nothing else gets (`nonces`); by default drawn here.
 
         Raises:
             ReplicaError: the ring was wiped.
         """
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = os.urandom(NONCE_BYTES) if nonce is None else nonce
         return nonce + self._held().encrypt(nonce, key, record.encode())
 
     def unwrap(self, record: RecordId, wrapped: bytes) -> bytes:
@@ -69,7 +74,7 @@ class Ring:
             ReplicaError: it is not one that was wrapped for this record under this ring; or the ring was wiped.
         """
         try:
-            return self._held().decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], record.encode())
+            return self._held().decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], record.encode())
         except (InvalidTag, ValueError):
             raise ReplicaError(f"the key of record {record} is damaged, or under another ring key") from None
 
@@ -99,9 +104,18 @@ def op_place(record: RecordId, n: OpNumber) -> bytes:
     return b"op\0%d\0" % n + record.encode()
 
 
-def seal(key: bytes, body: bytes, place: bytes) -> bytes:
-    """A body, sealed under its record's key: 28 bytes longer."""
-    nonce = os.urandom(_NONCE_BYTES)
+def nonces(count: int) -> Iterator[bytes]:
+    """So many nonces, from one call of the system: a page of a snapshot needs hundreds.
+
+    They are drawn for one transaction and never kept: left over in memory, a copy of the process would draw them again.
+    """
+    drawn = os.urandom(count * NONCE_BYTES)
+    return (drawn[at : at + NONCE_BYTES] for at in range(0, len(drawn), NONCE_BYTES))
+
+
+def seal(key: bytes, body: bytes, place: bytes, nonce: bytes | None = None) -> bytes:
+    """A body, sealed under its record's key: 28 bytes longer. `nonce` as in `Ring.wrap`."""
+    nonce = os.urandom(NONCE_BYTES) if nonce is None else nonce
     return nonce + AESGCM(key).encrypt(nonce, body, place)
 
 
@@ -112,7 +126,7 @@ def unseal(key: bytes, sealed: bytes, place: bytes) -> bytes:
         ReplicaError: it was sealed for another place or under another key, or it is damaged.
     """
     try:
-        return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place)
     except (InvalidTag, ValueError):
         raise ReplicaError(
             "a body in the replica does not fit its place: someone has moved or changed it. Set the replica aside"

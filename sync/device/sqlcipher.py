@@ -4,15 +4,17 @@ The format of the database and its upgrades are in `sync.device.layout`, the key
 runs on the one thread that owns the connection, inside a transaction that its caller opened (`sync.device.database`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from schemas.errors import ReplicaError
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
 from sync.device.layout import IS_PENDING, SHUT, Found, Sql, change_ring, make_tables, stored_ring
-from sync.device.ring import Ring, new_record_key, op_place, pack_op, row_place, seal, unpack_op, unseal
+from sync.device.ring import Ring, new_record_key, nonces, op_place, pack_op, row_place, seal, unpack_op, unseal
 from sync.outbox import OpState, Untaken
-from sync.replica.tables import StoredOp, StoredPosition
+from sync.replica.tables import PlacedRow, StoredOp, StoredPosition
 
 __all__ = ["Found", "Sql", "SqlTables", "make_tables"]
 
@@ -26,6 +28,14 @@ UNION SELECT record FROM op WHERE kind = ?1 AND {IS_PENDING}
 ORDER BY record
 """  # noqa: S608  every part is a constant of the program
 _KIND_PENDING: Final = f"SELECT kind FROM op INDEXED BY op_pending WHERE record = ? AND {IS_PENDING} LIMIT 1"  # noqa: S608  as above
+_ROW_VERSIONS: Final = "SELECT record, version FROM row WHERE record IN (SELECT value FROM json_each(?))"
+_MEMBERS_AMONG: Final = (
+    "SELECT record, version FROM member WHERE scope = ? AND record IN (SELECT value FROM json_each(?))"
+)
+_MEMBER_PUT: Final = (
+    "INSERT INTO member VALUES (?, ?, ?) ON CONFLICT (scope, record) DO UPDATE SET version = excluded.version"
+)
+_KEYS: Final = "SELECT record, wrapped FROM record_key WHERE record IN (SELECT value FROM json_each(?))"
 _MEMBERS: Final = "SELECT record, version FROM member WHERE scope = ? AND record > ? ORDER BY record"
 _MEMBERS_UPTO: Final = (
     "SELECT record, version FROM member WHERE scope = ? AND record > ? AND record <= ? ORDER BY record"
@@ -124,6 +134,21 @@ class SqlTables:
         self._execute("INSERT INTO record_key VALUES (?, ?)", (record, self._ring().wrap(record, key)))
         return key
 
+    def _keys(self, records: Sequence[RecordId]) -> dict[RecordId, bytes]:
+        """The keys of many records; made for those that have none yet."""
+        ring = self._ring()
+        found = self._execute(_KEYS, (_listed(records),)).fetchall()
+        keys = {record: ring.unwrap(record, wrapped) for record, wrapped in found}
+        new = {record: new_record_key() for record in records if record not in keys}
+        self._connection.executemany(
+            "INSERT INTO record_key VALUES (?, ?)",
+            [
+                (record, ring.wrap(record, key, nonce))
+                for (record, key), nonce in zip(new.items(), nonces(len(new)), strict=True)
+            ],
+        )
+        return keys | new
+
     def _drop_key(self, record: RecordId) -> None:
         """Let go of the key that what has just left was sealed under; what is left of the record gets another."""
         wrapped = self._one("SELECT wrapped FROM record_key WHERE record = ?", record)
@@ -151,6 +176,18 @@ class SqlTables:
         self._execute(_ROW_PUT, (record, kind, version, sealed))
         self.kinds[record] = kind
 
+    def put_rows(self, rows: Sequence[PlacedRow]) -> None:
+        """See `Tables`."""
+        keys = self._keys([row.record for row in rows])
+        self._connection.executemany(
+            _ROW_PUT,
+            [
+                (row.record, row.kind, row.version, seal(keys[row.record], row.body, row_place(row.record), nonce))
+                for row, nonce in zip(rows, nonces(len(rows)), strict=True)
+            ],
+        )
+        self.kinds.update((row.record, row.kind) for row in rows)
+
     def drop_row(self, record: RecordId) -> None:
         """See `Tables`. The key that the row was sealed under goes with it."""
         kind = self._one("SELECT kind FROM row WHERE record = ?", record)
@@ -163,6 +200,10 @@ class SqlTables:
         """See `Tables`."""
         version: Seq | None = self._one("SELECT version FROM row WHERE record = ?", record)
         return version
+
+    def row_versions(self, records: Sequence[RecordId]) -> dict[RecordId, Seq]:
+        """See `Tables`."""
+        return dict(self._execute(_ROW_VERSIONS, (_listed(records),)).fetchall())
 
     def records_of_kind(self, kind: str) -> list[RecordId]:
         """See `Tables`."""
@@ -180,12 +221,13 @@ class SqlTables:
         version: Seq | None = self._one("SELECT version FROM member WHERE scope = ? AND record = ?", scope, record)
         return version
 
-    def put_member(self, scope: ScopeName, record: RecordId, version: Seq) -> None:
+    def members_among(self, scope: ScopeName, records: Sequence[RecordId]) -> dict[RecordId, Seq]:
         """See `Tables`."""
-        self._execute(
-            "INSERT INTO member VALUES (?, ?, ?) ON CONFLICT (scope, record) DO UPDATE SET version = excluded.version",
-            (scope, record, version),
-        )
+        return dict(self._execute(_MEMBERS_AMONG, (scope, _listed(records))).fetchall())
+
+    def put_members(self, scope: ScopeName, members: Sequence[tuple[RecordId, Seq]]) -> None:
+        """See `Tables`."""
+        self._connection.executemany(_MEMBER_PUT, [(scope, record, version) for record, version in members])
 
     def drop_member(self, scope: ScopeName, record: RecordId) -> None:
         """See `Tables`."""
@@ -317,3 +359,11 @@ class SqlTables:
 
 def _position(gen: int, seq: int, after: str | None, digest: bytes, count: int) -> StoredPosition:
     return StoredPosition(gen=Generation(gen), seq=Seq(seq), after=after, digest=digest, count=count)
+
+
+def _listed(records: Sequence[RecordId]) -> str:
+    """Records as the statements above take many of them: a JSON array.
+
+    With a placeholder for each there would be a statement for each number of them, prepared anew.
+    """
+    return msgspec.json.encode(records).decode()

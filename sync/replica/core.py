@@ -20,7 +20,7 @@ from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
 from schemas.limits import REPAIR_RANGES_MAX
-from schemas.ops import Op, Row
+from schemas.ops import Op
 from schemas.wire import Batch, Plan, Position, Range, Results, Retract, ScopeAdd, Snapshot, Welcome
 from sync import digest
 from sync.clock import Made
@@ -34,7 +34,7 @@ from sync.replica.moved import MovedAway
 from sync.replica.ownops import OwnOps
 from sync.replica.reads import ReadLog
 from sync.replica.results import ResultTaker
-from sync.replica.tables import StoredOp, StoredPosition, Tables
+from sync.replica.tables import PlacedRow, StoredOp, StoredPosition, Tables
 
 _EPOCH: Final = "epoch"
 _DEVICE: Final = "device"
@@ -291,10 +291,10 @@ class Replica:
         if held.after is not None or held.seq != message.frm or message.to < message.frm:
             raise PeerError("gap", f"{message.scope}: at {held.seq}, batch from {message.frm} to {message.to}")
         change = MemberChange(self._tables, message.scope, held)
-        for raw in message.rows:
-            row = decode_row(raw)
-            kept = self._tables.row_version(row.id)
-            self._take_row(row, raw, change, outcome, newer=kept is None or kept < row.v)
+        rows = _by_record(message.rows)
+        kept = self._tables.row_versions(list(rows))
+        newer = {record: one for record, one in rows.items() if kept.get(record, -1) < one.version}
+        self._take_rows(rows, newer, self._tables.members_among(message.scope, list(rows)), change, outcome)
         self._erased(message.erased, outcome)
         for record in message.gone:
             change.drop(record)
@@ -328,16 +328,16 @@ class Replica:
             )
         change = MemberChange(self._tables, message.scope, held)
         self._erased(message.erased, outcome)
-        rows = {row.id: (row, raw) for row, raw in zip(map(decode_row, message.rows), message.rows, strict=True)}
-        for record, _ in self._tables.members(message.scope, message.after, message.upto):
+        rows = _by_record(message.rows)
+        before = dict(self._tables.members(message.scope, message.after, message.upto))
+        for record in before:
             if record not in rows:
                 change.drop(record)
                 self._left(record, outcome)
                 self._moved.note(record, message.scope, held.seq)
-        for row, raw in rows.values():
-            # A page is read after everything sent before it, so it is never older than what is kept, except in number
-            # when the server was set back: it always replaces.
-            self._take_row(row, raw, change, outcome, newer=True)
+        # A page is read after everything sent before it, so it is never older than what is kept, except in number when
+        # the server was set back: it always replaces.
+        self._take_rows(rows, rows, before, change, outcome)
         ended = message.repair or message.last
         self._tables.put_position(message.scope, change.position(seq=held.seq, after=None if ended else message.upto))
         self._settle(outcome)
@@ -442,12 +442,20 @@ class Replica:
         if outcome.removed and not self._tables.positions():
             self._own.seal_rest(outcome)
 
-    def _take_row(self, row: Row, raw: msgspec.Raw, change: MemberChange, outcome: Outcome, *, newer: bool) -> None:
-        change.put(row.id, row.v)
-        if newer:
-            # As it came: what only a newer program knows stays in it.
-            self._tables.put_row(row.id, row.kind, row.v, bytes(raw))
-        outcome.touched.add(row.id)
+    def _take_rows(
+        self,
+        rows: Mapping[RecordId, PlacedRow],
+        newer: Mapping[RecordId, PlacedRow],
+        before: Mapping[RecordId, Seq],
+        change: MemberChange,
+        outcome: Outcome,
+    ) -> None:
+        """Take in the rows of a message: all of them are in its scope, and `newer` replace what is kept."""
+        if not rows:
+            return
+        change.put_all({record: one.version for record, one in rows.items()}, before)
+        self._tables.put_rows(list(newer.values()))
+        outcome.touched |= rows.keys()
 
     def _erased(self, records: Collection[RecordId], outcome: Outcome) -> None:
         """Destroy what own ops say of erased records, before any of it is sealed. Their rows go with their scopes."""
@@ -496,3 +504,13 @@ class Replica:
                 outcome.touched.add(record)
                 self._own.seal_up(record, outcome)
         outcome.removed.append((scope, gen, gone))
+
+
+def _by_record(rows: Iterable[msgspec.Raw]) -> dict[RecordId, PlacedRow]:
+    """The rows of a message, looked at one by one and kept as they came: what only a newer program knows stays in them.
+
+    Raises:
+        FrameError: one of them is no row.
+    """
+    placed = (PlacedRow(row.id, row.kind, row.v, bytes(raw)) for row, raw in ((decode_row(raw), raw) for raw in rows))
+    return {one.record: one for one in placed}

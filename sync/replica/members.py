@@ -1,5 +1,7 @@
 """A scope's members while one message is applied, with the scope's digest and count kept alongside."""
 
+from collections.abc import Mapping
+
 from schemas.ids import RecordId, ScopeName, Seq
 from sync import digest
 from sync.replica.tables import StoredPosition, Tables
@@ -16,15 +18,17 @@ class MemberChange:
         self._removed: list[tuple[RecordId, Seq]] = []
         self._count = held.count
 
-    def put(self, record: RecordId, version: Seq) -> None:
-        """The scope holds the record, in this version."""
-        before = self._tables.member(self._scope, record)
-        if before is None:
-            self._count += 1
-        else:
-            self._removed.append((record, before))
-        self._added.append((record, version))
-        self._tables.put_member(self._scope, record, version)
+    def put_all(self, versions: Mapping[RecordId, Seq], before: Mapping[RecordId, Seq]) -> None:
+        """The scope holds these records.
+
+        Args:
+            versions: record -> its version.
+            before: the same as it was, of those of these records that were in the scope.
+        """
+        self._added += versions.items()
+        self._removed += [(record, before[record]) for record in versions if record in before]
+        self._count += len(versions) - sum(record in before for record in versions)
+        self._tables.put_members(self._scope, list(versions.items()))
 
     def drop(self, record: RecordId) -> None:
         """The scope no longer holds the record."""

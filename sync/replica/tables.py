@@ -5,7 +5,7 @@ calls opens and ends the transaction; a failed one must leave no trace.
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -61,6 +61,21 @@ class StoredPosition(msgspec.Struct, frozen=True, kw_only=True):
     count: int
 
 
+class PlacedRow(msgspec.Struct, frozen=True):
+    """A row to be kept.
+
+    Attributes:
+        record, kind: whose it is.
+        version: seq of the commit that wrote it.
+        body: the row, as MessagePack.
+    """
+
+    record: RecordId
+    kind: str
+    version: Seq
+    body: bytes
+
+
 class Tables(Protocol):
     """What the replica keeps. Ids sort as text, by code point."""
 
@@ -76,11 +91,17 @@ class Tables(Protocol):
     def put_row(self, record: RecordId, kind: str, version: Seq, body: bytes) -> None:
         """Keep or replace a row."""
 
+    def put_rows(self, rows: Sequence[PlacedRow]) -> None:
+        """Keep or replace many rows at once, each record once."""
+
     def drop_row(self, record: RecordId) -> None:
         """Forget a row."""
 
     def row_version(self, record: RecordId) -> Seq | None:
         """The version of the row that is kept."""
+
+    def row_versions(self, records: Sequence[RecordId]) -> dict[RecordId, Seq]:
+        """The same of many records; those without a row are left out."""
 
     def records_of_kind(self, kind: str) -> list[RecordId]:
         """Records of a kind that have a row or a pending op, in order of id."""
@@ -88,8 +109,11 @@ class Tables(Protocol):
     def member(self, scope: ScopeName, record: RecordId) -> Seq | None:
         """The version in which the scope last told of the record, or None when it is not in the scope."""
 
-    def put_member(self, scope: ScopeName, record: RecordId, version: Seq) -> None:
-        """Keep or replace a membership."""
+    def members_among(self, scope: ScopeName, records: Sequence[RecordId]) -> dict[RecordId, Seq]:
+        """The same of many records; those that are not in the scope are left out."""
+
+    def put_members(self, scope: ScopeName, members: Sequence[tuple[RecordId, Seq]]) -> None:
+        """Keep or replace memberships: (record, version), each record once."""
 
     def drop_member(self, scope: ScopeName, record: RecordId) -> None:
         """Forget a membership."""
@@ -184,6 +208,11 @@ class MemoryTables:
         """See `Tables`."""
         self._rows[record] = (kind, version, body)
 
+    def put_rows(self, rows: Sequence[PlacedRow]) -> None:
+        """See `Tables`."""
+        for row in rows:
+            self.put_row(row.record, row.kind, row.version, row.body)
+
     def drop_row(self, record: RecordId) -> None:
         """See `Tables`."""
         self._rows.pop(record, None)
@@ -192,6 +221,10 @@ class MemoryTables:
         """See `Tables`."""
         kept = self._rows.get(record)
         return None if kept is None else kept[1]
+
+    def row_versions(self, records: Sequence[RecordId]) -> dict[RecordId, Seq]:
+        """See `Tables`."""
+        return {record: self._rows[record][1] for record in records if record in self._rows}
 
     def records_of_kind(self, kind: str) -> list[RecordId]:
         """See `Tables`."""
@@ -203,9 +236,14 @@ class MemoryTables:
         """See `Tables`."""
         return self._members.get(scope, {}).get(record)
 
-    def put_member(self, scope: ScopeName, record: RecordId, version: Seq) -> None:
+    def members_among(self, scope: ScopeName, records: Sequence[RecordId]) -> dict[RecordId, Seq]:
         """See `Tables`."""
-        self._members.setdefault(scope, {})[record] = version
+        held = self._members.get(scope, {})
+        return {record: held[record] for record in records if record in held}
+
+    def put_members(self, scope: ScopeName, members: Sequence[tuple[RecordId, Seq]]) -> None:
+        """See `Tables`."""
+        self._members.setdefault(scope, {}).update(members)
 
     def drop_member(self, scope: ScopeName, record: RecordId) -> None:
         """See `Tables`."""

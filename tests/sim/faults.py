@@ -4,6 +4,8 @@ Every place at which a power cut makes a difference calls `Fuse.point`. Counting
 at each one in turn finds what random crashes miss.
 """
 
+from collections.abc import Sequence
+
 from schemas.ids import OpNumber, RecordId, ScopeName, Seq
 from sync.replica.tables import MemoryTables, StoredOp, StoredPosition
 
@@ -79,10 +81,11 @@ class FusedTables(MemoryTables):
         self._fuse.point(self._node, "inside, drop row")
         super().drop_row(record)
 
-    def put_member(self, scope: ScopeName, record: RecordId, version: Seq) -> None:
+    def put_members(self, scope: ScopeName, members: Sequence[tuple[RecordId, Seq]]) -> None:
         """See `Tables`."""
-        self._fuse.point(self._node, "inside, put member")
-        super().put_member(scope, record, version)
+        for one in members:
+            self._fuse.point(self._node, "inside, put member")
+            super().put_members(scope, [one])
 
     def drop_member(self, scope: ScopeName, record: RecordId) -> None:
         """See `Tables`."""

@@ -286,11 +286,11 @@ def superseded_value_comes_back() -> Planted:
 def older_row_wins() -> Planted:
     """A row replaces a newer one that another scope has brought."""
 
-    def take(self: Replica, row: Any, raw: Any, change: Any, outcome: Outcome, *, newer: bool) -> None:
-        _take(self, row, raw, change, outcome, newer=True)
+    def take(self: Replica, rows: Any, _newer: Any, before: Any, change: Any, outcome: Outcome) -> None:
+        _take(self, rows, rows, before, change, outcome)
 
-    _take = Replica._take_row
-    return mock.patch.object(Replica, "_take_row", take)
+    _take = Replica._take_rows
+    return mock.patch.object(Replica, "_take_rows", take)
 
 
 def row_outlives_its_scopes() -> Planted:

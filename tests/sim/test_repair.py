@@ -52,7 +52,7 @@ def spoil(device: SimDevice) -> None:
 
 def version_wrong(device: SimDevice, record: RecordId) -> None:
     """A membership tells of another version."""
-    device.tables.put_member(SUITE, record, Seq(999))
+    device.tables.put_members(SUITE, [(record, Seq(999))])
     spoil(device)
 
 
@@ -69,7 +69,7 @@ def record_extra(device: SimDevice, record: RecordId) -> None:
     assert row is not None
     extra = RecordId(record[:-1] + ("0" if record[-1] != "0" else "1"))
     device.tables.put_row(extra, "custody-booking", Seq(1), row)
-    device.tables.put_member(SUITE, extra, Seq(1))
+    device.tables.put_members(SUITE, [(extra, Seq(1))])
     spoil(device)
 
 

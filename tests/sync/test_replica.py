@@ -190,7 +190,7 @@ def test_repair_ranges_cover_every_record_once(count: int) -> None:
     handheld.stand(NORTH)
     members = sorted((named_record_id("range", str(number)), Seq(number + 1)) for number in range(count))
     for record, version in members:
-        handheld.tables.put_member(NORTH, record, version)
+        handheld.tables.put_members(NORTH, [(record, version)])
     ranges = handheld.replica.repair_ranges(NORTH)
     assert 1 <= len(ranges) <= REPAIR_RANGES_MAX
     assert (ranges[0].after, ranges[-1].upto) == ("", "")

@@ -11,7 +11,7 @@ from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import INT_MAX
 from sync.device.sqlcipher import SqlTables, make_tables
 from sync.outbox import PENDING, OpState, Untaken
-from sync.replica.tables import MemoryTables, StoredOp, StoredPosition, Tables
+from sync.replica.tables import MemoryTables, PlacedRow, StoredOp, StoredPosition, Tables
 
 BIRMINGHAM: Final = ScopeName("area:birmingham")
 WALSALL: Final = ScopeName("area:walsall")
@@ -80,9 +80,9 @@ def test_records_of_a_kind_are_those_with_a_row_or_a_pending_op_in_order_of_id(t
 
 def test_members_are_per_scope(tables: Tables) -> None:
     """Each scope tells of the record in its own version, and one scope's loss is not another's."""
-    tables.put_member(BIRMINGHAM, record(1), Seq(4))
-    tables.put_member(WALSALL, record(1), Seq(4))
-    tables.put_member(WALSALL, record(1), Seq(6))
+    tables.put_members(BIRMINGHAM, [(record(1), Seq(4))])
+    tables.put_members(WALSALL, [(record(1), Seq(4))])
+    tables.put_members(WALSALL, [(record(1), Seq(6))])
     assert (tables.member(BIRMINGHAM, record(1)), tables.member(WALSALL, record(1))) == (4, 6)
     tables.drop_member(BIRMINGHAM, record(1))
     tables.drop_member(BIRMINGHAM, record(1))
@@ -92,11 +92,42 @@ def test_members_are_per_scope(tables: Tables) -> None:
     assert not tables.is_member_of_any(record(1))
 
 
+def test_many_rows_are_kept_as_one_by_one(tables: Tables) -> None:
+    """Rows that are put together replace what is there and add what is not; asked for together they are found again."""
+    tables.put_row(record(1), "incident", Seq(1), b"first")
+    tables.put_op(op(1, on=3))
+    tables.put_rows(
+        [
+            PlacedRow(record(1), "incident", Seq(4), b"one"),
+            PlacedRow(record(2), "briefing", Seq(5), b"two"),
+            PlacedRow(record(3), "incident", Seq(6), b"three"),
+        ]
+    )
+    assert [tables.row(record(n)) for n in (1, 2, 3)] == [b"one", b"two", b"three"]
+    assert [tables.row_version(record(n)) for n in (1, 2, 3)] == [4, 5, 6]
+    assert tables.row_versions([record(3), record(1), record(9)]) == {record(1): 4, record(3): 6}
+    assert tables.records_of_kind("incident") == [record(1), record(3)]
+    assert tables.pending_ops(record(3)) == [op(1, on=3)]
+    tables.put_rows([])
+    assert tables.row_versions([]) == {}
+
+
+def test_many_members_are_kept_as_one_by_one(tables: Tables) -> None:
+    """Memberships that are put together are of their scope alone; asked for together they are found again."""
+    tables.put_members(WALSALL, [(record(2), Seq(1))])
+    tables.put_members(BIRMINGHAM, [(record(1), Seq(4)), (record(2), Seq(5))])
+    tables.put_members(BIRMINGHAM, [(record(2), Seq(6)), (record(3), Seq(7))])
+    tables.put_members(BIRMINGHAM, [])
+    assert tables.members(BIRMINGHAM, "", "") == [(record(1), 4), (record(2), 6), (record(3), 7)]
+    assert tables.members_among(BIRMINGHAM, [record(3), record(2), record(9)]) == {record(2): 6, record(3): 7}
+    assert tables.members_among(WALSALL, [record(1), record(2)]) == {record(2): 1}
+
+
 def test_members_come_in_order_between_open_and_closed_ends(tables: Tables) -> None:
     """A stretch excludes its lower end, includes its upper one, and "" has no end."""
     for number in (4, 1, 3, 2):
-        tables.put_member(BIRMINGHAM, record(number), Seq(number))
-    tables.put_member(WALSALL, record(5), Seq(5))
+        tables.put_members(BIRMINGHAM, [(record(number), Seq(number))])
+    tables.put_members(WALSALL, [(record(5), Seq(5))])
     assert tables.members(BIRMINGHAM, "", "") == [(record(n), n) for n in (1, 2, 3, 4)]
     assert tables.members(BIRMINGHAM, record(1), record(3)) == [(record(2), 2), (record(3), 3)]
     assert tables.members(BIRMINGHAM, record(3), "") == [(record(4), 4)]

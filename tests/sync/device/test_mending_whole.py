@@ -52,7 +52,7 @@ def fill(tables: Tables, post: Post) -> None:
         body = post.tables.row(record)
         if body is not None:
             tables.put_row(record, "incident", post.tables.row_version(record) or 0, body)  # type: ignore[arg-type]  # a version
-            tables.put_member(NORTH, record, post.tables.row_version(record) or 0)  # type: ignore[arg-type]  # as above
+            tables.put_members(NORTH, [(record, post.tables.row_version(record) or 0)])  # type: ignore[arg-type]  # as above
     held = post.tables.position(NORTH)
     assert held is not None
     tables.put_position(NORTH, held)
