@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 from starlette.websockets import WebSocket
 
 from server.beatbook import Beatbook
@@ -15,6 +15,8 @@ from server.http import openapi, routes
 from server.http.callers import Callers
 from server.http.problems import HANDLERS
 from server.http.status import StatusDesk
+from server.observing.measures import Measures
+from server.observing.requests import Observed
 
 SYNC_PATH: Final = "/v1/sync"
 
@@ -25,8 +27,14 @@ class _Guarded(Starlette):
     edge: EdgeSettings = EdgeSettings()
 
     def build_middleware_stack(self) -> ASGIApp:
-        """As its base, with the edge around it."""
-        return Edge(super().build_middleware_stack(), self.edge)
+        """As its base, with the edge around it, and what watches around both."""
+        return Observed(Edge(super().build_middleware_stack(), self.edge), _measures)
+
+
+def _measures(scope: Scope) -> Measures | None:
+    """Where requests are counted, while the application runs."""
+    beatbook: Beatbook | None = getattr(scope["app"].state, "beatbook", None)
+    return None if beatbook is None else beatbook.measures
 
 
 def build(

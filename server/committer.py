@@ -18,6 +18,7 @@ from schemas.ids import Millis
 from schemas.limits import OPS_PER_COMMIT_MAX
 from schemas.wire import Result
 from server.commits import Settled, Submission
+from server.observing import correlation
 from server.observing.measures import Measures
 from server.store import Store
 
@@ -41,6 +42,8 @@ class _Waiting(msgspec.Struct, frozen=True):
     """How many of them there are."""
     since: float
     """When it came, by `perf_counter`."""
+    by: str
+    """For which connection or request (`server.observing.correlation`)."""
 
 
 def _as_it_is(submission: Submission) -> Submission:
@@ -93,7 +96,7 @@ class Committer:
         size = sum(map(len, submission.ops)) + sum(len(entry.body) for entry in submission.entries)
         parts = len(submission.ops) + len(submission.entries)
         came = perf_counter() if since is None else since
-        self._waiting.append(_Waiting(self._file(submission), done, failed, size, parts, came))
+        self._waiting.append(_Waiting(self._file(submission), done, failed, size, parts, came, correlation.current()))
         self._waiting_bytes += size
         if self._waiting_bytes > WAITING_BYTES_MAX:
             self._room.clear()
@@ -168,7 +171,13 @@ class Committer:
             commits = await self._store.commit([waiting.submission for waiting in group], self._now())
         except Exception as defect:  # noqa: BLE001  one group's defect must not end the only task that writes
             error = defect if isinstance(defect, StoreError) else StoreError(f"defect in a commit: {defect!r}")
-            _log.error("commit failed: %s", error, exc_info=None if error is defect else defect)
+            asked_by = sorted({waiting.by for waiting in group if waiting.by})
+            _log.error(
+                "commit failed: %s",
+                error,
+                exc_info=None if error is defect else defect,
+                extra={"asked_by": asked_by},
+            )
             self.failing = error
             measures.failed_groups += 1
             for waiting in group:

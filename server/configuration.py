@@ -31,6 +31,7 @@ from server.edge.origins import HOST_NAME, ORIGIN
 from server.events import subscription
 from server.events.subscription import Events, Subscription, Webhook
 from server.federation.settings import CALLBACK_PATH, OidcSettings, WebAuthnSettings
+from server.observing.settings import LogSettings
 from server.retention import Schedule
 from server.returning import RETURNS_PER_S, ReturnPace
 from server.secret_files import Secret, find_secret
@@ -152,6 +153,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                             "beside it; it is applied at the start and at SIGHUP.")] = None  # fmt: skip
     events: Events = Events()
     webhooks: tuple[Webhook, ...] = ()
+    log: LogSettings = LogSettings()
     policing: Settings = DEFAULTS
 
     @property

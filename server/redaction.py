@@ -1,13 +1,18 @@
-"""The last line of defence of a log: what looks like a secret, or is a known one, is not written.
+"""The last line of defence of a log: what looks like a secret, is a known one, or names somebody, is not written.
 
 Nothing of ours logs secrets, and the libraries' loggers that would are silenced where they are used. A traceback can
-still carry one in an exception's text; so every line passes here, whole, right before it is written.
+still carry one in an exception's text; so every line passes here, whole, right before it is written. There too every
+word that is a collar number or a device's name becomes a short keyed hash: the same of one device in every line, so
+that its trouble can be followed, and of use to nobody who has the log alone.
 """
 
+import hashlib
+import hmac
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 from server.edge.url_secrets import PARAMETERS
@@ -16,6 +21,8 @@ HIDDEN: Final = "[hidden]"
 VARIABLE_PREFIX: Final = "BEATBOOK_"
 SECRET_CHARS_MIN: Final = 6
 """Shorter known secrets are not looked for: they would be found in every other word."""
+NAME_DIGITS: Final = 8
+"""Of a name's hash: of 10,000 names, two are hardly ever the same."""
 _NAMES: Final = "|".join(sorted(map(re.escape, PARAMETERS)))
 _HEADERS: Final = "authorization|proxy-authorization|cookie|set-cookie|dpop|x-api-key"
 _SHAPES: Final = (
@@ -28,6 +35,10 @@ _SHAPES: Final = (
     # Headers, as they come or as a mapping shows them; to the end of the value.
     (re.compile(rf"(?i)(\b(?:{_HEADERS})\b[\"']?(?:: ?|, ?)(?:b?[\"'])?)(?!\[)[^\r\n\"']+"), rf"\1{HIDDEN}"),
 )
+_WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+"""What can be a device's name or a collar number (`schemas.ids`), without the end of a sentence behind it."""
+IsName = Callable[[str], bool]
+"""Whether a word is a collar number, in any case, or a device's name. It is asked for every word of every line."""
 
 
 def secrets_of(environment: Mapping[str, str]) -> list[str]:
@@ -40,12 +51,20 @@ def secrets_of(environment: Mapping[str, str]) -> list[str]:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats as its base does, then hides secrets in the whole of it, traceback included."""
+    """Formats as its base does, then hides secrets and names in the whole of it, traceback included."""
 
-    def __init__(self, fmt: str) -> None:
-        """Begin with the shapes of secrets alone; `know` adds some."""
+    def __init__(self, fmt: str | None = None, *, personal: bool = False) -> None:
+        """Begin with the shapes of secrets alone; `know` and `name` add some.
+
+        Args:
+            fmt: as the base's.
+            personal: leave names, and what a foreign exception says, as they are.
+        """
         super().__init__(fmt)
+        self._personal = personal
         self._known: list[str] = []
+        self._is_name: IsName | None = None
+        self._key = b""
 
     def know(self, secrets: Iterable[str]) -> None:
         """Hide these too, wherever they stand."""
@@ -53,11 +72,59 @@ class RedactingFormatter(logging.Formatter):
         # One that contains another goes first, or a part of it would be left.
         self._known = sorted(known, key=len, reverse=True)
 
-    def format(self, record: logging.LogRecord) -> str:
-        """One record as text."""
-        text = super().format(record)
+    def name(self, is_name: IsName, key: bytes) -> None:
+        """From now on every word that is a name is written as its hash under this key."""
+        self._is_name, self._key = is_name, key
+
+    def hidden(self, text: str) -> str:
+        """The text as it may be written."""
         for secret in self._known:
             text = text.replace(secret, HIDDEN)
         for shape, hidden in _SHAPES:
             text = shape.sub(hidden, text)
-        return text
+        return text if self._personal or self._is_name is None else _WORD.sub(self._named, text)
+
+    def _named(self, word: re.Match[str]) -> str:
+        """A word, or its hash when it is a name; of words that a full stop joins, each by itself."""
+        found = word.group()
+        return ".".join(map(self._shown, found.split("."))) if not self._means(found) else self._shown(found)
+
+    def _means(self, word: str) -> bool:
+        return self._is_name is not None and self._is_name(word)
+
+    def _shown(self, word: str) -> str:
+        if not self._means(word):
+            return word
+        # In lower case: a scope has a collar number so, and it is the same officer's.
+        told = hmac.new(self._key, word.lower().encode(), hashlib.sha256).hexdigest()
+        return f"~{told[:NAME_DIGITS]}"
+
+    def formatException(  # noqa: N802  the base's name
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        """The traceback; what the exceptions of others say is left out, for it may hold anything."""
+        text = super().formatException(ei)
+        return text if self._personal else without_words(text, ei[1])
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record as text."""
+        # Another handler's formatter may have kept the whole traceback in it.
+        record.exc_text = None
+        return self.hidden(super().format(record))
+
+
+def without_words(traceback: str, error: BaseException | None) -> str:
+    """A formatted traceback without what its exceptions say."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        said = str(one)
+        if said:
+            traceback = traceback.replace(f": {said}", f": {HIDDEN}")
+    return traceback

@@ -29,7 +29,9 @@ from server.edge.tls import Tls
 from server.federation import links
 from server.federation.settings import SignInSettings
 from server.force_settings import bring_settings
+from server.observing.names import Names
 from server.organisation.organising import organise
+from server.redaction import IsName
 from server.store.sqlite import SqliteStore
 from server.supervised import READY, STOPPING, Supervisor
 from server.websocket_protocol import BoundedWebSocketProtocol
@@ -194,12 +196,13 @@ def run(
     ready: Ready,
     hide: Callable[[str], None],
     *,
+    name: Callable[[IsName, bytes], None] | None = None,
     recover: bool = False,
     reread: Reread | None = None,
 ) -> None:
     """`serve` on the fastest event loop there is, until it returns."""
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(serve(configuration, ready, hide, recover=recover, reread=reread))
+        runner.run(serve(configuration, ready, hide, name=name, recover=recover, reread=reread))
 
 
 async def serve(
@@ -207,6 +210,7 @@ async def serve(
     ready: Ready,
     hide: Callable[[str], None],
     *,
+    name: Callable[[IsName, bytes], None] | None = None,
     recover: bool = False,
     reread: Reread | None = None,
 ) -> None:
@@ -216,6 +220,7 @@ async def serve(
         configuration: what the server is told; its data folder is made when it is not there.
         ready: see `Ready`.
         hide: called with each secret that must not come into the log.
+        name: called with what tells that a word names somebody, and with the key under which the log hides it.
         recover: make a link for an administrator although there are some.
         reread: how SIGHUP reads the configuration again; None where it stands in no file.
 
@@ -254,6 +259,8 @@ async def serve(
     )
     try:
         await beatbook.start()
+        if name is not None:
+            name(Names(lambda: beatbook.authority.ledger.registry), keys.log_names)
         # Before anybody is let in: of a server that runs on a backup, numbers must be other ones from the first on.
         await beatbook.restores.look_at(data)
         if configuration.organisation is not None:

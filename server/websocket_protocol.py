@@ -13,7 +13,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -74,6 +74,8 @@ class BoundedServerProtocol(ServerProtocol):
         self._frames = Bucket(_FRAMES, now_s)
         self._bytes = Bucket(_BYTES, now_s)
         self._retry_after_ms: int | None = None
+        self.refused: Callable[[str], None] | None = None
+        """Told the error of each frame that is refused here."""
 
     def recv_frame(self, frame: Frame) -> None:
         """Count, then go on as the base does.
@@ -106,6 +108,8 @@ class BoundedServerProtocol(ServerProtocol):
             super().fail(code, reason)
             return
         ours = "too_long" if code == _TOO_BIG else reason if reason in ERRORS else "broken_frame"
+        if self.refused is not None:
+            self.refused(ours)
         spec = ERRORS[ours]
         self.send_binary(encode(error_message(PeerError(ours, retry_after_ms=self._retry_after_ms))))
         super().fail(spec.close or code, spec.code)
@@ -145,6 +149,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self.logger = _log
         self.conn = self._bounded = BoundedServerProtocol(self.loop.time())
         self._entry = entry
+        self._bounded.refused = None if entry is None else entry.refused
         self._cut: asyncio.TimerHandle | None = None
         self._fd: int | None = None
 

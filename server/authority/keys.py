@@ -13,6 +13,7 @@ backup of the data.
 
 import contextlib
 import datetime as dt
+import hmac
 import os
 import secrets
 from collections.abc import Callable
@@ -62,6 +63,11 @@ class ServerKeys:
         except OSError as error:
             raise StoreError(f"{folder}: cannot be made ({error.strerror}); check the folder above") from None
         return cls(folder)
+
+    @property
+    def log_names(self) -> bytes:
+        """The key under which the log hides names, 32 bytes: the same as long as this server's pepper is."""
+        return hmac.digest(self.pepper, b"beatbook names in the log", "sha256")
 
     @property
     def seal_to(self) -> bytes:

@@ -11,7 +11,8 @@ from typing import Final
 import click
 
 from server.configuration import Configuration, read_configuration
-from server.redaction import RedactingFormatter, secrets_of
+from server.observing import logs
+from server.redaction import secrets_of
 from server.serving import Address, run
 
 NOBODY: Final = "  Nobody administers it. This link makes an administrator, once, within a day:"
@@ -55,7 +56,8 @@ def command(  # noqa: PLR0917  one parameter per option
         )
 
     configuration = read()
-    formatter = RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    formatter = logs.formatter(configuration.log.format, personal=configuration.log.personal)
+    os.environ[logs.CHILD_VARIABLE] = configuration.log.format
     formatter.know(secrets_of(os.environ))
     if (secret := configuration.oidc_client_secret(os.environ)) is not None:
         formatter.know([secret.reveal()])
@@ -76,7 +78,14 @@ def command(  # noqa: PLR0917  one parameter per option
 
     if stop_on_eof:
         threading.Thread(target=_stop_on_eof, daemon=True).start()
-    run(configuration, ready, lambda secret: formatter.know([secret]), recover=recover, reread=read if config else None)
+    run(
+        configuration,
+        ready,
+        lambda secret: formatter.know([secret]),
+        name=formatter.name,
+        recover=recover,
+        reread=read if config else None,
+    )
 
 
 def _stop_on_eof() -> None:

@@ -27,6 +27,7 @@ from server.edge.bounds import (
     TLS_HANDSHAKE_TIMEOUT_MS,
 )
 from server.edge.buckets import Buckets, Rate
+from server.observing import correlation
 
 _log = logging.getLogger(__name__)
 _ACCEPTS_AT_ONCE: Final = 64
@@ -34,6 +35,17 @@ _ACCEPTS_AT_ONCE: Final = 64
 _PAUSE_S: Final = 1.0
 """How long nothing is accepted when the machine has no descriptor or memory left for it."""
 _NO_ROOM: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+REFUSALS: Final = {
+    "too_fast": "its address opens connections faster than it may",
+    "too_many": "its address has as many as are still answered",
+    "crowded": "its address has as many as it may: it is told so",
+    "no_room": "as many are open as may be, and none of them is silent",
+    "silent": "cut to make room: of those that had not sent a request, it had waited longest",
+    "no_descriptor": "the process has no open file, or the machine no memory, left for it; it waits in the queue",
+}
+"""Why a connection is refused."""
 
 
 class DoorLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +92,10 @@ class Entry:
     def heard(self) -> None:
         """Its first request head is whole: it is pending no more."""
         self._door.forget_pending(self)
+
+    def refused(self, code: str) -> None:
+        """A frame of it was refused before any session saw it; `code` is of the error registry."""
+        self._door.refused_frames[code] += 1
 
     def left(self) -> None:
         """It has ended. Again: nothing."""
@@ -135,6 +151,10 @@ class Door:
         """How many pending connections were cut to make room."""
         self.turned_away = 0
         """How many connections were closed without a word."""
+        self.refusals: Counter[str] = Counter()
+        """Connections that were refused, by reason (`REFUSALS`)."""
+        self.refused_frames: Counter[str] = Counter()
+        """Frames that were refused before any session saw them, by error."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -184,6 +204,7 @@ class Door:
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
         """Wait for room; whoever knocks meanwhile waits in the kernel's queue."""
+        self.refusals["no_descriptor"] += 1
         _log.error("cannot accept a connection (%s): raise the limit of open files", error.strerror)
         self._loop.remove_reader(listening.fileno())
         self._resume[listening] = self._loop.call_later(_PAUSE_S, self._go_on, listening)
@@ -200,9 +221,12 @@ class Door:
         too_fast = bool(source) and self._connects is not None and self._connects.take(source) is not None
         if too_fast or too_many or not self._make_room(source):
             self.turned_away += 1
+            self.refusals["too_fast" if too_fast else "too_many" if too_many else "no_room"] += 1
             connection.close()
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if crowded:
+            self.refusals["crowded"] += 1
         entry = Entry(self, source, crowded=crowded)
         self._entries.add(entry)
         self._inside[source] += 1
@@ -230,9 +254,12 @@ class Door:
 
     def _cut_first(self, waiting: dict[Entry, None]) -> None:
         self.cut_pending += 1
+        self.refusals["silent"] += 1
         next(iter(waiting)).cut()
 
     async def _begin(self, entry: Entry, connection: socket.socket) -> None:
+        # Here, before there is a transport: whatever the loop calls for it has this id.
+        correlation.begin_connection()
         context = self._tls()
         handshake_s = self._limits.tls_handshake_ms / 1_000
         try:

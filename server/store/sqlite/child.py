@@ -7,6 +7,7 @@ and goes. A signal that was meant for the whole group does not end it, so that t
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from io import BufferedIOBase
 from pathlib import Path
 
 from schemas.errors import StoreError
+from server.observing.logs import CHILD_VARIABLE, formatter
 from server.store.sqlite.frames import Answer, Done, Failed, Opened, pack, read_ask
 from server.store.sqlite.writer import SqliteWriter
 
@@ -28,7 +30,9 @@ def main(folder: Path, descriptor: int, wait_s: float) -> None:
     """
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter("json" if os.environ.get(CHILD_VARIABLE) == "json" else "text"))
+    logging.basicConfig(handlers=[handler])
     with (
         # The server may go at any moment, also while it is being answered; outermost, since closing the stream flushes.
         contextlib.suppress(BrokenPipeError, ConnectionResetError),

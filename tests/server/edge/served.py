@@ -8,7 +8,7 @@ import contextlib
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -172,10 +172,12 @@ async def served(
     settings: EdgeSettings | None = None,
     proxies: Iterable[str] = (),
     tls: Tls | None = None,
+    around: Callable[[ASGIApp], ASGIApp] = lambda inner: inner,
+    app: Application | None = None,
 ) -> AsyncIterator[Served]:
-    """Run an `Application`, behind the edge when there are settings for it."""
-    app = Application()
-    inner: ASGIApp = app if settings is None else Edge(app, settings)
+    """Run an application, behind the edge when there are settings for it, with `around` outside of both."""
+    app = app or Application()
+    inner = around(app if settings is None else Edge(app, settings))
     config = uvicorn.Config(
         inner, ws=BoundedWebSocketProtocol, ws_ping_interval=None, proxy_headers=False, log_config=None, lifespan="off"
     )

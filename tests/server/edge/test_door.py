@@ -15,6 +15,9 @@ from server.edge.buckets import Rate
 from server.edge.door import Door, DoorLimits, Entry
 from server.edge.tls import Tls
 from tests.server.edge.served import GET, HOST, UPGRADE, Authority, served
+from tests.server.rawsocket import frame
+
+OPCODE_TEXT = 1
 
 
 def limits(**changes: int) -> DoorLimits:
@@ -37,6 +40,7 @@ async def test_who_sits_there_longest_makes_place() -> None:
         assert (await silent[1].ask()).status == 200
         assert (await other.ask()).status == 200
         assert server.door.cut_pending == 1
+        assert dict(server.door.refusals) == {"silent": 1}
 
 
 async def test_silence_from_many_addresses_is_bounded_too() -> None:
@@ -62,6 +66,7 @@ async def test_an_address_has_so_many_connections_and_is_told() -> None:
         beyond = await server.call()
         assert await beyond.ended() == b""
         assert server.door.turned_away == 1
+        assert dict(server.door.refusals) == {"crowded": 1, "too_many": 1}
         answer = await crowded.ask()
         assert answer.status == 429
         assert "connections" in answer.problem["title"]
@@ -100,6 +105,7 @@ async def test_all_together_are_bounded() -> None:
         assert (await second.ask()).status == 200
         third = await server.call("127.0.0.5")
         assert await third.ended() == b""
+        assert server.door.refusals["no_room"] == 1
         assert (await speaking.ask()).status == 200
 
 
@@ -120,6 +126,7 @@ async def test_an_address_opens_connections_at_a_pace() -> None:
             assert (await (await server.call()).ask()).status == 200
         assert await (await server.call()).ended() == b""
         assert server.door.turned_away == 1
+        assert server.door.refusals["too_fast"] == 1
         assert (await (await server.call("127.0.0.2")).ask()).status == 200
         for _ in range(5):
             assert (await (await server.call("127.0.0.9")).ask()).status == 200
@@ -239,3 +246,13 @@ async def test_a_flood_of_connections_leaves_nothing_behind() -> None:
         assert not server.door._inside
         assert not server.door._pending_of
         assert (await (await server.call()).ask()).status == 200
+
+
+async def test_a_frame_that_no_session_sees_is_counted_by_its_error() -> None:
+    """The parser ends the connection; the door of the connection knows why."""
+    async with served() as server:
+        caller = await server.call()
+        assert (await caller.ask(UPGRADE)).status == 101
+        await caller.send(frame(OPCODE_TEXT, b"hello"))
+        await caller.ended()
+        assert dict(server.door.refused_frames) == {"text_frame": 1}

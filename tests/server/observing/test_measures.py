@@ -12,6 +12,7 @@ from schemas.ids import DeviceId
 from schemas.wire import Ack
 from server.commits import Submission
 from server.committer import Committer
+from server.observing import correlation
 from server.observing.measures import Measures, Took
 from server.outgoing import Outgoing, Turn
 from server.store.sqlite import SqliteStore
@@ -49,14 +50,17 @@ async def test_a_group_is_observed_once_and_each_of_its_pushes_answered() -> Non
     assert measures.refused_ops.total() == measures.results["refused"] + measures.results["waiting"]
 
 
-async def test_a_group_that_failed_is_counted_as_that_and_not_as_answered() -> None:
-    """An ack that was never given must not make the acks look quick."""
+async def test_a_group_that_failed_is_counted_as_that_and_not_as_answered(caplog: pytest.LogCaptureFixture) -> None:
+    """The log names for whom, and an ack that was never given must not make the acks look quick."""
     store, measures = GatedStore(), Measures()
     store.failing = StoreError("the disk is full")
     committer = Committer(store, Clock(), lambda _settled: None, measures=measures)
     running = asyncio.create_task(committer.run())
+    asked_by = correlation.begin_request()
     with pytest.raises(StoreError):
         await committer.commit(submission(1))
+    (line,) = (one for one in caplog.records if "commit failed" in one.message)
+    assert vars(line)["asked_by"] == [asked_by]
     committer.close()
     await running
     assert measures.failed_groups == 1
