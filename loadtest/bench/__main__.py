@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import uvloop
 
-from loadtest.bench.jobs import ack, bootstrap, fanout, idle, reconnect, replica, revoke, stalled, storm
+from loadtest.bench.jobs import ack, bootstrap, fanout, force, idle, reconnect, replica, revoke, stalled, storm
 from loadtest.bench.outcome import Outcome, table
 
 
@@ -31,7 +31,7 @@ class Job(msgspec.Struct, frozen=True):
 
 JOBS: Final = {
     module.__name__.rpartition(".")[2]: Job(module.Size, module.measure, module.WORDS, module.__doc__ or "")
-    for module in (ack, bootstrap, fanout, idle, reconnect, replica, revoke, stalled, storm)
+    for module in (ack, bootstrap, fanout, force, idle, reconnect, replica, revoke, stalled, storm)
 }
 
 

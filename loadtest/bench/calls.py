@@ -6,15 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import httpx
-
+from loadtest.bench.lines import Lines
 from schemas.errors import StoreError
 from schemas.ids import DeviceId, Millis
 from sync.device.dpop import NOISE_BYTES, make_proof
 from sync.device.keys import DeviceIdentity
 
-_NONCE: Final = "dpop-nonce"
-_TIMEOUT_S: Final = 120.0
+_UNAUTHORIZED: Final = 401
+_TOO_MANY: Final = 429
+_TRIES_MAX: Final = 100
 _ACTS_AT_ONCE: Final = 200
 """Acts in one call; a server takes 256."""
 
@@ -26,12 +26,11 @@ class Caller:
         token: what the calls bear; "" for none.
     """
 
-    def __init__(self, client: httpx.AsyncClient, identity: DeviceIdentity) -> None:
+    def __init__(self, lines: Lines, identity: DeviceIdentity) -> None:
         """Bind it."""
         self.token = ""
-        self._client = client
+        self._lines = lines
         self._identity = identity
-        self._nonce: str | None = None
 
     async def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         """Call; the answer.
@@ -39,25 +38,22 @@ class Caller:
         Raises:
             StoreError: the server refused; the text is its answer.
         """
-        url = str(self._client.base_url).rstrip("/") + path
-        answer = await self._ask(url, path, body)
-        if answer.status_code == httpx.codes.UNAUTHORIZED:
-            # It wants its nonce in the proof.
-            answer = await self._ask(url, path, body)
-        while answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            await asyncio.sleep(float(answer.headers.get("retry-after", "1")))
-            answer = await self._ask(url, path, body)
-        if answer.is_error:
-            raise StoreError(f"{path}: {answer.status_code} {answer.text}")
-        told: dict[str, Any] = answer.json()
-        return told
+        url = self._lines.base + path
+        nonce = self._lines.nonces.get(path)
+        answer = await self._lines.post(path, body, self._headers(url, nonce))
+        for _ in range(_TRIES_MAX):
+            if answer.status == _TOO_MANY:
+                await asyncio.sleep(float(answer.headers.get("retry-after", "1")))
+            elif answer.status == _UNAUTHORIZED and answer.nonce not in {None, nonce}:
+                nonce = answer.nonce
+            else:
+                break
+            answer = await self._lines.post(path, body, self._headers(url, nonce))
+        if answer.refused:
+            raise StoreError(f"{path}: {answer.status} {answer.body.decode(errors='replace')}")
+        return answer.json()
 
-    async def _ask(self, url: str, path: str, body: Mapping[str, object]) -> httpx.Response:
-        answer = await self._client.post(path, json=body, headers=self._headers(url))
-        self._nonce = answer.headers.get(_NONCE, self._nonce)
-        return answer
-
-    def _headers(self, url: str) -> dict[str, str]:
+    def _headers(self, url: str, nonce: str | None) -> dict[str, str]:
         proof = make_proof(
             self._identity,
             method="POST",
@@ -65,7 +61,7 @@ class Caller:
             now=Millis(time.time_ns() // 1_000_000),
             noise=os.urandom(NOISE_BYTES),
             token=self.token or None,
-            nonce=self._nonce,
+            nonce=nonce,
         )
         return {"dpop": proof, **({"authorization": f"DPoP {self.token}"} if self.token else {})}
 
@@ -75,16 +71,11 @@ class Caller:
             await self.post(f"/v1/{family}", {"acts": list(acts[start : start + _ACTS_AT_ONCE])})
 
 
-def client(base: str) -> httpx.AsyncClient:
-    """A client for many callers."""
-    return httpx.AsyncClient(base_url=base, timeout=_TIMEOUT_S, trust_env=False)
-
-
-async def administrators(http: httpx.AsyncClient, code: str, desks: int) -> list[Caller]:
+async def administrators(lines: Lines, code: str, desks: int) -> list[Caller]:
     """Use a server's first link, and sign in as its administrator at several desks: each may call only so often.
 
     Args:
-        http: a client of that server.
+        lines: to that server.
         code: the secret of the link.
         desks: how many.
     """
@@ -92,7 +83,7 @@ async def administrators(http: httpx.AsyncClient, code: str, desks: int) -> list
     callers: list[Caller] = []
     for n in range(desks):
         identity = DeviceIdentity.generate(DeviceId(f"bench-desk-{n}"))
-        caller = Caller(http, identity)
+        caller = Caller(lines, identity)
         where = {**about, "device": identity.device}
         if n == 0:
             await caller.post("/v1/setup", {"code": code, "name": "Ada Byrne", **where})

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
-import httpx
-
 from loadtest.bench import calls
 from loadtest.bench.contact import Contact
+from loadtest.bench.lines import Lines
 from loadtest.bench.machine import Cores, cores, facts, pin
 from loadtest.bench.process import Listening, Server
 from schemas.ids import DeviceId
@@ -21,7 +20,8 @@ HOST: Final = "127.0.0.1"
 DESKS: Final = 12
 """Desks from which devices are enrolled: a server takes only so many calls a second from each."""
 BEAT_EVERY_S: Final = 5.0
-_AT_ONCE: Final = 32
+_BEAT_PARTS: Final = 50
+_AT_ONCE: Final = 64
 Said = Callable[[str], object]
 """Told what is going on."""
 _T = TypeVar("_T")
@@ -39,19 +39,19 @@ class Force:
         machine: what the outcome says of the machine.
     """
 
-    def __init__(self, server: Listening, http: httpx.AsyncClient, folder: Path, where: Cores) -> None:
-        """Use `gathered`."""
+    def __init__(self, server: Listening, lines: Lines, folder: Path, where: Cores) -> None:
+        """Use `gathered`, or `gathered_at`."""
         self.server = server
         self.folder = folder
         self.where = where
         self.machine: Mapping[str, object] = {**facts(), "apart": where.apart}
-        self._http = http
+        self._lines = lines
         self._numbers = itertools.count(1)
         self._known: set[str] = set()
 
     async def begin(self) -> None:
         """Use the server's first link."""
-        desks = await calls.administrators(self._http, self.server.code, DESKS)
+        desks = await calls.administrators(self._lines, self.server.code, DESKS)
         self._admin, self._desks = desks[0], itertools.cycle(desks)
 
     @property
@@ -74,7 +74,7 @@ class Force:
         made = [
             make(DeviceIdentity.generate(DeviceId(f"hh-{next(self._numbers):05d}")), officer, area) for area in areas
         ]
-        await in_parts(made, self._enrol)
+        await in_parts(made, self.enrol_one)
         seats = [{"seat": one.name, "device": one.name, "officer": officer, "unattended": True} for one in made]
         await self._admin.acts("seats", [{"t": "seat-opened", **seat} for seat in seats])
         wanted = [(one.name, scope) for one in made for scope in (f"area:{one.area}", "force")]
@@ -83,8 +83,9 @@ class Force:
         )
         return made
 
-    async def _enrol(self, device: Contact) -> None:
-        await calls.enrol(next(self._desks), calls.Caller(self._http, device.identity), device.name)
+    async def enrol_one(self, device: Contact) -> None:
+        """Have one device enrolled, by whichever desk is next."""
+        await calls.enrol(next(self._desks), calls.Caller(self._lines, device.identity), device.name)
 
     async def connect(self, devices: Sequence[Contact]) -> None:
         """Have devices come, some at once, and take in all that is there."""
@@ -94,14 +95,19 @@ class Force:
 @asynccontextmanager
 async def gathered() -> AsyncIterator[Force]:
     """A server on a core of its own, with an administrator; this process has the other core."""
-    where = cores()
-    pin(0, where.load)
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        async with Server(place, where.server) as server, calls.client(server.base) as http:
-            force = Force(server, http, place, where)
+        async with gathered_at(Path(folder)) as force:
             await force.begin()
             yield force
+
+
+@asynccontextmanager
+async def gathered_at(folder: Path) -> AsyncIterator[Force]:
+    """A server on a core of its own, on what is in a folder; this process has the other core."""
+    where = cores()
+    pin(0, where.load)
+    async with Server(folder, where.server) as server, Lines(server.base) as lines:
+        yield Force(server, lines, folder, where)
 
 
 @asynccontextmanager
@@ -117,10 +123,12 @@ async def kept(devices: Sequence[Contact]) -> AsyncIterator[None]:
 
 
 async def _beat(devices: Sequence[Contact]) -> None:
+    """Some at a time: thousands that spoke in one turn of the loop would be a pause of the load's own making."""
     while True:
-        for device in devices:
-            device.beat()
-        await asyncio.sleep(BEAT_EVERY_S)
+        for part in range(_BEAT_PARTS):
+            for device in devices[part::_BEAT_PARTS]:
+                device.beat()
+            await asyncio.sleep(BEAT_EVERY_S / _BEAT_PARTS)
 
 
 async def in_parts(things: Sequence[_T], work: Callable[[_T], Awaitable[object]]) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from schemas.codec import encode
 from schemas.ids import Epoch, FieldName, OpNumber, RecordId, ScopeName, Seq, new_record_id
 from schemas.limits import CREDIT_BYTES
 from schemas.ops import Op
+from schemas.reads import NO_LINK, Read
 from sync.device.keys import DeviceIdentity
 from sync.evidence.chain import ChainHead, genesis, link_after
 from sync.session import HelloFacts
@@ -28,11 +29,19 @@ from sync.session.device import DownEvent
 _ACK_BYTES: Final = CREDIT_BYTES // 4
 
 
+class ReadsHead(msgspec.Struct, frozen=True):
+    """Where a read log stands: the number of its last entry, and the SHA-256 of that."""
+
+    n: int
+    link: bytes
+
+
 class _Head(msgspec.Struct):
     """What is read of a message while only the way to its end is of interest."""
 
     t: str
     to: int = 0
+    scope: str = ""
 
 
 _HEAD: Final = msgspec.msgpack.Decoder(_Head)
@@ -83,6 +92,9 @@ class Light(Contact):
         self._digests: dict[OpNumber, bytes] = {}
         self._waiting: dict[OpNumber, tuple[RecordId, asyncio.Future[float]]] = {}
         self._listening = False
+        self._heeded: ScopeName | None = None
+        self._reads = ReadsHead(0, NO_LINK)
+        self._reads_waiting: dict[int, asyncio.Future[float]] = {}
         self._owed = 0
         self._awaited: tuple[int, Arrivals] | None = None
 
@@ -102,12 +114,17 @@ class Light(Contact):
             if not waiting.done():
                 waiting.set_exception(error)
         self._waiting.clear()
+        for reading in self._reads_waiting.values():
+            reading.set_exception(error)
+        self._reads_waiting.clear()
 
     # --- what comes --------------------------------------------------------------------------------------------------
 
-    def listen(self) -> None:
-        """From now on look only at how far a batch leads."""
+    def listen(self, scope: ScopeName | None = None) -> None:
+        """From now on look only at how far a batch leads; with a scope, only at those of it."""
         self._listening = True
+        self._heeded = scope
+        self.upto = 0 if scope is not None else self.upto
 
     def expect(self, seq: int, arrivals: Arrivals) -> None:
         """Have it counted once it has been told of a commit."""
@@ -123,7 +140,8 @@ class Light(Contact):
             super().took(frame)
             return
         self.messages += 1
-        self._led(head.to)
+        if self._heeded is None or head.scope == self._heeded:
+            self._led(head.to)
         self._owed += len(frame)
         if self._owed >= _ACK_BYTES:
             self.wire.send(encode(wire.Ack(scopes={}, credit=self._owed)))
@@ -154,6 +172,9 @@ class Light(Contact):
             case wire.Results():
                 for result in event.results:
                     self._answered(result)
+            case wire.ReadsKept():
+                for n in [n for n in self._reads_waiting if n <= event.upto]:
+                    self._reads_waiting.pop(n).set_result(self.wire.heard_at)
             case _:
                 pass
 
@@ -169,8 +190,8 @@ class Light(Contact):
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
-    async def report(self, count: int, summary: str = "Glass breaking") -> None:
-        """Report incidents, in one push; returns once they are durable."""
+    async def report(self, count: int, summary: str = "Glass breaking") -> float:
+        """Report incidents, in one push; when the last of them was answered (`time.perf_counter`)."""
         now = wall_clock()
         ops = []
         for _ in range(count):
@@ -178,27 +199,81 @@ class Light(Contact):
             self.records.append(record)
             values = {"opened_at": now, "area": self.area, "category": "public-safety", "summary": summary}
             ops.append(self._op(record, values, create=True))
-        await self._push(ops)
+        return await self._push(ops)
 
-    async def change(self, records: Iterable[RecordId], summary: str) -> tuple[float, Seq]:
+    async def change(self, records: Iterable[RecordId], summary: str, began: float | None = None) -> tuple[float, Seq]:
         """Change incidents of its own, in one push.
+
+        Args:
+            records: which.
+            summary: to what.
+            began: from when on it counts (`time.perf_counter`), when that is not now.
 
         Returns:
             How long until all were durable (s), and the last of their commits.
         """
         chosen = list(records)
-        began = time.perf_counter()
+        began = time.perf_counter() if began is None else began
         last = await self._push([self._op(record, {"summary": summary}) for record in chosen])
         return last - began, max(self._versions[record] for record in chosen)
 
-    def _op(self, record: RecordId, values: dict[str, Any], *, create: bool = False) -> tuple[RecordId, bytes]:
+    async def brief(self, title: str, audience: ScopeName) -> tuple[RecordId, Seq]:
+        """Issue a briefing; its record and its commit."""
+        now = wall_clock()
+        record = new_record_id(now, os.urandom(10))
+        values = {"title": title, "body": "See the log.", "audience": [audience], "issued_at": now}
+        await self._push([self._op(record, values, kind="briefing", create=True)])
+        return record, self._versions[record]
+
+    async def consult(self, record: RecordId, *, search: bool) -> float:
+        """Log that its officer looks at a record, or found it in a search; when that was durable (`perf_counter`)."""
+        now = wall_clock()
+        n = self._reads.n + 1
+        body = msgspec.msgpack.encode(
+            Read(
+                n=n,
+                link=self._reads.link,
+                what="combination" if search else "consultation",
+                author=self.officer,
+                records=(record,),
+                at=now,
+                wall=now,
+                why="bench",
+                words="glass" if search else "",
+            )
+        )
+        kept: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        if not self.session.reads(n, [body]):
+            raise ConnectionError(f"{self.name}: an entry of its read log does not fit in what may be sent at once")
+        self._reads = ReadsHead(n, hashlib.sha256(body).digest())
+        self._reads_waiting[n] = kept
+        self.flush()
+        return await kept
+
+    def is_settled(self, record: RecordId) -> bool:
+        """Whether a record that it made is on the server."""
+        return record in self._versions
+
+    @property
+    def versions(self) -> Mapping[RecordId, Seq]:
+        """The commit of each of its records' last acknowledged change."""
+        return self._versions
+
+    @property
+    def acknowledged(self) -> int:
+        """The number of its last op: once nothing waits, so many of its ops were answered as durable."""
+        return self._n
+
+    def _op(
+        self, record: RecordId, values: dict[str, Any], *, kind: str = "incident", create: bool = False
+    ) -> tuple[RecordId, bytes]:
         now = wall_clock()
         self._n = OpNumber(self._n + 1)
         op = Op(
             device=self.name,
             n=self._n,
             record=record,
-            kind="incident",
+            kind=kind,
             author=self.officer,
             hlc=(now, self._n),
             occurred_at=now,

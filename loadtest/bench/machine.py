@@ -1,5 +1,6 @@
 """The machine: its cores, what it is, and how much of a core a process used."""
 
+import contextlib
 import os
 import platform
 import sys
@@ -65,7 +66,7 @@ class Usage:
 
     def __init__(self, pid: int, *, alone: bool = False) -> None:
         """Begin to measure one, and the children that it has now; or it `alone`, whose children are measured apart."""
-        self._pids = [pid] if alone else [pid, *_children(pid)]
+        self._pids = [pid] if alone else [pid, *children(pid)]
         self._at = time.perf_counter()
         self._used = self._now()
 
@@ -80,7 +81,7 @@ class Usage:
 
 def memory_kb(pid: int) -> float:
     """What a process and its children hold of memory (kB): each page shared by several counts for its part (PSS)."""
-    return sum(map(_pss_kb, (pid, *_children(pid))))
+    return sum(map(_pss_kb, (pid, *children(pid))))
 
 
 def _pss_kb(pid: int) -> float:
@@ -88,11 +89,14 @@ def _pss_kb(pid: int) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
-    except FileNotFoundError:
-        return []
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, by whichever of its threads, and that still run."""
+    found: list[int] = []
+    for told in Path(f"/proc/{pid}/task").glob("*/children"):
+        # A thread, or the whole process, may have ended since it was listed.
+        with contextlib.suppress(OSError):
+            found += map(int, told.read_text("ascii").split())
+    return found
 
 
 def _cpu_s(pid: int) -> float:

@@ -1,17 +1,23 @@
 """Each job measures what it says, at a size that takes no time; no figure is asserted."""
 
+import contextlib
+import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from loadtest.bench.__main__ import JOBS, main
+from loadtest.bench.jobs import force
+from loadtest.bench.light import Light
 from loadtest.bench.outcome import Outcome
 
 SMALL = {
     "ack": {"devices": 3, "seconds": 1, "rounds": 1},
     "bootstrap": {"records": 200, "rounds": 1},
     "fanout": {"devices": 5, "changes": 3, "bursts": 2, "rounds": 1},
+    "force": {"devices": 10, "edits": 50, "consultations": 20, "briefings": 60, "seconds": 2, "rounds": 1},
     "idle": {"devices": 3, "seconds": 1, "rounds": 1},
     "reconnect": {"devices": 5, "rounds": 1},
     "replica": {"edits": 5, "rounds": 1},
@@ -19,6 +25,12 @@ SMALL = {
     "stalled": {"devices": 5, "percent": 20, "changes": 5, "rounds": 1},
     "storm": {"devices": 5, "edits": 3, "rounds": 1},
 }
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A force that is made for a test is not kept for a measurement."""
+    monkeypatch.setattr("loadtest.bench.prepared.KEPT", tmp_path / "kept")
 
 
 def run(job: str, tmp_path: Path, size: dict[str, int]) -> Outcome:
@@ -65,3 +77,20 @@ def test_a_job_needs_something_to_measure(job: str, count: str, capsys: pytest.C
     with pytest.raises(SystemExit):
         main([job, f"--{next(iter(SMALL[job]))}={count}"])
     assert "give a whole number of at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(90)
+def test_an_acknowledged_edit_that_is_gone_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job asks the killed server's file, and not itself: what is taken out of the file is missing."""
+    looked = force._lost
+
+    def take_one_out(database: Path, devices: Sequence[Light]) -> int:
+        with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("DELETE FROM op WHERE place = (SELECT max(place) FROM op)")
+        return looked(database, devices)
+
+    monkeypatch.setattr(force, "_lost", take_one_out)
+    outcome = run("force", tmp_path, SMALL["force"])
+    assert outcome.spreads["lost"].median == 1
+    assert len(list((tmp_path / "kept").iterdir())) == 1
