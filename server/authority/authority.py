@@ -1,11 +1,10 @@
 """`Authority`: the parts together, and what sessions must do when an act says so."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 
 from schemas.ids import DeviceId, Generation, Millis, ScopeName
 from server.authority.admission import Admission
-from server.authority.checkpoints import Checkpoints
+from server.authority.checkpoints import Checkpoints, origin_of
 from server.authority.credentials import StoreCredentials
 from server.authority.enrolling import Enrolling
 from server.authority.gatekeeper import Gatekeeper
@@ -73,7 +72,7 @@ class Authority:
         self.now = now
         self.ledger = Ledger(store, committer, now, self._looked_at, self._acted, rules=rules)
         self.issuer = TokenIssuer(keys.token, issuer)
-        name = origin or f"beatbook/{hashlib.sha256(keys.log.public_key().public_bytes_raw()).hexdigest()[:16]}"
+        name = origin or origin_of(keys.log.public_key().public_bytes_raw())
         self.checkpoints = Checkpoints(store, keys.log, name)
         self.witnessing = Witnessing(self.checkpoints, committer, witnesses, now)
         self.gatekeeper = Gatekeeper(

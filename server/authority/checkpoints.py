@@ -1,5 +1,6 @@
 """The log's head, signed (C2SP tlog-checkpoint), and the proof that it continues what somebody has seen."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -13,6 +14,15 @@ from sync.evidence.note import KeyType, VerifierKey
 
 KEPT_MAX: Final = 64
 """Proofs kept: after a restart thousands of devices come back from a handful of checkpoints."""
+
+
+def origin_of(public_key: bytes) -> str:
+    """What a log is called that nobody has named: after its key, so that it outlives a restore.
+
+    Args:
+        public_key: the log's, 32 bytes.
+    """
+    return f"beatbook/{hashlib.sha256(public_key).hexdigest()[:16]}"
 
 
 class Checkpoints:

@@ -29,6 +29,8 @@ COMMANDS: Final = {
     "retention": "server.cli.retention:command",
     "events": "server.cli.events:command",
     "keys": "server.cli.keys:command",
+    "backup": "server.cli.backup:command",
+    "restore": "server.cli.restore:command",
     "import": "server.cli.importing:command",
     "export": "server.cli.exporting:command",
     "quality": "server.cli.quality:command",
