@@ -48,9 +48,10 @@ class ScopeHistory:
         """A commit changed records."""
         self._unexplained -= {(record, leaf.seq) for record, _ in leaf.rows}
         for record, digest in leaf.rows:
-            if digest == ERASED_DIGEST:
+            # What a rule made and moved, no result tells of, after its erasure as before.
+            if digest == ERASED_DIGEST and record in self._scopes:
                 # Its erasure is told where it was before, too.
-                ever = self._scopes.get(record, frozenset()) | self._away.pop(record, set())
+                ever = self._scopes[record] | self._away.pop(record, set())
                 self._left.update(((scope, record), leaf.seq) for scope in ever)
                 self._scopes[record] = frozenset()
 

@@ -86,6 +86,25 @@ async def late_part(folder: Path) -> None:
     await one.store.close()
 
 
+async def asked_about(folder: Path) -> None:
+    """A folder in which an incident was erased that people had been asked about."""
+    one, _ = await station.make(folder, rounds=2)
+    await one.erase("van")
+    await one.store.close()
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_a_question_that_was_erased_with_its_subject_is_no_alarm(tmp_path: Path, *, keys: bool) -> None:
+    """An inbox item is made by a rule: no result tells which scopes it was in, and none has to."""
+    folder = tmp_path / "data"
+    asyncio.run(asked_about(folder))
+    inspection = Inspection.open(folder / "beatbook.db", station.masters_of(folder) if keys else None)
+    try:
+        assert verify(inspection, []).findings == ()
+    finally:
+        inspection.close()
+
+
 @pytest.mark.parametrize("keys", [True, False])
 def test_what_came_late_about_a_part_of_an_erased_record_is_no_alarm(tmp_path: Path, *, keys: bool) -> None:
     """Its own record never was, so no act erased that; its result, in the log, says why its bytes are not there.
