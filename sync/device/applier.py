@@ -222,7 +222,13 @@ class Applier:
                 return outcome
             case wire.Snapshot():
                 filled = event.scope if event.last and not event.repair else None
-                outcome = await self._change(lambda held: held.replica.page(event), arriving=True, filled=filled)
+                # A page in the middle is asked for again by a device that has lost it.
+                outcome = await self._change(
+                    lambda held: held.replica.page(event),
+                    arriving=True,
+                    filled=filled,
+                    may_wait=not event.last and not event.repair,
+                )
                 if event.repair and event.last and event.scope in self._repairs:
                     self._repairs[event.scope].pages_done = True
                 return outcome
@@ -356,7 +362,12 @@ class Applier:
     # --- what is told ------------------------------------------------------------------------------------------------
 
     async def _change(
-        self, work: Callable[[Held], Outcome], *, arriving: bool = False, filled: ScopeName | None = None
+        self,
+        work: Callable[[Held], Outcome],
+        *,
+        arriving: bool = False,
+        filled: ScopeName | None = None,
+        may_wait: bool = False,
     ) -> Outcome:
         def noted(held: Held) -> tuple[Outcome, int | None]:
             outcome = work(held)
@@ -369,7 +380,7 @@ class Applier:
             self._tell(committed)
             self._tell_of(outcome)
 
-        return (await self._store.change(noted, told))[0]
+        return (await self._store.change(noted, told, may_wait=may_wait))[0]
 
     def _tell(self, committed: Committed) -> None:
         self._tell_nothing(None, committed)

@@ -24,6 +24,8 @@ from sync.device.sqlcipher import SqlTables
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 _FETCH_ROWS: Final = 64
+_SYNCED: Final = "INSERT OR REPLACE INTO meta VALUES ('synced', randomblob(8))"
+"""Changes something each time: a commit that changes nothing would not reach the journal."""
 _DAMAGE: Final = frozenset({dbapi2.SQLITE_CORRUPT, dbapi2.SQLITE_NOTADB})
 
 
@@ -111,18 +113,24 @@ class EncryptedDatabase:
             raise
         self._open = True
 
-    async def transaction(self, work: Callable[[Sql], _T]) -> _T:
+    async def transaction(self, work: Callable[[Sql], _T], *, may_wait: Callable[[], bool] | None = None) -> _T:
         """Run `work` as one transaction on the connection's thread: all of it is on disk afterwards, or nothing.
 
         A cancelled caller gets its CancelledError once the transaction has ended, one way or the other.
 
         Args:
             work: gets the raw connection. What it raises undoes everything and is raised here.
+            may_wait: asked on the connection's thread once `work` is committed: True lets the disk have it with the
+                next transaction that does not wait. The power may go before that; then both are gone, and nothing that
+                came before. None never waits.
 
         Raises:
             ReplicaError: the database failed.
         """
-        return await self._run(lambda connection: _transaction(connection, work))
+        if may_wait is None:
+            return await self._run(lambda connection: _transaction(connection, work))
+        asked = may_wait
+        return await self._run(lambda connection: _lazy_transaction(connection, work, asked))
 
     async def read(self, work: Callable[[Sql], _T]) -> _T:
         """Run `work` on the connection's thread and undo whatever it may have changed.
@@ -270,6 +278,19 @@ def _transaction(connection: Sql, work: Callable[[Sql], _T]) -> _T:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    return result
+
+
+def _lazy_transaction(connection: Sql, work: Callable[[Sql], _T], may_wait: Callable[[], bool]) -> _T:
+    # It can only be said before a transaction. The journal is written in order, whoever syncs it.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    try:
+        result = _transaction(connection, work)
+    finally:
+        connection.execute("PRAGMA synchronous = FULL")
+    if not may_wait():
+        # Whatever is committed now takes what lies before it in the journal to the disk.
+        _transaction(connection, lambda sql: sql.execute(_SYNCED))
     return result
 
 

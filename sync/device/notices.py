@@ -31,12 +31,15 @@ class WatchedTables(SqlTables):
         super().__init__(connection)
         self._items: dict[RecordId, bytes | None] = {}
         self._settled: list[StoredOp] = []
+        self.wrote_ops = False
+        """Whether an own op was written or came into another state."""
 
     def begin(self) -> None:
         """A transaction begins: nothing is noted yet."""
         self.kinds.clear()
         self._items.clear()
         self._settled.clear()
+        self.wrote_ops = False
 
     def put_row(self, record: RecordId, kind: str, version: Seq, body: bytes) -> None:
         """See `Tables`."""
@@ -55,6 +58,7 @@ class WatchedTables(SqlTables):
         """See `Tables`."""
         if op.state is OpState.SETTLED:
             self._settled.append(op)
+        self.wrote_ops = True
         super().put_op(op)
 
     def notices(self, replica: Replica) -> Iterator[Notice]:

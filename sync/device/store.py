@@ -102,21 +102,29 @@ class ReplicaStore:
             await database.close()
             raise
 
-    async def change(self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None]) -> _T:
+    async def change(
+        self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None], *, may_wait: bool = False
+    ) -> _T:
         """Run `work` as one transaction, then tell of it.
 
         Args:
             work: runs on the database's thread. What it raises undoes everything.
             then: runs on the loop after the commit, also when the caller was cancelled meanwhile: what is on disk is
                 always told.
+            may_wait: whether the disk may have it later, with the next change that may not: for what the server sends
+                again to a device whose power went. It does not wait all the same where it writes an own op: that would
+                be pushed, and its number used again after the power went.
 
         Raises:
             ReplicaError: the database failed; nothing was changed.
         """
-        return await uninterrupted(self._change(work, then))
+        return await uninterrupted(self._change(work, then, may_wait=may_wait))
 
-    async def _change(self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None]) -> _T:
-        result, committed = await self._database.transaction(lambda _: self._work(work))
+    async def _change(self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None], *, may_wait: bool) -> _T:
+        tables = self._held.tables
+        result, committed = await self._database.transaction(
+            lambda _: self._work(work), may_wait=(lambda: not tables.wrote_ops) if may_wait else None
+        )
         then(result, committed)
         return result
 

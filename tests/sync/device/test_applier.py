@@ -8,11 +8,14 @@ import msgspec
 
 from schemas import wire
 from schemas.codec import decode_hello_body
-from schemas.ids import Millis, Seq
+from schemas.ids import DeviceId, Millis, OpNumber, Seq
 from schemas.kinds import Incident
 from schemas.kinds.common import LogEntry
 from schemas.kinds.incident import Grade
-from sync.device import DeviceIdentity, Handheld, OpDurable, OpHeld, RecordChanged
+from sync.device import DeviceIdentity, Handheld, HeldKey, OpDurable, OpHeld, RecordChanged
+from sync.device.store import Held, ReplicaStore
+from sync.outbox import OpState
+from sync.replica.tables import PlacedRow, StoredOp
 from tests.sync.device.support import (
     BIRMINGHAM,
     NOON,
@@ -112,6 +115,22 @@ async def test_a_large_scope_comes_in_pages_and_goes_on_after_a_cut(
         assert handheld.status.repairs == 0
     (position,) = decode_hello_body((await hellos[0]).body).scopes
     assert position.after not in (None, "")
+
+
+async def test_a_page_waits_for_the_disk_unless_it_touched_an_own_op(tmp_path: Path) -> None:
+    """What only brings rows may be lost with the power; what writes an op is synced before anybody is told of it."""
+    store = await ReplicaStore.open(tmp_path / "replica", HeldKey(bytes(32)), DeviceId("hh-0042"))
+
+    def synced(held: Held) -> bytes | None:
+        return held.tables.meta("synced")
+
+    rows = [PlacedRow(record_id(2), "incident", Seq(1), b"row")]
+    await store.change(lambda held: held.tables.put_rows(rows), lambda *_: None, may_wait=True)
+    assert await store.read(synced) is None
+    own = StoredOp(n=OpNumber(1), record=record_id(1), kind="incident", state=OpState.QUEUED, body=b"op")
+    await store.change(lambda held: held.tables.put_op(own), lambda *_: None, may_wait=True)
+    assert await store.read(synced) is not None
+    await store.close()
 
 
 async def test_what_was_missed_in_a_tunnel_is_caught_up(handheld: Handheld, toy: ToyServer) -> None:

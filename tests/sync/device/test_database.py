@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -105,6 +106,62 @@ async def test_a_transaction_that_raises_leaves_nothing(database: EncryptedDatab
     assert await database.read(keys) == []
     await database.transaction(lambda sql: put(sql, "whole", b""))
     assert await database.read(keys) == ["whole"]
+
+
+async def test_only_what_may_wait_is_left_to_the_next_transaction(database: EncryptedDatabase) -> None:
+    """What may wait is committed without a sync of its own, what may not gets one behind it; then all are synced."""
+
+    def how(sql: Sql) -> int:
+        put(sql, f"key {len(keys(sql))}", b"")
+        found: int = sql.execute("PRAGMA synchronous").fetchone()[0]
+        return found
+
+    normal, full = 1, 2
+    assert await database.transaction(how, may_wait=lambda: True) == normal
+    assert await database.read(keys) == ["key 0"]
+    assert await database.transaction(how) == full
+    assert await database.read(keys) == ["key 0", "key 1"]
+    assert await database.transaction(how, may_wait=lambda: False) == normal
+    assert await database.read(keys) == ["key 0", "key 1", "key 2", "synced"]
+
+
+async def test_what_may_wait_and_fails_leaves_nothing(database: EncryptedDatabase) -> None:
+    """It is undone, nobody is asked whether it may wait, and the next transaction is synced."""
+
+    def half(sql: Sql) -> None:
+        put(sql, "half", b"")
+        raise UsageError("changed my mind")
+
+    with pytest.raises(UsageError, match="changed my mind"):
+        await database.transaction(half, may_wait=lambda: bool(pytest.fail("asked")))
+    assert await database.read(keys) == []
+    assert await database.transaction(lambda sql: sql.execute("PRAGMA synchronous").fetchone()[0]) == 2
+
+
+async def test_a_cut_in_the_journal_takes_what_waited_and_nothing_before_it(folder: Path, tmp_path: Path) -> None:
+    """Wherever the power cuts the journal behind the last sync, the replica opens with all that came before it."""
+    database = await EncryptedDatabase.open(folder, HeldKey(KEY))
+    await database.transaction(lambda sql: put(sql, "edit", b"x" * 9_000))
+    journal = folder / "replica.db-wal"
+    synced = journal.stat().st_size
+    for n in range(3):
+        await database.transaction(lambda sql, n=n: put(sql, f"page {n}", b"y" * 9_000), may_wait=lambda: True)  # type: ignore[misc]
+    whole = journal.read_bytes()
+    found = set()
+    for end in range(synced, len(whole) + 1, 2_000):
+        copy = tmp_path / f"cut-{end}"
+        shutil.copytree(folder, copy)
+        (copy / "replica.db-wal").write_bytes(whole[:end])
+        (copy / "replica.db-shm").unlink()
+        again = await EncryptedDatabase.open(copy, HeldKey(KEY))
+        left = tuple(await again.read(keys))
+        await again.close()
+        shutil.rmtree(copy)
+        assert left == ("edit", "page 0", "page 1", "page 2")[: len(left)]
+        assert left
+        found.add(len(left))
+    assert found == {1, 2, 3, 4} - ({4} if (len(whole) - synced) % 2_000 else set())
+    await database.close()
 
 
 async def test_a_read_changes_nothing(database: EncryptedDatabase) -> None:
