@@ -66,6 +66,10 @@ soak: $(STAMP) ## Run the property tests with 10,000 examples each; takes hours
 bench: $(STAMP) ## Measure against the machine's own limit, server and load on a core each (ARGS="revoke --rounds 5")
 	@$(BIN)/python -m loadtest.bench $(or $(ARGS),revoke --json build/bench-revoke.json)
 
+.PHONY: load
+load: $(STAMP) ## Run locust against a server of its own, and look for every acknowledged edit (ARGS="--shape shift-change")
+	@$(BIN)/python -m loadtest.locust $(ARGS)
+
 .PHONY: audit
 audit: $(STAMP) ## Ask whether anything locked has a known vulnerability; fails on what could not be asked
 	@$(BIN)/python .ci/audit.py

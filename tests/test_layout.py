@@ -132,6 +132,8 @@ def test_the_import_contracts_are_kept(tree: Path) -> None:
         ("server.planted", "loadtest"),
         ("server.planted", "deploy"),
         ("loadtest.planted", "server"),
+        ("loadtest.locust.planted", "schemas"),
+        ("loadtest.locust.planted", "sync"),
     ],
 )
 def test_a_planted_import_breaks_a_contract(tree: Path, module: str, imported: str) -> None:
