@@ -31,7 +31,7 @@ from server.edge.origins import HOST_NAME, ORIGIN
 from server.events import subscription
 from server.events.subscription import Events, Subscription, Webhook
 from server.federation.settings import CALLBACK_PATH, OidcSettings, WebAuthnSettings
-from server.observing.settings import LogSettings
+from server.observing.settings import LogSettings, MetricsSettings
 from server.retention import Schedule
 from server.returning import RETURNS_PER_S, ReturnPace
 from server.secret_files import Secret, find_secret
@@ -154,6 +154,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     events: Events = Events()
     webhooks: tuple[Webhook, ...] = ()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings | None = None
     policing: Settings = DEFAULTS
 
     @property

@@ -63,6 +63,14 @@ class Escalations(FallingDue):
         """
         super().__init__(store, now, wait)
         self._office = office
+        self._open: dict[RecordId, Millis] = {}
+        """The items that wait for a decision, with the time by which it is to be made."""
+
+    def questions(self) -> tuple[int, int, int]:
+        """(how many wait for a decision, how many of them are overdue, for how long the longest of those is, ms)."""
+        now = self._now()
+        late = [now - due for due in self._open.values() if due < now]
+        return len(self._open), len(late), max(late, default=0)
 
     def _concerns(self, kind: str) -> bool:
         return kind == inbox.SPEC.name
@@ -76,7 +84,13 @@ class Escalations(FallingDue):
 
     def _next(self, state: RecordState) -> Millis | None:
         item = state.build()
-        return next_due(item) if isinstance(item, InboxItem) else None
+        if not isinstance(item, InboxItem):
+            return None
+        if item.open:
+            self._open[state.id] = item.due_at
+        else:
+            self._open.pop(state.id, None)
+        return next_due(item)
 
     async def _do(self, record: RecordId) -> None:
         # The item is read anew: it may have been decided meanwhile, or asked about by a commit nobody heard of.

@@ -106,6 +106,15 @@ class FallingDue(abc.ABC):
         if self._fresh or self._unread:
             self._changed.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many records something falls due in, now or later."""
+        return len(self._due)
+
+    def late_ms(self) -> int:
+        """For how long the oldest thing that is due has been; 0 when nothing is."""
+        return max(0, self._now() - min(self._due.values(), default=self._now()))
+
     async def run(self) -> None:
         """Do what falls due, whenever it does, until it is cancelled."""
         started = False

@@ -193,6 +193,15 @@ class Hub:
         """Devices with a session, and what each says is on its disk."""
         return {device: dict(listener.session.acked) for device, listener in self._devices.items()}
 
+    def sessions(self) -> list[tuple[DeviceId, ServerSession]]:
+        """The sessions of devices that were let in."""
+        return [(device, listener.session) for device, listener in self._devices.items()]
+
+    @property
+    def devices(self) -> int:
+        """How many devices have a session."""
+        return len(self._devices)
+
     async def empty(self) -> None:
         """Wait until no socket is open."""
         if self._all:

@@ -493,6 +493,7 @@ class Connection:
     def _raise_alarm(self, code: str, detail: str) -> None:
         device = self.session.device
         if device is not None:
+            self._services.measures.alarms[code] += 1
             _log.warning("%s: %s", device, detail)
             alarm = Alarm(code, device, detail, self._services.now())
             self._services.committer.submit(intake.alarm_entry(alarm), lambda _: None, lambda _: None)

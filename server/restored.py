@@ -48,6 +48,8 @@ class Restores:
         self._office = office
         self._now = now
         self._told = False
+        self.count = 0
+        """How often it was found, since the start, that the server was set back."""
         self._one_at_a_time = asyncio.Lock()
 
     async def look_at(self, folder: Path) -> bool:
@@ -91,6 +93,7 @@ class Restores:
 
             await self._office.by_rule(numbering.SET_BACK, numbering.SPEC, says, AUTHOR)
             self._told = True
+            self.count += 1
         _log.warning("this server was set back to a backup: %s. Numbers of today bear its time from now on", how)
 
 

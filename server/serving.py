@@ -30,6 +30,7 @@ from server.federation import links
 from server.federation.settings import SignInSettings
 from server.force_settings import bring_settings
 from server.observing.names import Names
+from server.observing.watching import Watch
 from server.organisation.organising import organise
 from server.redaction import IsName
 from server.store.sqlite import SqliteStore
@@ -60,11 +61,13 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         http: base of the HTTP side.
         sync: address of the sync socket.
         pid: the server's process.
+        metrics: base of the port for those who watch; "" where it has none.
     """
 
     http: str
     sync: str
     pid: int
+    metrics: str = ""
 
 
 def read_address(data: Path) -> Address | None:
@@ -109,6 +112,8 @@ class GracefulServer(OrderlyServer):
         self._rereading: asyncio.Task[None] | None = None
         self._told_again = False
         self._door: Door | None = None
+        self.watch: Watch | None = None
+        """Watches it from the moment that it listens; whoever made this closes it."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, open the door, and say so. uvicorn would accept without bound."""
@@ -123,6 +128,8 @@ class GracefulServer(OrderlyServer):
             limits = msgspec.structs.replace(limits, connections_max=room)
         self._door = Door(limits, proxies, self._protocol, self._context)
         self._door.open(list(sockets or ()))
+        if self.watch is not None:
+            await self.watch.open(self._door)
         if (self._tls is not None or self._reread is not None) and sys.platform != "win32":
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
         self.started = True
@@ -240,12 +247,16 @@ async def serve(
     )
     subscriptions = configuration.subscriptions(os.environ)
     data = configuration.data
+    watching: socket.socket | None = None
     store = await SqliteStore.open(data)
     try:
         keys = ServerKeys.open(data / KEYS)
+        watching = None if configuration.metrics is None else configuration.metrics.listen()
         listening = handed or [listen(configuration.listen.host, configuration.listen.port, BACKLOG)]
     except StoreError:
         await store.close()
+        if watching is not None:
+            watching.close()
         raise
     beatbook = Beatbook(
         store,
@@ -257,6 +268,7 @@ async def serve(
         subscriptions=subscriptions,
         returning=configuration.returning(),
     )
+    watch = None if watching is None else Watch(beatbook, data, configuration.tls.certificate_file, watching)
     try:
         await beatbook.start()
         if name is not None:
@@ -271,14 +283,17 @@ async def serve(
             hide(code)
 
         def announce() -> None:
-            address = _announce(configuration, listening[0])
+            address = _announce(configuration, listening[0], watching)
             ready(address, None if code is None else links.address(f"{address.http}/{SETUP_PAGE}", code))
 
-        await _serve(beatbook, configuration, tls, listening, announce, reread, supervisor)
+        await _serve(beatbook, configuration, tls, listening, announce, reread, supervisor, watch)
     finally:
         for each in listening:
             each.close()
         await beatbook.stop()
+        if watch is not None:
+            # Last: until the end it can be asked how it stands.
+            await watch.close()
         (data / ADDRESS).unlink(missing_ok=True)
 
 
@@ -290,6 +305,7 @@ async def _serve(  # noqa: PLR0917  as the class
     ready: Callable[[], None],
     reread: Reread | None,
     supervisor: Supervisor,
+    watch: Watch | None,
 ) -> None:
     @contextlib.asynccontextmanager
     async def open_beatbook() -> AsyncIterator[Beatbook]:
@@ -309,7 +325,9 @@ async def _serve(  # noqa: PLR0917  as the class
         server_header=False,
         timeout_graceful_shutdown=int(GOODBYE_S),
     )
-    await GracefulServer(config, beatbook, configuration, tls, ready, reread, supervisor).serve(listening)
+    server = GracefulServer(config, beatbook, configuration, tls, ready, reread, supervisor)
+    server.watch = watch
+    await server.serve(listening)
 
 
 def _where_handed(
@@ -349,15 +367,21 @@ def _room_for(connections: int) -> int:
     return connections if soft == resource.RLIM_INFINITY else max(1, min(connections, soft - FILES_RESERVED))
 
 
-def _announce(configuration: Configuration, listening: socket.socket) -> Address:
-    """Keep in the data folder where the server listens."""
+def _announce(configuration: Configuration, listening: socket.socket, watching: socket.socket | None) -> Address:
+    """Keep in the data folder where the server listens, and where it is watched."""
     data = configuration.data
     port = listening.getsockname()[1]
     secure = "" if configuration.tls_files is None else "s"
     # A certificate is for a name; in clear, the address is what this machine's own commands call.
     shown = configuration.host_names[0] if secure else in_url(configuration.listen.host)
+    watched = ""
+    if watching is not None and configuration.metrics is not None:
+        watched = f"http://{in_url(configuration.metrics.host)}:{watching.getsockname()[1]}"
     address = Address(
-        http=f"http{secure}://{shown}:{port}", sync=f"ws{secure}://{shown}:{port}{SYNC_PATH}", pid=os.getpid()
+        http=f"http{secure}://{shown}:{port}",
+        sync=f"ws{secure}://{shown}:{port}{SYNC_PATH}",
+        pid=os.getpid(),
+        metrics=watched,
     )
     beside = data / f"{ADDRESS}.new"
     beside.write_bytes(msgspec.json.encode(address))

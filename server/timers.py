@@ -13,6 +13,7 @@ does no harm when it lasts a moment longer.
 import asyncio
 import functools
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -71,6 +72,13 @@ class Timers(FallingDue):
         """Scope -> the last commit that was told; what it brought is read, or noted to be."""
         self._kept_at: Millis | None = None
         """When what is to come was last kept."""
+        self.raised: Counter[str] = Counter()
+        """Alarms that were raised since the start, by what they warn of."""
+
+    @property
+    def open_alarms(self) -> int:
+        """Alarms that wait for somebody."""
+        return sum(map(len, self._open.values()))
 
     def published(self, settled: Settled) -> None:
         """See `FallingDue`."""
@@ -187,6 +195,7 @@ class Timers(FallingDue):
         known = await self._store.existing([one.alarm for one in found])
         for one in come(found, now, known):
             if await self._write(one.alarm, functools.partial(_raised, state, one, now)):
+                self.raised[one.due.what.value] += 1
                 _log.warning("%s of %s %s: alarm %s", one.due.what.value, state.spec.name, record, one.alarm)
         for one in found:
             if one.alarm in known:

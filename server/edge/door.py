@@ -160,6 +160,11 @@ class Door:
         return len(self._entries)
 
     @property
+    def connections_max(self) -> int:
+        """How many connections may be open."""
+        return self._limits.connections_max
+
+    @property
     def pending(self) -> int:
         """Connections that have not sent a whole request head yet."""
         return len(self._pending)

@@ -49,12 +49,10 @@ class Measures:
         turns: turns of the loop in which something was put on wires.
         wires: connections that something was put on the wire of, over all those turns.
         repairs: scopes in which a device's digest was not the server's.
-        alarms: alarms raised, by what they warn of.
-        restores: how often the server was found set back to a backup.
+        alarms: alarms about devices, by what they warn of; those from due times are counted by `server.timers`.
         requests: HTTP requests by (method, status).
         request_s: seconds of each HTTP request.
         loop_lag: seconds by which a heartbeat of the event loop came late.
-        loop_lag_max: the largest of them since the start, seconds.
     """
 
     def __init__(self) -> None:
@@ -71,11 +69,9 @@ class Measures:
         self.wires = 0
         self.repairs = 0
         self.alarms: Counter[str] = Counter()
-        self.restores = 0
         self.requests: Counter[tuple[str, int]] = Counter()
         self.request_s = Histogram()
         self.loop_lag = Histogram()
-        self.loop_lag_max = 0.0
 
     def told(self, results: Iterable[Result], since: Iterable[float]) -> None:
         """A group's results were told; `since`: when each of its pushes had come."""

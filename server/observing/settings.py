@@ -1,11 +1,16 @@
 """What a server is told about how it is watched: sections of its configuration."""
 
-from typing import Annotated
+import socket
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
+from schemas.errors import StoreError
+from server.edge.listening import listen
 from server.observing.logs import LogFormat
+
+BACKLOG: Final = 16
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +27,17 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535, description="Port; 0 takes a free one.")] = 9_464
+
+    def listen(self) -> socket.socket:
+        """A socket that listens there.
+
+        Raises:
+            StoreError: the address is taken, or is none of this machine.
+        """
+        try:
+            return listen(self.host, self.port, BACKLOG)
+        except StoreError as error:
+            raise StoreError(f"metrics: {error}") from None
 
 
 class TracingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ and becomes a frame, or nothing when the feed has moved on meanwhile.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -62,6 +62,11 @@ class Feeds:
     def __contains__(self, scope: ScopeName) -> bool:
         """Whether the scope is subscribed to."""
         return scope in self._feeds
+
+    def places(self) -> Iterator[tuple[ScopeName, Seq, str | None, Seq]]:
+        """Of each scope: the commit and the record up to which it was sent, and its head; no record once it is live."""
+        for scope, feed in self._feeds.items():
+            yield scope, feed.sent, None if feed.mode is _Mode.LIVE else feed.after, feed.head
 
     def subscribe(self, scope: ScopeName, grant: Grant, known: wire.Position | None) -> wire.Plan:
         """Open a scope's feed from where the device stands, and tell the plan."""

@@ -12,7 +12,7 @@ overtakes a snapshot between two of its pages.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -111,6 +111,18 @@ class ServerSession:
     def scopes(self) -> Mapping[ScopeName, Generation]:
         """The scopes it is subscribed to, with their generations."""
         return self._feeds.generations
+
+    def behind(self) -> Iterator[tuple[ScopeName, int, tuple[Seq, str]]]:
+        """The scopes that the device does not hold up to their heads.
+
+        Yields:
+            (scope, by how many commits of the server, where it stands: something else once it has moved on). What was
+            sent counts where the device has said nothing yet: one that comes back current has nothing to say.
+        """
+        for scope, sent, after, head in self._feeds.places():
+            at = self.acked.get(scope, sent)
+            if at < head or after is not None:
+                yield scope, max(head - at, 1), (at, after or "")
 
     @property
     def leaving(self) -> bool:
