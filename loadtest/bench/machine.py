@@ -79,9 +79,9 @@ class Usage:
         return (self._now() - self._used) / passed if passed else 0.0
 
 
-def memory_kb(pid: int) -> float:
-    """What a process and its children hold of memory (kB): each page shared by several counts for its part (PSS)."""
-    return sum(map(_pss_kb, (pid, *children(pid))))
+def memory_kb(pid: int, *, alone: bool = False) -> float:
+    """What a process and its children, or it `alone`, hold of memory (kB): a shared page counts in part (PSS)."""
+    return sum(map(_pss_kb, (pid,) if alone else (pid, *children(pid))))
 
 
 def _pss_kb(pid: int) -> float:

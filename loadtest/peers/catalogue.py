@@ -1,0 +1,184 @@
+"""Which peers there are: how each is started, what its acknowledgement is worth, and what it cannot do.
+
+Each is set up as its documentation recommends, with what makes it fast and does not change what it promises; where a
+stricter setting exists, that is a peer of its own. `python -m loadtest.peers --list` shows them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from loadtest.peers import install
+from loadtest.peers.processes import Command
+from loadtest.peers.rows import JOBS
+
+FULL: Final[Mapping[str, Sequence[Mapping[str, int]]]] = {
+    "ack": ({"devices": 50, "seconds": 5},),
+    "fanout": ({"devices": 500, "changes": 20, "bursts": 5}, {"devices": 2_000, "changes": 20, "bursts": 5}),
+    "bootstrap": ({"records": 10_000, "bytes": 300, "rounds": 2},),
+    "storm": ({"devices": 200, "edits": 20},),
+    "idle": ({"devices": 1_000, "seconds": 2},),
+}
+"""What our own jobs do, as far as it fits into a run of minutes: job -> its sizes."""
+SMALL: Final[Mapping[str, Sequence[Mapping[str, int]]]] = {
+    "ack": ({"devices": 5, "seconds": 1},),
+    "fanout": ({"devices": 20, "changes": 5, "bursts": 2},),
+    "bootstrap": ({"records": 200, "bytes": 300, "rounds": 1},),
+    "storm": ({"devices": 5, "edits": 4},),
+    "idle": ({"devices": 20, "seconds": 1},),
+}
+"""To see that it works."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where one run of a peer happens.
+
+    Attributes:
+        folder: its files, gone afterwards.
+        home: where its group is installed.
+        ports: free ones, by name: `server` is the one that clients go to.
+    """
+
+    folder: Path
+    home: Path
+    ports: Mapping[str, int]
+
+    def node(self, script: str, *words: str) -> Command:
+        """Run one of our scripts with the port and the folder as its first arguments."""
+        port = self.ports["server"]
+        return Command(words=["node", script, str(port), str(self.folder), *words], port=port, folder=self.home)
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """One peer, set up in one way.
+
+    Attributes:
+        name: what it is called in tables.
+        group: which of `pins.toml` it needs.
+        package: whose version is told: of npm or PyPI, or "" for a program.
+        adapter: the script in `node/` that speaks to it.
+        durability: what its acknowledgement is worth.
+        commands: how to start it.
+        sizes: job -> sizes where it cannot do ours in time.
+        cannot: job -> why it cannot do it.
+        notes: job -> what a reader must know of its figures.
+    """
+
+    name: str
+    group: str
+    package: str
+    adapter: str
+    durability: str
+    commands: Callable[[Place], Sequence[Command]]
+    sizes: Mapping[str, Sequence[Mapping[str, int]]] = {}
+    cannot: Mapping[str, str] = {}
+    notes: Mapping[str, str] = {}
+
+    def version(self) -> str:
+        """What is pinned, or what the system brings of a program."""
+        wanted = install.pins()[self.group]
+        return wanted.npm.get(self.package) or wanted.pip.get(self.package) or install.program_version(self.package)
+
+    def remarks(self, job: str) -> list[str]:
+        """What a reader must know of its figures in a job."""
+        return [self.notes[job]] if job in self.notes else []
+
+
+def sizes(peer: Peer, job: str, *, small: bool) -> Sequence[Mapping[str, int]]:
+    """How large a job is for a peer."""
+    return SMALL[job] if small else peer.sizes.get(job, FULL[job])
+
+
+def _ws(place: Place) -> list[Command]:
+    return [place.node("ws-server.mjs")]
+
+
+def _mosquitto(place: Place) -> list[Command]:
+    port = place.ports["server"]
+    data = place.folder / "data"
+    data.mkdir()
+    # The broker gives up the superuser's rights by itself, to a user that must be able to write here.
+    data.chmod(0o777)
+    told = place.folder / "mosquitto.conf"
+    told.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {data}/\n"
+        "set_tcp_nodelay true\nmax_queued_messages 0\n",
+        "utf-8",
+    )
+    return [
+        Command(words=[install.program("mosquitto") or "mosquitto", "-c", str(told)], port=port, folder=place.folder)
+    ]
+
+
+def _hocuspocus(*words: str) -> Callable[[Place], list[Command]]:
+    return lambda place: [place.node("hocuspocus-server.mjs", *words)]
+
+
+def _pycrdt(place: Place) -> list[Command]:
+    port = place.ports["server"]
+    script = str(install.HERE / "python" / "pycrdt_server.py")
+    words = [str(place.home / "venv/bin/python"), script, str(port), str(place.folder)]
+    return [Command(words=words, port=port, folder=place.folder)]
+
+
+_NO_STORE: Final = "it keeps nothing and merges nothing: a floor for sending only"
+PEERS: Final[Sequence[Peer]] = (
+    Peer(
+        name="Node ws, relay",
+        group="ws",
+        package="ws",
+        adapter="ws",
+        durability="none: it keeps nothing, and acknowledges nothing",
+        commands=_ws,
+        cannot=dict.fromkeys(("ack", "bootstrap", "storm"), _NO_STORE),
+    ),
+    Peer(
+        name="mosquitto, QoS 1",
+        group="mosquitto",
+        package="mosquitto",
+        adapter="mosquitto",
+        durability="memory: PUBACK before anything is written; the file is saved every half hour",
+        commands=_mosquitto,
+        notes={"fanout": "subscribers at QoS 0, which is its fastest", "ack": "retained messages; the last one wins"},
+        cannot=dict.fromkeys(
+            ("bootstrap", "storm"), "no replica and no merge: a later message replaces an earlier one"
+        ),
+    ),
+    Peer(
+        name="Hocuspocus, as it comes",
+        group="yjs",
+        package="@hocuspocus/server",
+        adapter="hocuspocus",
+        durability="memory: acknowledged when applied; SQLite takes the document 2 to 10 s later",
+        commands=_hocuspocus(),
+    ),
+    Peer(
+        name="Hocuspocus, journal first, NORMAL",
+        group="yjs",
+        package="@hocuspocus/server",
+        adapter="hocuspocus",
+        durability="written before it is acknowledged, not forced to the disk (SQLite WAL, synchronous=NORMAL)",
+        commands=_hocuspocus("NORMAL"),
+    ),
+    Peer(
+        name="Hocuspocus, journal first, FULL",
+        group="yjs",
+        package="@hocuspocus/server",
+        adapter="hocuspocus",
+        durability="on the disk before it is acknowledged (SQLite WAL, synchronous=FULL), an fsync for each update",
+        commands=_hocuspocus("FULL"),
+    ),
+    Peer(
+        name="pycrdt-websocket",
+        group="pycrdt",
+        package="pycrdt-websocket",
+        adapter="pycrdt",
+        durability="memory: answered when applied; a task hands each update to SQLite behind that",
+        commands=_pycrdt,
+        notes={"ack": "no acknowledgement: the answer to a state vector sent behind the edit is taken as one"},
+    ),
+)
+assert all(job in JOBS for peer in PEERS for job in (*peer.cannot, *peer.sizes, *peer.notes))
+assert len({peer.name for peer in PEERS}) == len(PEERS)
