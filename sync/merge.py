@@ -321,6 +321,16 @@ def unknown(row: Row) -> RecordState:
     return RecordState(id=row.id, spec=spec, version=row.v, cells={}, beyond=Beyond(row.cells, tuple(row.stamps)))
 
 
+def counts(row: Row, spec: KindSpec) -> dict[DeviceId, OpNumber]:
+    """Device -> number of its last op that a row of this kind holds."""
+    # Rows of version 1 say nothing of what they hold; their stamps do. In a record that the rules made they say nothing
+    # of it: they name ops on other records, and it holds no op until a person decides.
+    upto = dict(row.upto)
+    for stamp in row.stamps if not (upto or spec.by_rule) else ():
+        upto[stamp.device] = max(stamp.n, upto.get(stamp.device, stamp.n))
+    return upto
+
+
 def from_row(row: Row) -> RecordState:
     """The record behind a row. Of fields that this program does not know it shows nothing, and carries them along.
 
@@ -347,11 +357,7 @@ def from_row(row: Row) -> RecordState:
             trust[name] = tuple(_unpack_trusted(one, row.stamps) for one in kept)
     except (IndexError, TypeError, ValueError):
         raise ValueError(f"record {row.id}: what is kept in trust has not its form") from None
-    # Rows of version 1 say nothing of what they hold; their stamps do. In a record that the rules made they say nothing
-    # of it: they name ops on other records, and it holds no op until a person decides.
-    upto = dict(row.upto)
-    for stamp in row.stamps if not (upto or spec.by_rule) else ():
-        upto[stamp.device] = max(stamp.n, upto.get(stamp.device, stamp.n))
+    upto = counts(row, spec)
     carried = {name: cell for name, cell in row.cells.items() if name not in spec.fields}
     beyond = Beyond(carried, tuple(row.stamps)) if carried else NOTHING
     state = RecordState(id=row.id, spec=spec, version=row.v, cells=cells, upto=upto, trust=trust, beyond=beyond)

@@ -6,8 +6,9 @@ view is the same just before and just after the row with the op arrives: an edit
 
 from collections.abc import Collection, Sequence
 
-from schemas.ids import OpNumber, split_op_id
+from schemas.ids import DeviceId, OpNumber, split_op_id
 from schemas.kinds import kind_named
+from schemas.limits import INT_MAX
 from schemas.ops import Op, Row
 from sync import check, merge
 from sync.merge import RecordState
@@ -37,18 +38,31 @@ def view(
         if op.n in left_out:
             # The row came before the result that tells so. Laid over it, the op would bring back what was superseded.
             continue
-        spec = check.op_alone(op)
-        if isinstance(spec, check.Refusal):
-            # Another version of this program wrote it. It is kept, and refused by the server with the reason.
-            continue
-        if state is None:
-            if not op.create:
-                # The row was retracted; an edit alone shows nothing of it.
-                continue
-            state = merge.new_state(op, spec)
-        if state.spec.name == spec.name:
-            state = merge.apply(state, op)
+        state = lay_over(state, op)
     return state
+
+
+def lay_over(state: RecordState | None, op: Op) -> RecordState | None:
+    """The record with one more op laid over it, which the row does not hold; None when there is nothing to show."""
+    spec = check.op_alone(op)
+    if isinstance(spec, check.Refusal):
+        # Another version of this program wrote it. It is kept, and refused by the server with the reason.
+        return state
+    if state is None:
+        if not op.create:
+            # The row was retracted; an edit alone shows nothing of it.
+            return None
+        state = merge.new_state(op, spec)
+    return merge.apply(state, op) if state.spec.name == spec.name else state
+
+
+def counted(row: Row | None, device: DeviceId) -> OpNumber:
+    """The number up to which a row may hold a device's ops, so that laying one over it takes a look at all of them."""
+    if row is None:
+        return OpNumber(0)
+    spec = kind_named(row.kind)
+    # Over a record of a kind that only a newer program knows nothing is laid.
+    return OpNumber(INT_MAX) if spec is None else merge.counts(row, spec).get(device, OpNumber(0))
 
 
 def _held(

@@ -85,6 +85,8 @@ class EncryptedDatabase:
         self._folder: ReplicaFolder | None = None
         self._connection = _Connection(self._connect)
         self._open = False
+        self.undone: Callable[[], None] = _nothing
+        """Called on the connection's thread when what a function may have changed was undone."""
 
     @classmethod
     async def open(cls, folder: Path, keys: KeyHolder) -> Self:
@@ -127,10 +129,17 @@ class EncryptedDatabase:
         Raises:
             ReplicaError: the database failed.
         """
-        if may_wait is None:
-            return await self._run(lambda connection: _transaction(connection, work))
-        asked = may_wait
-        return await self._run(lambda connection: _lazy_transaction(connection, work, asked))
+
+        def whole(connection: Sql) -> _T:
+            try:
+                if may_wait is None:
+                    return _transaction(connection, work)
+                return _lazy_transaction(connection, work, may_wait)
+            except BaseException:
+                self.undone()
+                raise
+
+        return await self._run(whole)
 
     async def read(self, work: Callable[[Sql], _T]) -> _T:
         """Run `work` on the connection's thread and undo whatever it may have changed.
@@ -138,7 +147,16 @@ class EncryptedDatabase:
         Raises:
             ReplicaError: the database failed.
         """
-        return await self._run(lambda connection: _read(connection, work))
+
+        def look(connection: Sql) -> _T:
+            before = connection.total_changes
+            try:
+                return _read(connection, work)
+            finally:
+                if connection.total_changes != before:
+                    self.undone()
+
+        return await self._run(look)
 
     async def renew_ring(self, tables: SqlTables, share: bytes | None = None) -> int:
         """Put what is left under a new ring key, so that what was removed is under keys that exist nowhere.
@@ -265,6 +283,10 @@ def copy_under(folder: ReplicaFolder, old: bytes, new: bytes) -> None:
             os.fsync(file.fileno())
     except (_Damaged, OSError) as error:
         raise ReplicaError(f"the replica in {folder.path} cannot be copied under a new key: {error}") from error
+
+
+def _nothing() -> None:
+    """Nobody remembers anything."""
 
 
 def _transaction(connection: Sql, work: Callable[[Sql], _T]) -> _T:

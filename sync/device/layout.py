@@ -106,6 +106,7 @@ class Sql(Protocol):
     """The parts of a `sqlcipher3.dbapi2.Connection` that are used."""
 
     in_transaction: bool
+    total_changes: int
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> Found:
         """Run one statement."""

@@ -78,6 +78,14 @@ class Ring:
         except (InvalidTag, ValueError):
             raise ReplicaError(f"the key of record {record} is damaged, or under another ring key") from None
 
+    def require_open(self) -> None:
+        """Let nothing be shown that was opened before the ring was wiped.
+
+        Raises:
+            ReplicaError: it was.
+        """
+        self._held()
+
     def _held(self) -> AESGCM:
         if self._cipher is None:
             raise ReplicaError("the replica is locked: enter the PIN")

@@ -4,6 +4,7 @@ The format of the database and its upgrades are in `sync.device.layout`, the key
 runs on the one thread that owns the connection, inside a transaction that its caller opened (`sync.device.database`).
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -13,11 +14,13 @@ from schemas.errors import ReplicaError
 from schemas.ids import Generation, OpNumber, RecordId, ScopeName, Seq
 from sync.device.layout import IS_PENDING, SHUT, Found, Sql, change_ring, make_tables, stored_ring
 from sync.device.ring import Ring, new_record_key, nonces, op_place, pack_op, row_place, seal, unpack_op, unseal
-from sync.outbox import OpState, Untaken
+from sync.outbox import PENDING, OpState, Untaken
 from sync.replica.tables import PlacedRow, StoredOp, StoredPosition
 
 __all__ = ["Found", "Sql", "SqlTables", "make_tables"]
 
+PENDING_KEPT_MAX: Final = 32
+"""Records whose pending ops are remembered, opened: of one record there may be hundreds."""
 _ROW_PUT: Final = """
 INSERT INTO row VALUES (?, ?, ?, ?)
 ON CONFLICT (record) DO UPDATE SET kind = excluded.kind, version = excluded.version, body = excluded.body
@@ -80,6 +83,12 @@ class SqlTables:
         self._execute = connection.execute
         self._own_ring = ring
         self.kinds: dict[RecordId, str] = {}
+        self._pending: OrderedDict[RecordId, list[StoredOp]] = OrderedDict()
+        """Pending ops of the records that are worked on, as they are in the database."""
+
+    def undone(self) -> None:
+        """A transaction was undone: what is remembered of the database may not be so. On the connection's thread."""
+        self._pending.clear()
 
     def _one(self, sql: str, *values: object) -> Any:  # noqa: ANN401  what the statement selects
         """The single column of the single row that is found, or None."""
@@ -285,6 +294,12 @@ class SqlTables:
         )  # fmt: skip
         if not readable and self.row_version(op.record) is None:
             self._drop_key(op.record)
+        known = self._pending.get(op.record)
+        if known is not None and op.state in PENDING and (not known or known[-1].n < op.n):
+            # The usual case by far: one more edit of what is worked on.
+            known.append(op)
+        elif known is not None:
+            del self._pending[op.record]
 
     def _op(self, *columns: Any) -> StoredOp:  # noqa: ANN401  the columns of the statements above
         n, record, kind, state, body, seq, scopes, code, detail, became, why, untaken, wrapped = columns
@@ -309,7 +324,16 @@ class SqlTables:
 
     def pending_ops(self, record: RecordId) -> list[StoredOp]:
         """See `Tables`."""
-        return [self._op(*columns) for columns in self._execute(_OPS_PENDING, (record,)).fetchall()]
+        known = self._pending.get(record)
+        if known is None:
+            known = [self._op(*columns) for columns in self._execute(_OPS_PENDING, (record,)).fetchall()]
+            self._pending[record] = known
+            if len(self._pending) > PENDING_KEPT_MAX:
+                self._pending.popitem(last=False)
+        else:
+            self._ring().require_open()
+            self._pending.move_to_end(record)
+        return list(known)
 
     def ops_of(self, record: RecordId) -> list[StoredOp]:
         """See `Tables`."""

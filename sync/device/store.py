@@ -94,6 +94,7 @@ class ReplicaStore:
         def bind(connection: Sql) -> Held:
             tables = WatchedTables(connection)
             tables.use_ring(database.ring)
+            database.undone = tables.undone
             return Held(Replica(tables, device), tables)
 
         try:

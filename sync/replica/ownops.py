@@ -10,12 +10,13 @@ from schemas.ids import DeviceId, FieldName, Millis, OpNumber, RecordId, ScopeNa
 from schemas.kinds import Kind, KindSpec
 from schemas.limits import PAGE_ROWS_MAX
 from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Hlc, Op
-from sync import clock, replay
+from sync import clock
 from sync.clock import Made
 from sync.merge import RecordState
 from sync.outbox import PENDING, SHUT, UNSENT, OpEvent, OpState, Untaken, next_state, takes
 from sync.replica.chain import OwnChain
 from sync.replica.facts import Outcome, WriteFacts
+from sync.replica.overlay import Overlays
 from sync.replica.tables import StoredOp, Tables
 from sync.replica.writing import require_writable, sendable, sight
 
@@ -35,6 +36,7 @@ class OwnOps:
         self._tables = tables
         self.device = device
         self.chain = OwnChain(tables, device)
+        self._overlays = Overlays(device)
         self.seal: Callable[[bytes], bytes] | None = None
         """Seals bytes to the server's quarantine (RFC 9180); None while its key is not known."""
 
@@ -72,12 +74,7 @@ class OwnOps:
 
     def shown(self, record: RecordId, laid_over: Sequence[StoredOp]) -> RecordState | None:
         """The record as it is with these ops laid over the server's row."""
-        raw = self._tables.row(record)
-        row = None if raw is None else decode_row(raw)
-        version = self._tables.row_version(record)
-        not_in = {op.n: op.state for op in laid_over if _is_not_in(version, op)}
-        unheard = {n for n, state in not_in.items() if state is OpState.QUEUED}
-        return replay.view(row, [reread_op(op.body) for op in laid_over], not_in.keys() - unheard, unheard)
+        return self._overlays.shown(record, self._tables.row(record), self._tables.row_version(record), laid_over)
 
     def write(
         self,
@@ -353,10 +350,3 @@ class OwnOps:
             return version < seq
         held = [self._tables.position(scope) for scope in scopes]
         return any(one is not None and (one.after is not None or one.seq < seq) for one in held)
-
-
-def _is_not_in(version: Seq | None, op: StoredOp) -> bool:
-    """Whether an op is laid over a row of that version, though the row counts it or a later one of this device."""
-    if op.state is OpState.DURABLE and version is not None and version >= op.seq:
-        return False
-    return op.untaken is Untaken.EVER or (op.untaken is Untaken.HERE and version != 0)
