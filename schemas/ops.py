@@ -181,7 +181,7 @@ def stamp_of(op: Op, recorded_at: int = 0, seq: int = 0, hlc: Hlc | None = None,
         doubt: `Doubt` values beside the op's own.
     """
     ms, tick = op.hlc if hlc is None else hlc
-    return Stamp(op.device, op.n, ms, tick, op.author, op.occurred_at, recorded_at, seq, op.doubt | doubt)
+    return Stamp(op.device, op.n, ms, tick, op.author, op.occurred_at, recorded_at, seq, op.doubt | int(doubt))
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

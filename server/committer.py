@@ -1,7 +1,8 @@
 """The one task that writes. It gathers what arrived while the last commit was on its way, and commits it as one group.
 
-Handlers hand in a submission with two callbacks and go on; results are told before the commit is published, so that a
-device hears what became of its op before the batch that holds it.
+The next group is on its way before anybody is told of the last one, so that the writing process works while this one
+does. Handlers hand in a submission with two callbacks and go on; results are told before the commit is published, so
+that a device hears what became of its op before the batch that holds it.
 """
 
 import asyncio
@@ -28,6 +29,9 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024
 """Ops and journal entries waiting for a commit, in bytes; beyond it sockets are not read. A second's work of the writer
 at its fastest."""
 
+_TURNS_TO_ASK: Final = 2
+"""Turns of the loop until a group that is asked for has gone to the writing process."""
+
 Done = Callable[[tuple[Result, ...]], None]
 Failed = Callable[[StoreError], None]
 
@@ -44,6 +48,15 @@ class _Waiting(msgspec.Struct, frozen=True):
     """When it came, by `perf_counter`."""
     by: str
     """For which connection or request (`server.observing.correlation`)."""
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A group that the store commits."""
+
+    group: Sequence[_Waiting]
+    commits: "asyncio.Future[list[Settled]]"
+    asked: float
+    """When, by `perf_counter`."""
 
 
 def _as_it_is(submission: Submission) -> Submission:
@@ -132,14 +145,22 @@ class Committer:
 
     async def run(self) -> None:
         """Commit until `close`; then commit what is left and return."""
-        while True:
-            if not self._waiting:
-                if self._closing:
-                    return
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            await self._commit_group(self._gather())
+        asked: _Asked | None = None
+        try:
+            while True:
+                if asked is None and not self._waiting:
+                    if self._closing:
+                        return
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                    continue
+                asked = asked or self._ask()
+                await asyncio.wait((asked.commits,))
+                answered, asked = asked, self._ask() if self._waiting else None
+                await self._told(answered, waits=asked is not None)
+        finally:
+            if asked is not None:
+                asked.commits.cancel()
 
     def close(self) -> None:
         """Let `run` end once nothing waits."""
@@ -163,15 +184,28 @@ class Committer:
             self._room.set()
         return group
 
-    async def _commit_group(self, group: Sequence[_Waiting]) -> None:
-        measures, asked = self._measures, perf_counter()
-        measures.stages["wait"].observe(asked - group[0].since)
-        measures.group_ops.observe(sum(waiting.parts for waiting in group))
+    def _ask(self) -> "_Asked":
+        """Have the store commit the next group."""
+        group = self._gather()
+        self._measures.stages["wait"].observe((asked := perf_counter()) - group[0].since)
+        self._measures.group_ops.observe(sum(waiting.parts for waiting in group))
+        submissions = [waiting.submission for waiting in group]
+        return _Asked(group, asyncio.ensure_future(self._store.commit(submissions, self._now())), asked)
+
+    async def _told(self, answered: "_Asked", *, waits: bool) -> None:
+        """Tell what became of a group; `waits`: the next one is about to go to the writing process, and goes first."""
         try:
-            commits = await self._store.commit([waiting.submission for waiting in group], self._now())
+            for _ in range(_TURNS_TO_ASK if waits else 0):
+                await asyncio.sleep(0)
+        finally:
+            self._tell(answered)
+
+    def _tell(self, answered: "_Asked") -> None:
+        try:
+            commits = answered.commits.result()
         except Exception as defect:  # noqa: BLE001  one group's defect must not end the only task that writes
             error = defect if isinstance(defect, StoreError) else StoreError(f"defect in a commit: {defect!r}")
-            asked_by = sorted({waiting.by for waiting in group if waiting.by})
+            asked_by = sorted({waiting.by for waiting in answered.group if waiting.by})
             _log.error(
                 "commit failed: %s",
                 error,
@@ -179,19 +213,19 @@ class Committer:
                 extra={"asked_by": asked_by},
             )
             self.failing = error
-            measures.failed_groups += 1
-            for waiting in group:
+            self._measures.failed_groups += 1
+            for waiting in answered.group:
                 waiting.failed(error)
             return
         self.failing = None
-        measures.stages["commit"].observe(perf_counter() - asked)
+        self._measures.stages["commit"].observe(perf_counter() - answered.asked)
         results = [result for settled in commits for result in settled.results]
         at = 0
-        for waiting in group:
+        for waiting in answered.group:
             end = at + len(waiting.submission.ops)
             waiting.done(tuple(results[at:end]))
             at = end
-        measures.told(results, [waiting.since for waiting in group])
+        self._measures.told(results, [waiting.since for waiting in answered.group])
         for settled in commits:
             if settled.scopes:
                 self._publish(settled)

@@ -248,10 +248,11 @@ class _Commit:
         bodies: dict[RecordId, bytes] = {}
         for state in plan.states.values():
             row = merge.to_row(state)
-            refusal = check.outcome(state, row) or self._part_of_erased(state)
+            body = encode(row)
+            refusal = check.outcome(state, row, len(body)) or self._part_of_erased(state)
             if refusal is not None:
                 return refusal, ()
-            bodies[state.id] = encode(row)
+            bodies[state.id] = body
         if sum(map(len, bodies.values())) > RECORD_BYTES_MAX:
             # All rows of one op must fit in one page, beside those of a commit that was about to end.
             return check.Refusal("op_record_full", f"with what people differ about, over {RECORD_BYTES_MAX} bytes"), ()

@@ -39,11 +39,11 @@ class Stamps:
 
     def __init__(self, beyond: Beyond) -> None:
         """Begin with those that must keep their places."""
-        places = beyond.places()
+        places = beyond.places() if beyond.cells else set()
         self._before = beyond.stamps
         self._put: dict[int, Stamp] = {at: beyond.stamps[at] for at in places}
         self._index: dict[OpId, int] = {stamp.op: at for at, stamp in self._put.items()}
-        self._free = (at for at in itertools.count() if at not in places)
+        self._free = (at for at in itertools.count() if at not in places) if places else itertools.count()
 
     def place(self, stamp: Stamp) -> int:
         """The place of a stamp, which it gets the first time."""

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from schemas import scopes
-from schemas.codec import encode
 from schemas.ids import FieldName
 from schemas.kinds import FieldSpec, InboxItem, KindSpec, kind_named
 from schemas.limits import ARRAY_LEN_MAX, ENTRIES_PER_FIELD_MAX, RECORD_BYTES_MAX, SCOPES_PER_RECORD_MAX
@@ -162,9 +161,9 @@ def _decision_problem(item: RecordState, op: Op, *, newer: bool) -> Refusal | No
     return None if wrong is None else Refusal("op_value_wrong", f"decision for {about.field}: {wrong}")
 
 
-def outcome(state: RecordState, row: Row) -> Refusal | None:
-    """Check the record that an op led to: its size, its entries, its scopes."""
-    if len(encode(row)) > RECORD_BYTES_MAX:
+def outcome(state: RecordState, row: Row, size: int) -> Refusal | None:
+    """Check the record that an op led to, its entries, its scopes, and its size: that of the encoded row in bytes."""
+    if size > RECORD_BYTES_MAX:
         return Refusal("op_record_full", f"at most {RECORD_BYTES_MAX} bytes")
     if len(row.stamps) > ARRAY_LEN_MAX:
         return Refusal("op_record_full", f"at most {ARRAY_LEN_MAX} ops whose values still stand")

@@ -3,7 +3,6 @@
 There is no merge code per kind: the kind's declaration says which policy each field has, and the policy does the rest.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,6 +20,8 @@ from sync.policies.base import Place
 from sync.policies.state import contest, endings
 
 NO_FIELDS: Final[frozenset[FieldName]] = frozenset()
+_RENUMBERED: Final = int(Doubt.RENUMBERED)
+"""As a plain number: the operators of a flag cost ten times as much, and this is asked for every value."""
 SEEN_IS_SUPERSEDED: Final = (policies.highest, policies.state, policies.judged)
 """The policies under which a change supersedes whatever its author saw."""
 
@@ -75,18 +76,22 @@ class RecordState(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         fields = self.spec.fields
         return {name: policy_of(fields[name]).value(fields[name], cell) for name, cell in self.cells.items()}
 
+    # What follows is asked for several times while one op is settled, and is kept beside the fields. Not with
+    # functools.cached_property: up to Python 3.11 it takes a lock for each look.
+
     def build(self) -> Kind:
         """The typed record."""
-        return self._built
-
-    @functools.cached_property
-    def _built(self) -> Kind:
-        # Asked for its scopes several times while one op is settled.
-        return self.spec.build(self.values())
+        built: Kind | None = self.__dict__.get("_built")
+        if built is None:
+            built = self.__dict__["_built"] = self.spec.build(self.values())
+        return built
 
     def scopes(self) -> frozenset[ScopeName]:
         """The scopes that the record is in."""
-        return self.build().scopes()
+        scopes: frozenset[ScopeName] | None = self.__dict__.get("_scopes")
+        if scopes is None:
+            scopes = self.__dict__["_scopes"] = self.build().scopes()
+        return scopes
 
     def seen(self) -> Hlc:
         """The latest clock reading among its values."""
@@ -134,7 +139,7 @@ def _came_before(stamp: Stamp, op: Op) -> bool:
     """
     if stamp.device != op.device or stamp.n >= op.n:
         return False
-    return not op.doubt & Doubt.RENUMBERED or bool(stamp.doubt & Doubt.RENUMBERED) or stamp.n == op.after
+    return not op.doubt & _RENUMBERED or bool(stamp.doubt & _RENUMBERED) or stamp.n == op.after
 
 
 def change_of(op: Op, name: FieldName, stamp: Stamp, field: FieldSpec) -> Change:

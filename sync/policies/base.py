@@ -63,7 +63,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     def stamps(self) -> list[Stamp]:
         """Every stamp in the cell."""
-        return [one.stamp for one in self.standing()] + [entry.stamp for entry in self.entries]
+        found = [entry.stamp for entry in self.entries]
+        return found if self.said is None else [self.said.stamp, *[one.stamp for one in self.beside], *found]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,7 +52,8 @@ def require_writable(
     refusal = refusal or check.op_on(state, op, spec)
     if refusal is None:
         after = merge.apply(merge.new_state(op, spec) if state is None else state, op)
-        refusal = check.outcome(after, merge.to_row(after))
+        row = merge.to_row(after)
+        refusal = check.outcome(after, row, len(encode(row)))
         if refusal is None and holds is not None and not op.changes.keys().isdisjoint(spec.struct.SIDED):
             refusal = entitled.on_another_side(op, spec, after.build(), holds)
         for name in op.changes if state is not None and not op.correct else ():

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -15,6 +16,9 @@ from server import committer as module
 from server.commits import Settled, Submission
 from server.committer import Committer
 from server.logbook import Entry
+from server.store import Store
+from server.store.sqlite import SqliteStore, process
+from server.store.sqlite.frames import Ask
 from tests.server.hostile import op_of
 from tests.server.running import Clock, GatedStore
 
@@ -24,12 +28,12 @@ DEVICE: Final = DeviceId("hh-1")
 class Desk:
     """A committer at work, and what it said, in order."""
 
-    def __init__(self) -> None:
-        """Over an empty store."""
+    def __init__(self, store: Store | None = None) -> None:
+        """Over an empty store that can be held back, or over another."""
         self.store = GatedStore()
         self.said: list[tuple[str, object]] = []
         self.heard = asyncio.Event()
-        self.committer = Committer(self.store, Clock(), self._publish)
+        self.committer = Committer(store or self.store, Clock(), self._publish)
         self._n = 0
 
     def _publish(self, settled: Settled) -> None:
@@ -116,6 +120,34 @@ async def test_results_are_told_before_the_commit_is_published(desk: Desk) -> No
     desk.submit("a", desk.submission())
     await desk.until(2)
     assert desk.said == [("a", [1]), ("published", 1)]
+
+
+async def test_the_next_group_is_at_the_writing_process_before_anybody_is_told_of_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process has what to do while this one tells devices."""
+    said: list[str] = []
+    asked = asyncio.Event()
+    send = process._Link.send
+
+    async def sending(link: process._Link, ask: Ask) -> None:
+        said.append(f"asked for {len(ask.group)}")
+        asked.set()
+        await send(link, ask)
+
+    monkeypatch.setattr(process._Link, "send", sending)
+    desk = Desk(store := await SqliteStore.open(tmp_path / "data"))
+    running = asyncio.create_task(desk.committer.run())
+    try:
+        desk.committer.submit(desk.submission(), lambda _: said.append("first told"), lambda _: None)
+        await asked.wait()
+        second = asyncio.create_task(desk.committer.commit(desk.submission()))
+        await second
+    finally:
+        desk.committer.close()
+        await running
+        await store.close()
+    assert said == ["asked for 1", "asked for 1", "first told"]
 
 
 async def test_a_commit_that_changes_nothing_is_not_published(desk: Desk) -> None:

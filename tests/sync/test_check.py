@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from schemas import limits
+from schemas.codec import encode
 from schemas.errors import ERRORS
 from schemas.ids import DeviceId, FieldName, OfficerId, OpId, OpNumber, RecordId, named_record_id
 from schemas.kinds import KINDS
@@ -35,6 +36,12 @@ def created(made: Op) -> RecordState:
     return merge.apply(merge.new_state(made, KINDS[made.kind]), made)
 
 
+def outcome(state: RecordState) -> Refusal | None:
+    """What is against a record, with its row as it would be kept."""
+    row = merge.to_row(state)
+    return check.outcome(state, row, len(encode(row)))
+
+
 def refused(found: object) -> Refusal:
     """The refusal that was found; its code is in the registry and quarantines."""
     assert isinstance(found, Refusal)
@@ -53,7 +60,7 @@ def test_good_ops_are_taken(name: str) -> None:
     if made.create:
         assert check.op_on(None, made, KINDS[made.kind]) is None
         state = created(made)
-        assert check.outcome(state, merge.to_row(state)) is None
+        assert outcome(state) is None
 
 
 @pytest.mark.parametrize(
@@ -291,19 +298,17 @@ def grown(entries: int, text: str = "x", per_op: int = limits.ENTRIES_PER_OP_MAX
 def test_a_field_has_room_for_so_many_entries() -> None:
     """ENTRIES_PER_FIELD_MAX pass, one more does not."""
     full = grown(limits.ENTRIES_PER_FIELD_MAX)
-    assert check.outcome(full, merge.to_row(full)) is None
+    assert outcome(full) is None
     beyond = grown(limits.ENTRIES_PER_FIELD_MAX + 1)
-    assert refused(check.outcome(beyond, merge.to_row(beyond))) == Refusal(
-        "op_record_full", f"log: at most {limits.ENTRIES_PER_FIELD_MAX} entries"
-    )
+    assert refused(outcome(beyond)) == Refusal("op_record_full", f"log: at most {limits.ENTRIES_PER_FIELD_MAX} entries")
 
 
 def test_a_record_has_room_for_so_many_bytes() -> None:
     """A record that is past RECORD_BYTES_MAX could not travel."""
     near = grown(32, "x" * 4_000)
-    assert check.outcome(near, merge.to_row(near)) is None
+    assert outcome(near) is None
     beyond = grown(33, "x" * 4_000)
-    assert refused(check.outcome(beyond, merge.to_row(beyond))).code == "op_record_full"
+    assert refused(outcome(beyond)).code == "op_record_full"
 
 
 def test_a_record_has_room_for_so_many_ops() -> None:
@@ -327,8 +332,8 @@ def test_a_record_has_room_for_so_many_ops() -> None:
         return msgspec.structs.replace(state, cells=cells)
 
     full, beyond = of_ops(limits.ARRAY_LEN_MAX - 1), of_ops(limits.ARRAY_LEN_MAX)
-    assert check.outcome(full, merge.to_row(full)) is None
-    found = refused(check.outcome(beyond, merge.to_row(beyond)))
+    assert outcome(full) is None
+    found = refused(outcome(beyond))
     assert found == Refusal("op_record_full", f"at most {limits.ARRAY_LEN_MAX} ops whose values still stand")
 
 
@@ -337,7 +342,7 @@ def test_a_briefing_needs_real_audiences(scope: str) -> None:
     """A scope that nobody can hold would send the briefing to nobody."""
     changes = {"title": "x", "body": "y", "audience": ["force", scope], "issued_at": T0}
     state = created(op(1, BRIEFING, "briefing", changes, create=True))
-    found = refused(check.outcome(state, merge.to_row(state)))
+    found = refused(outcome(state))
     assert found.code == "op_value_wrong"
     assert scope.removesuffix(":briefing") in found.detail
 
@@ -347,9 +352,9 @@ def test_a_record_may_be_in_so_many_scopes(monkeypatch: pytest.MonkeyPatch) -> N
     audience = [f"area:a{at}" for at in range(32)]
     changes = {"title": "x", "body": "y", "audience": audience, "issued_at": T0}
     state = created(op(1, BRIEFING, "briefing", changes, create=True))
-    assert check.outcome(state, merge.to_row(state)) is None
+    assert outcome(state) is None
     monkeypatch.setattr(check, "SCOPES_PER_RECORD_MAX", 31)
-    assert refused(check.outcome(state, merge.to_row(state))) == Refusal("op_scopes_too_many", "32, at most 31")
+    assert refused(outcome(state)) == Refusal("op_scopes_too_many", "32, at most 31")
 
 
 def test_typed_values_become_plain_ones() -> None:

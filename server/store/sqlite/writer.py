@@ -327,9 +327,15 @@ class SqliteWriter:
                 for row, key in rows
             ),
         )
-        for change in settled.scopes:
-            write(_PUT_MEMBER, ((change.scope, record, seq, 0) for record in change.members))
-            write(_PUT_MEMBER, ((change.scope, record, seq, 1) for record in change.gone))
+        write(
+            _PUT_MEMBER,
+            (
+                (change.scope, record, seq, is_gone)
+                for change in settled.scopes
+                for is_gone, records in enumerate((change.members, change.gone))
+                for record in records
+            ),
+        )
         heads = ((change.scope, change.head) for change in settled.scopes)
         write(_PUT_SCOPE, ((scope, head.seq, head.digest, head.count) for scope, head in heads))
         self._connection.execute("UPDATE meta SET value = ? WHERE key = 'seq'", (seq,))
