@@ -63,8 +63,8 @@ soak: $(STAMP) ## Run the property tests with 10,000 examples each; takes hours
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m hypothesis --timeout=0 $(ARGS)
 
 .PHONY: bench
-bench: $(STAMP) ## Measure against the machine's own limit, server and load on a core each (ARGS="revoke --rounds 5")
-	@$(BIN)/python -m loadtest.bench $(or $(ARGS),revoke --json build/bench-revoke.json)
+bench: $(STAMP) ## Measure everything, beside the machine's limit and other engines: 25 minutes (ARGS="all --quick", ARGS=ack)
+	@$(BIN)/python -m loadtest.bench $(or $(ARGS),all --json build/bench.json)
 
 .PHONY: load
 load: $(STAMP) ## Run locust against a server of its own, and look for every acknowledged edit (ARGS="--shape shift-change")

@@ -34,6 +34,7 @@ class Contact(ABC):
     Attributes:
         identity, officer, area: whose it is, and where it works.
         ended: the code of the ERROR with which it was sent away.
+        retry_s: how long it was asked to wait then.
     """
 
     def __init__(self, identity: DeviceIdentity, officer: str, area: str) -> None:
@@ -42,6 +43,7 @@ class Contact(ABC):
         self.officer = OfficerId(officer)
         self.area = area
         self.ended: str | None = None
+        self.retry_s = 0.0
         self._stood: dict[ScopeName, Seq] = {}
         self._behind: set[ScopeName] = set()
         self._welcome = False
@@ -81,7 +83,7 @@ class Contact(ABC):
 
     async def come(self, host: str, port: int) -> None:
         """Connect, and take in all that is there."""
-        self._welcome = False
+        self._forget()
         facts = self.facts()
         self._stood = {position.scope: position.seq for position in facts.positions}
         self._session = DeviceSession(facts, self.identity.sign, mono_ms())
@@ -93,6 +95,11 @@ class Contact(ABC):
             await self._changed.wait()
             if self._wire.closed.done():
                 raise ConnectionError(f"{self.name} was sent away: {self.ended or self._wire.closed.result()}")
+
+    def _forget(self) -> None:
+        """What was said on the connection before counts no more."""
+        self._welcome = False
+        self.ended = None
 
     def _is_current(self) -> bool:
         return self._welcome and self.session.state is DeviceState.LIVE and not self._behind
@@ -132,6 +139,7 @@ class Contact(ABC):
                 self._behind.discard(event.scope)
             case wire.Error():
                 self.ended = event.code
+                self.retry_s = (event.retry_after_ms or 0) / 1_000
             case _:
                 pass
         if event is not None and not isinstance(event, wire.Error):

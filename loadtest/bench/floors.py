@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from loadtest.bench.figures import Spread, spread
-from loadtest.bench.force import HOST, ms
-from loadtest.bench.machine import pin
+from loadtest.bench.force import HOST, in_parts, ms
+from loadtest.bench.machine import memory_kb, pin
 
 _APPEND_S: Final = 1.0
 
@@ -41,6 +41,38 @@ async def sends(sockets: int, size: int, rounds: int, core: int) -> Spread:
     process.stdin.close()
     await process.wait()
     return spread(found)
+
+
+async def holds(sockets: int, core: int) -> tuple[Spread, Spread]:
+    """What a bare server needs for sockets that say nothing.
+
+    Returns:
+        (until all of them are connected and greeted (ms), memory for each (kB)).
+    """
+    process = await _floor("send", "1")
+    pin(process.pid, core)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    loop = asyncio.get_running_loop()
+    count = _Count()
+    count.expect(sockets)
+    empty = memory_kb(process.pid)
+    transports: list[asyncio.WriteTransport] = []
+
+    async def one(_: int) -> None:
+        transports.append((await loop.create_connection(lambda: _Sink(count), HOST, port))[0])
+
+    began = time.perf_counter()
+    await in_parts(range(sockets), one)
+    await count.reached.wait()
+    took = ms(count.last_at - began)
+    each = (memory_kb(process.pid) - empty) / sockets
+    for transport in transports:
+        transport.abort()
+    process.stdin.close()
+    await process.wait()
+    return spread([took]), spread([each])
 
 
 async def appends(folder: Path, size: int, group: int, rounds: int, core: int) -> Spread:

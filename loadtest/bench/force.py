@@ -20,6 +20,8 @@ HOST: Final = "127.0.0.1"
 DESKS: Final = 12
 """Desks from which devices are enrolled: a server takes only so many calls a second from each."""
 BEAT_EVERY_S: Final = 5.0
+_BUSY: Final = "server_busy"
+_COMES_MAX: Final = 100
 _BEAT_PARTS: Final = 50
 _AT_ONCE: Final = 64
 Said = Callable[[str], object]
@@ -88,8 +90,20 @@ class Force:
         await calls.enrol(next(self._desks), calls.Caller(self._lines, device.identity), device.name)
 
     async def connect(self, devices: Sequence[Contact]) -> None:
-        """Have devices come, some at once, and take in all that is there."""
-        await in_parts(devices, lambda each: each.come(HOST, self.server.port))
+        """Have devices come, some at once, and take in all that is there. Who is asked to wait comes again then."""
+        await in_parts(devices, self._come)
+
+    async def _come(self, device: Contact) -> None:
+        for _ in range(_COMES_MAX):
+            try:
+                await device.come(HOST, self.server.port)
+            except ConnectionError:
+                if device.ended != _BUSY:
+                    raise
+                await asyncio.sleep(device.retry_s)
+            else:
+                return
+        raise ConnectionError(f"{device.name} was asked to wait {_COMES_MAX} times")
 
 
 @asynccontextmanager

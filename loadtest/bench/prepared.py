@@ -91,6 +91,8 @@ async def _make(count: int, whole: Path) -> None:
         whole.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(dir=whole.parent))
         await asyncio.to_thread(shutil.copytree, place, unfinished, dirs_exist_ok=True)
+        for other in await asyncio.to_thread(lambda: list(whole.parent.glob(f"force-{count}-*"))):
+            await asyncio.to_thread(shutil.rmtree, other)
         await asyncio.to_thread(unfinished.rename, whole)
 
 

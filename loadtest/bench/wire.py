@@ -124,6 +124,12 @@ class Wire(asyncio.Protocol):
             self._transport.abort()
 
 
+def frame_bytes(size: int, *, masked: bool) -> int:
+    """How many bytes a message of a size is on the wire, in one frame (RFC 6455 section 5.2)."""
+    head = 2 if size <= _SHORT_MAX else 4 if size <= _MEDIUM_MAX else 10
+    return head + (len(_NO_MASK) if masked else 0) + size
+
+
 def _frame(buffer: bytes, at: int) -> tuple[int, int, int] | None:
     """(first byte, where its payload begins, where it ends) of the frame at a place; None when it is not whole."""
     if len(buffer) < at + 2:

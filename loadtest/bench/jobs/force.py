@@ -98,18 +98,18 @@ class _Found:
 async def measure(size: Size, said: Said) -> Outcome:
     """Run the job."""
     async with prepared(size.devices, said) as (force, desk, devices):
-        said(f"{size.devices} handhelds connect")
-        began = time.perf_counter()
-        await force.connect([desk, *devices])
-        said(f"all are connected after {time.perf_counter() - began:.0f} s")
-        await desk.report(1)
-        for device in devices:
-            device.listen(_BRIEFINGS)
-        # What stands by now stays: a collector that looks at all of it again would stop the load for a second.
-        gc.collect()
-        gc.freeze()
         rounds = []
         async with kept([desk, *devices]):
+            said(f"{size.devices} handhelds connect")
+            began = time.perf_counter()
+            await force.connect([desk, *devices])
+            said(f"all are connected after {time.perf_counter() - began:.0f} s")
+            await desk.report(1)
+            for device in devices:
+                device.listen(_BRIEFINGS)
+            # What stands by now stays: a collector that looks at all of it again would stop the load for a second.
+            gc.collect()
+            gc.freeze()
             work = _Load(size, desk, devices)
             await work.run(_WARM_UP_S)
             for n in range(size.rounds):

@@ -1,7 +1,8 @@
 """`reconnect`: every connection is cut, and all devices come back at once, while the control room works on.
 
 Measured: until the last device is current again, and how long the control room's own edits take meanwhile, beside what
-they took before. The devices do not wait: a real handheld spreads its attempts, so this is the worst that can come.
+they took before. The devices do not wait: a real handheld spreads its attempts, so this is the worst that can come. The
+floor is a bare server that as many connect to.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from loadtest.bench import floors
 from loadtest.bench.figures import percentile
 from loadtest.bench.force import Said, gathered, kept, ms
 from loadtest.bench.light import Light
@@ -24,6 +26,9 @@ WORDS: Final = {
     "desk_before_p99_ms": "control room's edit before, p99, ms",
     "desk_p50_ms": "control room's edit meanwhile, p50, ms",
     "desk_p99_ms": "control room's edit meanwhile, p99, ms",
+    "connect_ms": "until as many are connected to a bare server, ms",
+    "of_floor": "until the last device is current / floor",
+    "desk_slower": "control room's edit, p50, meanwhile / before",
     "server_cores": "cores used by the server",
     "load_cores": "cores used by the load",
 }
@@ -75,7 +80,18 @@ async def measure(size: Size, said: Said) -> Outcome:
                 }
                 rounds += [figures] if n else []
                 said(f"{f'round {n}' if n else 'warm-up'}: all current after {figures['current_ms']:.0f} ms")
-        return outcome("reconnect", size, force.machine, rounds, floors={}, ratios={})
+        connect_ms, _ = await floors.holds(size.devices, force.where.server)
+        return outcome(
+            "reconnect",
+            size,
+            force.machine,
+            rounds,
+            floors={"connect_ms": connect_ms},
+            ratios={
+                "of_floor": ("current_ms", "connect_ms"),
+                "desk_slower": ("desk_p50_ms", "desk_before_p50_ms"),
+            },
+        )
 
 
 async def _edits(desk: Light, work: "asyncio.Task[None]") -> list[float]:

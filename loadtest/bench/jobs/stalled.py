@@ -1,7 +1,8 @@
 """`stalled`: some devices stop reading and stay connected; what it costs the server, and the others.
 
 Measured: how much memory the server holds more after a flood of changes, and how long a change takes to the last device
-that reads, before and meanwhile.
+that reads, before and meanwhile. The floor is a bare server that sends as many bytes to as many sockets, all of which
+read.
 """
 
 import time
@@ -10,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from loadtest.bench import floors
 from loadtest.bench.figures import percentile
 from loadtest.bench.force import Said, gathered, kept, ms
 from loadtest.bench.light import Arrivals, Light
@@ -23,9 +25,13 @@ WORDS: Final = {
     "meanwhile_p99_ms": "change to the last device that reads, p99, ms",
     "more_kb": "memory of the server more than before, kB",
     "stalled_kb": "memory for a device that does not read, kB",
+    "send_ms": "as many bytes by bare sends, ms",
+    "of_floor": "change to the last device that reads, p50 / floor",
     "slower": "p99 meanwhile / before",
 }
 _AREA: Final = "everybody"
+_BATCH_BYTES: Final = 1_400
+_FLOOR_ROUNDS: Final = 20
 _PERCENT: Final = 100
 _TEXT_CHARS: Final = 1_000
 """Of each changed summary: a flood soon fills what a socket takes."""
@@ -81,8 +87,17 @@ async def measure(size: Size, said: Said) -> Outcome:
                         "stalled_kb": more / len(stalled),
                     }
                 )
+        floor = await floors.sends(len(reading), _BATCH_BYTES, _FLOOR_ROUNDS, force.where.server)
         return outcome(
-            "stalled", size, force.machine, rounds, floors={}, ratios={"slower": ("meanwhile_p99_ms", "before_p99_ms")}
+            "stalled",
+            size,
+            force.machine,
+            rounds,
+            floors={"send_ms": floor},
+            ratios={
+                "of_floor": ("meanwhile_p50_ms", "send_ms"),
+                "slower": ("meanwhile_p99_ms", "before_p99_ms"),
+            },
         )
 
 

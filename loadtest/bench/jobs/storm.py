@@ -2,7 +2,8 @@
 
 All work in one area, so each must be told of what all the others wrote. Measured from the moment the first connects:
 until every edit is durable, and until every replica holds all of them and the same. The replicas are the real ones, in
-memory: their work is the load's, which may well be the limit here (`load_cores`).
+memory: their work is the load's, which may well be the limit here (`load_cores`). The floor is a file to which as many
+edits are appended, as many to each `fdatasync` as a device brings.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from loadtest.bench import floors
 from loadtest.bench.crowd import Device
 from loadtest.bench.force import Said, gathered, kept
 from loadtest.bench.machine import Usage
@@ -22,10 +24,14 @@ WORDS: Final = {
     "durable_s": "until every edit is durable, s",
     "equal_s": "until all replicas are equal, s",
     "edits_per_s": "durable edits a second",
+    "appends_per_s": "appends a second, fsync'd in groups",
+    "of_floor": "durable edits a second / floor",
     "server_cores": "cores used by the server",
     "load_cores": "cores used by the load",
 }
 _AREA: Final = "storm"
+_OP_BYTES: Final = 300
+_FLOOR_ROUNDS: Final = 3
 _LOOK_S: Final = 0.01
 _PATIENCE_S: Final = 300.0
 
@@ -75,7 +81,15 @@ async def measure(size: Size, said: Said) -> Outcome:
                         "load_cores": load.share(),
                     }
                 )
-        return outcome("storm", size, force.machine, rounds, floors={}, ratios={})
+        floor = await floors.appends(force.folder, _OP_BYTES, size.edits, _FLOOR_ROUNDS, force.where.server)
+        return outcome(
+            "storm",
+            size,
+            force.machine,
+            rounds,
+            floors={"appends_per_s": floor},
+            ratios={"of_floor": ("edits_per_s", "appends_per_s")},
+        )
 
 
 async def _equal(devices: list[Device], records: int) -> None:

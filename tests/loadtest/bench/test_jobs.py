@@ -24,6 +24,7 @@ SMALL = {
     "revoke": {"staying": 10, "revoked": 10, "rounds": 1},
     "stalled": {"devices": 5, "percent": 20, "changes": 5, "rounds": 1},
     "storm": {"devices": 5, "edits": 3, "rounds": 1},
+    "wire": {"edits": 4, "rounds": 1},
 }
 
 

@@ -1,0 +1,83 @@
+"""docs/benchmarks.md is what its run gives, and the page of any run can be made."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from loadtest.bench import page
+from loadtest.bench.suite import Peer, Run
+
+
+def test_the_page_is_what_its_run_gives() -> None:
+    """Nobody has mended a figure by hand; after a change of words, `python -m loadtest.bench.page` writes it anew."""
+    assert page.PAGE.read_text("utf-8") == page.page(page.read(page.LATEST))
+
+
+def test_a_figure_that_was_changed_by_hand_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check fails on a page of another run."""
+    altered = tmp_path / "benchmarks.md"
+    altered.write_text(page.PAGE.read_text("utf-8").replace("kB", "MB", 1), "utf-8")
+    assert page.main(["--check"]) == 0
+    monkeypatch.setattr(page, "PAGE", altered)
+    assert page.main(["--check"]) == 1
+
+
+def test_a_run_of_which_everything_failed_has_a_page() -> None:
+    """The reasons stand where the figures would."""
+    run = Run(
+        at="2026-01-01 00:00",
+        length="usual",
+        took_s=1,
+        machine={"load_average": 7.0},
+        outcomes={},
+        failed={"ack": "given up after 300 s", "peers": "not installed"},
+    )
+    text = page.page(run)
+    assert "| ack | failed: given up after 300 s |" in text
+    assert "None in this run: not installed." in text
+    assert "not alone on its machine" in text
+    assert "{{" not in text
+
+
+def test_a_peer_shows_what_it_loses_and_what_it_cannot_do() -> None:
+    """Of several sizes the largest one is shown, and why there is no figure is told once."""
+    peers = [
+        Peer(peer="P", version="1.2", durability="memory", job="ack", figures={"edits_per_s": 10.0}, lost_pct=97.5),
+        Peer(peer="P", job="fanout", size={"devices": 500}, figures={"single_per_s": 1.0}),
+        Peer(peer="P", job="fanout", size={"devices": 2_000}, figures={"single_per_s": 2.0}),
+        Peer(peer="P", job="storm", notes=["it has no replica"]),
+    ]
+    run = Run(at="2026-01-01 00:00", length="usual", took_s=1, machine={}, outcomes={}, peers=peers)
+    text = page.page(run)
+    assert "| P 1.2 | memory | 97.5% | 10 | 2 |" in text
+    assert "- P, `storm`: it has no replica." in text
+
+
+def test_another_file_is_kept_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run and the page change together."""
+    run = msgspec.structs.replace(page.read(page.LATEST), at="2030-01-01 00:00")
+    given = tmp_path / "bench.json"
+    given.write_bytes(msgspec.json.encode(run))
+    monkeypatch.setattr(page, "LATEST", tmp_path / "latest.json")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "benchmarks.md")
+    assert page.main([str(given)]) == 0
+    assert (tmp_path / "latest.json").read_bytes() == given.read_bytes()
+    assert "2030-01-01" in (tmp_path / "benchmarks.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file"), (b"{}", "holds no run"), (b"\xff", "holds no run")]
+)
+def test_what_is_no_run_is_refused_in_words(
+    content: bytes | None, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the page nor the run that is kept changes."""
+    given = tmp_path / "bench.json"
+    if content is not None:
+        given.write_bytes(content)
+    before = page.PAGE.read_bytes()
+    with pytest.raises(SystemExit):
+        page.main([str(given)])
+    assert why in capsys.readouterr().err
+    assert page.PAGE.read_bytes() == before
