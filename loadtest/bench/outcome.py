@@ -63,7 +63,8 @@ def outcome(
         rounds=rounds,
         spreads=spreads,
         floors=floors,
-        ratios={name: known[what].median / known[by].median for name, (what, by) in ratios.items()},
+        # What was too small to be measured is nobody's unit.
+        ratios={name: known[what].median / known[by].median for name, (what, by) in ratios.items() if known[by].median},
         remarks=said,
     )
 
