@@ -84,14 +84,15 @@ schemas: $(STAMP) ## Write schemas/json/ and the generated reference pages anew 
 	@$(BIN)/python -m server.configuration_page
 
 .PHONY: lock
-lock: ## Write requirements.lock anew, keeping versions that still fit (ARGS=--upgrade for the newest)
+lock: ## Write requirements.lock and what an image takes of it anew, keeping versions that still fit (ARGS=--upgrade for the newest)
 	@$(find_python); \
 	tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
 	"$$python" -m venv "$$tmp"; \
 	"$$tmp/bin/pip" install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	"$$tmp/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--extra dev --extra load --extra otel --custom-compile-command 'make lock' $(ARGS) \
-		--output-file requirements.lock pyproject.toml
+		--output-file requirements.lock pyproject.toml; \
+	"$$python" .ci/runtime_lock.py
 
 .PHONY: clean
 clean: ## Remove .venv, caches and build output

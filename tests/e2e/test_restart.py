@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -38,16 +39,27 @@ class Supervised(Stage):
         """Listen; nothing runs yet."""
         super().__init__(folder)
         self.listening = socket.create_server(("127.0.0.1", self.port), backlog=512)
+        self.options: tuple[str, ...] = ("--data", str(self.data))
         self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.told.bind(str(folder / "notify"))
         self.told.setblocking(False)
+
+    async def __aenter__(self) -> Self:
+        """As it is; the end closes it."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop the server, and listen no more."""
+        await self.stop()
+        self.listening.close()
+        self.told.close()
 
     async def start(self) -> None:
         """Start the server's process on that socket, and wait until it says that it is ready."""
         listening = self.listening.fileno()
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", HAND_OVER, str(listening), "--data", str(self.data), "--log-level", "warning",
+                sys.executable, "-c", HAND_OVER, str(listening), *self.options, "--log-level", "warning",
                 stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
                 pass_fds=[listening], env={**os.environ, "NOTIFY_SOCKET": self.told.getsockname()},
             )  # fmt: skip
@@ -74,11 +86,8 @@ class Supervised(Stage):
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Supervised]:
     """In place of the one whose server listens itself."""
-    stage = Supervised(tmp_path)
-    yield stage
-    await stage.stop()
-    stage.listening.close()
-    stage.told.close()
+    async with Supervised(tmp_path) as stage:
+        yield stage
 
 
 async def edit(handheld: Handheld, made: list[str], enough: asyncio.Event) -> None:
