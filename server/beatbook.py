@@ -17,6 +17,7 @@ from server.authority import Authority, ServerKeys
 from server.cohorts import Cohorts
 from server.commits import Settled
 from server.committer import Committer
+from server.edge.admission import Admissions
 from server.edge.middleware import DevicePace
 from server.escalation import Escalations
 from server.events.subscription import Subscription
@@ -76,6 +77,7 @@ class Beatbook:
         settings: Settings | None = None,
         subscriptions: Iterable[Subscription] = (),
         returning: ReturnPace | None = None,
+        admissions: Admissions | None = None,
     ) -> None:
         """Bind the parts.
 
@@ -92,6 +94,7 @@ class Beatbook:
             settings: the force's, that everybody goes by from the start on; None leaves in force what is.
             subscriptions: who is sent events.
             returning: how fast devices are asked to come back when it goes down.
+            admissions: gives each device a turn to be let in; by default everybody is let in at once.
         """
         self.store = store
         self.now = now
@@ -123,6 +126,7 @@ class Beatbook:
         self.pace = pace or DevicePace()
         """How often one device may come, by socket and by HTTP."""
         self._returning = returning or ReturnPace()
+        self._admissions = admissions
         self._settings = settings
         self._commits: asyncio.Task[None] | None = None
         self._beside: list[asyncio.Task[None]] = []
@@ -203,6 +207,7 @@ class Beatbook:
             self.gate,
             self.now,
             pace=self.pace,
+            admissions=self._admissions,
             restores=self.restores,
             turn=self._turn,
         )

@@ -24,6 +24,7 @@ from schemas.retention import RETENTION, Period, RetentionGroup
 from schemas.settings import DEFAULTS, Settings
 from schemas.settings.overriding import settings_of
 from server.edge.addresses import Proxies, is_loopback
+from server.edge.admission import ADMISSIONS_PER_S
 from server.edge.buckets import Rate
 from server.edge.door import DoorLimits
 from server.edge.middleware import LOOPBACK_NAMES, EdgeSettings
@@ -89,6 +90,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                               extra=_unit("requests a second"))] = 300.0  # fmt: skip
     requests_burst: Annotated[int, Meta(ge=1, description="The same, at once. All devices behind one address come back "
                               "together after a restart.", extra=_unit("requests"))] = 6_000  # fmt: skip
+    admissions_per_s: Annotated[float, Meta(gt=0, description="Devices that are let in in one second when many come at "
+                                "once, desks apart from the others. The rest waits a little, or is told when to come "
+                                "back. More than the machine takes in keep those who are in from working.",
+                                extra=_unit("devices a second"))] = ADMISSIONS_PER_S  # fmt: skip
 
 
 class Restart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -25,12 +25,14 @@ from server import intake
 from server.alarms import CHAIN_DIFFERS, Alarm
 from server.commits import Submission
 from server.committer import Committer
+from server.edge.admission import Admissions
 from server.edge.middleware import DevicePace
 from server.gate import Gate, Seated
 from server.hub import Hub
 from server.outgoing import CLOSE_WITHOUT_FAULT, Outgoing, Turn
 from server.registry.state import ReadsState
 from server.restored import Restores, is_ahead
+from server.returning import CUSTODY_DESK, rank
 from server.store import Store
 from sync.evidence.chain import ChainHead, genesis
 from sync.session import Admission, ServerSession
@@ -84,7 +86,7 @@ def _is_logged(next_read: int, kept: int, before: ReadsState) -> bool:
 class Services:
     """What every connection works with."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the parts of the whole
         self,
         store: Store,
         committer: Committer,
@@ -93,6 +95,7 @@ class Services:
         now: Callable[[], Millis],
         *,
         pace: DevicePace | None = None,
+        admissions: Admissions | None = None,
         restores: Restores | None = None,
         turn: Turn | None = None,
     ) -> None:
@@ -101,6 +104,7 @@ class Services:
         Args:
             store, committer, hub, gate, now: the server's.
             pace: counts how often each device comes.
+            admissions: gives each a turn to be let in; by default everybody is let in at once.
             restores: hears of a device that was further.
             turn: shared by all connections.
         """
@@ -110,6 +114,7 @@ class Services:
         self.gate = gate
         self.now = now
         self.pace = pace or DevicePace()
+        self.admissions = admissions
         self.restores = restores
         self.turn = turn or Turn()
         self.measures = self.turn.measures
@@ -300,6 +305,13 @@ class Connection:
 
     async def _admit(self, demand: CheckHello) -> None:
         services = self._services
+        if services.admissions is not None:
+            desk = rank(services.gate.grants(demand.device)) <= CUSTODY_DESK
+            come_back = await services.admissions.turn(desk=desk)
+            if come_back is not None:
+                self.session.fail(PeerError("server_busy", retry_after_ms=come_back))
+            if self.session.ending is not None:
+                return
         try:
             seated = await services.gate.look(demand.device, demand.body)
             admission = await self._admission(demand, seated)

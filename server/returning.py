@@ -18,7 +18,7 @@ from schemas.scopes import CONTROL, CUSTODY
 RETURNS_PER_S: Final = 200.0
 """Well under half of what one core lets in when nobody waits (500 to 600 a second), so that those who are back work."""
 _CONTROL_ROOM: Final = 0
-_CUSTODY_DESK: Final = 1
+CUSTODY_DESK: Final = 1
 _HANDHELD: Final = 2
 _STRANGER: Final = 3
 
@@ -61,5 +61,5 @@ def rank(scopes: Iterable[ScopeName]) -> int:
     if CONTROL in held:
         return _CONTROL_ROOM
     if CUSTODY in held or any(scope.startswith("suite:") for scope in held):
-        return _CUSTODY_DESK
+        return CUSTODY_DESK
     return _HANDHELD if held else _STRANGER

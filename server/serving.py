@@ -22,6 +22,7 @@ from server.authority.keys import FOLDER as KEYS
 from server.beatbook import Beatbook
 from server.configuration import Configuration
 from server.edge.addresses import Proxies
+from server.edge.admission import Admissions
 from server.edge.door import Door, Entry
 from server.edge.http_protocol import BoundedHttpProtocol
 from server.edge.listening import OrderlyServer, handed_over, in_url, listen
@@ -267,6 +268,7 @@ async def serve(
         settings=configuration.policing,
         subscriptions=subscriptions,
         returning=configuration.returning(),
+        admissions=Admissions(configuration.limits.admissions_per_s),
     )
     watch = None if watching is None else Watch(beatbook, data, configuration.tls.certificate_file, watching)
     try:

@@ -62,6 +62,7 @@ connections_max = 100
 connections_per_address_max = 10
 requests_per_s = 2.5
 requests_burst = 7
+admissions_per_s = 12.5
 """
     configuration = read(tmp_path, text)
     assert configuration.data == tmp_path / "data"
@@ -70,6 +71,7 @@ requests_burst = 7
     assert configuration.edge().requests.burst == 7
     assert not configuration.edge().proxies_only
     assert configuration.door().connections_per_address_max == 10
+    assert configuration.limits.admissions_per_s == 12.5
 
 
 def test_the_command_line_stands_over_the_file(tmp_path: Path) -> None:

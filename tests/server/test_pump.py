@@ -13,6 +13,7 @@ from schemas.kinds import Incident
 from schemas.kinds.incident import Category
 from schemas.limits import PAGE_BYTES_MAX, RETURN_WINDOW_MIN_MS
 from schemas.ops import Doubt
+from server.edge.admission import ADMISSIONS_AT_ONCE, HOLD_MS_MAX, Admissions
 from tests.server.api import briefing, client, incident
 from tests.server.handheld import Handheld
 from tests.server.hostile import op_of, refused
@@ -170,6 +171,23 @@ async def test_a_store_that_fails_at_the_door_sends_the_device_away(server: Runn
     raw, nonce = await server.challenged()
     await raw.send_message(server.hello("hh-1", nonce))
     assert "disk" not in (await refused(raw, "server_busy")).detail
+
+
+async def test_when_too_many_come_handhelds_are_told_when_to_come_back_and_desks_are_let_in(server: Running) -> None:
+    """A handheld for which there is no turn is sent away with a time; the control room comes in meanwhile."""
+    server.enrol("hh-1", "area:birmingham")
+    admissions = Admissions(100.0, clock=lambda: 0.0)
+    for _ in range(ADMISSIONS_AT_ONCE + 1):
+        assert await admissions.turn(desk=False) is None
+    admissions._handhelds.next_s += HOLD_MS_MAX / 1_000
+    server.beatbook._admissions = admissions
+    raw, nonce = await server.challenged()
+    await raw.send_message(server.hello("hh-1", nonce))
+    told = (await refused(raw, "server_busy")).retry_after_ms
+    assert told is not None
+    assert told >= HOLD_MS_MAX
+    desk = await connected(server, "desk-1", "control")
+    desk.disconnect()
 
 
 async def test_grants_that_change_while_a_device_is_let_in_count(server: Running) -> None:
