@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "keys": "server.cli.keys:command",
     "backup": "server.cli.backup:command",
     "restore": "server.cli.restore:command",
+    "doctor": "server.cli.doctor:command",
     "import": "server.cli.importing:command",
     "export": "server.cli.exporting:command",
     "quality": "server.cli.quality:command",
