@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from server.alarms import CHAIN_DIFFERS
 from server.beatbook import Beatbook
 from server.edge.door import REFUSALS, Door
 from server.falling_due import FallingDue
@@ -24,6 +25,7 @@ Kind = Literal["counter", "gauge", "histogram", "info"]
 Values = Iterable[tuple[tuple[str, ...], float | Histogram | Mapping[str, str]]]
 """(label values, value) of each series: a Histogram of a histogram, names and texts of an info."""
 _S: Final = 1_000
+READS_MISSING: Final = "reads_missing"
 RESULTS: Final = ("durable", "refused", "waiting")
 
 
@@ -203,7 +205,8 @@ METRICS: Final = (
     Metric("beatbook_scope_lag_commits", "gauge", "By how many of the server's commits the furthest of them is behind.",
            _of_lags(lambda lag: lag.commits), ("sort",), "as above"),
     # --- police work that waits
-    Metric("beatbook_alarms", "counter", "Alarms that were raised, by what they warn of.", _counts(_alarms),
+    Metric("beatbook_alarms", "counter", "Alarms that were raised, by what they warn of.",
+           _counts(_alarms, CHAIN_DIFFERS, READS_MISSING),
            ("what",), "what falls due, or `chain_differs`, `reads_missing`"),
     Metric("beatbook_alarms_open", "gauge", "Alarms that nobody has taken up.",
            _one(lambda w: float(w.beatbook.timers.open_alarms))),
