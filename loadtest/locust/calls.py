@@ -65,14 +65,16 @@ class Caller:
         token: the access token, once signed in.
     """
 
-    def __init__(self, base: str, key: Key, ca_file: str = "") -> None:
+    def __init__(self, base: str, key: Key, ca_file: str = "", source: str = "") -> None:
         """Bind it; nothing is connected.
 
         Args:
             base: address of the HTTP side, as `beatbook serve` prints it.
             key: the device's.
             ca_file: PEM file of the authority that vouches for an https server; the machine's own list when empty.
+            source: the address of this machine from which to call; any when empty.
         """
+        self._source = (source, 0) if source else None
         self.base = base.rstrip("/")
         self._key, self._ca_file = key, ca_file
         self.token = ""
@@ -153,8 +155,12 @@ class Caller:
             host, port = address.hostname or "", address.port
             if address.scheme == "https":
                 context = ssl.create_default_context(cafile=self._ca_file or None)
-                self._connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
+                self._connection = http.client.HTTPSConnection(
+                    host, port, timeout=_TIMEOUT_S, source_address=self._source, context=context
+                )
             else:
-                self._connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+                self._connection = http.client.HTTPConnection(
+                    host, port, timeout=_TIMEOUT_S, source_address=self._source
+                )
         self._connection.request(method, path, raw, headers)
         return self._connection.getresponse()

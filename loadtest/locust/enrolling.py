@@ -81,13 +81,13 @@ def begin(server: str, code: str, ca_file: str = "") -> Cast:
     return Cast(server.rstrip("/"), seat, ca_file=ca_file)
 
 
-def signed_in(cast: Cast, seat: Seat) -> Caller:
-    """Sign the officer of a seat in.
+def signed_in(cast: Cast, seat: Seat, source: str = "") -> Caller:
+    """Sign the officer of a seat in, from that address of this machine.
 
     Raises:
         CallError: the server refused it.
     """
-    caller = Caller(cast.server, seat.signer(), cast.ca_file)
+    caller = Caller(cast.server, seat.signer(), cast.ca_file, source)
     body = {"device": seat.device, "officer": seat.officer, "passphrase": seat.passphrase}
     told = caller.call("POST", "/v1/sign-in", body)
     seat.seat, caller.token = told["seat"], told["token"]

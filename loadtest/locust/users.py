@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Final
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from locust import User, task
-from locust.exception import StopUser
 
 from loadtest.locust import content
 from loadtest.locust.calls import CallError
@@ -44,6 +44,10 @@ _CURRENT_S: Final = 120.0
 _HOME_S: Final = 3.0
 _GAP_S: Final = 45.0
 """How long somebody is without signal, on average. Assumed."""
+_SIGNING_IN: Final = BoundedSemaphore(8)
+"""Sign-ins of this process at once. The server counts a try until it has proved right, and past 50 of one address it
+makes
+all of that address wait: whoever loads it from one address would measure that rule, and nothing else."""
 _RECENT: Final = 60
 """People work on what was reported last."""
 _BRIEFING_AFTER_S: Final = (2.0, 4.0)
@@ -84,34 +88,24 @@ class BeatbookUser(User):
     # --- coming and going --------------------------------------------------------------------------------------------
 
     def on_start(self) -> None:
-        """Take a seat, sign in, and sync for the first time.
-
-        Raises:
-            StopUser: it did not come to that; the reason is among the failures.
-        """
+        """Take a seat, sign in, and sync for the first time. Who cannot does nothing; why is among the failures."""
         try:
             self._number, self.seat = self.running.borrow(self.sort.name)
         except (CastError, gevent.Timeout) as error:
             self._tell(HTTP, SIGN_IN, 0.0, error)
-            raise StopUser from error
+            return
         self.rng = random.Random(f"{self.running.wishes.seed}/{self.seat.device}")  # noqa: S311  it guards nothing
-        self.contact = Contact(
-            sync_url(self.running.cast.server), self.rng.choice(self.running.wishes.sources), self.running.cast.ca_file
-        )
-        began = time.monotonic()
-        try:
-            caller = signed_in(self.running.cast, self.seat)
-        except CallError as error:
-            self._tell(HTTP, SIGN_IN, began, error)
+        source = self.rng.choice(self.running.wishes.sources)
+        token = self._sign_in(source)
+        if token is None:
             self.running.give_back(self._number, self.seat, [])
-            raise StopUser from error
-        self._tell(HTTP, SIGN_IN, began)
-        caller.close()
+            return
+        self.contact = Contact(sync_url(self.running.cast.server), source, self.running.cast.ca_file)
         self.device = Device(
             self.seat.seat, self.seat.officer, self.seat.signer(), self.contact, wall=_wall, mono=time.monotonic
         )
         self.device.remember(self.seat.chain(), self.seat.reads, bytes.fromhex(self.seat.reads_link))
-        self.device.token = caller.token
+        self.device.token = token
         self.contact.device = self.device
         self.contact.when_answered = self._answered
         self.contact.when_heard = self._heard
@@ -121,6 +115,19 @@ class BeatbookUser(User):
         self._keeper = gevent.spawn(self._keep)
         self.running.watch(self.phase_begun)
         self._there.wait(_CURRENT_S)
+
+    def _sign_in(self, source: str) -> str | None:
+        """The access token; None when the server will not have this officer."""
+        with _SIGNING_IN:
+            began = time.monotonic()
+            try:
+                caller = signed_in(self.running.cast, self.seat, source)
+            except CallError as error:
+                self._tell(HTTP, SIGN_IN, began, error)
+                return None
+            self._tell(HTTP, SIGN_IN, began)
+        caller.close()
+        return caller.token
 
     def on_stop(self) -> None:
         """Let what was written go out, leave, and give the seat back with what the server acknowledged."""
