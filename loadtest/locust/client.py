@@ -239,6 +239,8 @@ class Contact:
                 except WebSocketTimeoutException:
                     asked = self._silence(asked)
                 else:
+                    if self._ws is not ws:
+                        return  # cut meanwhile: what still comes belongs to no session
                     asked = 0
                     self._take(opcode, data)
                 ws.settimeout(PING_INTERVAL_S if asked == 0 and self.device.state == "live" else PONG_TIMEOUT_S)

@@ -15,6 +15,9 @@ from loadtest.locust.phases import (
 )
 from loadtest.locust.running import Running
 
+_HOME_PER_S: Final = 100.0
+"""Locust warns of more."""
+
 
 class _Phased(LoadTestShape):
     """A shape that is a table."""
@@ -41,7 +44,7 @@ class _Phased(LoadTestShape):
             self._present = phase
             self.running.enter(phase.hurry, signal=phase.signal)
         # Nobody is kept waiting at the end of the day.
-        return round(phase.users * wishes.peak), wishes.spawn_per_s if phase.users else float(max(1, wishes.peak))
+        return round(phase.users * wishes.peak), wishes.spawn_per_s if phase.users else _HOME_PER_S
 
 
 class QuietNight(_Phased):

@@ -158,6 +158,7 @@ class BeatbookUser(User):
                     self._tell(SYNC, LINK, began, error)
                     self._failures += 1
                     gevent.sleep(pause_s(self._failures, self.device.error, self.rng.random()))
+                self.contact.cut()
                 continue
             self._failures = 0
             self._tell(SYNC, FIRST_SYNC if first else CATCH_UP, began)
@@ -166,6 +167,8 @@ class BeatbookUser(User):
             self._gone.wait()
             if self._signal.is_set():
                 gevent.sleep(pause_s(0, self.device.error, self.rng.random()))
+            else:
+                self.contact.cut()
 
     def _ended(self, error: LinkError) -> None:
         """The link broke by itself."""
@@ -181,9 +184,9 @@ class BeatbookUser(User):
             gevent.spawn_later(self.rng.uniform(0, RECONNECT_S), self._return)
 
     def _lose(self) -> None:
+        """The signal goes. The link is cut by whoever keeps it up, and nobody else, so that two never meet."""
         self._signal.clear()
         self._gone.set()
-        gevent.spawn(self.contact.cut)
 
     def _return(self) -> None:
         if self.running.signal:
@@ -359,10 +362,14 @@ class ControlRoom(BeatbookUser):
             gevent.spawn_later(self.rng.uniform(*_BRIEFING_AFTER_S), self._brief_force)
 
     def _brief_force(self) -> None:
-        if self._there.is_set() and self._keeper is not None:
+        while self._keeper is not None and not self.contact.up:
+            gevent.sleep(_NAP_S)
+        if self._keeper is not None:
             self._tell_of("force")
 
     def _tell_of(self, audience: str) -> None:
+        if not self.contact.up:
+            return  # the lag that is measured is the server's, not that of a control room without a line
         now = self.device.now()
         record = content.record_id(now)
         self.running.began[record] = time.monotonic()
