@@ -150,10 +150,12 @@ class SqliteWriter:
 
     def _clean(self, done: Sequence[Settled]) -> None:
         """Leave nothing of what was erased in the log; as often as it takes, since a reader may be in the way."""
-        self._unclean |= any(one.erased for one in done)
-        if self._unclean:
+        erased = any(one.erased for one in done)
+        if erased or self._unclean:
+            # Waited for once: while a backup reads, every commit would wait for it in vain.
+            wait_ms = erasing.FOLD_WAIT_MS if erased else 0
             with store_errors(self._folder.database):
-                self._unclean = not erasing.clean(self._connection)
+                self._unclean = not erasing.clean(self._connection, wait_ms)
 
     def rewrap(self) -> int:
         """Wrap every record key under the newest master key; from then on no older one is needed.

@@ -146,8 +146,18 @@ async def test_a_key_that_was_wrapped_anew_is_erased_as_well(tmp_path: Path) -> 
 
 
 async def test_a_reader_in_the_way_is_waited_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The erasure stands at once; what the log still holds goes with the next commit, or when the store is closed."""
-    monkeypatch.setattr(erasing.clean, "__defaults__", (1,))
+    """The erasure stands at once; what the log still holds goes with the next commit, or when the store is closed.
+
+    It is waited for once: behind a backup that reads for seconds, commits go on at their pace.
+    """
+    waits: list[int] = []
+    real = erasing.clean
+
+    def clean(connection: sqlite3.Connection, wait_ms: int) -> bool:
+        waits.append(wait_ms)
+        return real(connection, min(wait_ms, 1))
+
+    monkeypatch.setattr(erasing, "clean", clean)
     data = tmp_path / "data"
     store = await filled(data, planted()[:600])
     with closing(sqlite3.connect(data / "beatbook.db", isolation_level=None)) as slow:
@@ -155,10 +165,12 @@ async def test_a_reader_in_the_way_is_waited_out(tmp_path: Path, monkeypatch: py
         slow.execute("SELECT count(*) FROM record").fetchone()
         await store.commit([erasure()], NOW)
         assert await store.record(DOOMED) is None
+        device = Device(HANDSET)
+        device.n = 500
+        await commit(store, device.push(device.incident(record_id("next"))))
         slow.execute("ROLLBACK")
-    device = Device(HANDSET)
-    device.n = 500
-    await commit(store, device.push(device.incident(record_id("next"))))
+    await commit(store, device.push(device.incident(record_id("and another"))))
+    assert waits == [erasing.FOLD_WAIT_MS, 0, 0]
     assert list(keys_in(data, DOOMED)) == []
     await store.close()
 
