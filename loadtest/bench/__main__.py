@@ -11,7 +11,20 @@ import msgspec
 import uvloop
 
 from loadtest.bench import comparison, suite
-from loadtest.bench.jobs import ack, bootstrap, fanout, force, idle, reconnect, replica, revoke, stalled, storm, wire
+from loadtest.bench.jobs import (
+    ack,
+    bootstrap,
+    fanout,
+    force,
+    growth,
+    idle,
+    reconnect,
+    replica,
+    revoke,
+    stalled,
+    storm,
+    wire,
+)
 from loadtest.bench.outcome import Outcome, table
 
 
@@ -34,7 +47,7 @@ class Job(msgspec.Struct, frozen=True):
 ALL: Final = "all"
 JOBS: Final = {
     module.__name__.rpartition(".")[2]: Job(module.Size, module.measure, module.WORDS, module.__doc__ or "")
-    for module in (ack, bootstrap, fanout, force, idle, reconnect, replica, revoke, stalled, storm, wire)
+    for module in (ack, bootstrap, fanout, force, growth, idle, reconnect, replica, revoke, stalled, storm, wire)
 }
 
 

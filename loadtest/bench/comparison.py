@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from loadtest.bench.figures import Spread
+from loadtest.bench.jobs import growth
 from loadtest.bench.outcome import Outcome
 from loadtest.bench.suite import Peer, Run
 from loadtest.bench.targets import TARGETS, Target, best, durable, of_peer
@@ -19,7 +20,7 @@ class Headline(msgspec.Struct, frozen=True):
     """A figure that the table shows.
 
     Attributes:
-        part, figure: of which part, which.
+        part, figure: of which part, which; a ratio too.
         floor: the ratio to its floor, by name; "" for none.
         most: whether the most is the best, when it is held against peers; None when it is not.
         kept: whether only peers count that keep what they acknowledged.
@@ -63,7 +64,8 @@ HEADLINES: Final = (
     Headline("stalled", "stalled_kb"),
     Headline("replica", "edit_p50_ms", "of_floor"),
     Headline("replica", "edit_p99_ms"),
-    Headline("wire", "edit_bytes", "of_json_patch"),
+    Headline("wire", "edit_bytes"),
+    *(Headline("growth", f"{name}_grows_{growth.STEPS[-1]}") for name in growth.WHAT),
     Headline("revoke", "last_ms", "of_floor"),
 )
 
@@ -78,11 +80,17 @@ def rows(run: Run, words: Mapping[str, Mapping[str, str]]) -> list[tuple[str, ..
     found = []
     for headline in HEADLINES:
         outcome = run.outcomes.get(headline.part)
-        spread = None if outcome is None else outcome.spreads.get(headline.figure)
+        spread = None if outcome is None else _spread(outcome, headline.figure)
         if outcome is not None and spread is not None:
             found.append(_row(run, headline, outcome, spread, words[outcome.job]))
     found += [(part, f"failed: {why}", *[""] * (len(COLUMNS) - 2)) for part, why in run.failed.items()]
     return found
+
+
+def _spread(outcome: Outcome, name: str) -> Spread | None:
+    """A figure over its rounds, or a ratio."""
+    ratio = outcome.ratios.get(name)
+    return outcome.spreads.get(name) if ratio is None else Spread(median=ratio, least=ratio, most=ratio)
 
 
 def _row(run: Run, headline: Headline, outcome: Outcome, spread: Spread, words: Mapping[str, str]) -> tuple[str, ...]:

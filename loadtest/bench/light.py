@@ -120,6 +120,11 @@ class Light(Contact):
 
     # --- what comes --------------------------------------------------------------------------------------------------
 
+    def forget(self) -> None:
+        """It holds nothing: what it says when it comes next. What it wrote, and its chain, are as they were."""
+        self._positions.clear()
+        self._listening = False
+
     def listen(self, scope: ScopeName | None = None) -> None:
         """From now on look only at how far a batch leads; with a scope, only at those of it."""
         self._listening = True

@@ -73,10 +73,14 @@ class Usage:
     def _now(self) -> float:
         return sum(map(_cpu_s, self._pids))
 
+    def seconds(self) -> float:
+        """Seconds of processor time since the beginning."""
+        return self._now() - self._used
+
     def share(self) -> float:
         """Seconds of processor time for each second since the beginning."""
         passed = time.perf_counter() - self._at
-        return (self._now() - self._used) / passed if passed else 0.0
+        return self.seconds() / passed if passed else 0.0
 
 
 def memory_kb(pid: int, *, alone: bool = False) -> float:

@@ -14,6 +14,7 @@ import msgspec
 
 from loadtest.bench.__main__ import words_of
 from loadtest.bench.comparison import COLUMNS, markdown, number, rows
+from loadtest.bench.jobs import growth
 from loadtest.bench.outcome import Outcome
 from loadtest.bench.prepared import AREA_DEVICES
 from loadtest.bench.suite import ROOT, Peer, Run
@@ -125,6 +126,21 @@ def _notes(run: Run) -> str:
     return "\n".join(dict.fromkeys(found))
 
 
+def _growth(outcome: Outcome) -> str:
+    """One line for each operation: what it costs at each size, and how much of that at the first."""
+    first, *more = growth.STEPS
+    columns = ["", f"{first}x", *(column for step in more for column in (f"{step}x", f"of {first}x"))]
+    lines = []
+    for name, words in growth.WHAT.items():
+        cells = [number(outcome.spreads[f"{name}_{first}"].median)]
+        for step in more:
+            ratio = outcome.ratios.get(f"{name}_grows_{step}")
+            cells += [number(outcome.spreads[f"{name}_{step}"].median), "" if ratio is None else number(ratio)]
+        lines.append((words, *cells))
+    filled = number(outcome.spreads["fill_per_s"].median)
+    return f"{markdown(columns, lines)}\n\nThe store was filled at {filled} records a second."
+
+
 def _figures(name: str, outcome: Outcome, words: Mapping[str, str]) -> str:
     size = ", ".join(f"{what} {number(value)}" for what, value in outcome.size.items())
     lines = [
@@ -138,6 +154,8 @@ def _figures(name: str, outcome: Outcome, words: Mapping[str, str]) -> str:
         ),
         *((words.get(what, what), number(value), "", "") for what, value in outcome.ratios.items()),
     ]
+    if outcome.job == "growth":
+        return f"### `{name}`: {size}\n\n{_growth(outcome)}"
     said = "".join(f"\n\n{remark[:1].upper()}{remark[1:]}." for remark in outcome.remarks)
     return f"### `{name}`: {size}\n\n{markdown(('', 'median', 'least', 'most'), lines)}{said}"
 

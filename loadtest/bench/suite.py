@@ -93,11 +93,12 @@ _PARTS: Final = (
     Part(name="bootstrap", job="bootstrap"),
     Part(name="storm", job="storm", size={"rounds": 3}),
     Part(name="reconnect", job="reconnect"),
-    Part(name="idle", job="idle", size={"devices": 8_000, "rounds": 1}, limit_s=600),
+    Part(name="idle", job="idle", size={"devices": 8_000, "rounds": 1}, limit_s=900),
     Part(name="force", job="force", size={"seconds": 40, "rounds": 3}, limit_s=900),
     Part(name="stalled", job="stalled"),
     Part(name="replica", job="replica"),
     Part(name="wire", job="wire"),
+    Part(name="growth", job="growth", limit_s=420),
 )
 """The usual run."""
 _FULL: Final[_Sizes] = {
@@ -105,6 +106,7 @@ _FULL: Final[_Sizes] = {
     "fanout-500": {"rounds": 5},
     "fanout-2000": {"rounds": 5},
     "force": {"seconds": 200, "rounds": 3},
+    "growth": {"records": 1_000_000},
 }
 """What is longer in a full one, which has `revoke` too."""
 _QUICK: Final[_Sizes] = {
@@ -119,6 +121,7 @@ _QUICK: Final[_Sizes] = {
     "stalled": {"devices": 40, "changes": 20, "rounds": 1},
     "replica": {"edits": 20, "rounds": 1},
     "wire": {"edits": 50, "rounds": 1},
+    "growth": {"records": 2_000, "devices": 20},
 }
 """Sizes that show that everything works, and no figure to rely on."""
 PEERS: Final = "peers"

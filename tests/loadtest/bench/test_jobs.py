@@ -18,6 +18,7 @@ SMALL = {
     "bootstrap": {"records": 200, "rounds": 1},
     "fanout": {"devices": 5, "changes": 3, "bursts": 2, "rounds": 1},
     "force": {"devices": 10, "edits": 50, "consultations": 20, "briefings": 60, "seconds": 2, "rounds": 1},
+    "growth": {"records": 500, "devices": 5},
     "idle": {"devices": 3, "seconds": 1, "rounds": 1},
     "reconnect": {"devices": 5, "rounds": 1},
     "replica": {"edits": 5, "rounds": 1},

@@ -6,6 +6,9 @@ import msgspec
 import pytest
 
 from loadtest.bench import page
+from loadtest.bench.figures import spread
+from loadtest.bench.jobs import growth
+from loadtest.bench.outcome import Outcome
 from loadtest.bench.suite import Peer, Run
 
 
@@ -52,6 +55,25 @@ def test_a_peer_shows_what_it_loses_and_what_it_cannot_do() -> None:
     text = page.page(run)
     assert "| P 1.2 | memory | 97.5% | 10 | 2 |" in text
     assert "- P, `storm`: it has no replica." in text
+
+
+def test_growth_is_one_line_for_each_operation() -> None:
+    """Each size stands beside what it is of the first."""
+    figures = {f"{name}_{step}": 2.0 * step for name in growth.WHAT for step in growth.STEPS} | {"fill_per_s": 7.0}
+    found = Outcome(
+        job="growth",
+        machine={},
+        size={"records": 100},
+        rounds=[figures],
+        spreads={name: spread([value]) for name, value in figures.items()},
+        floors={},
+        ratios={f"edit_us_grows_{step}": float(step) for step in growth.STEPS[1:]},
+    )
+    run = Run(at="2026-01-01 00:00", length="usual", took_s=1, machine={}, outcomes={"growth": found})
+    text = page.page(run)
+    assert "| server's time for an edit, us | 2 | 20 | 10 | 200 | 100 |" in text
+    assert "| growth | server's time for an edit, us, at 100x / 1x | 100 |" in text
+    assert "filled at 7 records a second" in text
 
 
 def test_another_file_is_kept_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
