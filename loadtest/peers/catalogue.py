@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from loadtest.peers import install
+from loadtest.peers import install, postgres
 from loadtest.peers.processes import Command
 from loadtest.peers.rows import JOBS
 
@@ -123,6 +123,59 @@ def _pycrdt(place: Place) -> list[Command]:
     return [Command(words=words, port=port, folder=place.folder)]
 
 
+def _pouchdb(place: Place) -> list[Command]:
+    port = place.ports["server"]
+    words = ["node_modules/.bin/pouchdb-server", "--port", str(port), "--host", "127.0.0.1", "--dir", str(place.folder)]
+    settings = ["--config", str(place.folder / "config.json"), "--no-stdout-logs", "--no-color"]
+    return [Command(words=[*words, *settings], port=port, folder=place.home)]
+
+
+def _kinto(place: Place) -> list[Command]:
+    port, database = place.ports["server"], place.ports["other"]
+    url = f"postgresql://{postgres.USER}@127.0.0.1:{database}/postgres"
+    told = place.folder / "kinto.ini"
+    backends = [
+        line
+        for each in ("storage", "permission")
+        for line in (f"kinto.{each}_backend = kinto.core.{each}.postgresql", f"kinto.{each}_url = {url}")
+    ]
+    told.write_text(
+        "\n".join(
+            [
+                "[server:main]", "use = egg:waitress#main", "host = 127.0.0.1", "port = %(http_port)s", "threads = 8",
+                "[app:main]", "use = egg:kinto", "kinto.userid_hmac_secret = of a benchmark", *backends,
+                "kinto.cache_backend = kinto.core.cache.memory", "kinto.bucket_create_principals = system.Everyone",
+                "kinto.bucket_write_principals = system.Everyone", "kinto.storage_max_fetch_size = 20000",
+                "[loggers]", "keys = root", "[handlers]", "keys = console", "[formatters]", "keys = plain",
+                "[logger_root]", "level = ERROR", "handlers = console",
+                "[handler_console]", "class = StreamHandler", "args = (sys.stderr,)", "level = ERROR",
+                "formatter = plain", "[formatter_plain]", "format = %(message)s", "",
+            ]
+        ),
+        "utf-8",
+    )  # fmt: skip
+    kinto = [str(place.home / "venv/bin/kinto")]
+    return [
+        *postgres.cluster(place.folder, database),
+        Command(words=[*kinto, "migrate", "--ini", str(told)], port=None, folder=place.folder),
+        Command(words=[*kinto, "start", "--ini", str(told), "--port", str(port)], port=port, folder=place.folder),
+    ]
+
+
+def _jazz(place: Place) -> list[Command]:
+    return [place.node("jazz-server.mjs")]
+
+
+def _tinybase(place: Place) -> list[Command]:
+    return [place.node("tinybase-server.mjs")]
+
+
+def _automerge(place: Place) -> list[Command]:
+    port = place.ports["server"]
+    env = {"PORT": str(port), "DATA_DIR": str(place.folder)}
+    return [Command(words=["node_modules/.bin/automerge-repo-sync-server"], port=port, folder=place.home, env=env)]
+
+
 _NO_STORE: Final = "it keeps nothing and merges nothing: a floor for sending only"
 PEERS: Final[Sequence[Peer]] = (
     Peer(
@@ -178,6 +231,62 @@ PEERS: Final[Sequence[Peer]] = (
         durability="memory: answered when applied; a task hands each update to SQLite behind that",
         commands=_pycrdt,
         notes={"ack": "no acknowledgement: the answer to a state vector sent behind the edit is taken as one"},
+    ),
+    Peer(
+        name="PouchDB server",
+        group="pouchdb",
+        package="pouchdb-server",
+        adapter="pouchdb",
+        durability="written before it is acknowledged, not forced to the disk (LevelDB)",
+        commands=_pouchdb,
+        notes={
+            "bootstrap": "by PouchDB's replication, into a replica on the disk",
+            "storm": "replicas are counted by the feed of changes; a conflict would be left for the application",
+        },
+    ),
+    Peer(
+        name="Kinto on PostgreSQL",
+        group="kinto",
+        package="kinto[postgresql]",
+        adapter="kinto",
+        durability="on the disk before it is acknowledged (PostgreSQL, fsync)",
+        commands=_kinto,
+        sizes={"storm": ({"devices": 50, "edits": 20},)},
+        cannot=dict.fromkeys(("fanout", "idle"), "it has no push: clients ask, and nobody stays connected"),
+        notes={"bootstrap": "one answer of JSON, not written anywhere"},
+    ),
+    Peer(
+        name="Jazz",
+        group="jazz",
+        package="cojson",
+        adapter="jazz",
+        durability="written when it is acknowledged, not forced to the disk (SQLite WAL); encrypted end to end, signed",
+        commands=_jazz,
+        notes={"fanout": "the marks that listeners look for are in transactions that are not encrypted"},
+    ),
+    Peer(
+        name="TinyBase",
+        group="tinybase",
+        package="tinybase",
+        adapter="tinybase",
+        durability="none stated: it acknowledges nothing, and saves to a JSON file after each change",
+        commands=_tinybase,
+        sizes={"storm": ({"devices": 50, "edits": 20},)},
+        notes={"ack": "no acknowledgement: the server's hash becoming the client's is taken as one"},
+    ),
+    Peer(
+        name="Automerge sync server",
+        group="automerge",
+        package="@automerge/automerge-repo-sync-server",
+        adapter="automerge",
+        durability="memory: its heads are told when it has merged; files follow",
+        commands=_automerge,
+        sizes={
+            "fanout": ({"devices": 500, "changes": 5, "bursts": 1},),
+            "storm": ({"devices": 50, "edits": 20},),
+            "idle": ({"devices": 200, "seconds": 2},),
+        },
+        notes={"ack": "no acknowledgement: the server's heads becoming the client's are taken as one"},
     ),
 )
 assert all(job in JOBS for peer in PEERS for job in (*peer.cannot, *peer.sizes, *peer.notes))

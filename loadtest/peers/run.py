@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,7 +115,9 @@ async def _load(peer: Peer, told: Mapping[str, object], group: Path, server: Ser
         raise StoreError(f"the clients ended without figures: {(await complaints)[-600:].decode(errors='replace')}")
     finally:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            # Not by the process object: it would collect the child, which the event loop waits for.
+            if process.returncode is None:
+                os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         complaints.cancel()
 
