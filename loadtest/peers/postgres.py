@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for peers that keep their records in one: made for a run, durable as it comes, then gone.
+"""A PostgreSQL of its own for peers that keep their records in one: made for a run, durable as it comes, then gone."""
 
 import shutil
 from pathlib import Path
