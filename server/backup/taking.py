@@ -100,7 +100,7 @@ def take(
 
     Raises:
         UsageError: nobody could open it, or the target is none.
-        StoreError: the folder cannot be read or the target not written. Nothing was changed then.
+        StoreError: the folder cannot be read or the target not written. What was there is there then.
     """
     at = now()
     # First, in bounded pages: years of acts are not read while a reader holds up the server's checkpoints.
@@ -114,7 +114,10 @@ def take(
         archive.end()
         sealing.finish()
         taken = Taken(at, sealing.written, state.seq, state.tree.size)
-    _tell(data, taken)
+    try:
+        _tell(data, taken)
+    except StoreError as error:
+        raise StoreError(f"the backup is whole, and the data folder cannot say so: {error}") from None
     return taken
 
 

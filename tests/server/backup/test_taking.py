@@ -12,9 +12,10 @@ import pytest
 
 from schemas.errors import StoreError, UsageError
 from schemas.ids import Millis
-from server.backup import target
+from server.backup import archive, stream, taking, target
 from server.backup.archive import read_description
 from server.backup.keys import BackupKey
+from server.backup.restoring import restore
 from server.backup.stream import OpeningStream
 from server.backup.taking import TOLD_IN, Readers, Taken, read_taken, take, take_erasures
 from server.store.sqlite.trouble import store_errors
@@ -102,6 +103,54 @@ def test_what_cannot_be_made_durable_is_no_backup(
             take(data, path, folders.FOR_KEY)
     assert path.read_bytes() == b"the one before"
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.bbk", "data"]
+
+
+class Killed(BaseException):
+    """The process ends here: nothing after this line of it is carried out."""
+
+
+STEPS: tuple[tuple[object, str], ...] = (
+    (taking, "_erasures_of"), (taking, "_described"), (target.Target, "write"), (archive.ArchiveWriter, "end"),
+    (stream.SealingStream, "finish"), (Path, "replace"), (target, "sync_folder"), (taking, "_tell"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "behind"])
+@pytest.mark.parametrize(("where", "step"), STEPS, ids=[step for _, step in STEPS])
+def test_killed_anywhere_a_backup_is_whole_or_the_one_before(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, where: object, step: str, late: bool
+) -> None:
+    """Before or behind each step; the next backup succeeds and leaves nothing of the half."""
+    path = tmp_path / "a.bbk"
+    take(data, path, folders.FOR_KEY)
+    before = path.read_bytes()
+    real = getattr(where, step)
+
+    def killed(*arguments: object, **more: object) -> None:
+        if late:
+            real(*arguments, **more)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, step, killed)
+        # A killed process tidies nothing up.
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            take(data, path, folders.FOR_KEY)
+    found = path.read_bytes()
+    if found != before:
+        restore(folders.to_read(found), tmp_path / "new", check=True)
+    take(data, path, folders.FOR_KEY)
+    restore(folders.to_read(path.read_bytes()), tmp_path / "newer", check=True)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_folder_that_cannot_say_it_has_a_backup_all_the_same(data: Path, tmp_path: Path) -> None:
+    """The text says that the backup is whole, and it is."""
+    (data / f"{TOLD_IN}.new").mkdir()
+    with pytest.raises(StoreError, match="the backup is whole, and the data folder cannot say so"):
+        take(data, tmp_path / "a.bbk", folders.FOR_KEY)
+    restore(folders.to_read((tmp_path / "a.bbk").read_bytes()), tmp_path / "new", check=True)
 
 
 def test_what_a_killed_backup_left_goes_with_the_next(data: Path, tmp_path: Path) -> None:
