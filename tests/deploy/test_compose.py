@@ -20,7 +20,7 @@ SERVICE_KEYS = {
     "depends_on", "healthcheck", "secrets", "configs", "read_only", "cap_drop", "cap_add", "security_opt", "sysctls",
     "ulimits", "pids_limit", "restart", "logging", "stop_grace_period", "stop_signal", "init", "deploy", "hostname",
 }  # fmt: skip
-GIVEN_BY_THE_FORCE = {"./tls"}
+GIVEN_BY_THE_FORCE = {"./tls", "./grafana-password"}
 """What cannot be shipped: docs/howto/deploy.md tells how to make it."""
 EVERY = pytest.mark.parametrize("name", SERVICES)
 
@@ -73,14 +73,17 @@ def test_what_is_mounted_is_there(name: str) -> None:
         else:
             assert (DEPLOY / source).exists(), each
             assert mode == ["ro"]
+    for secret in SERVICES[name].get("secrets", ()):
+        assert COMPOSE["secrets"][secret]["file"] in GIVEN_BY_THE_FORCE
 
 
 def test_only_the_proxy_is_reached_from_outside() -> None:
-    """The server has no way in or out but the proxy."""
+    """The server has no way in or out but the proxy; whoever looks at dashboards sits at this machine."""
     ports = {name: service.get("ports", []) for name, service in SERVICES.items()}
-    assert ports == {"server": [], "proxy": ["443:443"]}
+    assert ports == {"server": [], "proxy": ["443:443"], "prometheus": [], "grafana": ["127.0.0.1:3000:3000"]}
     inside = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
     assert set(SERVICES["server"]["networks"]) <= inside
+    assert set(SERVICES["prometheus"]["networks"]) <= inside
     assert [name for name, service in SERVICES.items() if "edge" in service["networks"]] == ["server", "proxy"]
 
 
@@ -94,6 +97,9 @@ def test_the_server_is_told_what_the_file_says() -> None:
     environment = SERVICES["proxy"]["environment"]
     assert environment["BEATBOOK_UPSTREAM"] == f"server:{told.listen.port}"
     assert environment["BEATBOOK_HOST"] in told.listen.hosts
+    scraped = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    assert told.metrics is not None
+    assert scraped[0]["static_configs"][0]["targets"] == [f"server:{told.metrics.port}"]
     assert told.data == Path("/var/lib/beatbook")
     assert f"data:{told.data}" in SERVICES["server"]["volumes"]
     caddy = (DEPLOY / "caddy/Caddyfile").read_text(encoding="utf-8")

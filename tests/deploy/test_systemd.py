@@ -10,7 +10,7 @@ import pytest
 from tests.deploy.conftest import PREFIX
 from tests.deploy.rooms import DEPLOY, Room
 
-UNITS = sorted((DEPLOY / "systemd").glob("beatbook*"))
+UNITS = sorted(unit for unit in (DEPLOY / "systemd").iterdir() if unit.suffix != ".conf")
 EXPOSURE_MAX = "15"
 """Tenths: what `systemd-analyze security` may find is 1.5 of 10."""
 TARGET = "[Unit]\nDescription=What a room starts\nWants=driver.service beatbook.socket beatbook.service\n"
@@ -26,10 +26,13 @@ ExecStart=/usr/bin/python3 /driver/drive.py
 StandardOutput=file:/driver/said
 StandardError=file:/driver/said
 """
+OF_THE_ROOM = {"file system", "space", "open files"}
+"""What `beatbook doctor` finds wrong with a room: its disk is memory."""
 LOGGED = "[Service]\nStandardOutput=append:/driver/server.log\nStandardError=append:/driver/server.log\n"
 # Runs in the room, as whoever administers the machine.
 DRIVE = """\
 import json, os, re, socket, subprocess, threading, urllib.request
+beatbook = "/usr/local/lib/beatbook/bin/beatbook"
 def sh(*command):
     done = subprocess.run(command, capture_output=True, text=True)
     return done.stdout + done.stderr if done.returncode else done.stdout
@@ -46,12 +49,12 @@ with open(f"/proc/{pid}/status") as status:
 log = open("/driver/server.log").read()
 link = re.findall(r"http\\S+/setup#\\S+", log)[-1]
 found["setup"] = sh(
-    "/usr/local/lib/beatbook/bin/beatbook", "setup", link, "--server", "http://127.0.0.1:8700",
+    beatbook, "setup", link, "--server", "http://127.0.0.1:8700",
     "--officer", "WM1", "--name", "Ada Example", "--device", "admin-01", "--folder", "/tmp/me",
     "--passphrase-file", "/driver/passphrase")
 with open("/etc/beatbook/backup.env", "w") as env:
     env.write("RECIPIENT=" + subprocess.run(
-        ["/usr/local/lib/beatbook/bin/beatbook", "backup", "keygen", "--to", "/tmp/key"],
+        [beatbook, "backup", "keygen", "--to", "/tmp/key"],
         capture_output=True, text=True).stdout)
 over, dialled, refused, late = threading.Event(), 0, 0, []
 def dial():
@@ -73,16 +76,27 @@ found["again"] = ready()
 found["second"] = show("beatbook.service", "MainPID", "ActiveState", "NRestarts", "Result")
 found["reload"] = sh("systemctl", "reload", "beatbook.service")
 found["list"] = sh(
-    "/usr/local/lib/beatbook/bin/beatbook", "device", "list", "--folder", "/tmp/me")
+    beatbook, "device", "list", "--folder", "/tmp/me")
 found["backup"] = sh("systemctl", "start", "beatbook-backup.service")
-found["backups"] = os.listdir("/var/lib/private/beatbook-backups")
-found["restored"] = sh(
-    "/usr/local/lib/beatbook/bin/beatbook", "restore", "--verify", "--key", "/tmp/key", "--data", "/driver/restored",
-    "/var/lib/private/beatbook-backups/" + "".join(found["backups"]))
+found["backups"] = os.listdir("/var/lib/beatbook-backups")
+backup = "/var/lib/beatbook-backups/" + "".join(found["backups"]), "--key", "/tmp/key", "--verify"
+found["restored"] = sh(beatbook, "restore", *backup, "--data", "/driver/restored")
 found["stop"] = sh("systemctl", "stop", "beatbook.socket", "beatbook.service")
 found["third"] = show("beatbook.service", "ActiveState", "Result", "ExecMainStatus")
-found["owner"] = os.stat("/var/lib/private/beatbook/beatbook.db").st_mode & 0o777
+found["owner"] = os.stat("/var/lib/beatbook/beatbook.db").st_mode & 0o777
 found["log"] = open("/driver/server.log").read()
+# What the runbook says to do to change the master key, and to put a backup in the folder's place.
+folder = "/var/lib/beatbook"
+as_its_user = "runuser", "--user", "beatbook", "--"
+place = os.stat(folder + "/place").st_ctime_ns
+found["rotated"] = sh(*as_its_user, beatbook, "keys", "rotate", "--data", folder)
+found["kept"] = os.stat(folder + "/place").st_ctime_ns == place
+found["started"] = sh("systemctl", "start", "beatbook.socket", "beatbook.service"), ready()
+sh("systemctl", "stop", "beatbook.socket", "beatbook.service")
+found["replaced"] = sh(beatbook, "restore", *backup, "--data", folder, "--replace")
+found["restarted"] = sh("systemctl", "start", "beatbook.socket", "beatbook.service"), ready()
+found["after"] = sh(beatbook, "device", "list", "--folder", "/tmp/me")
+found["doctor"] = json.loads(sh(*as_its_user, beatbook, "doctor", "--config", "/etc/beatbook/beatbook.toml", "--json"))
 with open("/driver/found.json", "w") as out:
     json.dump(found, out)
 """
@@ -123,7 +137,7 @@ def test_the_server_works_behind_its_locks(image: Path, tmp_path: Path) -> None:
     drop_in = units / "beatbook.service.d"
     for folder in (driver, drop_in):
         folder.mkdir(parents=True)
-    for unit in UNITS:
+    for unit in (DEPLOY / "systemd").iterdir():
         shutil.copy(unit, units)
     (drop_in / "log.conf").write_text(LOGGED)
     shutil.copytree(drop_in, units / "beatbook-backup.service.d")
@@ -137,6 +151,7 @@ def test_the_server_works_behind_its_locks(image: Path, tmp_path: Path) -> None:
     binds = {image / PREFIX[1:]: PREFIX, units: "/etc/room", driver: "/driver"}
     done = Room(tmp_path / "room", {**binds, DEPLOY / "beatbook.toml": "/etc/beatbook/beatbook.toml"}).run(
         "/lib/systemd/systemd", "--system", "--show-status=no", "--log-target=console", "--unit=room.target",
+        before="chroot $root systemd-sysusers /etc/room/beatbook-sysusers.conf",
         environment={"container": "nspawn", "SYSTEMD_UNIT_PATH": "/etc/room"}, timeout_s=120,
     )  # fmt: skip
     said = driver / "said"
@@ -159,4 +174,10 @@ def test_the_server_works_behind_its_locks(image: Path, tmp_path: Path) -> None:
     assert found["second"]["ActiveState"] == "active"
     assert found["third"] == {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0"}
     assert found["owner"] == 0o600
+    assert "Destroyed: " in found["rotated"], found["rotated"]
+    assert found["kept"]
+    assert (found["started"], found["restarted"]) == (["", 200], ["", 200]), found["log"]
+    assert "admin-01" in found["after"], found["replaced"] + found["after"]
+    troubles = [line for line in found["doctor"]["lines"] if line["level"] == "trouble"]
+    assert [line for line in troubles if line["check"] not in OF_THE_ROOM] == []
     assert "Traceback" not in found["log"], found["log"]
