@@ -81,6 +81,13 @@ def test_a_file_that_asks_for_what_there_is_not_is_refused(tmp_path: Path, text:
         Thresholds.read(tmp_path / "absent.toml")
 
 
+def test_the_shipped_thresholds_ask_for_what_is_measured() -> None:
+    """The file for the force's load names events that there are, and forgives no lost edit."""
+    told = Thresholds.read(Path(__file__).resolve().parents[3] / "loadtest" / "thresholds.toml")
+    assert told.of_all["lost_edits_max"] == 0
+    assert told.of_names.keys() <= {"push to ack", "briefing lag", "catch-up", "first sync", "sign-in"}
+
+
 def test_an_edit_that_is_nowhere_is_lost() -> None:
     """An entry must be there under its own stamp; another value may have been taken over by a later op."""
     held = row(RECORD, 3)

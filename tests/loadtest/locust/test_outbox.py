@@ -160,6 +160,18 @@ def test_an_op_that_waits_is_offered_again_with_the_next_row() -> None:
     assert (own.state, made.push(1_000_000, 1.0) is None) == ("queued", False)
 
 
+def test_an_op_that_waits_is_offered_again_in_the_next_session() -> None:
+    """What it waits for may have come meanwhile, and the server has kept nothing of it."""
+    made = box()
+    own, _ = write(made, entry())
+    made.push(1_000_000, 1.0)
+    made.take_result({"n": 1, "status": "waiting", "code": "op_saw_unknown"})
+    made.begin(1, {"n": 1, "link": own.link.link})
+    raw = made.push(1_000_000, 2.0)
+    assert raw is not None
+    assert msgpack.unpackb(raw)["ops"] == [own.body]
+
+
 def test_an_op_that_is_too_long_never_gets_a_number() -> None:
     """It would end every session anew."""
     made = box()

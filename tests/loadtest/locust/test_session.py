@@ -137,6 +137,18 @@ def test_it_is_current_only_once_the_digest_has_proved_it() -> None:
     assert ear.times_current == 1
 
 
+def test_only_a_change_to_a_device_that_is_current_is_heard() -> None:
+    """What one catches up on is no news: its lag would be that of the absence."""
+    made, ear, _ = device()
+    live(made, [snapshot_plan()])
+    made.receive(page(row(RECORD, 1)))
+    made.receive(batch(made, 1, 2, row(RECORD, 2)))
+    assert ear.rows == []
+    assert made.caught_up
+    made.receive(batch(made, 2, 3, row(OTHER, 3)))
+    assert [each["id"] for each in ear.rows] == [OTHER]
+
+
 def test_a_resume_at_the_position_is_compared_at_once() -> None:
     """Who missed nothing is current with WELCOME, if the digest fits."""
     made, _ = current()
