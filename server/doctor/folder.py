@@ -1,12 +1,10 @@
 """The data folder: who may read it, whether its keys open it, whether database and log are whole, and its backup."""
 
-import fcntl
 import os
 import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Final
 
 from schemas.errors import StoreError
@@ -145,25 +143,9 @@ def _reading(subject: Subject) -> Iterator[sqlite3.Connection]:
     path = database_of(subject.data)
     with store_errors(path):
         wal = path.with_name(f"{path.name}-wal")
-        if _in_use(subject.data) or (wal.exists() and wal.stat().st_size):
+        if subject.in_use or (wal.exists() and wal.stat().st_size):
             connection = schema.open_reader(path)
         else:
             connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
         with closing(connection):
             yield connection
-
-
-def _in_use(data: Path) -> bool:
-    """Whether a server holds the folder's lock."""
-    try:
-        descriptor = os.open(data / "lock", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)

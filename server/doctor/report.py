@@ -1,6 +1,7 @@
 """What is examined, and what is said of it."""
 
 import enum
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -86,10 +87,25 @@ class Subject:
         return self.configuration.data
 
     @cached_property
+    def in_use(self) -> bool:
+        """Whether a server, or a command that writes, holds the folder's lock."""
+        try:
+            descriptor = os.open(self.data / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(descriptor)
+
+    @cached_property
     def running(self) -> Address | None:
-        """Where the folder's server listens; None when none runs."""
-        address = read_address(self.data)
-        return address if address is not None and (self.proc / str(address.pid)).exists() else None
+        """Where the folder's server listens; None when none runs. What a killed one left there counts for nothing."""
+        return read_address(self.data) if self.in_use else None
 
     def told(self, name: str) -> str | None:
         """What the kernel says in one of its files; None where it has no such file."""

@@ -1,7 +1,9 @@
 """What the doctor's tests examine, and what they ask of what was found."""
 
+import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -9,6 +11,7 @@ import msgspec
 from schemas.ids import Millis
 from server.configuration import Configuration, Limits, Listen, TlsFiles, Witnesses
 from server.doctor.report import Check, Level, Subject
+from server.serving import Address
 
 NOW = Millis(1_790_000_000_000)
 
@@ -37,6 +40,16 @@ def patient(
         configuration, NOW, file=file, configured=configured, proc=proc or Path("/proc"),
         environment=os.environ if environment is None else environment,
     )  # fmt: skip
+
+
+@contextmanager
+def served(data: Path, pid: int) -> Iterator[None]:
+    """A data folder that a server of that process holds."""
+    address = Address(http="http://127.0.0.1:1", sync="ws://127.0.0.1:1", pid=pid)
+    (data / "address.json").write_bytes(msgspec.json.encode(address))
+    with (data / "lock").open("wb") as lock:
+        fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
+        yield
 
 
 def kernel(folder: Path, told: Mapping[str, str]) -> Path:

@@ -4,14 +4,12 @@ import os
 import resource
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from server.configuration import Limits
 from server.doctor import machine
 from server.doctor.report import Level
-from server.serving import Address
-from tests.server.doctor.patients import kernel, levels, patient, words
+from tests.server.doctor.patients import kernel, levels, patient, served, words
 
 
 def test_one_core_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,9 +36,8 @@ def test_of_a_running_server_its_own_limit_counts(tmp_path: Path) -> None:
     """Not that of whoever calls the doctor."""
     told = "Limit  Soft Limit  Hard Limit  Units\nMax open files  1024  4096  files\n"
     proc = kernel(tmp_path, {"4711/limits": told})
-    address = Address(http="http://127.0.0.1:1", sync="ws://127.0.0.1:1", pid=4711)
-    (tmp_path / "address.json").write_bytes(msgspec.json.encode(address))
-    assert "4,096" in words(machine.open_files, patient(tmp_path, proc=proc), Level.TROUBLE)
+    with served(tmp_path, 4711):
+        assert "4,096" in words(machine.open_files, patient(tmp_path, proc=proc), Level.TROUBLE)
 
 
 @pytest.mark.parametrize(("told", "level"), [("128", Level.WARNING), ("2048", Level.FINE), ("", Level.FINE)])

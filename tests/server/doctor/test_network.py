@@ -5,16 +5,14 @@ import os
 import socket
 from pathlib import Path
 
-import msgspec
 import pytest
 import trustme
 
 from server.configuration import Listen, TlsFiles, Witnesses
 from server.doctor import network
 from server.doctor.report import Level
-from server.serving import Address
 from sync.evidence.note import KeyType, VerifierKey
-from tests.server.doctor.patients import NOW, levels, patient, words
+from tests.server.doctor.patients import NOW, levels, patient, served, words
 
 TODAY = dt.datetime.fromtimestamp(NOW / 1_000, dt.UTC)
 
@@ -40,10 +38,10 @@ def test_a_port_that_somebody_else_has_is_told(tmp_path: Path) -> None:
         other.listen()
         taken = Listen(port=other.getsockname()[1])
         assert "Address already in use" in words(network.port, patient(tmp_path, listen=taken), Level.TROUBLE)
-        address = Address(http="http://127.0.0.1:1", sync="ws://127.0.0.1:1", pid=os.getpid())
-        (tmp_path / "address.json").write_bytes(msgspec.json.encode(address))
-        assert levels(network.port, patient(tmp_path, listen=taken)) == [Level.FINE]
-    (tmp_path / "address.json").unlink()
+        with served(tmp_path, os.getpid()):
+            assert levels(network.port, patient(tmp_path, listen=taken)) == [Level.FINE]
+        # What a killed server left there, whose number another process has by now.
+        assert levels(network.port, patient(tmp_path, listen=taken)) == [Level.TROUBLE]
     assert levels(network.port, patient(tmp_path, listen=taken)) == [Level.FINE]
 
 
