@@ -139,6 +139,11 @@ class Committer:
         """(submissions that wait for a group, bytes of their ops and entries)."""
         return len(self._waiting), self._waiting_bytes
 
+    @property
+    def has_room(self) -> bool:
+        """Whether there is room for more ops."""
+        return self._room.is_set()
+
     async def room(self) -> None:
         """Wait until there is room for more ops."""
         await self._room.wait()

@@ -8,10 +8,11 @@ not read, or said last, is the writer task's. The two never send at the same tim
 
 import asyncio
 import logging
+from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from schemas.errors import PeerError, StoreError
 from schemas.ids import Seq
@@ -59,51 +60,79 @@ class Turn:
 class Outgoing:
     """The sending half of one connection."""
 
-    def __init__(self, socket: WebSocket, session: ServerSession, hub: Hub, store: Store, turn: Turn) -> None:
-        """Bind it; nothing is sent yet."""
+    __slots__ = (
+        "_asked", "_closed", "_due", "_fresh", "_hub", "_over", "_progress", "_session", "_socket", "_step", "_stopped",
+        "_store", "_turn", "_wire", "_writer",
+    )  # fmt: skip
+
+    def __init__(  # noqa: PLR0917  what it sends, of what, and how
+        self,
+        socket: WebSocket,
+        session: ServerSession,
+        hub: Hub,
+        store: Store,
+        turn: Turn,
+        over: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Bind it; nothing is sent yet. `over` is called when nothing more can be."""
         self._turn = turn
         self._socket = socket
         self._session = session
         self._hub = hub
         self._store = store
-        self._awake = asyncio.Event()
-        self._sent = asyncio.Event()
+        self._over = over
         self._wire: Wire | None = None
-        self._idle = False
-        """Whether the writer waits: then what is at hand may go past it."""
+        self._writer: asyncio.Task[None] | None = None
+        """While it is at work: what is at hand does not go past it."""
+        self._stopped = True
+        self._closed = False
+        """Whether the last words are said."""
+        self._progress: asyncio.Future[None] | None = None
+        """Somebody waits until something has gone out."""
         self._due = False
         """Whether the wire is looked after in this turn of the loop."""
         self._asked = False
         """Whether the session is asked for more in this turn."""
-        self._fresh: list[bytes] = []
+        self._fresh: list[bytes] | None = None
         """Frames of the commits of this turn, in order; the session counts them as sent."""
         self._step: Step | None = None
         """What the session wants next and is not at hand."""
 
-    def begin(self) -> None:
+    def begin(self) -> Wire | None:
         """The handshake is answered. Where the server offers no wire, the writer sends everything."""
+        self._stopped = False
         self._wire = self._socket.scope.get("extensions", {}).get(WIRE)
+        return self._wire
 
-    def stop(self) -> None:
-        """Nothing more is put on the wire."""
-        self._idle = False
+    def stop(self) -> "list[asyncio.Task[None]]":
+        """Nothing more is sent. Returns the writer, if it is still at work."""
+        self._stopped = True
+        return [] if self._writer is None else [self._writer]
 
     def wake(self) -> None:
-        """Look again for something to send."""
-        if self._wire is None or not self._idle:
-            self._awake.set()
+        """Look again for something to send. The writer, where it is at work, does so by itself."""
+        if self._stopped or self._writer is not None:
+            return
+        if self._wire is None:
+            self._write()
         else:
             self._asked = True
             self._end_of_turn()
 
     def follow(self, fresh: Fresh) -> bool:
         """Send a commit that has just happened, if nothing else is to be sent before it. Returns whether it will be."""
-        if not self._idle or self._wire is None or not self._wire.takes or len(self._fresh) >= TURN_COMMITS_MAX:
+        if self._stopped or self._writer is not None or self._wire is None or not self._wire.takes:
+            return False
+        waiting = self._fresh
+        if waiting is not None and len(waiting) >= TURN_COMMITS_MAX:
             return False
         frame = self._session.follow(fresh)
         if frame is None:
             return False
-        self._fresh.append(frame)
+        if waiting is None:
+            self._fresh = [frame]
+        else:
+            waiting.append(frame)
         self._end_of_turn()
         return True
 
@@ -115,21 +144,27 @@ class Outgoing:
 
     async def progress(self) -> None:
         """Wait until something has gone out."""
-        self._sent.clear()
-        await self._sent.wait()
+        if self._progress is None:
+            self._progress = asyncio.get_running_loop().create_future()
+        await self._progress
+
+    def _progressed(self) -> None:
+        waiting, self._progress = self._progress, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     # --- past the writer ---------------------------------------------------------------------------------------------
 
     def put(self) -> None:
         """Put what is at hand on the wire; the rest is the writer's."""
         self._due = False
-        frames, self._fresh = self._fresh, []
+        frames, self._fresh = self._fresh, None
         wire = self._wire
-        if not self._idle or wire is None:
+        if self._stopped or self._writer is not None or wire is None:
             return
         if self._asked:
-            self._put_asked(wire, frames)
-        elif self._session.ending is None:
+            self._put_asked(wire, frames or [])
+        elif frames is not None and self._session.ending is None:
             wire.put(frames)
 
     def _put_asked(self, wire: Wire, frames: list[bytes]) -> None:
@@ -137,18 +172,16 @@ class Outgoing:
         try:
             frames += self._at_hand(wire)
         except Exception:  # noqa: BLE001  nobody waits for a callback: it ends its connection, as a task's defect does
-            _log.exception("connection of %s ended by a defect", self._session.device)
-            self._session.fail(PeerError("internal", retry_after_ms=1_000))
+            self._defect()
         if frames and self._session.ending is None:
             wire.put(frames)
-            self._sent.set()
+            self._progressed()
         if self._step is not None or self._session.ending is not None or not wire.takes:
-            self._hand_on()
+            self._write()
 
-    def _hand_on(self) -> None:
-        """Let the writer go on."""
-        self._idle = False
-        self._awake.set()
+    def _defect(self) -> None:
+        _log.exception("connection of %s ended by a defect", self._session.device)
+        self._session.fail(PeerError("internal", retry_after_ms=1_000))
 
     def _at_hand(self, wire: Wire) -> list[bytes]:
         """The frames that the session wants sent now and that need no reading, in order."""
@@ -156,7 +189,7 @@ class Outgoing:
         session, size = self._session, 0
         while session.ending is None and wire.takes:
             if size >= TURN_BYTES_MAX:
-                self._hand_on()
+                self._write()
                 break
             step = session.next_step()
             if step is None:
@@ -185,26 +218,47 @@ class Outgoing:
 
     # --- the writer --------------------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Send until the session has ended and its last words are said."""
+    def _write(self) -> None:
+        """Have the writer go on, to where nothing is left or the last words are said."""
+        if self._writer is None and not self._closed:
+            self._writer = asyncio.get_running_loop().create_task(self._run())
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait until the last words are said, or until so long has passed."""
+        self._write()
+        if self._writer is not None:
+            await asyncio.wait({self._writer}, timeout=timeout_s)
+
+    async def _run(self) -> None:
+        ended = self._session.ending is not None
+        try:
+            await self._send_all()
+        except WebSocketDisconnect:
+            self._closed = True
+        except Exception:  # noqa: BLE001  whatever it is, the device is told, and the log says how
+            self._defect()
+            self._closed = ended
+        self._writer = None
+        if self._closed:
+            self._over()
+        elif self._session.ending is not None:
+            self._write()
+
+    async def _send_all(self) -> None:
         while True:
-            self._idle = False
             step, self._step = self._step or self._session.next_step(), None
-            if step is not None:
-                await self._carry_out(step)
-                continue
-            if self._session.ending is not None:
-                spec = self._session.ending.spec
-                await self._socket.close(spec.close or CLOSE_WITHOUT_FAULT, spec.code)
-                return
-            self._awake.clear()
-            self._idle = True
-            await self._awake.wait()
+            if step is None:
+                break
+            await self._carry_out(step)
+        if self._session.ending is not None:
+            spec = self._session.ending.spec
+            await self._socket.close(spec.close or CLOSE_WITHOUT_FAULT, spec.code)
+            self._closed = True
 
     async def _carry_out(self, step: Step) -> None:
         if isinstance(step, Send):
             await self._socket.send_bytes(step.frame)
-            self._sent.set()
+            self._progressed()
             return
         try:
             frame = await self._read_for(step)

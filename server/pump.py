@@ -1,7 +1,8 @@
 """One WebSocket: bytes in to its session, frames out of it. It decides nothing.
 
-A reader task and a writer task per connection. What is to be sent is asked of the session only when the last frame has
-gone into the socket (`server.outgoing`), so a slow device costs its position, not memory.
+What comes is `server.incoming`'s, what goes `server.outgoing`'s; here is what the session demands of a server. What is
+to be sent is asked of the session only when the last frame has gone into the socket, so a slow device costs its
+position, not memory. A device that has nothing to say costs one task, which waits for its end.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import Any, Final
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from schemas.codec import reread_op
 from schemas.errors import PeerError, StoreError, UsageError
@@ -29,7 +30,8 @@ from server.edge.admission import Admissions
 from server.edge.middleware import DevicePace
 from server.gate import Gate, Seated
 from server.hub import Hub
-from server.outgoing import CLOSE_WITHOUT_FAULT, Outgoing, Turn
+from server.incoming import Incoming
+from server.outgoing import Outgoing, Turn
 from server.registry.state import ReadsState
 from server.restored import Restores, is_ahead
 from server.returning import CUSTODY_DESK, rank
@@ -51,8 +53,6 @@ LAST_WORDS_S: Final = 5.0
 """How long a socket that is being closed may take to accept its ERROR frame."""
 PARTING_MS: Final = 5_000
 """How long a device that must part may take to remove what it holds, to say so, and to hand over what it sealed."""
-ANSWERS_WAITING_MAX: Final = 16
-"""Answers (PONG, RESULTS) that may wait for a device to read them; beyond that nothing more is read from it."""
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -62,14 +62,6 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-def _defect(task: "asyncio.Task[object]") -> Exception | None:
-    """What a task died of that nobody foresaw."""
-    if not task.done() or task.cancelled():
-        return None
-    error = task.exception()
-    return error if isinstance(error, Exception) and not isinstance(error, WebSocketDisconnect) else None
 
 
 def _is_logged(next_read: int, kept: int, before: ReadsState) -> bool:
@@ -127,7 +119,7 @@ class Connection:
         """Begin a session; nothing is sent yet."""
         self._socket = socket
         self._services = services
-        self._over = asyncio.Event()
+        self._over: asyncio.Future[None] | None = None
         self._reads: ChainHead | None = None
         self._until: Millis | None = None
         self._renew_at: Millis | None = None
@@ -140,12 +132,13 @@ class Connection:
         self._reads_off = False
         self._pardoned = False
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
-        self._outgoing = Outgoing(socket, self.session, services.hub, services.store, services.turn)
+        self._outgoing = Outgoing(socket, self.session, services.hub, services.store, services.turn, self.gone)
+        self._incoming = Incoming(self.session, self._outgoing, self)
 
     def wake(self) -> None:
         """Look again for something to send."""
         if self.session.ending is not None:
-            self._over.set()
+            self.gone()
         self._outgoing.wake()
 
     def follow(self, fresh: Fresh) -> bool:
@@ -229,29 +222,21 @@ class Connection:
         """Serve the socket to its end."""
         hub = self._services.hub
         await self._socket.accept(SUBPROTOCOL)
-        self._outgoing.begin()
+        self._over = asyncio.get_running_loop().create_future()
         hub.open(self)
         if hub.stopping:
             self.session.fail(PeerError("server_stopping", retry_after_ms=0))
-        reader = asyncio.create_task(self._read())
-        writer = asyncio.create_task(self._outgoing.run())
-        # Both may be stuck in the socket of a device that neither reads nor writes when the hub ends its session.
-        over = asyncio.create_task(self._over.wait())
-        tasks: list[asyncio.Task[object]] = [reader, writer, over]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            if any(map(_defect, tasks)):
-                self.session.fail(PeerError("internal", retry_after_ms=1_000))
-                self.wake()
-            if _defect(writer) is not None:
-                tasks.append(writer := asyncio.create_task(self._outgoing.run()))
+            self._incoming.begin(self._socket, self._outgoing.begin())
+            self.wake()
+            await self._over
             if self.session.ending is not None:
                 if self.session.ending.spec.code == "chain_broken":
                     self._raise_alarm(CHAIN_DIFFERS, f"what it pushed was refused: {self.session.ending.detail}")
-                # Let the writer send its last words; a device that does not read them is not waited for.
-                await asyncio.wait({writer}, timeout=LAST_WORDS_S)
+                # Let its last words be said; a device that does not read them is not waited for.
+                await self._outgoing.finish(LAST_WORDS_S)
         finally:
-            self._outgoing.stop()
+            tasks = self._incoming.stop() + self._outgoing.stop()
             hub.leave(self)
             measures, ending = self._services.measures, self.session.ending
             measures.session_ends["gone" if ending is None else ending.spec.code] += 1
@@ -261,47 +246,46 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            for task in tasks:
-                if (defect := _defect(task)) is not None:
-                    _log.error("connection of %s ended by a defect", self.session.device, exc_info=defect)
+
+    def gone(self) -> None:
+        """Nothing more comes from the device, or goes to it."""
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
-    async def _read(self) -> None:
-        session = self.session
-        while session.ending is None:
-            while session.waiting > ANSWERS_WAITING_MAX:
-                await self._outgoing.progress()
-            message = await self._socket.receive()
-            if message["type"] == "websocket.disconnect":
-                raise WebSocketDisconnect(message.get("code") or CLOSE_WITHOUT_FAULT)
-            data = message.get("bytes")
-            over = self.session.ending is not None
-            demand, came = None, perf_counter()
-            if data is None:
-                session.fail(PeerError("text_frame"))
-            else:
-                demand = session.receive(data, self._services.now())
-            if isinstance(demand, Commit):
-                self._services.measures.stages["check"].observe(perf_counter() - came)
-            elif self.session.ending is not None and not over:
-                self._services.measures.refused_frames[self.session.ending.spec.code] += 1
-            await self._obey(demand)
-            self.wake()
+    def receive(self, message: bytes) -> Demand | None:
+        """Give the session a message; what it demands."""
+        session, measures = self.session, self._services.measures
+        over, came = session.ending is not None, perf_counter()
+        demand = session.receive(message, self._services.now())
+        if isinstance(demand, Commit):
+            measures.stages["check"].observe(perf_counter() - came)
+        elif session.ending is not None and not over:
+            measures.refused_frames[session.ending.spec.code] += 1
+        return demand
 
-    async def _obey(self, demand: Demand | None) -> None:
-        match demand:
-            case CheckHello():
-                await self._admit(demand)
-            case Commit():
-                came = perf_counter()
-                await self._services.committer.room()
-                self._submit(demand, came)
-            case KeepReads() | KeepSealed() | Receipt():
-                await self._services.committer.room()
-                self._keep(demand)
-            case None:
-                pass
+    def obey_at_once(self, demand: Demand) -> bool:
+        """Do what the session demands, if that needs no waiting; returns whether it did."""
+        if isinstance(demand, CheckHello) or not self._services.committer.has_room:
+            return False
+        self._hand_in(demand, perf_counter())
+        return True
+
+    async def obey(self, demand: Demand) -> None:
+        """Do what the session demands."""
+        if isinstance(demand, CheckHello):
+            await self._admit(demand)
+            return
+        came = perf_counter()
+        await self._services.committer.room()
+        self._hand_in(demand, came)
+
+    def _hand_in(self, demand: Commit | KeepReads | KeepSealed | Receipt, came: float) -> None:
+        if isinstance(demand, Commit):
+            self._submit(demand, came)
+        else:
+            self._keep(demand)
 
     async def _admit(self, demand: CheckHello) -> None:
         services = self._services

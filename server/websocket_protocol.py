@@ -1,140 +1,82 @@
-"""uvicorn's WebSocket protocol with the doors shut that it leaves open.
+"""The WebSocket protocol of uvicorn's server, by callback.
 
-uvicorn accepts any number of frames to a message (500,000 empty ones stall the loop for seconds), any number of pings,
-and says nothing of ours when framing breaks. All are bounded inside the parser, frame by frame, so that what is behind
-the bound in the same read is discarded unparsed; the ERROR message goes out before the close frame. Frames and bytes of
-a connection have a budget of their own, whatever messages they make.
+uvicorn's own goes through a queue and a task for every message, and a parser with a generator and buffers for every
+connection. Here bytes come in, are taken apart at once (`server.frames`), and each message is handed to whoever took
+the connection's wire (`server.framing`) in the same turn of the loop. Starlette stays the application: it decides who
+may come and how it ends, and an application that takes no wire is served by ASGI's `receive` and `send`.
 
-A client that sends before its handshake is answered, or never reads the end, is cut. Nothing that a client sent is ever
-logged: uvicorn would write the address, and the parser below it whole headers and frames.
+What breaks a bound is told in an ERROR message of ours before the close frame. A client that sends before its handshake
+is answered, or never reads the end, is cut. Nothing that a client sent is ever logged.
 """
 
 import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
-from websockets.exceptions import ProtocolError
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request, Response
-from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
+from websockets.http11 import Request
 
 from schemas.codec import encode, error_message
 from schemas.errors import ERRORS, PeerError
-from schemas.limits import CONTROL_FRAMES_MAX, FRAGMENTS_MAX, MESSAGE_BYTES_MAX
-from server.edge.bounds import (
-    SOCKET_BYTES_BURST_MAX,
-    SOCKET_BYTES_PER_S_MAX,
-    SOCKET_FRAMES_BURST_MAX,
-    SOCKET_FRAMES_PER_S_MAX,
-)
-from server.edge.buckets import Bucket, Rate
 from server.edge.door import Entry
 from server.edge.refusals import Refusal
-from server.framing import WIRE
+from server.frames import BINARY, FrameReader
+from server.framing import PONG, WIRE, Sink, closing, framed
+from server.handshake import Handshake, denied, scope_of
 
+_GOING: Final = 1001
+_BROKEN: Final = 1002
+_NO_CODE: Final = 1005
 _ABNORMAL: Final = 1006
-_TOO_BIG: Final = 1009
+_RESTARTING: Final = 1012
+CLOSE_TIMEOUT_S: Final = 10.0
+"""From our close frame to the end of the connection, if the other side does not answer it."""
 CUT_AFTER_S: Final = 12.0
-"""From the end of a session to the cut of a socket that still has not taken its last bytes; uvicorn itself waits 10 s
-for the other side's close frame, and for its reading without end."""
-_FRAME_HEAD_BYTES: Final = 6
-"""The smallest masked frame."""
-_FRAMES: Final = Rate(SOCKET_FRAMES_PER_S_MAX, SOCKET_FRAMES_BURST_MAX)
-_BYTES: Final = Rate(SOCKET_BYTES_PER_S_MAX, SOCKET_BYTES_BURST_MAX)
+"""From the end of a session to the cut of a socket that still has not taken its last bytes."""
 
 _log = logging.getLogger(__name__)
-_log.setLevel(logging.WARNING)  # below that, the base logs addresses
-_parser_log = logging.getLogger(f"{__name__}.parser")
-_parser_log.setLevel(logging.CRITICAL + 1)  # it logs headers and frames, tokens included
 
 
-class BoundedServerProtocol(ServerProtocol):
-    """RFC 6455 server side that counts the frames of a message, the control frames between two, and the pace of all."""
+class BoundedWebSocketProtocol(asyncio.Protocol):
+    """One WebSocket, from its handshake to its end.
 
-    def __init__(self, now_s: float = 0.0, *, secure: bool = False) -> None:
-        """Begin: no extensions, so no compression.
+    Attributes:
+        takes: whether frames may be put: it is open, nothing was said to end it, and the client reads.
+        disconnected: whether the transport has gone.
+    """
 
-        Args:
-            now_s: the loop's clock; `now_s` of this object is to be kept up with it.
-            secure: whether the client came over TLS.
-        """
-        super().__init__(extensions=[], max_size=MESSAGE_BYTES_MAX, logger=_parser_log)
-        self.now_s = now_s
-        self.secure = secure
-        self._fragments = 0
-        self._controls = 0
-        self._frames = Bucket(_FRAMES, now_s)
-        self._bytes = Bucket(_BYTES, now_s)
-        self._retry_after_ms: int | None = None
-        self.refused: Callable[[str], None] | None = None
-        """Told the error of each frame that is refused here."""
-
-    def recv_frame(self, frame: Frame) -> None:
-        """Count, then go on as the base does.
-
-        Raises:
-            ProtocolError: a bound was passed; the parser then fails the connection and discards the rest.
-        """
-        if frame.opcode in (Opcode.PING, Opcode.PONG):
-            self._controls += 1
-        elif frame.opcode is Opcode.CONT:
-            self._fragments += 1
-        else:
-            self._fragments = 1
-        if frame.fin and frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            self._controls = 0
-        if self._fragments > FRAGMENTS_MAX or self._controls > CONTROL_FRAMES_MAX:
-            raise ProtocolError("too_many_fragments")
-        if frame.opcode is Opcode.TEXT:
-            raise ProtocolError("text_frame")
-        size = len(frame.data) + _FRAME_HEAD_BYTES
-        wait_ms = self._frames.take(1, self.now_s) or self._bytes.take(size, self.now_s)
-        if wait_ms is not None:
-            self._retry_after_ms = wait_ms
-            raise ProtocolError("too_fast")
-        super().recv_frame(frame)
-
-    def fail(self, code: int, reason: str = "") -> None:
-        """Say what was wrong in our own words, and close with our code."""
-        if self.state is not OPEN or code == _ABNORMAL:
-            super().fail(code, reason)
-            return
-        ours = "too_long" if code == _TOO_BIG else reason if reason in ERRORS else "broken_frame"
-        if self.refused is not None:
-            self.refused(ours)
-        spec = ERRORS[ours]
-        self.send_binary(encode(error_message(PeerError(ours, retry_after_ms=self._retry_after_ms))))
-        super().fail(spec.close or code, spec.code)
-
-    def reject(self, status: HTTPStatus | int, text: str) -> Response:
-        """As the base does; the answer is a problem detail that says nothing of what was sent."""
-        response = super().reject(status, text)
-        refusal = Refusal(
-            status=int(status),
-            title="no WebSocket",
-            detail="the server failed; its log says how"
-            if status == HTTPStatus.INTERNAL_SERVER_ERROR
-            else "send an opening handshake of RFC 6455 section 4.1",
-        )
-        response.body = refusal.body()
-        for name, value in refusal.headers(secure=self.secure):
-            shown = name.decode()
-            if shown in response.headers:
-                del response.headers[shown]
-            response.headers[shown] = value.decode()
-        return response
-
-
-class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's class over the bounded parser."""
+    __slots__ = (
+        "_app_state",
+        "_asked",
+        "_closing",
+        "_config",
+        "_connections",
+        "_cut",
+        "_denial",
+        "_ended",
+        "_entry",
+        "_fd",
+        "_handshake",
+        "_inbox",
+        "_loop",
+        "_paused",
+        "_reader",
+        "_sink",
+        "_tasks",
+        "_told",
+        "_waiter",
+        "_writable",
+        "disconnected",
+        "takes",
+        "transport",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -144,42 +86,209 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         entry: Entry | None = None,
     ) -> None:
-        """As its base, with the parser replaced before the first byte; `entry` is its place at the door."""
-        super().__init__(config, server_state, app_state, _loop)
-        self.logger = _log
-        self.conn = self._bounded = BoundedServerProtocol(self.loop.time())
+        """As uvicorn makes one.
+
+        Args:
+            config, server_state, app_state, _loop: uvicorn's.
+            entry: its place at the door.
+        """
+        self._config = config
+        self._loop = _loop or asyncio.get_running_loop()
+        # uvicorn names its own classes; it asks for `shutdown`.
+        self._connections: set[Any] = server_state.connections
+        self._tasks = server_state.tasks
+        self._app_state = app_state
         self._entry = entry
-        self._bounded.refused = None if entry is None else entry.refused
+        self.transport = cast("asyncio.Transport", None)
+        self.takes = False
+        self.disconnected = False
+        self._handshake: Handshake | None = Handshake()
+        """Until it is answered."""
+        self._reader: FrameReader | None = None
+        """From then on."""
+        self._sink: Sink | None = None
+        self._asked = self._told = False
+        """Whether the application was called, and whether it has received that somebody is there."""
+        self._inbox: deque[bytes] | None = None
+        """Messages for an application that took no wire."""
+        self._waiter: asyncio.Future[None] | None = None
+        """Somebody in `receive`."""
+        self._writable: asyncio.Future[None] | None = None
+        """While the client does not read: those who wait for it to."""
+        self._paused = False
+        """Whether nothing is read."""
+        self._ended: int | None = None
+        """Once nothing more is said by one side or the other: the code."""
+        self._denial: tuple[int, list[tuple[bytes, bytes]], bytes] | None = None
+        """A response instead of a WebSocket, while it is put together."""
+        self._closing: asyncio.TimerHandle | None = None
         self._cut: asyncio.TimerHandle | None = None
         self._fd: int | None = None
 
+    # --- the transport -----------------------------------------------------------------------------------------------
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """As its base."""
-        super().connection_made(transport)
-        self._bounded.secure = self.scheme == "wss"
+        """Take the transport over."""
+        self.transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
         self._fd = _descriptor(transport)
 
-    def handle_connect(self, event: Request) -> None:
-        """As its base; the application finds the wire in its scope, once its task begins to run."""
-        super().handle_connect(event)
-        if not self.close_sent:
-            extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[WIRE] = self
+    def data_received(self, data: bytes) -> None:
+        """A client that does not wait for the answer to its handshake is cut (RFC 6455 section 4.1)."""
+        if self._reader is not None:
+            self._read(self._reader, data)
+        elif self._asked:
+            self.transport.abort()
+        elif self._handshake is not None:
+            self._shake(self._handshake, data)
 
-    @property
-    def takes(self) -> bool:
-        """See `server.framing.Wire`."""
-        return (
-            self.handshake_complete
-            and not self.close_sent
-            and not self.disconnected
-            and self.conn.state is OPEN
-            and self.writable.is_set()
-        )
+    def eof_received(self) -> None:
+        """The client will say nothing more: the transport ends."""
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        self.takes = False
+        if self._writable is None:
+            self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._release()
+        self.takes = self._reader is not None and self._ended is None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  why it ended changes nothing
+        """The end."""
+        self._fd = None
+        self.disconnected = True
+        for timer in (self._cut, self._closing):
+            if timer is not None:
+                timer.cancel()
+        if self._entry is not None:
+            self._entry.left()
+        self._connections.discard(self)
+        self._end(_ABNORMAL if self._reader is None else _NO_CODE)
+        self._release()
+
+    def shutdown(self) -> None:
+        """The server goes down."""
+        if self._reader is None:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the server is going down; come back")
+        elif self._ended is None:
+            self.transport.write(closing(_RESTARTING))
+            self._end(_RESTARTING)
+        self.transport.close()
+
+    # --- the handshake -----------------------------------------------------------------------------------------------
+
+    def _shake(self, handshake: Handshake, data: bytes) -> None:
+        request = handshake.take(data)
+        if isinstance(request, HTTPStatus):
+            self._refuse(request, "send an opening handshake of RFC 6455 section 4.1")
+        elif request is not None:
+            self._ask(request)
+
+    def _ask(self, request: Request) -> None:
+        """Tell the application of a handshake that could be answered."""
+        self._asked = True
+        scope = scope_of(request, self._config, self._app_state, self.transport)
+        scope["extensions"][WIRE] = self
+        task = self._loop.create_task(self._run(scope))
+        task.add_done_callback(self._done)
+        self._tasks.add(task)
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        try:
+            await self._config.loaded_app(scope, self._receive, self._send)
+        except ClientDisconnected:
+            pass
+        except Exception:  # noqa: BLE001  it is told, and the connection closed, by nobody else
+            _log.exception("the application failed over a WebSocket")
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says how")
+        else:
+            if self._handshake is not None:
+                _log.error("the application did not answer a WebSocket's handshake")
+                self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says how")
+        finally:
+            if self._closing is None:
+                self.transport.close()
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        """The session is over: let its last bytes go, but do not keep them for ever."""
+        self._tasks.discard(task)
+        if not self.disconnected:
+            self._cut = self._loop.call_later(CUT_AFTER_S, self.transport.abort)
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Answer the handshake with a problem, unless it was answered."""
+        if self._handshake is None or self.disconnected:
+            return
+        self._handshake = None
+        self._end(_ABNORMAL)
+        refusal = Refusal(status=int(status), title="no WebSocket", detail=detail)
+        secure = bool(self.transport.get_extra_info("sslcontext"))
+        self.transport.write(refusal.response(status.phrase, secure=secure))
+        self.transport.close()
+
+    # --- what comes --------------------------------------------------------------------------------------------------
+
+    def _read(self, reader: FrameReader, data: bytes) -> None:
+        found = reader.feed(data, self._loop.time())
+        pongs = []
+        for opcode, payload in found:
+            if opcode != BINARY:
+                pongs.append(framed(payload, PONG))
+            elif self._ended is None:
+                self._hand_on(payload)
+        if pongs and self._ended is None:
+            self.transport.write(b"".join(pongs))
+        if reader.fault is not None:
+            self._fail(reader.fault, reader.retry_after_ms)
+        elif reader.closed is not None:
+            self._closed(reader.closed)
+
+    def _hand_on(self, message: bytes) -> None:
+        if self._sink is not None:
+            self._sink.came(message)
+            return
+        if self._inbox is None:
+            self._inbox = deque()
+        self._inbox.append(message)
+        self.hold()
+        self._wake()
+
+    def _fail(self, code: str, retry_after_ms: int | None) -> None:
+        """Say in our own words what was wrong, and end the connection."""
+        if self._ended is None:
+            if self._entry is not None:
+                self._entry.refused(code)
+            spec = ERRORS[code]
+            told = encode(error_message(PeerError(code, retry_after_ms=retry_after_ms)))
+            close = spec.close or _BROKEN
+            self.transport.write(framed(told) + closing(close, spec.code))
+            self._end(close)
+        self.transport.close()
+
+    def _closed(self, code: int) -> None:
+        """The client has closed, or has answered our closing."""
+        if self._ended is None:
+            self.transport.write(closing(_GOING if code == _NO_CODE else code))
+            self._end(code)
+        self.transport.close()
+
+    def _end(self, code: int) -> None:
+        """Nothing more goes out, and whoever listens hears of it."""
+        if self._ended is None:
+            self._ended = code
+            self.takes = False
+            self._wake()
+            if self._sink is not None:
+                self._sink.gone()
+
+    # --- the wire ----------------------------------------------------------------------------------------------------
 
     def put(self, frames: Sequence[bytes]) -> None:
-        """See `server.framing.Wire`. Nothing of the parser's waits meanwhile: what it has to say is written at once."""
-        if self.close_sent or self.disconnected:
+        """See `server.framing.Wire`."""
+        if self._ended is not None:
             return
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         if self._fd is None or self.transport.get_write_buffer_size():
@@ -195,37 +304,110 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         if sent < len(data):
             self.transport.write(memoryview(data)[sent:])
 
-    def data_received(self, data: bytes) -> None:
-        """As its base; a client that does not wait for the answer to its handshake is cut (RFC 6455 section 4.1)."""
-        if self.handshake_initiated and not self.handshake_complete:
-            self.transport.abort()
+    def deliver_to(self, sink: Sink) -> None:
+        """See `server.framing.Wire`."""
+        self._sink = sink
+        if self._ended is not None:
+            sink.gone()
+
+    def hold(self) -> None:
+        """See `server.framing.Wire`."""
+        if not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def go_on(self) -> None:
+        """See `server.framing.Wire`."""
+        if self._paused:
+            self._paused = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    # --- ASGI --------------------------------------------------------------------------------------------------------
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._told:
+            self._told = True
+            return {"type": "websocket.connect"}
+        while not self._inbox and self._ended is None:
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        if self._inbox:
+            message = self._inbox.popleft()
+            if not self._inbox:
+                self.go_on()
+            return {"type": "websocket.receive", "bytes": message}
+        return {"type": "websocket.disconnect", "code": self._ended, "reason": ""}
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        while self._writable is not None:
+            # Shielded: others may wait for the same.
+            await asyncio.shield(self._writable)
+        if self.disconnected:
+            raise ClientDisconnected
+        match message["type"]:
+            case "websocket.accept" if self._handshake is not None:
+                self._accept(self._handshake, message)
+            case "websocket.close" if self._handshake is not None:
+                self._refuse(HTTPStatus.FORBIDDEN, "look at the address and the subprotocol of this WebSocket")
+            case "websocket.http.response.start" if self._handshake is not None:
+                self._denial = message["status"], list(message.get("headers", [])), b""
+            case "websocket.http.response.body" if self._denial is not None:
+                self._deny(message)
+            case "websocket.send" if self._reader is not None:
+                if self._ended is not None:
+                    raise ClientDisconnected
+                self.transport.write(framed(message["bytes"]))
+            case "websocket.close" if self._reader is not None:
+                self._close(message)
+            case other:
+                raise RuntimeError(f"{other} where it cannot be")
+
+    def _accept(self, handshake: Handshake, message: dict[str, Any]) -> None:
+        answer = handshake.answer(message.get("subprotocol"), message.get("headers", ()))
+        self._handshake = None
+        if self.transport.is_closing():
             return
-        self._bounded.now_s = self.loop.time()
-        super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            # The parser could not read the handshake; the base would wait for ever for what comes next.
-            self._refuse_handshake()
+        self.transport.write(answer)
+        self._reader = FrameReader(self._loop.time())
+        self.takes = self._writable is None
 
-    def _refuse_handshake(self) -> None:
-        self.handshake_initiated = self.handshake_complete = self.close_sent = True
-        refusal = Refusal(status=400, title="no WebSocket", detail="send an opening handshake of RFC 6455 section 4.1")
-        self.transport.write(refusal.response(HTTPStatus.BAD_REQUEST.phrase, secure=self._bounded.secure))
-        self.transport.close()
+    def _deny(self, message: dict[str, Any]) -> None:
+        """Go on with, and end, a response instead of a WebSocket."""
+        assert self._denial is not None
+        status, headers, begun = self._denial
+        body = begun + message.get("body", b"")
+        self._denial = status, headers, body
+        if not message.get("more_body", False) and self._handshake is not None:
+            self._handshake = None
+            self._end(_ABNORMAL)
+            self.transport.write(denied(status, headers, body))
+            self.transport.close()
 
-    def on_task_complete(self, task: "asyncio.Task[None]") -> None:
-        """The session is over: let its last bytes go, but do not keep them for ever."""
-        super().on_task_complete(task)
-        if not self.disconnected:
-            self._cut = self.loop.call_later(CUT_AFTER_S, self.transport.abort)
+    def _close(self, message: dict[str, Any]) -> None:
+        if self._ended is not None or self.transport.is_closing():
+            return
+        code = message.get("code", 1000)
+        self.transport.write(closing(code, message.get("reason") or ""))
+        self._sink = None
+        self._end(code)
+        # What comes is only looked at for the client's own close frame.
+        self.go_on()
+        self._closing = self._loop.call_later(CLOSE_TIMEOUT_S, self.transport.close)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """As its base."""
-        self._fd = None
-        if self._cut is not None:
-            self._cut.cancel()
-        if self._entry is not None:
-            self._entry.left()
-        super().connection_lost(exc)
+    # --- those who wait ----------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Let `receive` look again."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _release(self) -> None:
+        """Let those go on who wait for the client to read."""
+        waiting, self._writable = self._writable, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
 
 def _descriptor(transport: asyncio.BaseTransport) -> int | None:

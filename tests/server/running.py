@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from uvicorn.protocols.utils import get_remote_addr
 
 from schemas import wire
 from schemas.codec import encode
@@ -183,7 +184,7 @@ class Running:
     def protocol_of(self, raw: RawSocket) -> BoundedWebSocketProtocol:
         """The server's end of a socket."""
         found = (each for each in self._server.server_state.connections if isinstance(each, BoundedWebSocketProtocol))
-        return next(each for each in found if each.client == raw.address)
+        return next(each for each in found if get_remote_addr(each.transport) == raw.address)
 
     async def narrow(self, device: str) -> tuple[RawSocket, BoundedWebSocketProtocol]:
         """A live device on a link that holds almost nothing: (socket, the server's end). It reads nothing more."""
@@ -225,10 +226,10 @@ class Running:
         """A HELLO with the proof that the key gives."""
         return wire.Hello(body=body, proof=key.sign(wire.PROOF_CONTEXT + nonce + body))
 
-    async def brief(self, audience: str = "force", title: str = "All units") -> RecordId:
+    async def brief(self, audience: str = "force", title: str = "All units", body: str = "See log.") -> RecordId:
         """Have the control room issue a briefing; returns once it is durable."""
         record = new_record_id(self.clock.now, next(self._ids).to_bytes(10, "big"))
-        values = {"title": title, "body": "See log.", "audience": [audience], "issued_at": int(self.clock.now)}
+        values = {"title": title, "body": body, "audience": [audience], "issued_at": int(self.clock.now)}
         draft = Draft(record=record, kind="briefing", values=values)  # type: ignore[arg-type]  # plain field names
         await self.beatbook.office.bring([draft], OfficerId("WM1"))
         return record

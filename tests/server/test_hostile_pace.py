@@ -20,7 +20,7 @@ from schemas.limits import (
     IDLE_TIMEOUT_MS,
     MESSAGE_BYTES_MAX,
 )
-from server import pump
+from server import incoming, pump
 from sync.evidence.chain import behind, genesis
 from tests.server.handheld import Handheld
 from tests.server.hostile import GOOD_PING, op_of, refused
@@ -110,8 +110,8 @@ async def test_a_device_that_asks_and_never_reads_is_not_read_from(shared: Runni
         await raw.send(frame(BINARY, GOOD_PING) * 100)
         asked += 100
         await good.ping()
-        assert session.waiting <= pump.ANSWERS_WAITING_MAX + 1
-        stood = stood + 1 if session.waiting >= pump.ANSWERS_WAITING_MAX else 0
+        assert session.waiting <= incoming.ANSWERS_WAITING_MAX + 1
+        stood = stood + 1 if session.waiting >= incoming.ANSWERS_WAITING_MAX else 0
     for _ in range(asked):
         shared.clock.advance(1_000 // 200)
         await raw.until(wire.Pong)
@@ -148,8 +148,8 @@ async def test_a_device_that_does_not_read_is_given_up_all_the_same(
     monkeypatch.setattr(pump, "LAST_WORDS_S", 0.01)
     shared.enrol("stuck", "force")
     _, protocol = await shared.narrow("stuck")
-    while protocol.writable.is_set():
-        record = await shared.brief(title="x" * 200)
+    while protocol.takes:
+        record = await shared.brief(body="x" * 16_000)
         await good.until(lambda record=record: good.holds(record))  # type: ignore[misc]
     shared.clock.advance(IDLE_TIMEOUT_MS - 1)
     await good.ping()

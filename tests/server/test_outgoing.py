@@ -52,7 +52,6 @@ class World:
         store = cast("Store", SimpleNamespace(page=self._page, changes=self._changes))
         self.hub = Hub()
         self.outgoing = Outgoing(cast("Any", self), cast("ServerSession", self), self.hub, store, Turn())
-        self.outgoing.begin()
 
     # --- the socket ---
 
@@ -100,12 +99,13 @@ class World:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
-        """With the writer at work, idle at first."""
-        task = asyncio.create_task(self.outgoing.run())
-        await turns()
+        """From the handshake to the end."""
+        self.outgoing.begin()
         yield
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        tasks = self.outgoing.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def wants(self, *steps: Step) -> None:
         """The session wants these, each told of by itself, in one turn of the loop; all is done when this returns."""
@@ -262,9 +262,9 @@ async def test_a_commit_does_not_overtake_what_waits(world: World) -> None:
 
 
 async def test_nothing_is_followed_where_it_cannot_be_put(world: World) -> None:
-    """By a client that does not read, without a wire, while the writer works, beyond a turn's bound, at the end."""
+    """By a client that does not read, without a wire, before it begins, beyond a turn's bound, at the end."""
     assert not happens(World(wire=False), b"x")
-    assert not happens(world, b"the writer has not begun")
+    assert not happens(world, b"it has not begun")
     async with world.writing():
         world.wire.takes = False
         assert not happens(world, b"it does not read")

@@ -348,8 +348,8 @@ async def test_the_goodbye_waits_no_longer_than_it_was_told(server: Running) -> 
     """A device that does not take its last words does not hold the server up."""
     server.enrol("hh-1", "force")
     _, protocol = await server.narrow("hh-1")
-    while protocol.writable.is_set():
-        await server.brief(title="x" * 200)
+    while protocol.takes:
+        await server.brief(body="x" * 16_000)
     await server.beatbook.say_goodbye(0.01)
     assert len(server.beatbook.hub) == 1
     protocol.transport.abort()

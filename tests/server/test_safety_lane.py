@@ -29,7 +29,7 @@ async def stuck(server: Running) -> tuple[RawSocket, BoundedWebSocketProtocol]:
     )
     server.enrol("hh-1", AREA)
     raw, protocol = await server.narrow("hh-1")
-    while protocol.writable.is_set():
+    while protocol.takes:
         await server.brief(title="x" * 200)
     return raw, protocol
 

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import logging
+import os
+import socket
+import sys
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -13,12 +16,11 @@ from uvicorn.server import ServerState
 
 from schemas.codec import decode_down
 from schemas.errors import ERRORS
-from schemas.limits import FRAGMENTS_MAX, FRAMES_BURST_MAX, MESSAGE_BYTES_MAX
 from schemas.wire import Error
 from server import websocket_protocol
-from server.edge.bounds import SOCKET_BYTES_BURST_MAX, SOCKET_FRAMES_BURST_MAX, SOCKET_FRAMES_PER_S_MAX
-from server.websocket_protocol import BoundedServerProtocol, BoundedWebSocketProtocol
-from tests.server.rawsocket import BINARY, CLOSE, CONT, PING, TEXT, RawSocket, frame
+from server.framing import PONG, WIRE, closing, framed
+from server.websocket_protocol import BoundedWebSocketProtocol
+from tests.server.rawsocket import BINARY, CLOSE, PING, TEXT, RawSocket, frame
 
 
 class Transport:
@@ -136,121 +138,7 @@ async def test_a_socket_that_has_gone_is_not_cut_again(monkeypatch: pytest.Monke
     assert not transport.aborted.is_set()
 
 
-# --- the budgets -----------------------------------------------------------------------------------------------------
-
 REQUEST = RawSocket.request()
-
-
-def opened() -> BoundedServerProtocol:
-    """The parser behind its handshake."""
-    parser = BoundedServerProtocol()
-    parser.receive_data(REQUEST)
-    (request,) = parser.events_received()
-    parser.send_response(parser.accept(request))  # type: ignore[arg-type]  # the first event of a server is the request
-    parser.data_to_send()
-    return parser
-
-
-def refusal(parser: BoundedServerProtocol) -> Error | None:
-    """The ERROR that the parser sends, after which it takes nothing more; None while it goes on."""
-    if parser.parser_exc is None:
-        return None
-    sent = b"".join(parser.data_to_send())
-    length, start = (sent[1], 2) if sent[1] < 126 else (int.from_bytes(sent[2:4], "big"), 4)
-    error = decode_down(sent[start : start + length])
-    assert isinstance(error, Error)
-    close = sent[start + length :]
-    assert close[0] == 0x80 | CLOSE
-    assert int.from_bytes(close[2:4], "big") == ERRORS[error.code].close
-    return error
-
-
-def test_a_flood_of_tiny_messages_is_cut_at_the_burst() -> None:
-    """So many frames at once and no more, whatever they are; the answer says when to come back."""
-    parser = opened()
-    tiny = frame(BINARY, b"\xc0")
-    parser.receive_data(tiny * SOCKET_FRAMES_BURST_MAX)
-    assert refusal(parser) is None
-    assert len(parser.events_received()) == SOCKET_FRAMES_BURST_MAX
-    parser.receive_data(tiny)
-    error = refusal(parser)
-    assert error is not None
-    assert (error.code, error.recovery) == ("too_fast", "retry")
-    assert error.retry_after_ms is not None
-    assert error.retry_after_ms >= 1
-
-
-def test_frames_at_the_pace_pass_for_ever() -> None:
-    """A device that is busy all day is not cut; one that is twice as fast is."""
-    for per_s, cut in ((SOCKET_FRAMES_PER_S_MAX, False), (2 * SOCKET_FRAMES_PER_S_MAX, True)):
-        parser = opened()
-        for second in range(60):
-            parser.now_s = float(second)
-            parser.receive_data(frame(BINARY, b"\xc0") * int(per_s))
-            parser.events_received()
-        assert (parser.parser_exc is not None) == cut
-
-
-def test_pings_between_messages_are_frames_like_others() -> None:
-    """A message now and then does not buy a flood of pings."""
-    parser = opened()
-    round_trip = frame(BINARY, b"\xc0") + frame(PING) * 60
-    for _ in range(SOCKET_FRAMES_BURST_MAX // 61):
-        parser.receive_data(round_trip)
-        assert refusal(parser) is None
-        parser.events_received()
-        parser.data_to_send()
-    parser.receive_data(round_trip)
-    error = refusal_after_pongs(parser)
-    assert error.code == "too_fast"
-
-
-def refusal_after_pongs(parser: BoundedServerProtocol) -> Error:
-    """The ERROR behind the answers to the pings before it."""
-    sent = b"".join(parser.data_to_send())
-    at = 0
-    while sent[at] == 0x80 | 0xA:
-        at += 2
-    error = decode_down(sent[at + 2 : at + 2 + sent[at + 1]])
-    assert isinstance(error, Error)
-    return error
-
-
-def test_empty_fragments_are_cut_before_the_budget() -> None:
-    """A message of too many frames ends the connection at its bound, not at the burst's."""
-    parser = opened()
-    parser.receive_data(frame(BINARY, b"", fin=False) + frame(CONT, b"", fin=False) * 500_000)
-    error = refusal(parser)
-    assert error is not None
-    assert error.code == "too_many_fragments"
-    assert len(parser.events_received()) == FRAGMENTS_MAX
-
-
-def test_more_bytes_than_the_burst_are_cut() -> None:
-    """Large messages are counted by their length; those within the budget pass."""
-    parser = opened()
-    large = frame(BINARY, bytes(MESSAGE_BYTES_MAX))
-    fitting = SOCKET_BYTES_BURST_MAX // (MESSAGE_BYTES_MAX + 6)
-    assert fitting < FRAMES_BURST_MAX
-    for _ in range(fitting):
-        parser.receive_data(large)
-        assert refusal(parser) is None
-        parser.events_received()
-    parser.receive_data(large)
-    error = refusal(parser)
-    assert error is not None
-    assert (error.code, error.retry_after_ms is not None) == ("too_fast", True)
-
-
-def test_deflate_is_never_agreed_to() -> None:
-    """Also for a client that asks for it: 58 kB a connection, and a bomb in every message."""
-    parser = BoundedServerProtocol()
-    asking = b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
-    parser.receive_data(REQUEST[:-2] + asking)
-    (request,) = parser.events_received()
-    response = parser.accept(request)  # type: ignore[arg-type]  # as above
-    assert response.status_code == 101
-    assert "Sec-WebSocket-Extensions" not in response.headers
 
 
 # --- handshakes that are none ----------------------------------------------------------------------------------------
@@ -320,3 +208,150 @@ async def test_nothing_that_was_sent_is_logged(caplog: pytest.LogCaptureFixture)
     await transport.ending.wait()
     transport.abort()
     assert "planted" not in caplog.text
+
+
+# --- the wire --------------------------------------------------------------------------------------------------------
+
+
+class Listening:
+    """Whoever takes what comes."""
+
+    def __init__(self) -> None:
+        """Nothing came yet."""
+        self.messages: list[bytes] = []
+        self.ends = 0
+        self.end = asyncio.Event()
+
+    def came(self, message: bytes) -> None:
+        """Remember it."""
+        self.messages.append(message)
+
+    def gone(self) -> None:
+        """Count."""
+        self.ends += 1
+        self.end.set()
+
+
+class Taking:
+    """An application that accepts, takes the wire, and stays until it is let go."""
+
+    def __init__(self) -> None:
+        """Nobody has come yet."""
+        self.sink = Listening()
+        self.accepted = asyncio.Event()
+        self.leave = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one WebSocket."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        scope["extensions"][WIRE].deliver_to(self.sink)
+        self.accepted.set()
+        await self.leave.wait()
+
+    async def opened(self) -> tuple[BoundedWebSocketProtocol, Transport]:
+        """A connection of which the wire is taken; what the handshake wrote is forgotten."""
+        protocol, transport = connected(self)
+        protocol.data_received(REQUEST)
+        await self.accepted.wait()
+        assert transport.written.startswith(b"HTTP/1.1 101 ")
+        transport.written = b""
+        return protocol, transport
+
+
+async def test_messages_come_in_the_turn_in_which_their_bytes_come() -> None:
+    """Whole ones, in order, without a task; pings are answered in one write."""
+    app = Taking()
+    protocol, transport = await app.opened()
+    part = frame(BINARY, b"three")
+    protocol.data_received(frame(BINARY, b"one") + frame(PING, b"a") + frame(BINARY, b"two") + frame(PING) + part[:5])
+    assert app.sink.messages == [b"one", b"two"]
+    assert transport.written == framed(b"a", PONG) + framed(b"", PONG)
+    protocol.data_received(part[5:])
+    assert app.sink.messages[2:] == [b"three"]
+    transport.abort()
+    assert app.sink.ends == 1
+    app.leave.set()
+
+
+async def test_a_fault_is_told_once_and_nothing_follows_it() -> None:
+    """ERROR, then a close frame with its code; what is put after it goes nowhere."""
+    app = Taking()
+    protocol, transport = await app.opened()
+    protocol.data_received(frame(BINARY, b"one") + frame(TEXT, b"x") + frame(BINARY, b"two"))
+    assert app.sink.messages == [b"one"]
+    error = decode_down(transport.written[2 : 2 + transport.written[1]])
+    assert isinstance(error, Error)
+    assert error.code == "text_frame"
+    close = transport.written[2 + transport.written[1] :]
+    assert (close[0], int.from_bytes(close[2:4], "big")) == (0x80 | CLOSE, ERRORS["text_frame"].close)
+    assert (app.sink.ends, protocol.takes, transport.closing) == (1, False, True)
+    said = transport.written
+    protocol.put([b"more"])
+    protocol.data_received(frame(TEXT, b"x"))
+    assert transport.written == said
+    transport.abort()
+    assert app.sink.ends == 1
+    app.leave.set()
+
+
+async def test_a_close_frame_is_answered() -> None:
+    """With the code that came; whoever listens hears that the client has gone."""
+    app = Taking()
+    protocol, transport = await app.opened()
+    protocol.data_received(frame(CLOSE, (1001).to_bytes(2, "big")))
+    assert transport.written == closing(1001)
+    assert (app.sink.ends, transport.closing) == (1, True)
+    transport.abort()
+    app.leave.set()
+
+
+async def test_whoever_takes_the_wire_late_hears_that_the_client_has_gone() -> None:
+    """Between the answer to the handshake and the listening it may have left."""
+    app = Taking()
+    protocol, transport = await app.opened()
+    transport.abort()
+    late = Listening()
+    protocol.deliver_to(late)
+    assert late.ends == 1
+    app.leave.set()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is written past the transport there")
+@pytest.mark.parametrize("taken", [0, 1, 5_000], ids=["full", "a byte", "a part"])
+async def test_what_the_kernel_does_not_take_follows_in_order(monkeypatch: pytest.MonkeyPatch, taken: int) -> None:
+    """A socket that is full, or takes a part: the rest is the transport's, and everything behind it too."""
+    loop, app = asyncio.get_running_loop(), Taking()
+    here, there = socket.socketpair()
+    here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+    config = uvicorn.Config(app, log_config=None)
+    config.load()
+    _, protocol = await loop.create_connection(
+        lambda: BoundedWebSocketProtocol(config, ServerState(), {}), sock=here
+    )  # fmt: skip
+    there.setblocking(False)
+    await loop.sock_sendall(there, REQUEST)
+    await app.accepted.wait()
+    written: list[int] = []
+
+    def write(fd: int, data: bytes) -> int:
+        written.append(len(data))
+        if taken == 0:
+            raise BlockingIOError
+        return original(fd, data[:taken])
+
+    original = os.write
+    monkeypatch.setattr(os, "write", write)
+    messages = [framed(bytes([n]) * 9_000) for n in range(40)]
+    protocol.put(messages[:20])
+    for message in messages[20:]:
+        protocol.put([message])
+    assert written == [20 * 9_004], "what waits in the transport is not overtaken"
+    seen = b""
+    while len(seen.partition(b"\r\n\r\n")[2]) < 40 * 9_004:
+        seen += await loop.sock_recv(there, 65_536)
+    assert seen.partition(b"\r\n\r\n")[2] == b"".join(messages)
+    there.close()
+    await app.sink.end.wait()
+    app.leave.set()
+    await asyncio.sleep(0)
