@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 
 from schemas.errors import StoreError
 from server.doctor.report import Found, Subject, fine, trouble, warning
+from server.edge.addresses import is_loopback
 from server.edge.tls import Tls
 
 CERTIFICATE_DAYS_MIN: Final = 14
@@ -22,23 +23,33 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 def port(subject: Subject) -> Iterator[Found]:
-    """Whether the port is free, or held by this folder's own server."""
-    listen = subject.configuration.listen
+    """Whether the ports are free, or held by this folder's own server."""
+    listen, metrics = subject.configuration.listen, subject.configuration.metrics
     if subject.running is not None:
         yield fine(f"a server runs on this folder, at {subject.running.http} (process {subject.running.pid})")
-        return
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    else:
+        yield _free(listen.host, listen.port, "[listen]")
+        if metrics is not None:
+            yield _free(metrics.host, metrics.port, "[metrics]")
+    if metrics is not None and not is_loopback(metrics.host):
+        yield warning(
+            f"the metrics' port listens on {metrics.host}, with neither TLS nor sign-in",
+            "keep other machines from it but the one that scrapes",
+        )
+
+
+def _free(host: str, number: int, section: str) -> Found:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((listen.host, listen.port))
+            probe.bind((host, number))
         except OSError as error:
-            yield trouble(
-                f"{listen.host} port {listen.port} cannot be listened on ({error.strerror})",
-                "end what uses it (`ss -ltnp`), or name another port or address in [listen]",
+            return trouble(
+                f"{host} port {number} cannot be listened on ({error.strerror or error})",
+                f"end what uses it (`ss -ltnp`), or name another port or address in {section}",
             )
-        else:
-            yield fine(f"{listen.host} port {listen.port} is free")
+    return fine(f"{host} port {number} is free")
 
 
 def certificate(subject: Subject) -> Iterator[Found]:

@@ -11,6 +11,7 @@ import msgspec
 from schemas.ids import Millis
 from server.configuration import Configuration, Limits, Listen, TlsFiles, Witnesses
 from server.doctor.report import Check, Level, Subject
+from server.observing.settings import MetricsSettings
 from server.serving import Address
 
 NOW = Millis(1_790_000_000_000)
@@ -23,6 +24,7 @@ def patient(
     listen: Listen | None = None,
     tls: TlsFiles | None = None,
     witnesses: Witnesses | None = None,
+    metrics: MetricsSettings | None = None,
     file: Path | None = None,
     configured: str = "",
     proc: Path | None = None,
@@ -35,6 +37,7 @@ def patient(
         listen=listen or Listen(port=0),
         tls=tls or TlsFiles(),
         witnesses=witnesses or Witnesses(),
+        metrics=metrics,
     )
     return Subject(
         configuration, NOW, file=file, configured=configured, proc=proc or Path("/proc"),

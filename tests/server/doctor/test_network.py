@@ -11,6 +11,7 @@ import trustme
 from server.configuration import Listen, TlsFiles, Witnesses
 from server.doctor import network
 from server.doctor.report import Level
+from server.observing.settings import MetricsSettings
 from sync.evidence.note import KeyType, VerifierKey
 from tests.server.doctor.patients import NOW, levels, patient, served, words
 
@@ -43,6 +44,18 @@ def test_a_port_that_somebody_else_has_is_told(tmp_path: Path) -> None:
         # What a killed server left there, whose number another process has by now.
         assert levels(network.port, patient(tmp_path, listen=taken)) == [Level.TROUBLE]
     assert levels(network.port, patient(tmp_path, listen=taken)) == [Level.FINE]
+
+
+def test_the_metrics_port_is_looked_at_as_well(tmp_path: Path) -> None:
+    """Whether it is free, and that nobody but the machine itself reaches it unasked."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = MetricsSettings(port=other.getsockname()[1])
+        assert levels(network.port, patient(tmp_path, metrics=taken)) == [Level.FINE, Level.TROUBLE]
+        assert "[metrics]" in words(network.port, patient(tmp_path, metrics=taken), Level.TROUBLE)
+    open_to_all = MetricsSettings(host="0.0.0.0", port=0)  # noqa: S104  to tell it
+    assert "neither TLS nor sign-in" in words(network.port, patient(tmp_path, metrics=open_to_all), Level.WARNING)
 
 
 @pytest.mark.parametrize(("days", "level"), [(60, Level.FINE), (13, Level.WARNING), (-1, Level.TROUBLE)])
