@@ -33,6 +33,7 @@ from schemas.limits import (
     MESSAGE_BYTES_MAX,
     OP_BYTES_MAX,
     OPS_PER_PUSH_MAX,
+    PAGE_BYTES_MAX,
     READ_BYTES_MAX,
     REPAIR_RANGES_MAX,
     SCOPES_PER_DEVICE_MAX,
@@ -70,6 +71,9 @@ Version = Annotated[int, msgspec.Meta(ge=1, le=INT_MAX)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 Consistency = Annotated[tuple[Digest, ...], msgspec.Meta(max_length=CONSISTENCY_LEN_MAX)]
 Checkpoint = Annotated[bytes, msgspec.Meta(max_length=CHECKPOINT_BYTES_MAX)]
+PACKS_LEN_MAX: Final = 8
+PackText = Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
+"""One that this program does not know is passed over: it is a newer device's."""
 Token = Annotated[str, msgspec.Meta(max_length=TOKEN_CHARS_MAX)]
 
 
@@ -278,6 +282,8 @@ class Snapshot(_Message, frozen=True, kw_only=True, tag="snapshot"):
         at: the pinned seq: batches follow from there once the last page is in.
         after, upto: the stretch of ids; "" is before the first and behind the last.
         rows: its records.
+        packed: the same as one Zstandard frame (RFC 8878) around a MessagePack array of them; `rows` is empty then.
+            Only to a device whose HELLO names `zstd` in `packs`.
         erased: records of the stretch that were in the scope and were erased, as in BATCH.
         last: whether it ends the snapshot or the repair.
         repair: whether it answers a REPAIR; then the device's position stays as it is.
@@ -289,6 +295,7 @@ class Snapshot(_Message, frozen=True, kw_only=True, tag="snapshot"):
     after: EdgeText
     upto: EdgeText
     rows: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
+    packed: Annotated[bytes, msgspec.Meta(max_length=PAGE_BYTES_MAX)] = b""
     erased: Annotated[tuple[RecordText, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
     last: bool = False
     repair: bool = False
@@ -460,10 +467,13 @@ class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
     Attributes:
         body: MessagePack of a HelloBody.
         proof: Ed25519 signature (RFC 8032) by the device's key over `beatbook.v1 hello`, a zero byte, nonce and body.
+        packs: in what forms beside the plain one the device takes the rows of a page; `zstd` is the only one so far. It
+            is not under the proof: it says nothing of what is told, only how.
     """
 
     body: Annotated[bytes, msgspec.Meta(max_length=HELLO_BODY_BYTES_MAX)]
     proof: Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+    packs: Annotated[tuple[PackText, ...], msgspec.Meta(max_length=PACKS_LEN_MAX)] = ()
 
 
 class Push(_Message, frozen=True, kw_only=True, tag="push"):

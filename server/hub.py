@@ -18,10 +18,12 @@ from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
 from schemas.wire import Batch
 from server.commits import ScopeChange, Settled
 from server.framing import framed
+from server.pages import Pages, SharedPage
 from server.returning import ReturnPace, rank
+from server.store import Store
 from sync import digest
 from sync.session import Grant, Head, ServerSession
-from sync.session.steps import Fresh
+from sync.session.steps import Fresh, WantPage
 
 RECENT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Rows of recent commits kept for sessions that are at most a few commits behind; older ones read the log."""
@@ -107,12 +109,17 @@ class Hub:
         self._recent: OrderedDict[tuple[ScopeName, Seq], _Recent] = OrderedDict()
         self._recent_bytes = 0
         self._emptied = asyncio.Event()
+        self._last = Seq(0)
+        """The last commit that was published."""
+        self.pages = Pages()
+        """Of snapshots, shared between those who take them at the same time."""
         self.stopping = False
         """Whether the server is going down and takes no new session."""
 
     def stand_at(self, heads: Mapping[ScopeName, Head]) -> None:
         """Start where the store stands."""
         self._heads = dict(heads)
+        self._last = max((head.seq for head in heads.values()), default=Seq(0))
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -223,10 +230,23 @@ class Hub:
         for change in settled.scopes:
             scope, head = change.scope, change.head.seq
             self._heads[scope] = change.head
+            self.pages.forget(scope)
+            self._last = max(self._last, head)
             fresh = self._keep(change, tuple(record for record in change.gone if record in erased))
             for listener in self._listeners.get(scope, ()):
                 if (fresh is None or not listener.follow(fresh)) and listener.session.head_moved(scope, head):
                     listener.wake()
+
+    async def page(self, store: Store, session: ServerSession, want: WantPage) -> SharedPage:
+        """A page of a snapshot, or of a repair, for one session.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        if session.furthest > self._last:
+            # It was told of a commit that is durable and not published yet: a page that is kept may be from before.
+            return SharedPage(await store.page(want.scope, want.after, want.upto))
+        return await self.pages.page(store, want.scope, want.after, want.upto)
 
     def frame(self, scope: ScopeName, gen: Generation, after: Seq) -> tuple[Seq, bytes, bytes] | None:
         """The recent commit behind a position, encoded once for all who stand there; None when the log must be read.

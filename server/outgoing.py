@@ -279,9 +279,10 @@ class Outgoing:
                 found = await self._store.changes(scope, after)
                 frame = batch_frame(scope, gen, after, found.to, found.rows, found.gone, found.head, found.erased)
                 return self._session.changes_read(step, found.to, frame, ended=found.head is not None)
-            case WantPage(scope, after, upto):
-                page = await self._store.page(scope, after, upto)
-                return self._session.page_read(step, list(page.rows), page.upto, page.erased)
+            case WantPage():
+                page = await self._hub.page(self._store, self._session, step)
+                packed = page.packed if self._session.unpacks else b""
+                return self._session.page_read(step, page.rows, page.upto, page.erased, packed)
             case WantRanges(scope, ranges):
                 self._session.ranges_read(step, await self._store.ranges(scope, ranges))
                 return None

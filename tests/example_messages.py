@@ -3,6 +3,7 @@
 They are of the present version of the kinds. What earlier versions sent is in tests/golden/, and nothing makes it anew.
 """
 
+import base64
 from typing import Final
 
 import msgspec
@@ -32,6 +33,12 @@ HELLO_BODY: Final = wire.HelloBody(
     mono=86_400_123,
     credit=1_048_576,
 )
+PACKED: Final = base64.b64decode(
+    "KLUv/WAoAGUGADQKkYaiaWTZJDAxOTljOGExLTdjMDAtN2ExMS04YjIyLTBjM6RraW5kr2N1c3RvZHktYm9va2luZ6F2M6ZzdGFt"
+    "cHOTmadoaC0wMDQyBc8AAAGZyDFT4ACnV00yMTg3N1m8KwAxMTcINBMANBMANBjcMgn9YP1gNQM8MwClY2VsbHOBq2FycmVzdGVk"
+    "X2F0kyzAAACSki2qYAEulMACpHVwdG+CCRAAJiOgaQpyyeQ1SgIzBhgaQA1kATYBwwB9gEGmGsSSgdcsEAV4Ag=="
+)
+"""A page's rows as one library packed them: another one may find fewer bytes, and all of them unpack these."""
 HELLO_BODY_SIGNED_IN: Final = msgspec.structs.replace(
     HELLO_BODY,
     token="eyJ0eXAiOiJhdCtqd3QifQ.e30.c2ln",
@@ -68,6 +75,7 @@ _WELCOME: Final = wire.Welcome(
 
 UP: Final[dict[str, wire.Up]] = {
     "hello": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64)),
+    "hello-packs": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64), packs=("zstd", "of-tomorrow")),
     "push": wire.Push(ops=tuple(codec.encode(OPS[name]) for name in ("op-incident-create", "op-incident-log"))),
     "push-times": wire.Push(
         ops=(codec.encode(OPS["op-booking-care"]), codec.encode(OPS["op-booking-correct"])),
@@ -154,6 +162,7 @@ DOWN: Final[dict[str, wire.Down]] = {
         upto=ITEM,
         rows=(msgspec.Raw(codec.encode(ROWS["row-once-differing"])), msgspec.Raw(codec.encode(ROWS["row-inbox-item"]))),
     ),
+    "snapshot-packed": wire.Snapshot(scope=AREA, gen=GEN, at=Seq(50), after="", upto="", packed=PACKED, last=True),
     "snapshot-erased": wire.Snapshot(scope=SUITE, gen=GEN, at=Seq(51), after="", upto="", erased=(BOOKING,), last=True),
     "snapshot-repair": wire.Snapshot(
         scope=SUITE, gen=Generation(3), at=Seq(51), after=BOOKING, upto="", last=True, repair=True

@@ -16,7 +16,7 @@ import msgspec
 
 from schemas import wire
 from schemas.codec import decode_down, encode, error_message
-from schemas.errors import ERRORS, PeerError, Recovery
+from schemas.errors import ERRORS, FrameError, PeerError, Recovery
 from schemas.ids import DeviceId, Epoch, Generation, Millis, OpNumber, ScopeName, Seq
 from schemas.limits import (
     CREDIT_BYTES,
@@ -27,6 +27,7 @@ from schemas.limits import (
     PONG_TIMEOUT_MS,
     UNSENT_LEN_MAX,
 )
+from schemas.packing import ZSTD, unpack
 from sync.clock import Offset
 from sync.evidence.chain import ChainHead, behind, head_words
 from sync.session.meter import Credit
@@ -152,6 +153,8 @@ class DeviceSession:
             return None
         try:
             message = decode_down(data)
+            if isinstance(message, wire.Snapshot) and message.packed:
+                message = _unpacked(message)
             self._machine.take(message)
             return self._handle(message, len(data), mono_ms, wall_ms)
         except PeerError as error:
@@ -223,7 +226,7 @@ class DeviceSession:
                 sealed=self._facts.sealed,
             )
         )
-        self._send(wire.Hello(body=body, proof=self._sign(wire.PROOF_CONTEXT + challenge.nonce + body)))
+        self._send(wire.Hello(body=body, proof=self._sign(wire.PROOF_CONTEXT + challenge.nonce + body), packs=(ZSTD,)))
 
     # --- what the replica did ----------------------------------------------------------------------------------------
 
@@ -445,3 +448,14 @@ def _as_error(message: wire.Error) -> PeerError:
     error = PeerError("not_welcome", f"unknown error code {message.code!r}: {message.detail}", message.retry_after_ms)
     error.spec = msgspec.structs.replace(error.spec, recovery=Recovery(message.recovery))
     return error
+
+
+def _unpacked(page: wire.Snapshot) -> wire.Snapshot:
+    """A page as it would have come with its rows in plain.
+
+    Raises:
+        FrameError: it has rows in plain as well, or they cannot be unpacked.
+    """
+    if page.rows:
+        raise FrameError("wrong_field", "a page with rows, and packed ones beside them")
+    return msgspec.structs.replace(page, rows=unpack(page.packed), packed=b"")

@@ -5,7 +5,7 @@ and becomes a frame, or nothing when the feed has moved on meanwhile.
 """
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -58,6 +58,11 @@ class Feeds:
     def generations(self) -> Mapping[ScopeName, Generation]:
         """The scopes subscribed to, with the generations of their grants."""
         return {scope: feed.gen for scope, feed in self._feeds.items()}
+
+    @property
+    def furthest(self) -> Seq:
+        """The last commit of which this session knows that it has changed one of its scopes."""
+        return max((feed.head for feed in self._feeds.values()), default=Seq(0))
 
     def __contains__(self, scope: ScopeName) -> bool:
         """Whether the scope is subscribed to."""
@@ -170,9 +175,16 @@ class Feeds:
         return True
 
     def page_read(
-        self, want: WantPage, rows: list[bytes], upto: str, erased: tuple[RecordId, ...] = ()
+        self, want: WantPage, rows: Sequence[bytes], upto: str, erased: tuple[RecordId, ...] = (), packed: bytes = b""
     ) -> bytes | None:
-        """The encoded SNAPSHOT of a page, or None when the feed has moved on meanwhile."""
+        """The encoded SNAPSHOT of a page, or None when the feed has moved on meanwhile.
+
+        Args:
+            want: what was read.
+            rows, upto, erased: what was found.
+            packed: the rows once more, where they are to travel so (`schemas.packing`).
+        """
+        rows = () if packed else rows
         feed = self._feeds.get(want.scope)
         if feed is None or feed.gen != want.gen:
             # A page that was read before the grant changed may be older than the position that its plan pinned.
@@ -181,7 +193,7 @@ class Feeds:
             if want.after != feed.after:
                 return None
             page = self._page(want, feed, rows, upto, erased)
-            frame = encode(msgspec.structs.replace(page, last=upto == ""))
+            frame = encode(msgspec.structs.replace(page, packed=packed, last=upto == ""))
             feed.after = upto
             feed.mode = _Mode.LIVE if upto == "" else _Mode.SNAPSHOT
             feed.confirm = feed.mode is _Mode.LIVE
@@ -193,12 +205,12 @@ class Feeds:
             stretch_end = upto or want.upto
             feed.confirm = not feed.repairs
             page = self._page(want, feed, rows, stretch_end, erased)
-            frame = encode(msgspec.structs.replace(page, last=not feed.repairs, repair=True))
+            frame = encode(msgspec.structs.replace(page, packed=packed, last=not feed.repairs, repair=True))
         self._mark(want.scope, feed)
         return frame
 
     def _page(
-        self, want: WantPage, feed: _Feed, rows: list[bytes], upto: str, erased: tuple[RecordId, ...]
+        self, want: WantPage, feed: _Feed, rows: Sequence[bytes], upto: str, erased: tuple[RecordId, ...]
     ) -> wire.Snapshot:
         return wire.Snapshot(
             scope=want.scope,

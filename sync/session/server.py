@@ -12,7 +12,7 @@ overtakes a snapshot between two of its pages.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -28,6 +28,7 @@ from schemas.limits import (
     MESSAGE_BYTES_MAX,
 )
 from schemas.ops import Op
+from schemas.packing import ZSTD
 from sync.evidence.chain import ChainHead, genesis
 from sync.session.chaining import ChainWalk
 from sync.session.feeds import Feeds
@@ -57,7 +58,7 @@ class ServerSession:
     __slots__ = (
         "_chain", "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_keeping", "_key", "_leaving", "_machine",
         "_nonce", "_out", "_pace", "_sealed", "_verify", "acked", "device", "ending", "officer", "repairs", "schema",
-        "set_back",
+        "set_back", "unpacks",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -94,6 +95,8 @@ class ServerSession:
         was set back or copied."""
         self.schema: int = wire.SCHEMA
         """The schema version that the device knows; this program's own until HELLO has come."""
+        self.unpacks = False
+        """Whether the device takes the rows of a page packed (`schemas.packing`)."""
         self.acked: dict[ScopeName, Seq] = {}
         """What the device says is on its disk."""
         self.repairs = 0
@@ -191,6 +194,7 @@ class ServerSession:
             )
         self._hello = (message, body)
         self.schema = body.schema
+        self.unpacks = ZSTD in message.packs
         return CheckHello(body.device, body)
 
     def _take_work(
@@ -434,8 +438,13 @@ class ServerSession:
         """
         return self._counted(frame if self._feeds.changes_read(want, to, ended=ended) else None)
 
+    @property
+    def furthest(self) -> Seq:
+        """The last commit of which this session knows that it has changed one of its scopes."""
+        return self._feeds.furthest
+
     def page_read(
-        self, want: WantPage, rows: list[bytes], upto: str, erased: tuple[RecordId, ...] = ()
+        self, want: WantPage, rows: Sequence[bytes], upto: str, erased: tuple[RecordId, ...] = (), packed: bytes = b""
     ) -> bytes | None:
         """The frame to send for a page, or None when the subscription changed meanwhile.
 
@@ -444,8 +453,9 @@ class ServerSession:
             rows: encoded rows of the stretch.
             upto: where the stretch ends: an id, or "" when it goes to the end of what was wanted.
             erased: ids of the stretch that were in the scope and were erased.
+            packed: the rows once more, packed; only for a device that `unpacks`, b"" for not at all.
         """
-        return self._counted(self._feeds.page_read(want, rows, upto, erased))
+        return self._counted(self._feeds.page_read(want, rows, upto, erased, packed))
 
     def ranges_read(self, want: WantRanges, ours: list[tuple[bytes, int]]) -> None:
         """Take the digests of the ranges the device asked about: those that differ will be sent.

@@ -43,6 +43,8 @@ class World:
         self.steps: deque[Step] = deque()
         self.ending: PeerError | None = None
         self.device = "hh-1"
+        self.furthest = Seq(0)
+        self.unpacks = False
         self.wire = FakeWire()
         self.sent: list[bytes] = []
         self.closed: list[int] = []
@@ -92,7 +94,7 @@ class World:
     # --- the store ---
 
     async def _page(self, *_: object) -> Any:  # noqa: ANN401  stands for a page
-        return SimpleNamespace(rows=(), upto="", erased=())
+        return SimpleNamespace(rows=(), upto="", erased=(), packed=b"")
 
     async def _changes(self, *_: object) -> Any:  # noqa: ANN401  stands for changes
         return SimpleNamespace(to=Seq(5), rows=(), gone=(), head=SimpleNamespace(digest=b"", count=0), erased=())

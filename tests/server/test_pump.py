@@ -1,6 +1,8 @@
 """A connection's life over real sockets: let in, served, regranted, replaced, failed, sent home."""
 
 import asyncio
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from msgspec import structs
@@ -8,12 +10,17 @@ from msgspec import structs
 from schemas import wire
 from schemas.codec import decode_down, decode_row, encode
 from schemas.errors import ERRORS, StoreError
-from schemas.ids import DeviceId, FieldName, Millis, OpNumber, RecordId, named_record_id
+from schemas.ids import DeviceId, FieldName, Generation, Millis, OpNumber, RecordId, ScopeName, Seq, named_record_id
 from schemas.kinds import Incident
 from schemas.kinds.incident import Category
 from schemas.limits import PAGE_BYTES_MAX, RETURN_WINDOW_MIN_MS
 from schemas.ops import Doubt
+from schemas.packing import unpack
 from server.edge.admission import ADMISSIONS_AT_ONCE, HOLD_MS_MAX, Admissions
+from server.store import Store
+from server.store.port import Page
+from sync.session import ServerSession
+from sync.session.steps import WantPage
 from tests.server.api import briefing, client, incident
 from tests.server.handheld import Handheld
 from tests.server.hostile import op_of, refused
@@ -114,6 +121,50 @@ async def test_a_large_scope_comes_in_pages(server: Running, caller: Caller) -> 
     assert all(handheld.holds(draft["id"]) for draft in drafts)  # type: ignore[arg-type]
     await handheld.ping()
     handheld.disconnect()
+
+
+async def test_a_page_travels_packed_to_those_who_take_it_so(server: Running, caller: Caller) -> None:
+    """One who says so gets it short, one who does not gets it in plain; both get the same rows, read only once."""
+    drafts = [incident(n, summary="x" * 400) for n in range(40)]
+    async with client(server, caller) as http:
+        await http.post("/v1/records", json={"records": drafts})
+    pages = []
+    for device, packs in (("hh-1", ()), ("hh-2", ("of-tomorrow", "zstd"))):
+        server.enrol(device, "area:birmingham")
+        raw, nonce = await server.challenged()
+        await raw.send_message(structs.replace(server.hello(device, nonce), packs=packs))
+        page = await raw.until(wire.Snapshot)
+        while page.scope != "area:birmingham":
+            page = await raw.until(wire.Snapshot)
+        pages.append(page)
+        raw.close()
+    plain, packed = pages
+    assert (len(plain.rows), plain.packed, packed.rows) == (40, b"", ())
+    assert list(map(bytes, unpack(packed.packed))) == list(map(bytes, plain.rows))
+    assert len(packed.packed) * 3 < sum(map(len, map(bytes, plain.rows)))
+    kept = server.beatbook.hub.pages.bytes
+    assert kept > 0
+    async with client(server, caller) as http:
+        await http.post("/v1/records", json={"records": [incident(99)]})
+    assert server.beatbook.hub.pages.bytes < kept
+
+
+async def test_a_page_that_may_be_from_before_what_was_told_is_read_anew(server: Running) -> None:
+    """A session that was told of a commit which is not published yet gets no page that is kept."""
+    told = SimpleNamespace(furthest=Seq(10**6))
+    want = WantPage(ScopeName("area:birmingham"), "", "", Generation(1))
+    reads = []
+
+    async def page(*_: object) -> Page:
+        reads.append(1)
+        return Page(rows=(b"\xa1x" * 4_000,), upto="")
+
+    store = cast("Store", SimpleNamespace(page=page))
+    hub = server.beatbook.hub
+    kept = await hub.page(store, cast("ServerSession", SimpleNamespace(furthest=Seq(0))), want)
+    assert await hub.page(store, cast("ServerSession", SimpleNamespace(furthest=Seq(0))), want) is kept
+    assert await hub.page(store, cast("ServerSession", told), want) is not kept
+    assert len(reads) == 2
 
 
 async def test_what_a_device_writes_is_judged_by_the_version_it_said(server: Running) -> None:
@@ -275,6 +326,9 @@ async def test_a_failed_commit_is_told_and_the_op_may_come_again(server: Running
     server.enrol("hh-1", "area:birmingham")
     push = signed_push(server.key("hh-1"), encode(op_of("hh-1", 1)))
     raw = await server.live("hh-1")
+    for _ in range(3):
+        # Of each of its scopes: what is read for it fails no more.
+        await raw.until(wire.Batch)
     server.store.failing = StoreError("disk is full")
     await raw.send_message(push)
     error = await refused(raw, "internal")

@@ -23,6 +23,7 @@ from schemas.limits import (
 from sync.session import DeviceSession, HelloFacts
 from sync.session.table import DEVICE_TABLE, DeviceState
 from tests.example_messages import DOWN, HELLO_BODY, UP
+from tests.example_rows import ROWS
 from tests.examples import AREA, EPOCH, GEN, HANDHELD, T0
 
 MONO: Final = 5_000
@@ -65,6 +66,33 @@ def ended_with(one: DeviceSession) -> str | None:
 def sent(one: DeviceSession) -> list[wire.Up]:
     """What it has to say."""
     return [decode_up(frame) for frame in one.outgoing()]
+
+
+# --- packed pages ----------------------------------------------------------------------------------------------------
+
+
+def test_a_packed_page_is_handed_on_as_if_it_had_come_in_plain() -> None:
+    """The replica sees rows; the credit that the page cost is that of the bytes that came."""
+    one = in_state(DeviceState.LIVE)
+    packed = encode(DOWN["snapshot-packed"])
+    found = one.receive(packed, MONO, T0)
+    assert isinstance(found, wire.Snapshot)
+    assert [bytes(row) for row in found.rows] == [encode(ROWS["row-once-differing"])]
+    assert found.packed == b""
+    one.applied({}, len(packed))
+    (ack,) = sent(one)
+    assert isinstance(ack, wire.Ack)
+    assert ack.credit == len(packed)
+
+
+def test_a_page_that_is_packed_and_plain_is_refused() -> None:
+    """Nobody could say which of the two was meant."""
+    one = in_state(DeviceState.LIVE)
+    plain, packed = DOWN["snapshot"], DOWN["snapshot-packed"]
+    assert isinstance(plain, wire.Snapshot)
+    assert isinstance(packed, wire.Snapshot)
+    one.receive(encode(msgspec.structs.replace(packed, rows=plain.rows)), MONO, T0)
+    assert ended_with(one) == "wrong_field"
 
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -112,6 +140,7 @@ def test_the_greeting_proves_who_it_is_over_nonce_and_body() -> None:
     body = decode_hello_body(hello.body)
     assert body == msgspec.structs.replace(HELLO_BODY, wall=Millis(T0 - 99), mono=MONO + 7, credit=CREDIT_BYTES)
     assert hello.proof == sign(wire.PROOF_CONTEXT + challenge.nonce + hello.body)
+    assert hello.packs == ("zstd",)
 
 
 @pytest.mark.parametrize(("low", "high"), [(wire.PROTO + 1, wire.PROTO + 3)])
