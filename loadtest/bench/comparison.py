@@ -11,7 +11,8 @@ from loadtest.bench.outcome import Outcome
 from loadtest.bench.suite import Peer, Run
 from loadtest.bench.targets import TARGETS, Target, best, durable, of_peer
 
-COLUMNS: Final = ("job", "figure", "median (least to most)", "of floor", "best peer", "of it", "target", "met")
+# The last one tells how much of its core the load used: close to 1, and the load is what was measured.
+COLUMNS: Final = ("job", "figure", "median (least to most)", "of floor", "best peer", "of it", "target", "met", "load")
 _THOUSAND: Final = 1_000
 _TEN: Final = 10
 
@@ -99,6 +100,7 @@ def _row(run: Run, headline: Headline, outcome: Outcome, spread: Spread, words: 
     if headline.most is not None:
         peer = best(run, outcome.job, headline.figure, most=headline.most, among=_comparable(run, headline, outcome))
     beside = of_peer(run, headline.part, headline.figure, peer)
+    load = outcome.spreads.get("load_cores")
     targets = [each for each in TARGETS if (each.part, each.figure) == (headline.part, headline.figure)]
     return (
         headline.part,
@@ -109,6 +111,7 @@ def _row(run: Run, headline: Headline, outcome: Outcome, spread: Spread, words: 
         "" if beside is None else number(beside),
         "; ".join(aim(each, run) for each in targets),
         ", ".join(_MET[each.met(run)] for each in targets),
+        "" if load is None else number(load.median),
     )
 
 

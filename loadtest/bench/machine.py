@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import sqlite3
 import sys
 import time
 from importlib import metadata
@@ -11,7 +12,9 @@ from typing import Final
 
 import msgspec
 
-PACKAGES: Final = ("cryptography", "msgspec", "starlette", "uvicorn", "uvloop", "websockets")
+PACKAGES: Final = (
+    "cryptography", "msgspec", "picows", "sqlcipher3", "starlette", "uvicorn", "uvloop", "websockets", "zstandard",
+)  # fmt: skip
 
 
 class Cores(msgspec.Struct, frozen=True):
@@ -52,8 +55,17 @@ def facts() -> dict[str, object]:
         "load_average": os.getloadavg()[0],
         "system": f"{platform.system()} {platform.release()}",
         "python": sys.version.split()[0],
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": {**_installed(), "SQLite": sqlite3.sqlite_version},
     }
+
+
+def _installed() -> dict[str, str]:
+    """What of PACKAGES is there: an extra may be left out."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _processor() -> str:

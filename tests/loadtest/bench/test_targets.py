@@ -93,8 +93,8 @@ def test_the_table_shows_results_beside_peers_and_targets_and_what_failed() -> N
     ours = {"storm": outcome("storm", {"durable_s": 1.0, "equal_s": 4.0}, {"of_floor": 0.5})}
     found = rows(run(ours, peer("b", "storm", equal_s=10.0), force="given up after 900 s"), words_of())
     assert [line[0] for line in found] == ["storm", "storm", "force"]
-    assert found[1][2:] == ("4", "", "b: 10", "0.40", "≤ 0.50 of the best peer: 0.40", "yes")
-    assert found[0][3:] == ("0.50", "", "", "≤ 0.50 of the best peer", "not measured")
+    assert found[1][2:] == ("4", "", "b: 10", "0.40", "≤ 0.50 of the best peer: 0.40", "yes", "")
+    assert found[0][3:] == ("0.50", "", "", "≤ 0.50 of the best peer", "not measured", "")
     assert "force  failed: given up after 900 s" in text(found)
 
 
