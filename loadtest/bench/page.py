@@ -77,13 +77,16 @@ def _machine(run: Run) -> str:
     told = dict(run.machine)
     versions = told.pop("versions", {})
     named = ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else ""
-    load = told.pop("load_average", 0.0)
-    busy = isinstance(load, float) and load > _BUSY
+    load = float(str(told.pop("load_average", 0.0)))
+    busy = load > _BUSY
     lines = [
         ("when", f"{run.at} UTC; the run took {number(run.took_s / 60)} minutes"),
         ("length", _LENGTHS[run.length]),
         *((name.replace("_", " "), str(value)) for name, value in told.items()),
-        ("load average at the start", f"{load}" + (": **not alone on its machine, read ratios only**" if busy else "")),
+        (
+            "load average at the start",
+            f"{load:.1f}" + (": **not alone on its machine, read ratios only**" if busy else ""),
+        ),
         ("versions", named),
     ]
     return markdown(("", ""), lines)

@@ -223,7 +223,15 @@ def _call(words: Sequence[str], limit_s: int) -> str | None:
             return None
         said.seek(0)
         lines = [line.strip() for line in said if line.strip()]
-        return f"it ended with {code}: {lines[-1][-_TOLD_CHARS:] if lines else 'it said nothing'}"
+        last = _without_places(lines[-1])[-_TOLD_CHARS:] if lines else "it said nothing"
+        return f"it ended with {code}: {last}"
+
+
+def _without_places(line: str) -> str:
+    """A line with no folder of this machine in it: a run is shown to others."""
+    for place, name in ((sys.executable, "python"), (sys.prefix, "venv"), (str(ROOT), "."), (str(Path.home()), "~")):
+        line = line.replace(place, name)
+    return line
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -44,6 +44,13 @@ def test_a_part_that_fails_is_a_line_and_the_others_go_on(monkeypatch: pytest.Mo
     assert msgspec.json.encode(msgspec.json.decode(msgspec.json.encode(kept[-1]), type=Run)) == msgspec.json.encode(run)
 
 
+def test_a_failure_names_no_folder_of_the_machine() -> None:
+    """A run is shown on a page for everybody."""
+    problem = suite._call(["loadtest.bench.nothing"], 30)
+    assert problem == "it ended with 1: python: No module named loadtest.bench.nothing"
+    assert suite._without_places(f"{suite.ROOT}/loadtest: bad") == "./loadtest: bad"
+
+
 def test_peers_that_cannot_be_run_are_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without npm, or without the package, the jobs' own results stand."""
     monkeypatch.setattr(suite, "parts", lambda *_: [])
