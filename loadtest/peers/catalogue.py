@@ -176,6 +176,33 @@ def _automerge(place: Place) -> list[Command]:
     return [Command(words=["node_modules/.bin/automerge-repo-sync-server"], port=port, folder=place.home, env=env)]
 
 
+def _zero(place: Place) -> list[Command]:
+    port, streamer, database = place.ports["server"], place.ports["third"], place.ports["other"]
+    url = f"postgresql://{postgres.USER}@127.0.0.1:{database}/postgres"
+    tools = "node_modules/.bin/"
+    psql = install.program("psql") or "psql"
+    made = "CREATE TABLE IF NOT EXISTS record (id text PRIMARY KEY, value text NOT NULL)"
+    deploy = [tools + "zero-deploy-permissions", "--schema-path", "zero-schema.mjs", "--upstream-db", url]
+    env = {
+        "ZERO_UPSTREAM_DB": url,
+        "ZERO_PORT": str(port),
+        "ZERO_CHANGE_STREAMER_PORT": str(streamer),
+        "ZERO_CHANGE_STREAMER_STARTUP_DELAY_MS": "0",
+        "ZERO_REPLICA_FILE": str(place.folder / "replica.db"),
+        "ZERO_LOG_LEVEL": "error",
+        # The server has one core here.
+        "ZERO_NUM_SYNC_WORKERS": "1",
+        "ZERO_ADMIN_PASSWORD": "of a benchmark",
+        "DO_NOT_TRACK": "1",
+    }
+    return [
+        *postgres.cluster(place.folder, database),
+        Command(words=[psql, "-qc", made, url], port=None, folder=place.folder),
+        Command(words=deploy, port=None, folder=place.home),
+        Command(words=[tools + "zero-cache"], port=port, folder=place.home, env=env),
+    ]
+
+
 _NO_STORE: Final = "it keeps nothing and merges nothing: a floor for sending only"
 PEERS: Final[Sequence[Peer]] = (
     Peer(
@@ -262,6 +289,7 @@ PEERS: Final[Sequence[Peer]] = (
         adapter="jazz",
         durability="written when it is acknowledged, not forced to the disk (SQLite WAL); encrypted end to end, signed",
         commands=_jazz,
+        sizes={"storm": ({"devices": 100, "edits": 20},)},
         notes={"fanout": "the marks that listeners look for are in transactions that are not encrypted"},
     ),
     Peer(
@@ -287,6 +315,22 @@ PEERS: Final[Sequence[Peer]] = (
             "idle": ({"devices": 200, "seconds": 2},),
         },
         notes={"ack": "no acknowledgement: the server's heads becoming the client's are taken as one"},
+    ),
+    Peer(
+        name="Zero on PostgreSQL",
+        group="zero",
+        package="@rocicorp/zero",
+        adapter="zero",
+        durability="on the disk before it is acknowledged (PostgreSQL, fsync), and replicated to its cache",
+        commands=_zero,
+        sizes={
+            "fanout": ({"devices": 100, "changes": 5, "bursts": 1},),
+            "idle": ({"devices": 100, "seconds": 2},),
+        },
+        cannot={"storm": "not made for edits offline: a client refuses them a minute after the server is gone"},
+        notes={
+            "ack": "acknowledged when the mutation comes back by replication, the only sign of the built-in mutators"
+        },
     ),
 )
 assert all(job in JOBS for peer in PEERS for job in (*peer.cannot, *peer.sizes, *peer.notes))

@@ -27,7 +27,10 @@ def cluster(folder: Path, port: int) -> list[Command]:
         str(data), initdb, USER,
     ]  # fmt: skip
     server = [install.program("postgres") or "postgres", "-D", str(data), "-p", str(port), "-k", str(place), *_SETTINGS]
+    # After a kill it listens while it still recovers, and refuses whoever comes.
+    ready = ["sh", "-c", 'until "$0" -q -h 127.0.0.1 -p "$1"; do sleep 0.05; done']
     return [
         Command(words=words, port=None, folder=place, user=user),
         Command(words=server, port=port, folder=place, user=user),
+        Command(words=[*ready, install.program("pg_isready") or "pg_isready", str(port)], port=None, folder=place),
     ]

@@ -9,6 +9,7 @@ import { RawSocket } from './raw.mjs';
 
 export const SYNC = 0;
 const AREA = 'area';
+const APPLY_MS = 50;
 
 // One client with a real Yjs document.
 export class YClient {
@@ -22,6 +23,7 @@ export class YClient {
     this.socket = null;
     this.unacked = 0;
     this.waiting = [];
+    this.come = [];
     this.doc.on('update', (update, origin) => {
       if (origin !== this && this.socket !== null) this.push((encoder) => sync.writeUpdate(encoder, update));
     });
@@ -87,11 +89,22 @@ export class YClient {
         encoding.writeVarUint8Array(encoder, update);
       });
       this.offered?.();
-    } else {
+    } else if (kind === sync.messageYjsSyncStep2) {
       Y.applyUpdate(this.doc, decoding.readVarUint8Array(decoder), this);
-      if (kind === sync.messageYjsSyncStep2) this.gotAll();
+      this.gotAll();
+    } else {
+      this.come.push(decoding.readVarUint8Array(decoder));
+      if (this.come.length === 1) setTimeout(() => this.apply(), APPLY_MS);
     }
     return kind;
+  }
+
+  // What came together is applied in one transaction: hundreds of clients in one process would else be the limit, and
+  // acknowledgements would wait behind what they do.
+  apply() {
+    const updates = this.come;
+    this.come = [];
+    this.doc.transact(() => updates.forEach((update) => Y.applyUpdate(this.doc, update, this)), this);
   }
 
   write(key, value) {
