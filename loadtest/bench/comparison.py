@@ -65,6 +65,7 @@ HEADLINES: Final = (
     Headline("stalled", "stalled_kb"),
     Headline("replica", "edit_p50_ms", "of_floor"),
     Headline("replica", "edit_p99_ms"),
+    Headline("replica", "bulk_per_s", "bulk_of_floor"),
     Headline("wire", "edit_bytes"),
     *(Headline("growth", f"{name}_grows_{growth.STEPS[-1]}") for name in growth.WHAT),
     Headline("revoke", "last_ms", "of_floor"),

@@ -119,7 +119,7 @@ _QUICK: Final[_Sizes] = {
     "idle": {"devices": 100, "seconds": 5},
     "force": {"devices": 100, "seconds": 5, "rounds": 1},
     "stalled": {"devices": 40, "changes": 20, "rounds": 1},
-    "replica": {"edits": 20, "rounds": 1},
+    "replica": {"edits": 20, "records": 1_000, "rounds": 1},
     "wire": {"edits": 50, "rounds": 1},
     "growth": {"records": 2_000, "devices": 20},
 }

@@ -5,13 +5,12 @@ it, decrypted by nobody but it, and durable. The floor is a plain SQLite databas
 """
 
 import os
-import sqlite3
 import time
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from loadtest.bench import plain
 from loadtest.bench.figures import spread
 from loadtest.bench.force import HOST, Force, Said, gathered, kept
 from loadtest.bench.light import Light
@@ -34,8 +33,6 @@ WORDS: Final = {
 _AREA: Final = "everything"
 _TEXT_CHARS: Final = 150
 """Of each summary: a record has about 300 bytes then."""
-_ROW_BYTES: Final = 300
-_ROWS_AT_ONCE: Final = 500
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +71,9 @@ async def measure(size: Size, said: Said) -> Outcome:
             size,
             force.machine,
             rounds,
-            floors={"rows_per_s": spread(_plain(force.folder / f"plain-{n}.db", size.records) for n in range(3))},
+            floors={
+                "rows_per_s": spread(plain.rows_per_s(force.folder / f"plain-{n}.db", size.records) for n in range(3))
+            },
             ratios={"of_floor": ("records_per_s", "rows_per_s")},
         )
 
@@ -102,21 +101,3 @@ async def _take_in(force: Force, device: Light, records: int) -> dict[str, float
         "server_cores": used[0],
         "load_cores": used[1],
     }
-
-
-def _plain(path: Path, rows: int) -> float:
-    """Rows a second that a plain database takes, durable (`synchronous=FULL`) with each page of them."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE record (id TEXT PRIMARY KEY, version INTEGER, body BLOB) WITHOUT ROWID")
-    body = os.urandom(_ROW_BYTES)
-    began = time.perf_counter()
-    for start in range(0, rows, _ROWS_AT_ONCE):
-        connection.execute("BEGIN IMMEDIATE")
-        page = [(f"{n:036d}", n, body) for n in range(start, min(rows, start + _ROWS_AT_ONCE))]
-        connection.executemany("INSERT INTO record VALUES (?, ?, ?)", page)
-        connection.execute("COMMIT")
-    passed = time.perf_counter() - began
-    connection.close()
-    return rows / passed

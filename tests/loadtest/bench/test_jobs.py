@@ -21,7 +21,7 @@ SMALL = {
     "growth": {"records": 500, "devices": 5},
     "idle": {"devices": 3, "seconds": 1, "rounds": 1},
     "reconnect": {"devices": 5, "rounds": 1},
-    "replica": {"edits": 5, "rounds": 1},
+    "replica": {"edits": 5, "records": 1_200, "rounds": 1},
     "revoke": {"staying": 10, "revoked": 10, "rounds": 1},
     "stalled": {"devices": 5, "percent": 20, "changes": 5, "rounds": 1},
     "storm": {"devices": 5, "edits": 3, "rounds": 1},

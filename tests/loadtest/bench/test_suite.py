@@ -32,7 +32,7 @@ def test_a_part_that_fails_is_a_line_and_the_others_go_on(monkeypatch: pytest.Mo
     plan = [
         Part(name="bad", job="ack", size={"nonsense": 1}),
         Part(name="slow", job="ack", size={"seconds": 60}, limit_s=1),
-        Part(name="good", job="replica", size={"edits": 2, "rounds": 1}),
+        Part(name="good", job="replica", size={"edits": 2, "records": 9, "rounds": 1}),
     ]
     monkeypatch.setattr(suite, "parts", lambda *_: list(plan))
     kept: list[Run] = []
