@@ -194,6 +194,8 @@ def test_empty_fragments_are_cut_before_the_budget() -> None:
     assert (reader.fault, found) == ("too_many_fragments", [])
     reader, found = read(start + frame(CONT, b"", fin=False) * (FRAGMENTS_MAX - 2) + frame(CONT, b"x"))
     assert (reader.fault, found) == (None, [(BINARY, b"x")])
+    reader, found = read(start + frame(CONT, b"", fin=False) * (FRAGMENTS_MAX - 1) + frame(CONT, b"x"))
+    assert (reader.fault, found) == ("too_many_fragments", [])
 
 
 def test_more_bytes_than_the_burst_are_cut() -> None:
