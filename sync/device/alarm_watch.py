@@ -155,6 +155,11 @@ class AlarmWatch:
         self._moments: dict[RecordId, list[Moment]] = {}
         self._again: dict[RecordId, Millis] = {}
         """Records in which something begins to count at a time that is still to come (ms since 1970)."""
+        self._at: dict[RecordId, Millis] = {}
+        """When each record with warnings is to be looked at again (ms since 1970): a desk holds thousands of them."""
+        self._looked_at = Millis(0)
+        self._circumstances: tuple[bool, frozenset[Role] | None] | None = None
+        """Whether there was a connection, and what the officer was: on these it hangs who is told when."""
         self._changed: dict[RecordId, None] = {}
         self._came: dict[RecordId, None] = {}
         self._doubted: dict[RecordId, Millis] = {}
@@ -192,7 +197,8 @@ class AlarmWatch:
         await self._learn()
         now, connected = self._time.now(), self._board.now.connected
         lease = None if connected else await self._lease_warning()
-        due = [record for record, found in self._moments.items() if self._to_tell(found, now, connected=connected)]
+        looked = self._to_look_at(now, connected=connected)
+        due = [record for record in looked if self._to_tell(self._moments[record], now, connected=connected)]
 
         def told(fired: tuple[AlarmFired, ...], committed: Committed) -> None:
             self._board.count(committed.revision, committed.waiting, committed.held, committed.sealed)
@@ -203,10 +209,20 @@ class AlarmWatch:
             came, self._came = self._came | dict.fromkeys(self._doubted), {}
             at = _Look(now=now, connected=connected, due=due, came=came, lease=lease)
             await self._store.change(functools.partial(self._fire, at), told)
-        waits = [self._next(found, now) - now for found in self._moments.values()]
+        self._at |= {record: self._next(self._moments[record], now) for record in looked}
+        waits = [min(self._at.values(), default=now + LOOK_MS_MAX) - now]
         waits += [again - now for again in self._again.values()]
         waits += [until - now for until in self._doubted.values()]
         return max(1, min([LOOK_MS_MAX, *waits]))
+
+    def _to_look_at(self, now: Millis, *, connected: bool) -> list[RecordId]:
+        """The records in which something may have come since they were looked at last."""
+        circumstances = (connected, None if self._officer is None else self._officer.roles)
+        if circumstances != self._circumstances or now < self._looked_at:
+            # Also when the clock was set back: what was to come at a time may have to wait, or not.
+            self._at = dict.fromkeys(self._moments, now)
+        self._circumstances, self._looked_at = circumstances, now
+        return [record for record, at in self._at.items() if at <= now]
 
     # --- what changes ------------------------------------------------------------------------------------------------
 
@@ -252,6 +268,7 @@ class AlarmWatch:
             records = await self._store.read(self._every_record)
             self._all = False
             self._moments.clear()
+            self._at.clear()
             self._again.clear()
             self._known.clear()
             self._changed = dict.fromkeys(records)
@@ -267,9 +284,11 @@ class AlarmWatch:
                     self._came[record] = None
                     continue
                 self._moments.pop(record, None)
+                self._at.pop(record, None)
                 self._again.pop(record, None)
                 if due.moments:
                     self._moments[record] = due.moments
+                    self._at[record] = now
                 if due.again is not None:
                     self._again[record] = due.again
 
@@ -318,13 +337,13 @@ class AlarmWatch:
         level = next(levels, None)
         return None if level is None else Millis(one.at + level * one.due.within_ms)
 
-    def _next(self, found: Iterable[Moment], now: Millis) -> int:
+    def _next(self, found: Iterable[Moment], now: Millis) -> Millis:
         """When to look again (ms since 1970)."""
         come_now = come(found, now, self._known)
         turns = [turn for one in come_now if (turn := self._turn(one, connected=False)) is not None]
         waiting = [at for turn in turns for at in (turn, turn + GRACE_MS) if at > now]
         upcoming = next_moment(found, now)
-        return min([now + LOOK_MS_MAX, *waiting, *([] if upcoming is None else [upcoming])])
+        return Millis(min([now + LOOK_MS_MAX, *waiting, *([] if upcoming is None else [upcoming])]))
 
     def _fire(self, at: _Look, held: Held) -> tuple[AlarmFired, ...]:
         """Keep what is told, and say it: in one transaction, so that no restart tells it again."""

@@ -142,6 +142,51 @@ async def test_it_is_told_at_its_moment_and_not_before(
         assert [one.alarm for one in await looked(handheld)] == [named(record)]
 
 
+class _Sparing(AlarmWatch):
+    """A watch that says how many records it looked at, and looks at all of them to see that it missed nothing."""
+
+    looked: list[int]
+
+    def _to_look_at(self, now: Millis, *, connected: bool) -> list[RecordId]:
+        looked = super()._to_look_at(now, connected=connected)
+        due = {record for record, found in self._moments.items() if self._to_tell(found, now, connected=connected)}
+        assert due <= set(looked)
+        self.looked.append(len(looked))
+        return looked
+
+
+async def test_only_what_may_have_come_is_looked_at_and_nothing_is_missed(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock
+) -> None:
+    """A desk that holds thousands does not go through them at each edit; time, roles and a clock set back all count."""
+    handheld = await told_by_itself(tmp_path / "replica", identity, clock)
+    officer = _Officer(frozenset())
+    watch = _Sparing(handheld._store, handheld._feed, handheld._board, handheld._time, officer, TIMETABLE)  # type: ignore[arg-type]
+    watch.looked = []
+    for n in range(5):
+        await handheld.create(booking(detention_authorised_at=Millis(NOON - 7 * n * MINUTE)))
+    await watch.look()
+    clock.advance(1_000)
+    await watch.look()
+    await handheld.create(booking(detention_authorised_at=Millis(NOON)))
+    watch._changed |= dict.fromkeys(await handheld._store.read(watch._every_record))
+    await watch.look()
+    clock.advance(1_000)
+    await watch.look()
+    assert watch.looked == [5, 0, 6, 0]
+    for n in range(90):
+        officer.roles = frozenset()
+        clock.advance(3 * MINUTE + 1_234 * n)
+        await watch.look()
+        officer.roles = REVIEWER
+        clock.advance(1_000)
+        await watch.look()
+    watch._looked_at = Millis(watch._looked_at + HOUR)
+    await watch.look()
+    assert watch.looked.pop() == 6
+    await handheld.close()
+
+
 async def test_no_restart_and_no_jump_of_a_clock_tells_it_again(
     tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
