@@ -21,6 +21,7 @@ from schemas.wire import Result
 from server.commits import Settled, Submission
 from server.observing import correlation
 from server.observing.measures import Measures
+from server.observing.tracing import Pushed, Spans
 from server.store import Store
 
 _log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class _Waiting(msgspec.Struct, frozen=True):
     """When it came, by `perf_counter`."""
     by: str
     """For which connection or request (`server.observing.correlation`)."""
+    arrived: float | None
+    """When its frame came, by `perf_counter`."""
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -97,7 +100,14 @@ class Committer:
         self.failing: StoreError | None = None
         """What the store said when it last failed; None while it works."""
 
-    def submit(self, submission: Submission, done: Done, failed: Failed, since: float | None = None) -> None:
+    def submit(
+        self,
+        submission: Submission,
+        done: Done,
+        failed: Failed,
+        since: float | None = None,
+        arrived: float | None = None,
+    ) -> None:
         """Have ops committed.
 
         Args:
@@ -105,11 +115,13 @@ class Committer:
             done: called once with one result per op, when they are durable.
             failed: called once instead, when the store could not say whether they are; they may be asked again.
             since: when it came, by `perf_counter`; None for now.
+            arrived: when the frame came that it was read from and checked; None for what came in none.
         """
         size = sum(map(len, submission.ops)) + sum(len(entry.body) for entry in submission.entries)
         parts = len(submission.ops) + len(submission.entries)
         came = perf_counter() if since is None else since
-        self._waiting.append(_Waiting(self._file(submission), done, failed, size, parts, came, correlation.current()))
+        by = correlation.current()
+        self._waiting.append(_Waiting(self._file(submission), done, failed, size, parts, came, by, arrived))
         self._waiting_bytes += size
         if self._waiting_bytes > WAITING_BYTES_MAX:
             self._room.clear()
@@ -223,7 +235,8 @@ class Committer:
                 waiting.failed(error)
             return
         self.failing = None
-        self._measures.stages["commit"].observe(perf_counter() - answered.asked)
+        answered_at = perf_counter()
+        self._measures.stages["commit"].observe(answered_at - answered.asked)
         results = [result for settled in commits for result in settled.results]
         at = 0
         for waiting in answered.group:
@@ -231,6 +244,17 @@ class Committer:
             waiting.done(tuple(results[at:end]))
             at = end
         self._measures.told(results, [waiting.since for waiting in answered.group])
+        if self._measures.spans is not None:
+            _trace(self._measures.spans, answered, answered_at)
         for settled in commits:
             if settled.scopes:
                 self._publish(settled)
+
+
+def _trace(spans: Spans, answered: "_Asked", answered_at: float) -> None:
+    """Make spans of some of the submissions of a group that was told."""
+    told = perf_counter()
+    for one in answered.group:
+        if spans.chosen():
+            ops = len(one.submission.ops)
+            spans.pushed(Pushed(one.by, one.arrived, one.since, answered.asked, answered_at, told, ops))

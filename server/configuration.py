@@ -32,7 +32,7 @@ from server.edge.origins import HOST_NAME, ORIGIN
 from server.events import subscription
 from server.events.subscription import Events, Subscription, Webhook
 from server.federation.settings import CALLBACK_PATH, OidcSettings, WebAuthnSettings
-from server.observing.settings import LogSettings, MetricsSettings
+from server.observing.settings import LogSettings, MetricsSettings, TracingSettings
 from server.retention import Schedule
 from server.returning import RETURNS_PER_S, ReturnPace
 from server.secret_files import Secret, find_secret
@@ -160,6 +160,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     webhooks: tuple[Webhook, ...] = ()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings | None = None
+    tracing: TracingSettings | None = None
     policing: Settings = DEFAULTS
 
     @property

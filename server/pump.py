@@ -126,6 +126,8 @@ class Connection:
         self._renewing: asyncio.Task[None] | None = None
         self._beside: set[asyncio.Task[None]] = set()
         self._told = 0
+        self._arrived = 0.0
+        """When the message came that is being looked at, by `perf_counter`."""
         self._parting: tuple[str, Millis] | None = None
         self._closing = False
         self._closed = False
@@ -258,6 +260,7 @@ class Connection:
         """Give the session a message; what it demands."""
         session, measures = self.session, self._services.measures
         over, came = session.ending is not None, perf_counter()
+        self._arrived = came
         demand = session.receive(message, self._services.now())
         if isinstance(demand, Commit):
             measures.stages["check"].observe(perf_counter() - came)
@@ -381,7 +384,7 @@ class Connection:
             roles=self._services.gate.roles(device, Millis(min(times, default=self._services.now()))),
             head=demand.head,
         )
-        self._services.committer.submit(submission, done, self._failed, came)
+        self._services.committer.submit(submission, done, self._failed, came, self._arrived)
 
     def _keep(self, demand: KeepReads | KeepSealed | Receipt) -> None:
         """Have what is no op committed, and tell the device once it is."""

@@ -249,6 +249,7 @@ async def serve(
     subscriptions = configuration.subscriptions(os.environ)
     data = configuration.data
     watching: socket.socket | None = None
+    tracing = None if configuration.tracing is None else configuration.tracing.begin()
     store = await SqliteStore.open(data)
     try:
         keys = ServerKeys.open(data / KEYS)
@@ -270,6 +271,7 @@ async def serve(
         returning=configuration.returning(),
         admissions=Admissions(configuration.limits.admissions_per_s),
     )
+    beatbook.measures.spans = tracing
     watch = None if watching is None else Watch(beatbook, data, configuration.tls.certificate_file, watching)
     try:
         await beatbook.start()
@@ -293,6 +295,9 @@ async def serve(
         for each in listening:
             each.close()
         await beatbook.stop()
+        if tracing is not None:
+            # On a thread: it waits for the collector.
+            await asyncio.to_thread(tracing.close)
         if watch is not None:
             # Last: until the end it can be asked how it stands.
             await watch.close()

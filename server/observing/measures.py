@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.wire import Result
 from server.observing.counting import SIZES, Histogram
+from server.observing.tracing import Spans
 
 STAGES: Final = {
     "check": "decoding a push and verifying its signature",
@@ -53,6 +54,7 @@ class Measures:
         requests: HTTP requests by (method, status).
         request_s: seconds of each HTTP request.
         loop_lag: seconds by which a heartbeat of the event loop came late.
+        spans: who traces pushes and requests; None for nobody.
     """
 
     def __init__(self) -> None:
@@ -72,6 +74,7 @@ class Measures:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.request_s = Histogram()
         self.loop_lag = Histogram()
+        self.spans: Spans | None = None
 
     def told(self, results: Iterable[Result], since: Iterable[float]) -> None:
         """A group's results were told; `since`: when each of its pushes had come."""

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.observing import correlation
 from server.observing.measures import Measures
+from server.observing.tracing import Requested
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """What is counted by name; whatever else a caller thinks of is `OTHER`."""
@@ -57,4 +58,8 @@ class Observed:
             if measures is not None:
                 method = scope["method"] if scope["method"] in METHODS else OTHER
                 measures.requests[method, status] += 1
-                measures.request_s.observe(perf_counter() - began)
+                ended = perf_counter()
+                measures.request_s.observe(ended - began)
+                if measures.spans is not None and measures.spans.chosen():
+                    route = getattr(scope.get("route"), "path", "")
+                    measures.spans.requested(Requested(name, method, route, status, began, ended))

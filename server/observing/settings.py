@@ -9,6 +9,7 @@ from msgspec import Meta
 from schemas.errors import StoreError
 from server.edge.listening import listen
 from server.observing.logs import LogFormat
+from server.observing.tracing import Tracing
 
 BACKLOG: Final = 16
 
@@ -47,3 +48,11 @@ class TracingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                         "`https://collector.example/v1/traces`.")] = "http://127.0.0.1:4318/v1/traces"  # fmt: skip
     share: Annotated[float, Meta(ge=0, le=1, description="Which part of pushes and requests is traced.",
                      extra={"unit": "of 1"})] = 0.1  # fmt: skip
+
+    def begin(self) -> Tracing:
+        """Begin to trace.
+
+        Raises:
+            UsageError: the extra is not installed.
+        """
+        return Tracing.to(self.endpoint, self.share)
