@@ -266,6 +266,10 @@ PEERS: Final[Sequence[Peer]] = (
         adapter="pouchdb",
         durability="written before it is acknowledged, not forced to the disk (LevelDB)",
         commands=_pouchdb,
+        sizes={
+            "fanout": ({"devices": 500, "changes": 5, "bursts": 1},),
+            "storm": ({"devices": 100, "edits": 20},),
+        },
         notes={
             "bootstrap": "by PouchDB's replication, into a replica on the disk",
             "storm": "replicas are counted by the feed of changes; a conflict would be left for the application",

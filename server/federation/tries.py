@@ -46,11 +46,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules by kind. Behind one address may stand a whole station, so it is never locked."""
+    """The rules by kind.
+
+    Behind one address may stand a whole force (the gateway of its mobile carrier), so it is never locked; and since tries
+    that are under way count, it has room for as many as sign in at once when a shift changes. What one officer's
+    passphrase is worth hangs on the officer's own count, not on this.
+    """
 
     officer: Rule = Rule(free=3, first_ms=5_000, longest_ms=_HOUR_MS // 2, lock_at=15, forget_ms=24 * _HOUR_MS)
     device: Rule = Rule(free=5, first_ms=5_000, longest_ms=_HOUR_MS // 2, lock_at=40, forget_ms=24 * _HOUR_MS)
-    address: Rule = Rule(free=50, first_ms=1_000, longest_ms=_HOUR_MS // 12, lock_at=0, forget_ms=_HOUR_MS)
+    address: Rule = Rule(free=1_000, first_ms=1_000, longest_ms=_HOUR_MS // 12, lock_at=0, forget_ms=_HOUR_MS)
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):

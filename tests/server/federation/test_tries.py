@@ -165,13 +165,20 @@ async def test_a_whole_station_behind_one_address_is_slowed_and_never_locked(kep
     name = subjects("x", None, "192.0.2.7")[1]
     now: int = NOW
     longest = 0
-    for _ in range(400):
+    for _ in range(RULES.address.free + 50):
         wait = await wait_of(tries, (name,), now)
         assert wait is not None
         longest = max(longest, wait)
         now += wait
     assert longest == RULES.address.longest_ms
     assert tries.locked() == []
+
+
+async def test_a_shift_that_signs_in_at_once_behind_one_address_waits_for_nobody(kept: Kept) -> None:
+    """Tries under way count, and five hundred officers who all know their passphrase are under way at the same time."""
+    tries = Tries(kept, {})
+    everybody = [subjects(f"WM{n:05}", DeviceId(f"hh-{n}"), "192.0.2.7") for n in range(500)]
+    assert [await wait_of(tries, names, NOW) for names in everybody] == [0] * len(everybody)
 
 
 @pytest.mark.parametrize(
