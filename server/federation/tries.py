@@ -48,8 +48,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The rules by kind.
 
-    Behind one address may stand a whole force (the gateway of its mobile carrier), so it is never locked; and since tries
-    that are under way count, it has room for as many as sign in at once when a shift changes. What one officer's
+    Behind one address may stand a whole force (the gateway of its mobile carrier), so it is never locked; and since
+    tries that are under way count, it has room for as many as sign in at once when a shift changes. What one officer's
     passphrase is worth hangs on the officer's own count, not on this.
     """
 

@@ -8,7 +8,7 @@ from sqlcipher3 import dbapi2
 
 from schemas import wire
 from schemas.errors import ReplicaError
-from schemas.ids import FieldName, OpNumber, RecordId, named_record_id
+from schemas.ids import FieldName, OpNumber, RecordId, Seq, named_record_id
 from sync.device.database import _transaction
 from sync.device.sqlcipher import Found, Sql, SqlTables, make_tables
 from sync.outbox import OpState
@@ -51,8 +51,9 @@ def fill(tables: Tables, post: Post) -> None:
     for record in (A, B):
         body = post.tables.row(record)
         if body is not None:
-            tables.put_row(record, "incident", post.tables.row_version(record) or 0, body)  # type: ignore[arg-type]  # a version
-            tables.put_members(NORTH, [(record, post.tables.row_version(record) or 0)])  # type: ignore[arg-type]  # as above
+            version = Seq(post.tables.row_version(record) or 0)
+            tables.put_row(record, "incident", version, body)
+            tables.put_members(NORTH, [(record, version)])
     held = post.tables.position(NORTH)
     assert held is not None
     tables.put_position(NORTH, held)
