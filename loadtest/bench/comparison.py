@@ -1,6 +1,6 @@
 """The one table of a run: each result beside its floor, its best peer and its targets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from loadtest.bench.figures import Spread
 from loadtest.bench.jobs import growth
 from loadtest.bench.outcome import Outcome
-from loadtest.bench.suite import Peer, Run
+from loadtest.bench.suite import Run
 from loadtest.bench.targets import TARGETS, Target, best, durable, of_peer
 
 # The last one tells how much of its core the load used: close to 1, and the load is what was measured.
@@ -99,7 +99,14 @@ def _row(run: Run, headline: Headline, outcome: Outcome, spread: Spread, words: 
     ratio = outcome.ratios.get(headline.floor)
     peer = None
     if headline.most is not None:
-        peer = best(run, outcome.job, headline.figure, most=headline.most, among=_comparable(run, headline, outcome))
+        known = durable(run)
+        peer = best(
+            run,
+            headline.part,
+            headline.figure,
+            most=headline.most,
+            among=lambda row: row.peer in known or not headline.kept,
+        )
     beside = of_peer(run, headline.part, headline.figure, peer)
     load = outcome.spreads.get("load_cores")
     targets = [each for each in TARGETS if (each.part, each.figure) == (headline.part, headline.figure)]
@@ -117,18 +124,6 @@ def _row(run: Run, headline: Headline, outcome: Outcome, spread: Spread, words: 
 
 
 _MET: Final = {True: "yes", False: "no", None: "not measured"}
-
-
-def _comparable(run: Run, headline: Headline, outcome: Outcome) -> Callable[[Peer], bool]:
-    """Which peers a figure is held against: at the same number of devices, and, of what is kept, those that keep it."""
-    known = durable(run)
-    many = outcome.size.get("devices")
-
-    def counts(row: Peer) -> bool:
-        same = headline.part.partition("-")[0] != "fanout" or row.size.get("devices", many) == many
-        return same and (row.peer in known or not headline.kept)
-
-    return counts
 
 
 def aim(target: Target, run: Run) -> str:

@@ -110,11 +110,11 @@ _FULL: Final[_Sizes] = {
 }
 """What is longer in a full one, which has `revoke` too."""
 _QUICK: Final[_Sizes] = {
-    "ack": {"devices": 10, "seconds": 1, "rounds": 1},
-    "fanout-500": {"devices": 50, "changes": 5, "bursts": 2, "rounds": 1},
+    "ack": {"devices": 5, "seconds": 1, "rounds": 1},
+    "fanout-500": {"devices": 20, "changes": 5, "bursts": 2, "rounds": 1},
     "fanout-2000": {"devices": 100, "changes": 5, "bursts": 2, "rounds": 1},
-    "bootstrap": {"records": 500, "rounds": 1},
-    "storm": {"devices": 10, "edits": 5, "rounds": 1},
+    "bootstrap": {"records": 200, "rounds": 1},
+    "storm": {"devices": 5, "edits": 4, "rounds": 1},
     "reconnect": {"devices": 50, "rounds": 1},
     "idle": {"devices": 100, "seconds": 5},
     "force": {"devices": 100, "seconds": 5, "rounds": 1},
@@ -123,7 +123,7 @@ _QUICK: Final[_Sizes] = {
     "wire": {"edits": 50, "rounds": 1},
     "growth": {"records": 2_000, "devices": 20},
 }
-"""Sizes that show that everything works, and no figure to rely on."""
+"""Sizes that show that everything works, and no figure to rely on; where peers do the same job, theirs."""
 PEERS: Final = "peers"
 LENGTHS: Final = ("quick", "usual", "full")
 _FULL_LIMIT_S: Final = 3_600

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from loadtest.bench.outcome import Outcome
 from loadtest.bench.suite import Peer, Run
 
 RELAY: Final = "Node ws"
@@ -58,23 +59,38 @@ def figure(run: Run, part: str, name: str) -> float | None:
 
 
 def best(
-    run: Run, job: str, name: str, *, most: bool, among: Callable[[Peer], bool] = lambda _: True
+    run: Run, part: str, name: str, *, most: bool, among: Callable[[Peer], bool] = lambda _: True
 ) -> tuple[str, float] | None:
-    """(peer, value) of the peer that did best in one figure of a job; None when none did it.
+    """(peer, value) of the peer that did best in one figure of a job of the same size; None when none did it.
 
     Args:
         run: the run.
-        job, name: of which job, which figure.
+        part, name: of which part, which figure.
         most: whether the greatest value is the best.
         among: which peers count.
     """
+    outcome = run.outcomes.get(part)
+    if outcome is None:
+        return None
     found = [
-        (row.figures[name], row.peer) for row in run.peers if row.job == job and name in row.figures and among(row)
+        (row.figures[name], row.peer)
+        for row in run.peers
+        if row.job == outcome.job and name in row.figures and _same_size(row, outcome) and among(row)
     ]
     if not found:
         return None
     value, peer = max(found) if most else min(found)
     return peer, value
+
+
+def _same_size(row: Peer, outcome: Outcome) -> bool:
+    """Whether a peer did as much as was done here: half of the work takes half of the time.
+
+    What a connection costs while nothing is said on it does not depend on how many there are.
+    """
+    counts = () if outcome.job == "idle" else ("devices", "edits", "records")
+    both = [each for each in counts if each in row.size and each in outcome.size]
+    return all(row.size[each] == outcome.size[each] for each in both)
 
 
 def durable(run: Run) -> frozenset[str]:
@@ -88,18 +104,9 @@ def of_peer(run: Run, part: str, name: str, peer: tuple[str, float] | None) -> f
     return None if ours is None or peer is None or not peer[1] else ours / peer[1]
 
 
-def _at(row: Peer, devices: int) -> bool:
-    return row.size.get("devices", devices) == devices
-
-
-def _bursts(run: Run, devices: int) -> float | None:
-    name = f"fanout-{devices}"
-    ours = run.outcomes.get(name)
-    many = devices if ours is None else ours.size.get("devices", devices)
-    relay = best(
-        run, "fanout", "burst_per_s", most=True, among=lambda row: row.peer.startswith(RELAY) and _at(row, many)
-    )
-    return of_peer(run, name, "burst_per_s", relay)
+def _bursts(run: Run, part: str) -> float | None:
+    relay = best(run, part, "burst_per_s", most=True, among=lambda row: row.peer.startswith(RELAY))
+    return of_peer(run, part, "burst_per_s", relay)
 
 
 def _ack(run: Run, *, kept: bool) -> float | None:
@@ -151,7 +158,7 @@ TARGETS: Final = (
             words=f"of {RELAY}",
             bound=4.0,
             least=True,
-            value=lambda run, devices=devices: _bursts(run, devices),  # type: ignore[misc]
+            value=lambda run, devices=devices: _bursts(run, f"fanout-{devices}"),  # type: ignore[misc]
         )
         for devices in (500, 2_000)
     ),

@@ -82,10 +82,23 @@ def test_what_was_not_measured_is_not_met_and_not_missed() -> None:
 
 def test_the_best_of_times_is_the_least() -> None:
     """And of rates the most; a peer that could not do a job is none of them."""
-    found = run({}, peer("a", "storm", equal_s=2.0), peer("b", "storm", equal_s=1.0), peer("c", "storm"))
+    ours = {"storm": outcome("storm", {"equal_s": 3.0})}
+    found = run(ours, peer("a", "storm", equal_s=2.0), peer("b", "storm", equal_s=1.0), peer("c", "storm"))
     assert best(found, "storm", "equal_s", most=False) == ("b", 1.0)
     assert best(found, "storm", "equal_s", most=True) == ("a", 2.0)
     assert best(found, "storm", "seconds", most=True) is None
+    assert best(run({}, *found.peers), "storm", "equal_s", most=True) is None
+
+
+def test_a_peer_that_did_less_is_not_compared() -> None:
+    """A storm of fifty is over sooner than one of two hundred; a silent connection costs the same in any number."""
+    few = [peer("few", "storm", devices=50, equal_s=1.0), peer("few", "idle", devices=50, device_kb=1.0)]
+    ours = {
+        "storm": outcome("storm", {"equal_s": 3.0}, devices=200),
+        "idle": outcome("idle", {"device_kb": 3.0}, devices=8_000),
+    }
+    assert best(run(ours, *few), "storm", "equal_s", most=False) is None
+    assert best(run(ours, *few), "idle", "device_kb", most=False) == ("few", 1.0)
 
 
 def test_the_table_shows_results_beside_peers_and_targets_and_what_failed() -> None:
