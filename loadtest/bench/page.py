@@ -18,7 +18,7 @@ from loadtest.bench.jobs import growth
 from loadtest.bench.outcome import Outcome
 from loadtest.bench.prepared import AREA_DEVICES
 from loadtest.bench.suite import ROOT, Peer, Run
-from loadtest.bench.targets import TARGETS
+from loadtest.bench.targets import TARGETS, same_size
 from schemas.errors import UsageError
 
 LATEST: Final = Path(__file__).with_name("results") / "latest.json"
@@ -125,7 +125,16 @@ def _largest(own: Sequence[Peer], job: str, figure: str) -> str:
 
 def _notes(run: Run) -> str:
     """What a reader must know of peers' figures, and why there are none."""
-    found = [f"- {row.peer}, `{row.job}`: {'; '.join(row.notes)}." for row in run.peers if row.notes]
+    found = []
+    for row in run.peers:
+        ours = [one for name, one in run.outcomes.items() if name.partition("-")[0] == row.job]
+        smaller = bool(row.figures and ours) and not any(same_size(row, one) for one in ours)
+        size = ", ".join(f"{name} {value}" for name, value in row.size.items())
+        said = [
+            *([f"at another size than ours ({size}), so it is held against nothing"] if smaller else []),
+            *row.notes,
+        ]
+        found += [f"- {row.peer}, `{row.job}`: {'; '.join(said)}."] if said else []
     return "\n".join(dict.fromkeys(found))
 
 

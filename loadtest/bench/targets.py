@@ -75,7 +75,7 @@ def best(
     found = [
         (row.figures[name], row.peer)
         for row in run.peers
-        if row.job == outcome.job and name in row.figures and _same_size(row, outcome) and among(row)
+        if row.job == outcome.job and name in row.figures and same_size(row, outcome) and among(row)
     ]
     if not found:
         return None
@@ -83,7 +83,7 @@ def best(
     return peer, value
 
 
-def _same_size(row: Peer, outcome: Outcome) -> bool:
+def same_size(row: Peer, outcome: Outcome) -> bool:
     """Whether a peer did as much as was done here: half of the work takes half of the time.
 
     What a connection costs while nothing is said on it does not depend on how many there are.

@@ -5,6 +5,7 @@ that reads, before and meanwhile. The floor is a bare server that sends as many 
 read.
 """
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +16,7 @@ from loadtest.bench import floors
 from loadtest.bench.figures import percentile
 from loadtest.bench.force import Said, gathered, kept, ms
 from loadtest.bench.light import Arrivals, Light
-from loadtest.bench.machine import memory_kb
+from loadtest.bench.machine import Usage, memory_kb
 from loadtest.bench.outcome import Outcome, outcome
 
 WORDS: Final = {
@@ -27,6 +28,8 @@ WORDS: Final = {
     "stalled_kb": "memory for a device that does not read, kB",
     "send_ms": "as many bytes by bare sends, ms",
     "of_floor": "change to the last device that reads, p50 / floor",
+    "server_cores": "cores used by server and writer meanwhile",
+    "load_cores": "cores used by the load meanwhile",
     "slower": "p99 meanwhile / before",
 }
 _AREA: Final = "everybody"
@@ -72,7 +75,9 @@ async def measure(size: Size, said: Said) -> Outcome:
                 held = memory_kb(force.server.pid)
                 for device in stalled:
                     device.wire.pause()
+                server, load = Usage(force.server.pid), Usage(os.getpid(), alone=True)
                 meanwhile = await _changes(desk, reading, size.changes)
+                used = server.share(), load.share()
                 more = memory_kb(force.server.pid) - held
                 for device in stalled:
                     device.wire.resume()
@@ -85,6 +90,8 @@ async def measure(size: Size, said: Said) -> Outcome:
                         "meanwhile_p99_ms": ms(percentile(meanwhile, 99)),
                         "more_kb": more,
                         "stalled_kb": more / len(stalled),
+                        "server_cores": used[0],
+                        "load_cores": used[1],
                     }
                 )
         floor = await floors.sends(len(reading), _BATCH_BYTES, _FLOOR_ROUNDS, force.where.server)

@@ -57,6 +57,21 @@ def test_a_peer_shows_what_it_loses_and_what_it_cannot_do() -> None:
     assert "- P, `storm`: it has no replica." in text
 
 
+def test_a_peer_at_another_size_is_said_to_be() -> None:
+    """Its figures stand in the table of peers, and are no measure for ours."""
+    ours = Outcome(
+        job="storm", machine={}, size={"devices": 200, "edits": 20}, rounds=[{}], spreads={}, floors={}, ratios={}
+    )
+    peers = [
+        Peer(peer="few", job="storm", size={"devices": 50, "edits": 20}, figures={"equal_s": 1.0}),
+        Peer(peer="as many", job="storm", size={"devices": 200, "edits": 20}, figures={"equal_s": 1.0}),
+    ]
+    run = Run(at="2026-01-01 00:00", length="usual", took_s=1, machine={}, outcomes={"storm": ours}, peers=peers)
+    text = page.page(run)
+    assert "- few, `storm`: at another size than ours (devices 50, edits 20), so it is held against nothing." in text
+    assert "- as many" not in text
+
+
 def test_growth_is_one_line_for_each_operation() -> None:
     """Each size stands beside what it is of the first."""
     figures = {f"{name}_{step}": 2.0 * step for name in growth.WHAT for step in growth.STEPS} | {"fill_per_s": 7.0}
