@@ -23,6 +23,9 @@ from server.store.sqlite.trouble import store_errors
 
 STDOUT: Final = "-"
 SUFFIX: Final = ".bbk"
+SYNC_BYTES: Final = 4 * 1_024 * 1_024
+"""How much is written before it is brought to the disk: hundreds of megabytes at once held up the server's own syncs,
+and with them every edit, for a tenth of a second."""
 KEEP_MAX: Final = 10_000
 _NAMED: Final = re.compile(rf"beatbook-\d{{8}}T\d{{9}}Z\{SUFFIX}")
 """A name that this module gave; no other file is ever removed."""
@@ -37,10 +40,12 @@ def file_in(folder: Path, at: Millis) -> Path:
 class Target:
     """Takes bytes, and says where it was that they could not be written."""
 
-    def __init__(self, file: BinaryIO, name: Path) -> None:
-        """Write to `file`, which is called `name` in messages."""
+    def __init__(self, file: BinaryIO, name: Path, *, sync: bool = False) -> None:
+        """Write to `file`, which is called `name` in messages; with `sync`, bring it to the disk bit by bit."""
         self._file = file
         self._name = name
+        self._sync = sync
+        self._unsynced = 0
 
     def write(self, data: bytes) -> None:
         """Write all of it.
@@ -52,6 +57,10 @@ class Target:
         with store_errors(self._name):
             while left:
                 left = left[self._file.write(left) :]
+            self._unsynced += len(data)
+            if self._sync and self._unsynced >= SYNC_BYTES:
+                os.fsync(self._file.fileno())
+                self._unsynced = 0
 
 
 @contextlib.contextmanager
@@ -125,7 +134,7 @@ def _beside(path: Path) -> Iterator[Target]:
     with os.fdopen(descriptor, "wb", buffering=0) as file:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         try:
-            yield Target(file, path)
+            yield Target(file, path, sync=True)
             with store_errors(path):
                 os.fsync(descriptor)
                 beside.replace(path)

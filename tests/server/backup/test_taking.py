@@ -47,6 +47,23 @@ def test_the_data_folder_says_when_it_was_backed_up(data: Path, tmp_path: Path) 
     assert read_taken(data) is None
 
 
+def test_it_reaches_the_disk_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sync of all of it at the end would hold up those that edits wait for."""
+    sizes: list[int] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        sizes.append(os.fstat(descriptor).st_size)
+        real(descriptor)
+
+    monkeypatch.setattr(target, "SYNC_BYTES", 50_000)
+    monkeypatch.setattr(os, "fsync", fsync)
+    with target.opened(tmp_path / "a.bbk") as file:
+        for _ in range(5):
+            file.write(bytes(30_000))
+    assert sizes[:3] == [60_000, 120_000, 150_000]
+
+
 def test_a_backup_can_be_read_by_its_owner_only(data: Path, tmp_path: Path) -> None:
     """It is encrypted; and nobody else's all the same."""
     take(data, tmp_path / "a.bbk", folders.FOR_KEY)
