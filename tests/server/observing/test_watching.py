@@ -132,7 +132,7 @@ async def test_a_real_server_tells_of_every_stage_and_of_nobody(watched: tuple[P
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
     for text_of in (plain.text, modern.text, errors):
         for word in PERSONAL:
-            assert not re.search(rf"(?i)(?<![\w-]){word}(?![\w-])", text_of), word
+            assert word not in text_of.lower(), word
 
 
 @pytest.mark.e2e
