@@ -61,8 +61,8 @@ class Outgoing:
     """The sending half of one connection."""
 
     __slots__ = (
-        "_asked", "_closed", "_due", "_fresh", "_hub", "_over", "_progress", "_session", "_socket", "_step", "_stopped",
-        "_store", "_turn", "_wire", "_writer",
+        "_asked", "_closed", "_due", "_fresh", "_hub", "_over", "_progress", "_session", "_socket", "_step",
+        "_stopped", "_store", "_turn", "_wire", "_writer",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  what it sends, of what, and how

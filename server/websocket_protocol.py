@@ -53,29 +53,9 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
     """
 
     __slots__ = (
-        "_app_state",
-        "_asked",
-        "_closing",
-        "_config",
-        "_connections",
-        "_cut",
-        "_denial",
-        "_ended",
-        "_entry",
-        "_fd",
-        "_handshake",
-        "_inbox",
-        "_loop",
-        "_paused",
-        "_reader",
-        "_sink",
-        "_tasks",
-        "_told",
-        "_waiter",
-        "_writable",
-        "disconnected",
-        "takes",
-        "transport",
+        "_app_state", "_asked", "_closing", "_config", "_connections", "_cut", "_denial", "_ended", "_entry", "_fd",
+        "_handshake", "_inbox", "_loop", "_paused", "_reader", "_sink", "_tasks", "_told", "_waiter", "_writable",
+        "disconnected", "takes", "transport",
     )  # fmt: skip
 
     def __init__(
