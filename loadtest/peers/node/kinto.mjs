@@ -30,7 +30,14 @@ class Client {
 
   async write(key, value) {
     if (this.pending !== null) this.pending.push([key, value]);
-    else await this.caller.done('PUT', `${HOME}/records/${key}`, { data: { value } });
+    else {
+      const path = `${HOME}/records/${key}`;
+      let answer;
+      // 409: another client wrote at the same moment, try again.
+      do answer = await this.caller.ask('PUT', path, { data: { value } });
+      while (answer.status === 409);
+      if (answer.status >= 300) throw new Error(`PUT ${path}: ${answer.status}`);
+    }
   }
 
   async read(key) {
@@ -51,7 +58,7 @@ class Client {
         const { responses } = await this.caller.done('POST', '/batch', { requests: batch });
         const bad = responses.find((each) => each.status >= 300 && each.status !== 409);
         if (bad) throw new Error(`a batch: ${JSON.stringify(bad).slice(0, 200)}`);
-        // 409: another client wrote at the same moment, try again. That is its way of ordering writers.
+        // What met another writer goes again: that is its way of ordering them.
         left = [...batch.filter((_, n) => responses[n]?.status !== 200 && responses[n]?.status !== 201), ...left.slice(BATCH)];
       }
     })();

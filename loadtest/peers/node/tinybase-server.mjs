@@ -4,12 +4,8 @@ import { createFilePersister } from 'tinybase/persisters/persister-file';
 import { createWsServer } from 'tinybase/synchronizers/synchronizer-ws-server';
 import { WebSocketServer } from 'ws';
 
-// It gives up waiting for an answer after a second by default, which ten thousand records take longer than.
-const TIMEOUT_S = 20;
 const [port, folder] = process.argv.slice(2);
 createWsServer(
   new WebSocketServer({ port: Number(port), host: '127.0.0.1', perMessageDeflate: false }),
   (path) => createFilePersister(createMergeableStore(), `${folder}/${path.replace(/[^\w-]/g, '_')}.json`),
-  undefined,
-  TIMEOUT_S,
 );

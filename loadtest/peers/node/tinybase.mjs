@@ -9,7 +9,6 @@ import { RawSocket } from './raw.mjs';
 const GET_HASHES = 1;
 const SERVER = 'S';
 const AREA = 'area';
-const TIMEOUT_S = 20;
 
 class Client {
   constructor(port, room) {
@@ -39,7 +38,7 @@ class Client {
       this.waiting.get(id)?.(JSON.stringify(body));
       this.waiting.delete(id);
     });
-    this.synchronizer = await createWsSynchronizer(this.store, this.socket, TIMEOUT_S);
+    this.synchronizer = await createWsSynchronizer(this.store, this.socket);
     await this.synchronizer.startSync();
   }
 
@@ -105,11 +104,13 @@ export async function listen(where, _, heard) {
 
 export async function fill(where, records, text) {
   const client = new Client(where.port, AREA);
-  client.store.transaction(() => {
-    for (let n = 0; n < records; n++) client.store.setCell('records', `r-${n}`, 'value', `${n} ${text}`);
-  });
   await client.online();
-  await client.settled();
+  for (let from = 0; from < records; from += 500) {
+    client.store.transaction(() => {
+      for (let n = from; n < Math.min(from + 500, records); n++) client.store.setCell('records', `r-${n}`, 'value', `${n} ${text}`);
+    });
+    await client.settled();
+  }
   client.close();
 }
 

@@ -150,8 +150,11 @@ export function adapter(dialect) {
   };
   const fill = async (where, records, text) => {
     const client = await join(where, AREA, true);
-    // As many edits would be made: a transaction each, not one for all.
-    for (let n = 0; n < records; n++) client.map.set(`r-${n}`, `${n} ${text}`);
+    for (let from = 0; from < records; from += 100) {
+      client.doc.transact(() => {
+        for (let n = from; n < Math.min(from + 100, records); n++) client.map.set(`r-${n}`, `${n} ${text}`);
+      });
+    }
     while (client.unacked > 0) await new Promise((resolve) => setTimeout(resolve, 5));
     client.close();
   };
