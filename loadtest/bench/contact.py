@@ -34,6 +34,7 @@ class Contact(ABC):
     Attributes:
         identity, officer, area: whose it is, and where it works.
         ended: the code of the ERROR with which it was sent away.
+        may_retry: whether it may come again all the same, as a handheld would.
         retry_s: how long it was asked to wait then.
     """
 
@@ -43,6 +44,7 @@ class Contact(ABC):
         self.officer = OfficerId(officer)
         self.area = area
         self.ended: str | None = None
+        self.may_retry = False
         self.retry_s = 0.0
         self._stood: dict[ScopeName, Seq] = {}
         self._behind: set[ScopeName] = set()
@@ -100,6 +102,7 @@ class Contact(ABC):
         """What was said on the connection before counts no more."""
         self._welcome = False
         self.ended = None
+        self.may_retry = False
 
     def _is_current(self) -> bool:
         return self._welcome and self.session.state is DeviceState.LIVE and not self._behind
@@ -139,6 +142,7 @@ class Contact(ABC):
                 self._behind.discard(event.scope)
             case wire.Error():
                 self.ended = event.code
+                self.may_retry = event.recovery == "retry"
                 self.retry_s = (event.retry_after_ms or 0) / 1_000
             case _:
                 pass

@@ -20,10 +20,10 @@ HOST: Final = "127.0.0.1"
 DESKS: Final = 12
 """Desks from which devices are enrolled: a server takes only so many calls a second from each."""
 BEAT_EVERY_S: Final = 5.0
-_BUSY: Final = "server_busy"
 _COMES_MAX: Final = 100
 _BEAT_PARTS: Final = 50
 _AT_ONCE: Final = 64
+_COME_AT_ONCE: Final = 32
 Said = Callable[[str], object]
 """Told what is going on."""
 _T = TypeVar("_T")
@@ -90,20 +90,20 @@ class Force:
         await calls.enrol(next(self._desks), calls.Caller(self._lines, device.identity), device.name)
 
     async def connect(self, devices: Sequence[Contact]) -> None:
-        """Have devices come, some at once, and take in all that is there. Who is asked to wait comes again then."""
-        await in_parts(devices, self._come)
+        """Have devices come, some at once, and take in all that is there. Who is sent away and may, comes again."""
+        await in_parts(devices, self._come, _COME_AT_ONCE)
 
     async def _come(self, device: Contact) -> None:
         for _ in range(_COMES_MAX):
             try:
                 await device.come(HOST, self.server.port)
             except ConnectionError:
-                if device.ended != _BUSY:
+                if not device.may_retry:
                     raise
                 await asyncio.sleep(device.retry_s)
             else:
                 return
-        raise ConnectionError(f"{device.name} was asked to wait {_COMES_MAX} times")
+        raise ConnectionError(f"{device.name} was sent away {_COMES_MAX} times, the last time with {device.ended}")
 
 
 @asynccontextmanager
@@ -145,9 +145,9 @@ async def _beat(devices: Sequence[Contact]) -> None:
             await asyncio.sleep(BEAT_EVERY_S / _BEAT_PARTS)
 
 
-async def in_parts(things: Sequence[_T], work: Callable[[_T], Awaitable[object]]) -> None:
+async def in_parts(things: Sequence[_T], work: Callable[[_T], Awaitable[object]], at_once: int = _AT_ONCE) -> None:
     """Do something for each, some at once."""
-    room = asyncio.Semaphore(_AT_ONCE)
+    room = asyncio.Semaphore(at_once)
 
     async def one(thing: _T) -> None:
         async with room:

@@ -1,10 +1,19 @@
 """What devices without a replica count: deliveries, once each, whenever they are asked for."""
 
+from pathlib import Path
+
+import pytest
+
+from loadtest.bench.force import Force
 from loadtest.bench.light import Arrivals, Light
+from loadtest.bench.lines import Lines
+from loadtest.bench.machine import Cores
+from loadtest.bench.process import Listening
 from schemas import wire
 from schemas.codec import encode
 from schemas.ids import DeviceId, Generation, ScopeName, Seq
 from sync.device.keys import DeviceIdentity
+from sync.session import DeviceSession
 
 
 def batch(to: int) -> bytes:
@@ -57,3 +66,38 @@ async def test_what_came_is_paid_for() -> None:
         device.took(frame)
     paid = wire.Ack(scopes={}, credit=device.messages * len(frame))
     assert sent.frames == [encode(paid)]
+
+
+class Refused(Light):
+    """A device that is sent away a few times before it is let in."""
+
+    def __init__(self, *answers: wire.Error) -> None:
+        super().__init__(DeviceIdentity.generate(DeviceId("hh-1")), "WM1", "dudley")
+        self.answers = list(answers)
+
+    async def come(self, host: str, port: int) -> None:
+        """Be told the next of the answers, and be let in when there is none."""
+        del host, port
+        self._session = DeviceSession(self.facts(), self.identity.sign, 0)
+        self._wire = Sent()  # type: ignore[assignment]
+        if self.answers:
+            self.took(encode(self.answers.pop(0)))
+            raise ConnectionError(self.ended)
+
+
+async def test_who_may_come_again_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a handheld would, behind the time that it was told; who may not is an error of the run."""
+    waited: list[float] = []
+
+    async def wait(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("loadtest.bench.force.asyncio.sleep", wait)
+    monkeypatch.setattr("loadtest.bench.force.HOST", "")
+    crew = Force(Listening("", 0, "", 0, Path()), Lines("http://127.0.0.1:1"), Path(), Cores(0, 0))
+    late = Refused(wire.Error(code="hello_late", recovery="retry"))
+    busy = Refused(*[wire.Error(code="server_busy", recovery="retry", retry_after_ms=1_500)] * 2)
+    await crew.connect([late, busy])
+    assert (sorted(waited), late.answers, busy.answers) == ([0.0, 1.5, 1.5], [], [])
+    with pytest.raises(ConnectionError, match="device_revoked"):
+        await crew.connect([Refused(wire.Error(code="device_revoked", recovery="stop"))])
