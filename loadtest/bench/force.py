@@ -89,9 +89,9 @@ class Force:
         """Have one device enrolled, by whichever desk is next."""
         await calls.enrol(next(self._desks), calls.Caller(self._lines, device.identity), device.name)
 
-    async def connect(self, devices: Sequence[Contact]) -> None:
+    async def connect(self, devices: Sequence[Contact], at_once: int = _COME_AT_ONCE) -> None:
         """Have devices come, some at once, and take in all that is there. Who is sent away and may, comes again."""
-        await in_parts(devices, self._come, _COME_AT_ONCE)
+        await in_parts(devices, self._come, at_once)
 
     async def _come(self, device: Contact) -> None:
         for _ in range(_COMES_MAX):

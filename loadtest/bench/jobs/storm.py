@@ -68,7 +68,7 @@ async def measure(size: Size, said: Said) -> Outcome:
                 said(f"round {n + 1}: {size.devices} devices return with {size.edits} edits each")
                 server, load = Usage(force.server.pid), Usage(os.getpid(), alone=True)
                 began = time.perf_counter()
-                await force.connect(devices)
+                await force.connect(devices, size.devices)
                 await _equal(devices, (n + 1) * size.devices * size.edits)
                 durable = max(device.durable_at for device in devices) - began
                 equal = max(device.told_at for device in devices) - began
