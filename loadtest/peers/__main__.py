@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,11 @@ def main(arguments: list[str]) -> int:
     if given.install:
         groups = list(dict.fromkeys(peer.group for peer in peers))
         return 0 if install.install(groups, given.home, _say) else 1
-    rows = asyncio.run(_all(peers, given.jobs, given.home, small=given.small))
+    try:
+        rows = asyncio.run(_all(peers, given.jobs, given.home, small=given.small))
+    except asyncio.CancelledError:
+        _say("ended before all was measured: nothing is written")
+        return 128 + signal.SIGTERM
     if given.json is not None:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         found = Found(machine=facts(), rows=rows)
@@ -35,6 +40,10 @@ def main(arguments: list[str]) -> int:
 
 
 async def _all(peers: Sequence[Peer], jobs: Sequence[str], home: Path, *, small: bool) -> list[Row]:
+    # Whoever ends us, as `timeout` does, ends what we started, and leaves no folders.
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     where, known = cores(), install.pins()
     rows = []
     for peer in peers:

@@ -70,7 +70,7 @@ class Server:
     async def _start(self, command: Command) -> None:
         with self._said.open("ab") as said, on_core(self._core):
             process = await asyncio.create_subprocess_exec(
-                *_guarded(command),
+                *guarded(command),
                 stdin=asyncio.subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True,
                 cwd=command.folder, env={**os.environ, **command.env},
             )  # fmt: skip
@@ -149,7 +149,7 @@ def unprivileged() -> str | None:
     return next((name for name in ("postgres", "nobody") if name in names), None)
 
 
-def _guarded(command: Command, find: Callable[[str], str | None] = shutil.which) -> list[str]:
+def guarded(command: Command, find: Callable[[str], str | None] = shutil.which) -> list[str]:
     """The words that start it so that it dies with us even when we are killed, where the system has the means."""
     setpriv = find("setpriv")
     if setpriv is None:

@@ -15,7 +15,7 @@ import msgspec
 from loadtest.bench.machine import Cores, Usage, memory_kb
 from loadtest.peers.catalogue import Peer, Place
 from loadtest.peers.install import HERE
-from loadtest.peers.processes import Server, free_ports, on_core
+from loadtest.peers.processes import Command, Server, free_ports, guarded, on_core
 from loadtest.peers.rows import Row
 from schemas.errors import StoreError
 
@@ -90,9 +90,10 @@ async def _load(peer: Peer, told: Mapping[str, object], group: Path, server: Ser
         StoreError: they failed; what they said is told.
     """
     words = msgspec.json.encode({**told, "patience_s": PATIENCE_S}).decode()
+    node = ["node", "--max-old-space-size=4096", "harness.mjs", peer.adapter, words]
     with on_core(where.load):
         process = await asyncio.create_subprocess_exec(
-            "node", "--max-old-space-size=4096", "harness.mjs", peer.adapter, words,
+            *guarded(Command(words=node, port=None, folder=group)),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             cwd=group, start_new_session=True, limit=_LINE_BYTES,
         )  # fmt: skip

@@ -72,13 +72,13 @@ def test_a_core_is_lent_only_meanwhile() -> None:
 def test_without_setpriv_it_is_started_plainly(tmp_path: Path) -> None:
     """A system without that program can measure too."""
     one = command(tmp_path, 1)
-    assert processes._guarded(one, lambda _: None) == list(one.words)
-    assert processes._guarded(one, lambda _: "/bin/setpriv")[:2] == ["/bin/setpriv", "--pdeathsig=KILL"]
+    assert processes.guarded(one, lambda _: None) == list(one.words)
+    assert processes.guarded(one, lambda _: "/bin/setpriv")[:2] == ["/bin/setpriv", "--pdeathsig=KILL"]
 
 
 async def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
     """Even a runner that is killed, and so cannot clean up, leaves no server behind."""
-    if processes._guarded(command(tmp_path, 1))[0] == sys.executable:
+    if processes.guarded(command(tmp_path, 1))[0] == sys.executable:
         pytest.skip("the system has no setpriv")
     runner = f"""
 import asyncio, pathlib, signal, sys
