@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 PACKAGES: Final = (
-    "cryptography", "msgspec", "picows", "sqlcipher3", "starlette", "uvicorn", "uvloop", "websockets", "zstandard",
+    "cryptography", "msgspec", "sqlcipher3", "starlette", "uvicorn", "uvloop", "websockets", "zstandard",
 )  # fmt: skip
 
 

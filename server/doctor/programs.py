@@ -14,7 +14,7 @@ from server.store.sqlite.schema import SQLITE_MIN, WAL_RESET_FIXED
 
 PYTHON_MIN: Final = (3, 11)
 PYTHON_TESTED: Final = (3, 14)
-COMPILED: Final = ("msgspec._core", "httptools", "picows", "uvloop", "zstandard.backend_c", "sqlcipher3")
+COMPILED: Final = ("msgspec._core", "httptools", "uvloop", "zstandard.backend_c", "sqlcipher3")
 """What is compiled, and does the work: without them a server is several times as slow, or does not start."""
 HOME: Final = "Europe/London"
 
