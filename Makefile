@@ -63,7 +63,7 @@ soak: $(STAMP) ## Run the property tests with 10,000 examples each; takes hours
 	@HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m hypothesis --timeout=0 $(ARGS)
 
 .PHONY: bench
-bench: $(STAMP) ## Measure everything, beside the machine's limit and other engines: 25 minutes (ARGS="all --quick", ARGS=ack)
+bench: $(STAMP) ## Measure everything, beside the machine's limit and other engines: 35 minutes (ARGS="all --quick", ARGS=ack)
 	@$(BIN)/python -m loadtest.bench $(or $(ARGS),all --json build/bench.json)
 
 .PHONY: load

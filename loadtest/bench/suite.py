@@ -94,7 +94,7 @@ _PARTS: Final = (
     Part(name="storm", job="storm", size={"rounds": 3}),
     Part(name="reconnect", job="reconnect"),
     Part(name="idle", job="idle", size={"devices": 8_000, "rounds": 1}, limit_s=900),
-    Part(name="force", job="force", size={"seconds": 40, "rounds": 3}, limit_s=900),
+    Part(name="force", job="force", limit_s=1_800),
     Part(name="stalled", job="stalled"),
     Part(name="replica", job="replica"),
     Part(name="wire", job="wire"),
@@ -105,7 +105,6 @@ _FULL: Final[_Sizes] = {
     "ack": {"rounds": 5},
     "fanout-500": {"rounds": 5},
     "fanout-2000": {"rounds": 5},
-    "force": {"seconds": 200, "rounds": 3},
     "growth": {"records": 1_000_000},
 }
 """What is longer in a full one, which has `revoke` too."""
