@@ -94,9 +94,10 @@ async def test_a_server_that_is_stopped_in_order_tells_its_devices_to_come_back(
     await stage.start()
     handheld = await open_handheld("hh-01")
     await handheld.wait_until(at_rest)
+    # Heard from the beginning: where its place in the window is an early one, it has dialled again in vain by the end.
+    told = asyncio.create_task(handheld.wait_until(lambda status: "server_stopping" in status.last_error))
     await stage.stop()
-    lost = await handheld.wait_until(lambda status: not status.connected)
-    assert "server_stopping" in lost.last_error
+    await told
     made = await handheld.create(report())
     await stage.start()
     handheld.network_returned()

@@ -20,7 +20,7 @@ What is altered, and what holds on to what it read before:
 import contextlib
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -129,9 +129,9 @@ def speak_first_version() -> None:
     from schemas.codec import encode, reread_op  # noqa: PLC0415  see above
     from sync.device.sqlcipher import SqlTables  # noqa: PLC0415  see above
     from sync.replica.chain import OwnChain  # noqa: PLC0415  see above
-    from sync.replica.tables import StoredOp  # noqa: PLC0415  see above
+    from sync.replica.tables import PlacedRow, StoredOp  # noqa: PLC0415  see above
 
-    put_op, put_row = SqlTables.put_op, SqlTables.put_row
+    put_op, put_row, put_rows = SqlTables.put_op, SqlTables.put_row, SqlTables.put_rows
 
     def put_first_op(self: SqlTables, op: StoredOp) -> None:
         bare = msgspec.structs.replace(
@@ -146,8 +146,14 @@ def speak_first_version() -> None:
         )
         put_op(self, msgspec.structs.replace(op, body=encode(bare)))
 
+    def first(body: bytes) -> bytes:
+        return msgspec.msgpack.encode(msgspec.msgpack.decode(body, type=Row1))
+
     def put_first_row(self: SqlTables, record: RecordId, kind: str, version: Seq, body: bytes) -> None:
-        put_row(self, record, kind, version, msgspec.msgpack.encode(msgspec.msgpack.decode(body, type=Row1)))
+        put_row(self, record, kind, version, first(body))
+
+    def put_first_rows(self: SqlTables, rows: Sequence[PlacedRow]) -> None:
+        put_rows(self, [msgspec.structs.replace(row, body=first(row.body)) for row in rows])
 
     def keep_no_head(self: OwnChain, n: OpNumber, body: bytes) -> None:
         """It kept no chain: what is pushed is vouched for by the ops as they are on the disk."""
@@ -155,6 +161,7 @@ def speak_first_version() -> None:
     for whose, name, played in (
         (SqlTables, "put_op", put_first_op),
         (SqlTables, "put_row", put_first_row),
+        (SqlTables, "put_rows", put_first_rows),
         (OwnChain, "append", keep_no_head),
     ):
         setattr(whose, name, played)

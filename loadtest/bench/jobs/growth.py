@@ -22,7 +22,7 @@ from loadtest.bench.light import Arrivals, Light
 from loadtest.bench.machine import Usage
 from loadtest.bench.outcome import Outcome, outcome
 from schemas.kinds import Incident
-from schemas.limits import OPS_PER_PUSH_MAX
+from schemas.limits import FRAMES_PER_S_MAX, OPS_PER_PUSH_MAX
 from sync.device import Handheld, HeldKey
 from sync.device.keys import KEY_BYTES
 
@@ -44,11 +44,14 @@ PAGE: Final = 1_000
 _DESKS: Final = 8
 _EDITORS: Final = 10
 _EDIT_S: Final = 3.0
+_EDITS_PER_S: Final = FRAMES_PER_S_MAX / 2
+"""By one device: the other half of what it may send is for what it gives back. Only processor time is measured."""
 _BOOTSTRAPS: Final = 15
 _RETURNS: Final = 9
 """With all steps fewer than a device may come at once before it is asked to wait."""
 _DELIVERIES: Final = 2_000
 _CHANGES_LEAST: Final = 20
+_CHANGES_MOST: Final = 200
 _HANDHELD_EDITS: Final = 100
 _TEXT: Final = "Glass breaking. " + "x" * 150
 _LARGEST: Final = STEPS[-1]
@@ -125,8 +128,9 @@ async def _edits(force: Force, editors: Sequence[Light]) -> float:
 
     async def work(editor: Light) -> int:
         n = 0
-        while time.perf_counter() - began < _EDIT_S:
+        while (due := n / _EDITS_PER_S) < _EDIT_S:
             n += 1
+            await asyncio.sleep(began + due - time.perf_counter())
             await editor.change(editor.records, f"Glass breaking, {n} calls so far")
         return n
 
@@ -186,9 +190,10 @@ async def _deliveries(force: Force, desk: Light, devices: Sequence[Light]) -> fl
         await desk.report(1)
         for device in devices:
             device.listen()
-        changes = max(_CHANGES_LEAST, _DELIVERIES // len(devices))
-        server = Usage(force.server.pid)
+        changes = min(max(_CHANGES_LEAST, _DELIVERIES // len(devices)), _CHANGES_MOST)
+        server, began = Usage(force.server.pid), time.perf_counter()
         for n in range(changes):
+            await asyncio.sleep(began + n / _EDITS_PER_S - time.perf_counter())
             _, seq = await desk.change(desk.records[-1:], f"Glass breaking, {n} calls so far")
             arrivals = Arrivals(len(devices))
             for device in devices:
