@@ -39,7 +39,7 @@ class FakeWire:
 class World:
     """A session that wants what a test tells it to, its socket, and what was sent in which way."""
 
-    def __init__(self, *, wire: bool = True) -> None:
+    def __init__(self, *, wire: bool = True, turn: Turn | None = None) -> None:
         self.steps: deque[Step] = deque()
         self.ending: PeerError | None = None
         self.device = "hh-1"
@@ -53,7 +53,7 @@ class World:
         self.broken: Exception | None = None
         store = cast("Store", SimpleNamespace(page=self._page, changes=self._changes))
         self.hub = Hub()
-        self.outgoing = Outgoing(cast("Any", self), cast("ServerSession", self), self.hub, store, Turn())
+        self.outgoing = Outgoing(cast("Any", self), cast("ServerSession", self), self.hub, store, turn or Turn())
 
     # --- the socket ---
 
@@ -249,6 +249,34 @@ async def test_commits_go_out_as_they_happen_in_one_write(world: World) -> None:
         await turns()
     assert world.wire.writes == [[b"first", b"second", framed(b"answer")], [b"third"]]
     assert world.sent == []
+
+
+async def test_a_commit_for_very_many_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of five that follow two are put to in a turn, and an answer that comes meanwhile goes out before the others."""
+    monkeypatch.setattr(module, "TURN_SOCKETS_MAX", 2)
+    turn = Turn()
+    worlds = [World(turn=turn) for _ in range(5)]
+    for world in worlds:
+        world.outgoing.begin()
+        assert world.outgoing.follow(cast("Fresh", b"commit"))
+    seen: list[int] = []
+    done = asyncio.Event()
+
+    def look() -> None:
+        seen.append(sum(bool(world.wire.writes) for world in worlds))
+        if len(seen) == 2:
+            worlds[4].steps.append(Send(b"answer"))
+            worlds[4].outgoing.wake()
+        if seen[-1] < len(worlds):
+            asyncio.get_running_loop().call_soon(look)
+        else:
+            done.set()
+
+    look()
+    await done.wait()
+    assert seen == [0, 2, 5]
+    assert [world.wire.writes for world in worlds[:4]] == [[[b"commit"]]] * 4
+    assert worlds[4].wire.writes == [[b"commit", framed(b"answer")]], "its own commit first, in one write"
 
 
 async def test_a_commit_does_not_overtake_what_waits(world: World) -> None:
