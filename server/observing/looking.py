@@ -27,7 +27,7 @@ from sync.session import ServerSession
 BACKUP: Final = "backup.json"
 """In the data folder: what was last backed up."""
 SESSIONS_AT_ONCE: Final = 128
-"""In one turn of the loop: half a millisecond where all are current, one or two where all are behind."""
+"""In one turn of the loop: a scrape of 8,000 sessions takes 17 ms of a core in all, and stops it for a part of that."""
 SORTS_KEPT: Final = 16_384
 """Scopes whose sort is known: a force has a few hundred, and one for each officer."""
 STALLED_MS: Final = 30_000
