@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -20,6 +21,8 @@ from schemas.errors import StoreError
 _LOOK_S: Final = 0.05
 _GONE_S: Final = 10.0
 _TOLD_CHARS: Final = 2_000
+_PORTS: Final = range(10_000, 32_000)
+"""Below those that Linux, macOS and Windows give out (from 32,768 or 49,152 on)."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,14 +134,13 @@ def on_core(core: int) -> Iterator[None]:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports of the loopback that nobody listens at now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """So many ports of the loopback that nobody listens at now, nor is given who asks the system for any."""
+    found = set[int]()
+    while len(found) < count:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", secrets.choice(_PORTS)))
+            found.add(probe.getsockname()[1])
+    return list(found)
 
 
 def unprivileged() -> str | None:

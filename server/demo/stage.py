@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import secrets
 import signal
 import socket
 import sys
@@ -25,6 +26,8 @@ from server.serving import SETUP_PAGE
 START_TIMEOUT_S: Final = 20.0
 STOP_TIMEOUT_S: Final = 15.0
 _POLL_S: Final = 0.05
+_PORTS: Final = range(10_000, 32_000)
+"""Below those that Linux, macOS and Windows give out (from 32,768 or 49,152 on)."""
 _EVERYWHERE: Final = ("force", "control", "custody", "control:inbox", "force:inbox", "custody:inbox")
 _PLACES: Final = (
     *(f"area:{area}" for area in content.AREAS), f"suite:{content.SUITE}", f"suite:{content.SUITE}:medical",
@@ -51,7 +54,7 @@ class Stage:
         """Bind it; nothing runs yet."""
         self.data = folder / "server"
         self.log = folder / "server.log"
-        self.port = _free_port()
+        self.port = free_port()
         self.kills = 0
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
@@ -219,8 +222,13 @@ def _lives(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A port where nobody listens, and which nobody is given who asks the system for any.
+
+    So a server that is killed and started again finds it free, whatever else has been started meanwhile.
+    """
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", secrets.choice(_PORTS)))
+            port: int = probe.getsockname()[1]
+            return port

@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from schemas.ids import RecordId
 from schemas.kinds import Briefing
 from server.demo.kit import Kit
 from server.demo.people import Person
+from server.demo.stage import free_port
 from sync.device import Handheld
 from tests.deploy.rooms import DEPLOY
 from tests.e2e.conftest import at_rest, report
@@ -65,14 +65,6 @@ def swapped(text: str, places: dict[str, str]) -> str:
         assert old in text, old
         text = text.replace(old, new)
     return text
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def found(program: str) -> str:

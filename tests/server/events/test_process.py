@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from schemas.roles import Role
 from server.cli.proving import DpopAuth, Held
 from server.cli.remote import Remote
 from server.demo.people import Administration, Program
-from server.demo.stage import link_in
+from server.demo.stage import free_port, link_in
 from server.http.bodies import Created
 from server.http.events import WebhookList
 from tests.server.api import briefing
@@ -37,14 +36,6 @@ scopes = ["force"]
 kinds = ["briefing"]
 fields = ["briefing.title"]
 """
-
-
-def a_port() -> int:
-    """One on which nobody listens at the moment."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def configured(folder: Path, port: int, mode: str = "structured") -> Path:
@@ -89,7 +80,7 @@ def titles(receiver: Receiver, url: str) -> list[str]:
 @pytest.mark.parametrize("mode", ["structured", "binary"])
 async def test_what_was_committed_before_a_kill_is_sent_by_the_next_start(tmp_path: Path, mode: str) -> None:
     """Nobody listens while it is committed, then the server is killed: the next one sends it, once it is taken."""
-    port = a_port()
+    port = free_port()
     path = configured(tmp_path, port, mode)
     async with running(path) as server:
         await take_in(server, tmp_path / "me")
