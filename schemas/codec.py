@@ -1,14 +1,15 @@
 """Bytes to messages and back. The only place that decodes what came from outside.
 
-Every decode is bounded first (`schemas.bounds`), then typed. What fails becomes a `FrameError` with a code of the
-registry; nothing of the decoder's own text reaches the other side except where and what in the message is wrong.
+Every decode is bounded first (`schemas.bounds`; `schemas.bulk` knows quickly of most rows that they are), then typed.
+What fails becomes a `FrameError` with a code of the registry; nothing of the decoder's own text reaches the other side
+except where and what in the message is wrong.
 """
 
 from typing import Final, TypeVar
 
 import msgspec
 
-from schemas import bounds
+from schemas import bounds, bulk
 from schemas.errors import FrameError, PeerError
 from schemas.limits import (
     DETAIL_CHARS_MAX,
@@ -18,8 +19,8 @@ from schemas.limits import (
     OP_BYTES_MAX,
     OP_DEPTH_MAX,
 )
-from schemas.ops import Op, Row
-from schemas.wire import Down, Error, HelloBody, Up
+from schemas.ops import Op, Row, RowHead
+from schemas.wire import Batch, Down, Error, HelloBody, Snapshot, Up
 
 _T = TypeVar("_T")
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -28,6 +29,8 @@ _DOWN: "Final[msgspec.msgpack.Decoder[Down]]" = msgspec.msgpack.Decoder(Down)
 _HELLO_BODY: Final = msgspec.msgpack.Decoder(HelloBody)
 _OP: Final = msgspec.msgpack.Decoder(Op)
 _ROW: Final = msgspec.msgpack.Decoder(Row)
+_RAWS: "Final[msgspec.msgpack.Decoder[tuple[msgspec.Raw, ...]]]" = msgspec.msgpack.Decoder(tuple[msgspec.Raw, ...])
+_ROW_HEAD: Final = msgspec.msgpack.Decoder(RowHead)
 
 
 def encode(message: Up | Down | HelloBody | Op | Row) -> bytes:
@@ -45,12 +48,37 @@ def decode_up(data: bytes) -> Up:
 
 
 def decode_down(data: bytes) -> Down:
-    """A server's message.
+    """A server's message; the rows that it brings in plain are rows.
 
     Raises:
         FrameError: the bytes are not one, or break a bound.
     """
-    return _decode(_DOWN, data, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX)
+    if bulk.is_batch(data):
+        return _typed(_DOWN, data)
+    message = _decode(_DOWN, data, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX)
+    if isinstance(message, Batch | Snapshot):
+        for row in message.rows:
+            decode_row(row)
+    return message
+
+
+def decode_rows(data: bytes) -> tuple[msgspec.Raw, ...]:
+    """An array of rows, each still encoded.
+
+    Raises:
+        FrameError: the bytes are none, or break a bound.
+    """
+    if bulk.are_rows(data):
+        return _typed(_RAWS, data)
+    raws = _decode(_RAWS, data, MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX)
+    for raw in raws:
+        decode_row(raw)
+    return raws
+
+
+def row_head(data: bytes | msgspec.Raw) -> RowHead:
+    """What a row that was decoded before says of itself first."""
+    return _typed(_ROW_HEAD, data)
 
 
 def decode_hello_body(data: bytes) -> HelloBody:

@@ -21,7 +21,9 @@ from schemas.ids import (
     OpNumber,
     OpNumberInt,
     OpText,
+    RecordId,
     RecordText,
+    Seq,
     SeqInt,
     SlugText,
     op_id,
@@ -212,3 +214,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cells: dict[FieldName, list[Any]]
     upto: dict[DeviceId, OpNumberInt] = {}
     trust: dict[FieldName, list[Any]] = {}
+
+
+class RowHead(msgspec.Struct, frozen=True):
+    """Of a row what it is looked up by; see `Row`."""
+
+    id: RecordId
+    kind: str
+    v: Seq

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import decode_row
+from schemas.codec import decode_row, row_head
 from schemas.errors import PeerError, UsageError
 from schemas.ids import DeviceId, Epoch, FieldName, Generation, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.kinds import KindSpec
@@ -507,10 +507,6 @@ class Replica:
 
 
 def _by_record(rows: Iterable[msgspec.Raw]) -> dict[RecordId, PlacedRow]:
-    """The rows of a message, looked at one by one and kept as they came: what only a newer program knows stays in them.
-
-    Raises:
-        FrameError: one of them is no row.
-    """
-    placed = (PlacedRow(row.id, row.kind, row.v, bytes(raw)) for row, raw in ((decode_row(raw), raw) for raw in rows))
-    return {one.record: one for one in placed}
+    """The rows of a message, kept as they came: what only a newer program knows stays in them."""
+    heads = ((row_head(raw), raw) for raw in rows)
+    return {head.id: PlacedRow(head.id, head.kind, head.v, bytes(raw)) for head, raw in heads}
