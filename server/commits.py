@@ -167,8 +167,8 @@ class Settled(msgspec.Struct, frozen=True):
     erased: tuple[Erased, ...] = ()
 
     def told(self) -> "Settled":
-        """What whoever asked for the commit needs of it."""
-        return msgspec.structs.replace(self, written=self.written.told())
+        """What whoever asked for the commit needs of it: not the ops, which they have."""
+        return msgspec.structs.replace(self, ops=(), written=self.written.told())
 
 
 class Needs(msgspec.Struct, frozen=True):

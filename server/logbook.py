@@ -161,6 +161,13 @@ def head_key(signed: SignedHead) -> EntryKey:
     return (HEAD, f"{signed.seat}:{last_of(signed)}")
 
 
+def seat_of_head(key: EntryKey) -> tuple[DeviceId, OpNumber] | None:
+    """(seat, number of its last op) of a signed head that is called so; None for any other entry."""
+    what, name = key
+    seat, _, n = name.rpartition(":")
+    return (DeviceId(seat), OpNumber(int(n))) if what == HEAD else None
+
+
 def head_entry(signed: SignedHead) -> Entry:
     """A signed head as the journal keeps it."""
     return Entry(*head_key(signed), _ENCODER.encode(signed))

@@ -39,8 +39,13 @@ _OF_NEWER: Final = frozenset({"op_kind_unknown", "op_value_newer"})
 """Refusals that an older server must not give for good to a newer device: once it is updated, it takes the op."""
 
 
-def settle(
-    ops: Sequence[tuple[Submission, bytes]], loaded: Loaded, head: Seq, now: Millis, beside: Extras = NOTHING
+def settle(  # noqa: PLR0917  what a commit is made of
+    ops: Sequence[tuple[Submission, bytes]],
+    loaded: Loaded,
+    head: Seq,
+    now: Millis,
+    beside: Extras = NOTHING,
+    after: dict[RecordId, RecordState] | None = None,
 ) -> Settled:
     """Decide one commit.
 
@@ -50,12 +55,15 @@ def settle(
         head: seq of the last commit.
         now: the server's clock (ms since 1970).
         beside: what comes with them (`extras`); it is written when this commit takes the last of the ops.
+        after: takes the changed records as they stand after it, for a store that keeps them in memory.
     """
     commit = _Commit(loaded, Seq(head + 1), now, beside)
     for submission, raw in ops[:OPS_PER_COMMIT_MAX]:
         if commit.size >= COMMIT_BYTES_SOFT_MAX:
             break
         commit.take(submission, raw)
+    if after is not None:
+        after.update(commit.changed())
     return commit.finish(head, len(ops))
 
 
@@ -291,6 +299,10 @@ class _Commit:
     def _op(self, op: OpId) -> Op | None:
         body = self._body(op)
         return None if body is None else reread_op(body)
+
+    def changed(self) -> dict[RecordId, RecordState]:
+        """The records that the ops so far have changed, as they stand now."""
+        return {record: self._states[record] for record in self._bodies}
 
     def finish(self, head: Seq, ops: int) -> Settled:
         """The plan to write, of a group of so many ops."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.errors import StoreError
 from schemas.ids import DeviceId, OpNumber, RecordId, op_id
-from server.store.vault import WRAPPED_BYTES, RecordKey, Subject, Vault
+from server.store.vault import KEYS_CACHED_MAX, WRAPPED_BYTES, RecordKey, Subject, Vault
 
 RECORD: Final = "record.body"
 OP: Final = "op.body"
@@ -41,6 +41,8 @@ class SealedTables:
         """Put the two together."""
         self.connection = connection
         self.vault = vault
+        self._written: dict[Subject, RecordKey] = {}
+        """Keys that `key_for` has found or made. Only the writer asks it, and nobody else changes these tables."""
 
     def key(self, subject: Subject) -> RecordKey | None:
         """A subject's key; None when it has none, or had one that was destroyed."""
@@ -53,6 +55,19 @@ class SealedTables:
         Raises:
             StoreError: it had one that was destroyed: nothing is written about it any more.
         """
+        known = self._written.get(subject)
+        if known is None:
+            known = self._key_for(subject)
+            if len(self._written) >= KEYS_CACHED_MAX:
+                self._written.clear()
+            self._written[subject] = known
+        return known
+
+    def forget(self) -> None:
+        """Look again for every key: what was made in a transaction that failed is not there."""
+        self._written.clear()
+
+    def _key_for(self, subject: Subject) -> RecordKey:
         found = self.connection.execute(_KEY, (subject,)).fetchone()
         if found is not None and found[0] == _DESTROYED:
             raise StoreError(f"the key of {subject} was destroyed; nothing more can be kept about it")
@@ -65,6 +80,7 @@ class SealedTables:
     def destroy(self, subject: Subject) -> None:
         """Overwrite a subject's key. Inside the writer's transaction only."""
         self.connection.execute(_DESTROY, (WRAPPED_BYTES, subject))
+        self._written.pop(subject, None)
         self.vault.forget([subject])
 
     def opened(self, place: tuple[str, str], subject: Subject, wrapped: bytes | None, sealed: bytes) -> bytes:

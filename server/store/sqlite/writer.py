@@ -6,7 +6,7 @@ either way nothing happens between the beginning and the end of a transaction bu
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -19,13 +19,14 @@ from schemas.ids import DeviceId, Epoch, Millis, OpNumber, RecordId, ScopeName, 
 from schemas.kinds import kind_named
 from schemas.wire import Result
 from server.commits import KnownOp, Loaded, Needs, NewOp, Settled, Submission, extras, flatten, needs
-from server.logbook import NOTHING, EntryKey, Erased, Extras, NewEntry, OpKey
+from server.logbook import NOTHING, EntryKey, Erased, Extras, NewEntry, OpKey, seat_of_head
 from server.observing.measures import Took
 from server.settle import settle
 from server.store import masters
 from server.store.masters import MasterKeys
 from server.store.sqlite import erasing, log, schema, sealed, sealing
 from server.store.sqlite.folder import LOCK_WAIT_S, DataFolder
+from server.store.sqlite.remembered import Remembered, Seat
 from server.store.sqlite.sealed import SealedTables, entry_row, entry_subject
 from server.store.sqlite.transaction import transaction
 from server.store.sqlite.trouble import store_error, store_errors
@@ -53,7 +54,11 @@ _ADD_OP: Final = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _ADD_ENTRY: Final = "INSERT INTO journal (what, key, record, at, seq, body, leaf) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_CHAIN: Final = "SELECT n, link FROM chain WHERE device = ?"
+_SEAT: Final = (
+    "SELECT coalesce((SELECT max(n) FROM op WHERE device = :device), 0),"
+    " coalesce((SELECT max(n) FROM covered WHERE device = :device), 0), chain.n, chain.link"
+    " FROM (SELECT 1) LEFT JOIN chain ON chain.device = :device"
+)
 _PUT_CHAIN: Final = (
     "INSERT INTO chain (device, n, link) VALUES (?, ?, ?)"
     " ON CONFLICT (device) DO UPDATE SET n = excluded.n, link = excluded.link"
@@ -91,6 +96,7 @@ class SqliteWriter:
         self._heads: dict[ScopeName, Head] = {}
         self._tree = EMPTY
         self._places = 0
+        self._remembered = Remembered()
         self._sure = False
         """Whether what stands above is what the database says; not so after a failure."""
         self._unclean = False
@@ -180,11 +186,12 @@ class SqliteWriter:
 
     def _commit_once(self, ops: Sequence[tuple[Submission, bytes]], beside: Extras, now: Millis) -> Settled:
         began = settled_at = written_at = perf_counter()
+        states: dict[RecordId, RecordState] = {}
         try:
             with transaction(self._connection):
                 if not self._sure:
                     self._load_heads()
-                settled = settle(ops, self._load(needs(ops, beside)), self._seq, now, beside)
+                settled = settle(ops, self._load(needs(ops, beside)), self._seq, now, beside, states)
                 settled_at = perf_counter()
                 self._write(settled)
                 written_at = perf_counter()
@@ -210,7 +217,22 @@ class SqliteWriter:
         self._heads.update((change.scope, change.head) for change in settled.scopes)
         self._tree = settled.written.tree
         self._places += len(settled.ops)
+        self._remember(settled, states)
         return settled
+
+    def _remember(self, settled: Settled, states: Mapping[RecordId, RecordState]) -> None:
+        if settled.erased:
+            # Nothing of it stays in memory either.
+            self._forget()
+            return
+        sizes = {row.record: len(row.body) for row in settled.rows}
+        self._remembered.wrote_records(states, sizes)
+        written = settled.written
+        self._remembered.wrote_seats(((op.device, op.n) for op in settled.ops), written.covered, written.chains)
+
+    def _forget(self) -> None:
+        self._remembered.forget()
+        self._tables.forget()
 
     def _meta(self, key: str) -> object:
         with store_errors(self._folder.database):
@@ -218,6 +240,7 @@ class SqliteWriter:
         return value
 
     def _load_heads(self) -> None:
+        self._forget()
         self._seq = Seq(int(str(self._meta("seq"))))
         found = self._connection.execute("SELECT name, seq, digest, count FROM scope")
         self._heads = {name: Head(seq, digest, count) for name, seq, digest, count in found}
@@ -227,10 +250,17 @@ class SqliteWriter:
 
     def _load(self, wanted: Needs) -> Loaded:
         ops: dict[OpKey, KnownOp] = {}
-        for key in wanted.ops:
-            found = self._op(*key)
+        covered: dict[OpKey, bytes] = {}
+        seats = {device: self._seat(device) for device in wanted.devices}
+        for device, n in wanted.ops:
+            seat = seats[device]
+            found = self._op(device, n) if n <= seat.op else None
             if found is not None:
-                ops[key] = found[0]
+                ops[device, n] = found[0]
+            elif n <= seat.covered:
+                told = self._connection.execute(_COVERED, (device, n)).fetchone()
+                if told is not None:
+                    covered[device, n] = told[0]
         states: dict[RecordId, RecordState] = {}
         for record in wanted.records:
             state = self.state(record)
@@ -241,23 +271,32 @@ class SqliteWriter:
             states=states,
             heads=self._heads,
             archive=self,
-            chains=self._chains(wanted),
-            covered={
-                key: found[0]
-                for key in wanted.ops - ops.keys()
-                if (found := self._connection.execute(_COVERED, key).fetchone()) is not None
-            },
-            entries=frozenset(filter(self.has_entry, wanted.entries)),
+            chains={device: seat.chain for device, seat in seats.items() if seat.chain is not None},
+            covered=covered,
+            entries=frozenset(entry for entry in wanted.entries if self._has_entry(entry, seats)),
             tree=self._tree,
             places=self._places,
         )
 
-    def _chains(self, wanted: Needs) -> dict[DeviceId, ChainHead]:
-        found = ((device, self._connection.execute(_CHAIN, (device,)).fetchone()) for device in wanted.devices)
-        return {device: ChainHead(*head) for device, head in found if head is not None}
+    def _seat(self, device: DeviceId) -> Seat:
+        seat = self._remembered.seats.get(device)
+        if seat is None:
+            op, covered, n, link = self._connection.execute(_SEAT, {"device": device}).fetchone()
+            seat = Seat(op, covered, None if n is None else ChainHead(n, link))
+            self._remembered.seats.put(device, seat)
+        return seat
+
+    def _has_entry(self, key: EntryKey, seats: Mapping[DeviceId, Seat]) -> bool:
+        head = seat_of_head(key)
+        if head is not None and head[0] in seats and not seats[head[0]].has_head(head[1]):
+            return False
+        return self.has_entry(key)
 
     def state(self, record: RecordId) -> RecordState | None:
         """See `server.commits.Archive`."""
+        known = self._remembered.records.get(record)
+        if known is not None:
+            return known
         found = self._connection.execute(_BODY, (record,)).fetchone()
         return None if found is None else self._read_state(record, self._tables.row(record, found[1], found[0]))
 

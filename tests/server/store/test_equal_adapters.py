@@ -16,6 +16,8 @@ from server.commits import Submission
 from server.logbook import OFFICE, Entry, Erasure
 from server.store.memory import MemoryStore
 from server.store.sqlite import SqliteStore
+from server.store.sqlite.remembered import Remembered
+from server.store.sqlite.store import InlineWriter
 from sync import digest, inbox
 from tests.server.store.support import NOW, Device, area, picture, record_id, replay, versions, walk
 
@@ -142,6 +144,7 @@ async def _compare(script: list[list[Step] | str]) -> None:
                     continue
                 pushes = [pushers.submission(step) for step in group]
                 assert await sqlite.commit(pushes, NOW) == await memory.commit(pushes, NOW)
+                _remembers_rightly(sqlite)
             assert await picture(sqlite) == await picture(memory)
             for device in pushers.devices:
                 assert await sqlite.last_op(device.device) == await memory.last_op(device.device)
@@ -156,6 +159,19 @@ async def _compare(script: list[list[Step] | str]) -> None:
             await _hold_together(sqlite)
         finally:
             await sqlite.close()
+
+
+def _remembers_rightly(store: SqliteStore) -> None:
+    """What the writer remembers is what it would read."""
+    assert isinstance(store.writer, InlineWriter)
+    writer = store.writer.writer
+    known, writer._remembered = writer._remembered, Remembered()
+    thread = store.writer._thread
+    for record, (state, _) in known.records._kept.items():
+        assert state == thread.submit(writer.state, record).result()
+    for seat, (told, _) in known.seats._kept.items():
+        assert told == thread.submit(writer._seat, DeviceId(seat)).result()
+    writer._remembered = known
 
 
 async def _hold_together(store: SqliteStore) -> None:

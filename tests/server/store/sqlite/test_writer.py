@@ -79,6 +79,7 @@ def test_a_row_that_cannot_be_read_is_named(writer: SqliteWriter) -> None:
     """A damaged row stops what is about it, says which record it is, and nothing else."""
     device = Device()
     writer.commit([device.push(device.incident(record_id(1)), device.incident(record_id(2)))], NOW)
+    writer._remembered.forget()
     writer._connection.execute("UPDATE record SET body = ? WHERE id = ?", (b"\xc1", record_id(1)))
     with pytest.raises(StoreError, match=f"record.body of {record_id(1)} is damaged"):
         writer.commit([device.push(device.note(record_id(1)))], NOW)
