@@ -1,16 +1,22 @@
-"""The last line of defence of a log: what looks like a secret, is a known one, or names somebody, is not written.
+"""The last line of defence of a log: what looks like a secret, is a known one, or tells of somebody, is not written.
 
 Nothing of ours logs secrets, and the libraries' loggers that would are silenced where they are used. A traceback can
 still carry one in an exception's text; so every line passes here, whole, right before it is written. There too every
 word that is a collar number or a device's name becomes a short keyed hash: the same of one device in every line, so
 that its trouble can be followed, and of use to nobody who has the log alone.
+
+What else tells of somebody (a name, a note, what was typed where a collar number was asked for) came from outside, and
+a message shows what came from outside in quotes, as `repr` writes it, or hands it over as `Particulars`. Neither is
+written. So a rule for whoever writes a message: our words stand in it as they are, what others wrote in quotes.
 """
 
 import hashlib
 import hmac
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+import textwrap
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -35,10 +41,33 @@ _SHAPES: Final = (
     # Headers, as they come or as a mapping shows them; to the end of the value.
     (re.compile(rf"(?i)(\b(?:{_HEADERS})\b[\"']?(?:: ?|, ?)(?:b?[\"'])?)(?!\[)[^\r\n\"']+"), rf"\1{HIDDEN}"),
 )
+_QUOTED: Final = re.compile(r"""(?<!\w)(b?)(["'])((?:[^\\\n]|\\.)*?)\2(?!\w)""")
+"""What `repr` makes of text and bytes. Where an apostrophe is taken for one, too much is hidden and not too little."""
+_HASHED: Final = re.compile(r"~[0-9a-f]{8}")
 _WORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 """What can be a device's name or a collar number (`schemas.ids`), without the end of a sentence behind it."""
 IsName = Callable[[str], bool]
 """Whether a word is a collar number, in any case, or a device's name. It is asked for every word of every line."""
+
+
+_CAUSED: Final = "The above exception was the direct cause of the following exception:"
+_MEANWHILE: Final = "During handling of the above exception, another exception occurred:"
+
+
+class Particulars:
+    """An argument of a log record that may tell of somebody, whole: written only where names are written too."""
+
+    def __init__(self, said: object) -> None:
+        """Keep what was said."""
+        self._said = said
+
+    def __str__(self) -> str:
+        """Nothing of it: whatever else formats a record must not show it either."""
+        return HIDDEN
+
+    def reveal(self) -> str:
+        """What was said."""
+        return str(self._said)
 
 
 def secrets_of(environment: Mapping[str, str]) -> list[str]:
@@ -77,12 +106,23 @@ class RedactingFormatter(logging.Formatter):
         self._is_name, self._key = is_name, key
 
     def hidden(self, text: str) -> str:
-        """The text as it may be written."""
+        """The text as it may be written, but for what is quoted in it."""
         for secret in self._known:
             text = text.replace(secret, HIDDEN)
         for shape, hidden in _SHAPES:
             text = shape.sub(hidden, text)
         return text if self._personal or self._is_name is None else _WORD.sub(self._named, text)
+
+    def said(self, record: logging.LogRecord) -> str:
+        """A record's message as it may be written, without a traceback."""
+        if not self._personal:
+            # Names first: of somebody who is known here the hash stays, quoted or not.
+            return _QUOTED.sub(_without_what_is_quoted, self.hidden(record.getMessage()))
+        args = record.args if isinstance(record.args, tuple) else ()
+        if any(isinstance(one, Particulars) for one in args):
+            shown = tuple(one.reveal() if isinstance(one, Particulars) else one for one in args)
+            return self.hidden(str(record.msg) % shown)
+        return self.hidden(record.getMessage())
 
     def _named(self, word: re.Match[str]) -> str:
         """A word, or its hash when it is a name; of words that a full stop joins, each by itself."""
@@ -103,9 +143,8 @@ class RedactingFormatter(logging.Formatter):
         self,
         ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
     ) -> str:
-        """The traceback; what the exceptions of others say is left out, for it may hold anything."""
-        text = super().formatException(ei)
-        return text if self._personal else without_words(text, ei[1])
+        """The traceback; what the exceptions say is left out, for it may hold anything."""
+        return super().formatException(ei) if self._personal or ei[1] is None else without_words(ei[1])
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as text."""
@@ -113,18 +152,34 @@ class RedactingFormatter(logging.Formatter):
         record.exc_text = None
         return self.hidden(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the base's name
+        """One record as text, but for what happened on the way."""
+        record.message = self.said(record)
+        return super().formatMessage(record)
 
-def without_words(traceback: str, error: BaseException | None) -> str:
-    """A formatted traceback without what its exceptions say."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        waiting += [one.__cause__, one.__context__]
-        said = str(one)
-        if said:
-            traceback = traceback.replace(f": {said}", f": {HIDDEN}")
-    return traceback
+
+def _without_what_is_quoted(found: re.Match[str]) -> str:
+    """A hash stays: it is of somebody who is known here."""
+    prefix, mark, said = found.groups()
+    kept = said if not said or _HASHED.fullmatch(said) else HIDDEN
+    return f"{prefix}{mark}{kept}{mark}"
+
+
+def without_words(error: BaseException) -> str:
+    """A traceback as Python writes it, of the whole chain and of a group's members, without what exceptions say."""
+    return "\n".join(_traced(error, set()))
+
+
+def _traced(error: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None and id(before) not in seen:
+        yield from _traced(before, seen)
+        yield f"\n{_CAUSED if before is error.__cause__ else _MEANWHILE}\n"
+    yield "Traceback (most recent call last):"
+    yield "".join(traceback.format_tb(error.__traceback__)).rstrip("\n")
+    kind = type(error)
+    yield f"{kind.__module__}.{kind.__qualname__}: {HIDDEN}".removeprefix("builtins.")
+    for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+        yield "  with:"
+        yield textwrap.indent("\n".join(_traced(one, seen)), "  | ")

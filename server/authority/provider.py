@@ -192,7 +192,9 @@ class ProviderSignIn:
         """Roles are acts with a date and a name; the provider's groups give none, and tell where the two differ."""
         held = {role.value for role in roles_of(self._ledger.registry, officer, now)}
         if lacking := sorted(told - held):
-            _log.warning("officer %s has no role %s, which the provider's groups stand for", officer, lacking)
+            _log.warning(
+                "officer %s has no role %s, which the provider's groups stand for", officer, ", ".join(lacking)
+            )
 
     async def _serves(self, collar: OfficerId) -> bool:
         known = self._ledger.registry.officers.get(collar)

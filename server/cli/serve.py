@@ -1,6 +1,5 @@
 """`beatbook serve`: run the sync server on a data folder."""
 
-import logging
 import os
 import signal
 import sys
@@ -62,9 +61,7 @@ def command(  # noqa: PLR0917  one parameter per option
     if (secret := configuration.oidc_client_secret(os.environ)) is not None:
         formatter.know([secret.reveal()])
     formatter.know(one.signer.reveal() for one in configuration.subscriptions(os.environ))
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=configuration.log_level.upper(), handlers=[handler])
+    logs.begin(formatter, configuration.log_level)
 
     def ready(address: Address, link: str | None) -> None:
         click.echo(f"Beatbook serves {configuration.data}")

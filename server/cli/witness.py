@@ -1,11 +1,11 @@
 """`beatbook witness`: cosign the checkpoints of logs, so that none of them can show two histories."""
 
-import logging
 from pathlib import Path
 
 import click
 
 from schemas.errors import UsageError
+from server.observing.logs import begin, formatter
 from server.witness.serving import HEADS, KEY, Listening, open_folder, run
 from sync.evidence.note import VerifierKey
 
@@ -39,7 +39,7 @@ def command(data: Path, name: str | None, logs: tuple[VerifierKey, ...], host: s
     Run it on a machine, and under a person, that the logs' keepers do not command. A checkpoint is cosigned only when
     it is proven to follow from every one before; a log that forks is refused, and both heads are kept.
     """
-    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    begin(formatter("text"), "info")
     folder = open_folder(data, name)
 
     def ready(listening: Listening) -> None:

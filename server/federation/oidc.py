@@ -240,11 +240,11 @@ class OidcLogin:
         value = claims.get(name)
         if not isinstance(value, str) or not value.endswith(suffix):
             ending = f" that ends in {suffix!r}" if suffix else ""
-            raise RefusedError("oidc_officer_unknown", f"the ID token has no text {name!r}{ending}")
+            raise RefusedError("oidc_officer_unknown", f"the ID token has no text {name}{ending}")
         collar = value.removesuffix(suffix)
         if re.match(OFFICER_PATTERN, collar) and await self._is_officer(OfficerId(collar)):
             return OfficerId(collar)
-        raise RefusedError("oidc_officer_unknown", f"{name!r} is {value[:64]!r}")
+        raise RefusedError("oidc_officer_unknown", f"its {name} is {value[:64]!r}")
 
     def _roles(self, claims: dict[str, Any]) -> frozenset[str]:
         meant = self._settings.group_roles

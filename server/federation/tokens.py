@@ -334,7 +334,9 @@ class DpopVerifier:
         except UsageError:
             raise RefusedError("proof_invalid", "its htu is no address") from None
         if claims.htm != method or meant != target(url):
-            raise RefusedError("proof_invalid", f"made for {claims.htm} {meant}, sent with {method} {target(url)}")
+            raise RefusedError(
+                "proof_invalid", f"made for {claims.htm!r} {meant!r}, sent with {method} {target(url)!r}"
+            )
         if claims.ath != (None if token is None else token_hash(token)):
             raise RefusedError("proof_invalid", "made for another token, for none, or with one where none is")
 

@@ -201,11 +201,17 @@ class Tries:
         if count is None or not self._wrong(name, now):
             return
         if self._is_locked(name, count):
-            raise RefusedError("tries_locked", f"{name}: {count.wrong} wrong tries")
+            raise RefusedError("tries_locked", self._told(name, count))
         # A clock that was set back makes nobody wait longer than the rule says.
         wait = min(count.not_before - now, self._rule(name).longest_ms)
         if wait > 0:
-            raise RefusedError("tries_wait", f"{name}: {count.wrong} wrong tries", wait)
+            raise RefusedError("tries_wait", self._told(name, count), wait)
+
+    @staticmethod
+    def _told(name: str, count: Count) -> str:
+        """For the log. What was typed as a collar number may be anything, so it is quoted, as an address is."""
+        sort, _, typed = name.partition(":")
+        return f"{sort} {typed!r}: {count.wrong} wrong tries"
 
     def _surplus(self, now: Millis, new: Collection[str]) -> list[str]:
         """What to forget so that there is room for new subjects."""

@@ -61,7 +61,7 @@ async def apply_organisation(request: Request) -> Response:
 
 def _plan(plan: Plan) -> Response:
     changes = [OrganisationChange(sign=step.sign, what=step.what, where=step.where) for step in plan.steps]
-    return reply(OrganisationPlan(changes=changes, notes=list(plan.changes.notes)))
+    return reply(OrganisationPlan(changes=changes, notes=[str(note) for note in plan.changes.notes]))
 
 
 def _post(path: str, handler: Handler) -> Operation:

@@ -3,14 +3,18 @@
 Both hide what `server.redaction` hides. A JSON line has `time` (RFC 3339, UTC), `level`, `logger`, `message`; where
 they are known `request` and `connection` (`server.observing.correlation`), `code` (an entry of one of the error
 registries), `asked_by` (whose ops a commit held that failed) and `error` (the exception's type and where it came
-from, innermost last, without what it said).
+from, innermost last, without what it said). What Python itself would write past the log, an exception that nobody
+caught or a warning, is a record too.
 """
 
 import datetime as dt
 import json
 import logging
+import sys
+import threading
 import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Literal
 
 from server.observing import correlation
@@ -20,6 +24,9 @@ LogFormat = Literal["text", "json"]
 CHILD_VARIABLE: Final = "BEATBOOK_LOG"
 """How the writing process learns in which form to log; it is no setting."""
 TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s%(about)s"
+_TALKATIVE: Final = ("aiosqlite", "httpcore", "httpx", "hpack", "urllib3")
+"""Libraries that log what passes through them, values of a query and headers included."""
+_uncaught: Final = logging.getLogger("server.uncaught")
 _FRAMES_MAX: Final = 24
 """Of a traceback, the innermost ones."""
 _ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -48,7 +55,7 @@ class JsonFormatter(RedactingFormatter):
             "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": self.hidden(record.getMessage()),
+            "message": self.said(record),
         }
         connection, current = correlation.connection(), correlation.current()
         if current and current != connection:
@@ -98,3 +105,40 @@ def _shown(path: Path) -> str:
 def formatter(form: LogFormat, *, personal: bool = False) -> RedactingFormatter:
     """The formatter that writes a form."""
     return JsonFormatter(personal=personal) if form == "json" else TextFormatter(personal=personal)
+
+
+def begin(formatter: RedactingFormatter, level: str, file: Path | None = None) -> None:
+    """Have this process log through a formatter, and nothing past it.
+
+    Args:
+        formatter: makes the lines.
+        level: from which on, as in `info`.
+        file: where they go; None for standard error. With one, the terminal is told what ends the process.
+    """
+    handler = logging.StreamHandler() if file is None else logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    if file is not None:
+        return
+    sys.excepthook = _on_uncaught
+    threading.excepthook = _on_thread
+    sys.unraisablehook = _on_unraisable
+
+
+def _on_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    _uncaught.critical("the process ends by a defect", exc_info=(kind, error, trace))
+
+
+def _on_thread(told: threading.ExceptHookArgs) -> None:
+    if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
+        _uncaught.error("a thread ended by a defect", exc_info=told.exc_value)
+
+
+def _on_unraisable(told: "sys.UnraisableHookArgs") -> None:
+    _uncaught.error("a defect that could not be raised", exc_info=told.exc_value)

@@ -162,15 +162,19 @@ class OrganisationTold(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Something in the files that cannot be.
+    """Something in the files that cannot be, or is not taken.
 
     Attributes:
-        where: file and line, or file and table.
+        where: file and line, or file and table. It may stand in a log; what is wrong may quote a name, and may not.
         what: what is wrong, and what to do.
     """
 
     where: str
     what: str
+
+    def __str__(self) -> str:
+        """Both, as one line."""
+        return f"{self.where}: {self.what}" if self.where else self.what
 
 
 class OrganisationError(UsageError):
@@ -182,7 +186,7 @@ class OrganisationError(UsageError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         """Tell of these problems."""
-        lines = [f"{one.where}: {one.what}" if one.where else one.what for one in problems[:SHOWN_MAX]]
+        lines = [str(one) for one in problems[:SHOWN_MAX]]
         if len(problems) > SHOWN_MAX:
             lines.append(f"… and {len(problems) - SHOWN_MAX} more")
         super().__init__("\n".join(lines))

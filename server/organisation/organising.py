@@ -24,9 +24,10 @@ from server.authority.ledger import Ledger
 from server.falling_due import AUTHOR
 from server.organisation.cells import CellChange, cell_changes
 from server.organisation.checking import require_sound
-from server.organisation.definition import OrganisationError, OrganisationTold, Problem
+from server.organisation.definition import SHOWN_MAX, OrganisationError, OrganisationTold, Problem
 from server.organisation.planning import Changes, Step, changes_of
 from server.organisation.reading import read_organisation
+from server.redaction import Particulars
 from server.registry import Registry
 from server.registry.acts import SERVER, SpanEnded
 from server.rule_writer import RuleWriter, check_durable
@@ -35,6 +36,7 @@ from sync import merge
 
 _log = logging.getLogger(__name__)
 _SPEC: Final = spec_of(Resource)
+_TOLD_BY: Final = "`beatbook organisation {way} {path}` tells what"
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -166,11 +168,18 @@ async def organise(organising: Organising, path: Path) -> bool:
     try:
         organisation = await asyncio.to_thread(read_organisation, path)
         plan = await organising.apply(organisation, SERVER)
+    except OrganisationError as error:
+        # Where, and not what: that quotes a line of a table of officers.
+        for one in error.problems[:SHOWN_MAX]:
+            _log.error("the organisation was not changed, it stays as it was: %s: %s", one.where, Particulars(one.what))
+        _log.error("the organisation: %d problems; %s", len(error.problems), _TOLD_BY.format(way="check", path=path))
+        return False
     except (UsageError, StoreError) as error:
-        for line in str(error).splitlines():
-            _log.error("the organisation was not changed, it stays as it was: %s", line)
+        _log.error("the organisation was not changed, it stays as it was: %s", error)
         return False
     for note in plan.changes.notes:
-        _log.warning("the organisation: %s", note)
+        _log.warning("the organisation: %s: not as it is here, which is kept: %s", note.where, Particulars(note.what))
+    if plan.changes.notes:
+        _log.warning("the organisation: %s", _TOLD_BY.format(way="plan", path=path))
     _log.info("the organisation's files were read: %d changes", len(plan.steps))
     return True

@@ -73,11 +73,11 @@ class Changes(msgspec.Struct, frozen=True):
 
     Attributes:
         steps: in the order in which they are done.
-        notes: what differs and is left as it is, in words.
+        notes: what differs and is left as it is.
     """
 
     steps: tuple[Step, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Problem, ...]
 
 
 def changes_of(state: State, organisation: OrganisationTold, by: str, now: Millis) -> Changes:
@@ -104,7 +104,7 @@ class _Comparison:
         self._by = by
         self._now = now
         self._why = f"the organisation's files of {organisation.force} say so"
-        self._notes: list[str] = []
+        self._notes: list[Problem] = []
         self._problems: list[Problem] = []
         self._names = set(state.spans)
         self._left: dict[OfficerId, Millis] = {}
@@ -206,7 +206,8 @@ class _Comparison:
 
     def _other_start(self, what: str, where: str, known: Millis, told: Millis) -> None:
         if known != told:
-            self._notes.append(f"{where}: {what} began at {moment(known)}, and not at {moment(told)}: that is kept")
+            wrong = f"{what} began at {moment(known)}, and not at {moment(told)}: that is kept"
+            self._notes.append(Problem(where, wrong))
 
     # --- officers ----------------------------------------------------------------------------------------------------
 
@@ -220,7 +221,8 @@ class _Comparison:
                 yield self._step("+", what, one.where, OfficerAdded, **said)
                 continue
             if known.name != one.name:
-                self._notes.append(f"{one.where}: officer {one.officer} is called {known.name}: that name is kept")
+                kept = f"officer {one.officer} is called {known.name}: that name is kept"
+                self._notes.append(Problem(one.where, kept))
             if known.until is not None and one.start >= known.until:
                 what = f"officer {one.officer} returns at {moment(one.start)}"
                 yield self._step("+", what, one.where, OfficerReturned, officer=one.officer, start=one.start)

@@ -1,10 +1,11 @@
 """What must not stand in a log is hidden right before it is written."""
 
 import logging
+import re
 
 import pytest
 
-from server.redaction import HIDDEN, RedactingFormatter, secrets_of
+from server.redaction import HIDDEN, Particulars, RedactingFormatter, secrets_of
 
 KNOWN = "pZ8-vXoT_kq1mN4rS7uW0yB3d"
 
@@ -73,3 +74,53 @@ def test_the_environment_tells_its_secrets() -> None:
         "HOME": "home",
     }
     assert secrets_of(environment) == ["s1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "written"),
+    [
+        ("its name is %r", ("Ben Adebayo",), f"INFO its name is '{HIDDEN}'"),
+        ("its name is %r", ("Ben O'Hara",), f'INFO its name is "{HIDDEN}"'),
+        ("its name is %r", ("Ben 'Bo\" O'Hara",), f"INFO its name is '{HIDDEN}'"),
+        ("a frame of %r came", (b"\x81Adebayo",), f"INFO a frame of b'{HIDDEN}' came"),
+        ("defect: %r", (KeyError("Adebayo"),), f"INFO defect: KeyError('{HIDDEN}')"),
+        ("%s", ([("Ben", 3), ("Bo", 4)],), f"INFO [('{HIDDEN}', 3), ('{HIDDEN}', 4)]"),
+        ("line 3: %s", (Particulars("Ben Adebayo has an allergy"),), f"INFO line 3: {HIDDEN}"),
+        ("the officers' file isn't there: %s", ("rota.csv",), "INFO the officers' file isn't there: rota.csv"),
+        ("it says ''", (), "INFO it says ''"),
+    ],
+)
+def test_what_others_wrote_is_hidden(text: str, arguments: tuple[object, ...], written: str) -> None:
+    """It stands in quotes, or is handed over as particulars; our own words, apostrophes and all, are left alone."""
+    assert line(text, *arguments) == written
+
+
+def test_a_hash_may_stand_in_quotes() -> None:
+    """Somebody who is known here can be followed through the log also where their name was quoted."""
+    formatter = RedactingFormatter("%(message)s")
+    formatter.name(lambda word: word == "WM21877", bytes(32))
+    written = formatter.format(logging.LogRecord("x", logging.INFO, __file__, 1, "tries of %r", ("WM21877",), None))
+    assert re.fullmatch(r"tries of '~[0-9a-f]{8}'", written)
+
+
+def test_particulars_are_written_where_names_are() -> None:
+    """`[log] personal = true`: for the hour in which somebody needs them."""
+    formatter = RedactingFormatter("%(message)s", personal=True)
+    record = logging.LogRecord("x", logging.INFO, __file__, 1, "line %d: %s", (3, Particulars("Ben Adebayo")), None)
+    assert formatter.format(record) == "line 3: Ben Adebayo"
+
+
+def test_a_group_of_exceptions_is_hidden_too() -> None:
+    """Whatever a task group gathered, with its causes, its notes and its members: types and places, and no words."""
+    formatter = RedactingFormatter("%(message)s")
+    cause = ValueError("Adebayo\nthe first")
+    cause.add_note("Adebayo again")
+    member = TypeError("Adebayo the second")
+    member.__cause__ = cause
+    error = ExceptionGroup("Adebayo", [member, ExceptionGroup("Adebayo", [OSError("Adebayo")])])
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), (type(error), error, None))
+    written = formatter.format(record)
+    assert "Adebayo" not in written
+    assert [f"{kind}: {HIDDEN}" in written for kind in ("ExceptionGroup", "TypeError", "ValueError", "OSError")] == [
+        True
+    ] * 4

@@ -7,7 +7,6 @@ and goes. A signal that was meant for the whole group does not end it, so that t
 
 import contextlib
 import gc
-import logging
 import os
 import signal
 import socket
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import StoreError
-from server.observing.logs import CHILD_VARIABLE, formatter
+from server.observing import logs
 from server.store.sqlite.frames import Answer, Done, Failed, Opened, pack, read_ask
 from server.store.sqlite.writer import SqliteWriter
 
@@ -36,9 +35,7 @@ def main(folder: Path, descriptor: int, wait_s: float) -> None:
     """
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter("json" if os.environ.get(CHILD_VARIABLE) == "json" else "text"))
-    logging.basicConfig(handlers=[handler])
+    logs.begin(logs.formatter("json" if os.environ.get(logs.CHILD_VARIABLE) == "json" else "text"), "warning")
     with (
         # The server may go at any moment, also while it is being answered; outermost, since closing the stream flushes.
         contextlib.suppress(BrokenPipeError, ConnectionResetError),

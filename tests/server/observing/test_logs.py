@@ -3,6 +3,8 @@
 import json
 import logging
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -110,7 +112,7 @@ def test_a_json_line_has_what_is_known() -> None:
 
 def test_a_message_of_several_lines_is_one_line() -> None:
     """Whoever reads line by line gets whole objects; nobody can make a second one up."""
-    forged = 'x\n{"level": "info", "message": "all is well"}'
+    forged = "x\n{level: info, message: all is well}"
     assert said(record("peer said %s", forged))["message"] == f"peer said {forged}"
 
 
@@ -125,3 +127,38 @@ def test_each_form_has_its_formatter() -> None:
     """The configuration's word decides."""
     assert isinstance(formatter("json"), JsonFormatter)
     assert not isinstance(formatter("text"), JsonFormatter)
+
+
+UNCAUGHT = """\
+import logging, sys, threading, warnings
+from server.observing import logs
+logs.begin(logs.formatter("json"), "info")
+class Broken:
+    def __del__(self):
+        raise ValueError("Adebayo")
+def fail():
+    raise ValueError("Adebayo")
+logging.getLogger("aiosqlite").debug("executing (1, 'Adebayo')")
+logging.getLogger("httpx").info("HTTP Request: GET http://x/Adebayo")
+warnings.warn("Adebayo" and "old", RuntimeWarning)
+one = threading.Thread(target=fail)
+one.start()
+one.join()
+Broken()
+fail()
+"""
+
+
+def test_nothing_goes_past_the_log() -> None:
+    """What nobody caught, in a thread or a destructor too, is a record like any other, and so is a warning."""
+    done = subprocess.run([sys.executable, "-c", UNCAUGHT], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["level"], line["logger"]) for line in lines] == [
+        ("warning", "py.warnings"),
+        ("error", "server.uncaught"),
+        ("error", "server.uncaught"),
+        ("critical", "server.uncaught"),
+    ]
+    assert [line["error"]["type"] for line in lines[1:]] == ["ValueError"] * 3
+    assert "Adebayo" not in done.stdout + done.stderr
