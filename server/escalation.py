@@ -99,7 +99,7 @@ class Escalations(FallingDue):
             _log.warning("inbox item %s is overdue by %d s; asked: %s", record, one.overdue_ms // 1_000, one.to.value)
         row = None if asked else await self._store.record(record)
         if row is not None:
-            self._fresh[record] = row
+            self._look_again(record, row)
 
 
 def is_inbox(scope: ScopeName) -> bool:

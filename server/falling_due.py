@@ -3,6 +3,9 @@
 What was done stands in the records themselves, so nothing has to be remembered: the due times are read from the store
 at the start and kept up from what is committed. A wait is never longer than a minute, so a clock that is set forward is
 noticed, and one that is set back makes nothing be done twice. `server.escalation` and `server.timers` are two of it.
+
+A record is looked at as soon as it changes; one that goes on changing is looked at again after a while (`AGAIN_MS`),
+and not for each of its commits: working out what is due costs as much as taking an edit in.
 """
 
 import abc
@@ -31,6 +34,9 @@ RETRY_MS: Final = 5_000
 """How long to leave a store alone that failed."""
 LOOK_MS_MAX: Final = 60_000
 """The longest wait: the machine's clock may be set forward meanwhile."""
+AGAIN_MS: Final = 250
+"""How soon a record that has changed again is looked at again. What is known to be due is done at its time; only what a
+second change brings forward may be late by so much, and nobody is warned by the quarter of a second."""
 Wait = Callable[[asyncio.Event, int], Awaitable[None]]
 """Waits until the event is set, or so many ms have passed."""
 Part = tuple[str, ScopeName | None]
@@ -64,6 +70,10 @@ class FallingDue(abc.ABC):
         """By time; an entry that `_due` does not confirm is an old one."""
         self._fresh: dict[RecordId, bytes] = {}
         """The newest row of each changed record: one that changes often is read once."""
+        self._looked: dict[RecordId, Millis] = {}
+        """When each record was looked at for a change, of those of the last `AGAIN_MS`; the earliest first."""
+        self._resting: dict[RecordId, bytes] = {}
+        """The newest row of each of these that has changed since."""
         self._unread: dict[Part, None] = {}
         self._changed = asyncio.Event()
 
@@ -98,13 +108,30 @@ class FallingDue(abc.ABC):
 
     def published(self, settled: Settled) -> None:
         """A commit is durable: keep the due times up. The committer calls this, so the rows are read later."""
-        self._fresh.update((row.record, row.body) for row in settled.rows if self._concerns(row.kind))
+        for row in settled.rows:
+            if self._concerns(row.kind):
+                self._put(row.record, row.body)
         for change in settled.scopes:
             # The scope moved in a commit whose answer was lost: nobody told what it held.
             if change.frm == change.head.seq:
                 self._unread.update(dict.fromkeys(self._moved(change.scope)))
         if self._fresh or self._unread:
             self._changed.set()
+
+    def _put(self, record: RecordId, row: bytes) -> None:
+        """Have a record looked at that has changed: now, or once it has rested since it was looked at last."""
+        if record in self._looked and record not in self._fresh:
+            if not self._resting:
+                # Whoever waits does not know yet that there is something to wait for.
+                self._changed.set()
+            self._resting[record] = row
+        else:
+            self._fresh[record] = row
+
+    def _look_again(self, record: RecordId, row: bytes) -> None:
+        """Have a record looked at once more, as it was just read; what was told of it meanwhile is newer."""
+        if record not in self._resting:
+            self._fresh.setdefault(record, row)
 
     @property
     def waiting(self) -> int:
@@ -128,12 +155,31 @@ class FallingDue(abc.ABC):
                 await self._read()
                 await self._do_all()
                 await self._rest()
-                if self._queue:
-                    pause = min(pause, max(self._queue[0][0] - self._now(), 1))
+                pause = min(pause, self._pause())
             except StoreError as error:
                 _log.warning("%s waits for the store: %s", type(self).__name__, error)
                 pause = RETRY_MS
             await self._wait(self._changed, pause)
+
+    def _pause(self) -> int:
+        """How long there is nothing to do (ms), if nobody tells of a change."""
+        until = [self._queue[0][0]] if self._queue else []
+        if self._resting:
+            until.append(Millis(next(iter(self._looked.values())) + AGAIN_MS))
+        return max(min(until, default=Millis(self._now() + LOOK_MS_MAX)) - self._now(), 1)
+
+    def _awaken(self) -> None:
+        """Have those looked at that have rested."""
+        now = self._now()
+        while self._looked:
+            record, looked = next(iter(self._looked.items()))
+            # A clock that was set back lets nobody rest for longer.
+            if looked <= now < looked + AGAIN_MS:
+                return
+            del self._looked[record]
+            row = self._resting.pop(record, None)
+            if row is not None:
+                self._fresh[record] = row
 
     async def _begin(self, heads: Mapping[ScopeName, Head]) -> None:
         """Find out what to read at the start; `heads`: where every scope stands."""
@@ -144,6 +190,7 @@ class FallingDue(abc.ABC):
 
     async def _read(self) -> None:
         """Learn of the records that were committed since, and of those that nobody told about."""
+        self._awaken()
         while self._unread or self._fresh:
             if self._unread:
                 part = next(iter(self._unread))
@@ -151,7 +198,10 @@ class FallingDue(abc.ABC):
                 # Only now: a store that fails in between is asked for all of it again.
                 self._unread.pop(part)
                 continue
-            self._note(self._fresh.pop(next(iter(self._fresh))))
+            record = next(iter(self._fresh))
+            self._looked.pop(record, None)
+            self._looked[record] = self._now()
+            self._note(self._fresh.pop(record))
             # The clocks of one detention take milliseconds: other work of the server has its turn after each.
             await asyncio.sleep(0)
 

@@ -84,7 +84,7 @@ class Loans(FallingDue):
         if await self._office.by_rule(record, _UNIT, self._back, AUTHOR):
             _log.info("unit %s is back from its loan", record)
         else:
-            self._fresh[record] = row
+            self._look_again(record, row)
 
     def _back(self, state: RecordState | None) -> Mapping[FieldName, Any]:
         unit = None if state is None else state.build()

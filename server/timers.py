@@ -123,7 +123,9 @@ class Timers(FallingDue):
         now = self._now()
         if self._kept_at is not None and self._kept_at <= now < self._kept_at + remembering.EVERY_MS:
             return
-        found = remembering.ToCome(rules=self._rules(), at=now, heads=dict(self._heads), records=tuple(self._due))
+        # A commit whose record rests is among the heads: after a restart nobody would look at it for that.
+        records = tuple({**dict.fromkeys(self._due), **dict.fromkeys(self._resting)})
+        found = remembering.ToCome(rules=self._rules(), at=now, heads=dict(self._heads), records=records)
         kept = {remembering.NAME: remembering.kept_form(found)}
         await self._office.keep(Submission(OFFICE, frozenset(), (), secrets=kept))
         self._kept_at = now
@@ -214,7 +216,7 @@ class Timers(FallingDue):
             _log.warning("alarm %s: nobody has acknowledged it; more people are warned", name)
         row = await self._store.record(name)
         if row is not None:
-            self._fresh[name] = row
+            self._look_again(name, row)
 
     async def _write(self, name: RecordId, says: _Says) -> bool:
         try:

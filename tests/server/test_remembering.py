@@ -90,6 +90,19 @@ async def test_what_was_never_told_is_read(post: Watched) -> None:
     assert fresh in post.seen
 
 
+async def test_what_rests_when_it_is_kept_is_read(post: Watched) -> None:
+    """A closed record has changed twice within a moment: the second commit was told, and has not been looked at."""
+    post.clock.now = Millis(NOW + remembering.EVERY_MS - 1)
+    for name in ("B. Garside", "C. Garside"):
+        await post.book(CLOSED[0], authorised_at=LONG_AGO, detainee=name)
+        await post.hands.tick()
+    groups = len(post.store.groups)
+    await post.at(NOW + remembering.EVERY_MS)
+    assert len(post.store.groups) == groups + 1
+    await post.start_again()
+    assert post.seen == {BOOKING, CLOSED[0]}
+
+
 async def test_under_other_settings_everything_is_read(post: Watched) -> None:
     """They may make something due in a record in which nothing was."""
     await post.stop()

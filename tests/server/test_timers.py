@@ -18,7 +18,7 @@ from schemas.settings import SETTINGS_RECORD, CustodySettings, Settings
 from server import timers
 from server.commits import ScopeChange, Settled
 from server.committer import Committer
-from server.falling_due import LOOK_MS_MAX, RETRY_MS
+from server.falling_due import AGAIN_MS, LOOK_MS_MAX, RETRY_MS
 from server.office import Draft, Office
 from server.timers import Timers
 from sync import merge
@@ -297,7 +297,7 @@ async def test_what_is_done_is_over(post: Post) -> None:
     await post.book()
     await post.at(DUE - HOUR)
     await post.check(DUE - HOUR)
-    await post.hands.tick()
+    await post.at(DUE - HOUR + AGAIN_MS)
     alarm = await post.one(alarm_of(HOUR))
     assert alarm.over_at is not None
     assert not alarm.open
@@ -335,11 +335,11 @@ async def test_an_alarm_that_was_over_waits_again_when_it_is_due_again(post: Pos
     await post.at(DUE)
     done = True
     await post.check(NOW)
-    await post.hands.tick()
+    await post.at(DUE + AGAIN_MS)
     assert not (await post.one(alarm_of(0))).open
     done = False
     await post.check(NOW)
-    await post.hands.tick()
+    await post.at(DUE + 2 * AGAIN_MS)
     assert (await post.one(alarm_of(0))).open
     assert len(await post.all()) == 1
 
