@@ -106,6 +106,7 @@ class Light(Contact):
             positions=tuple(self._positions.values()),
             next_op=OpNumber(self._n + 1),
             chain=ChainHead(self._n, self._link),
+            next_read=self._reads.n + 1,
         )
 
     def lost(self, error: ConnectionError) -> None:
@@ -115,7 +116,8 @@ class Light(Contact):
                 waiting.set_exception(error)
         self._waiting.clear()
         for reading in self._reads_waiting.values():
-            reading.set_exception(error)
+            if not reading.done():
+                reading.set_exception(error)
         self._reads_waiting.clear()
 
     # --- what comes --------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ _LENGTHS: Final = {
     "usual": "usual, as `make bench` does",
     "full": "full",
 }
+_AXES: Final = {"data": "records on the server", "devices": "devices connected"}
+"""What grows -> the head of its table."""
 _BUSY: Final = 1.0
 _PEER_FIGURES: Final = (
     ("ack", "edits_per_s", "edits a second"),
@@ -139,18 +141,24 @@ def _notes(run: Run) -> str:
 
 
 def _growth(outcome: Outcome) -> str:
-    """One line for each operation: what it costs at each size, and how much of that at the first."""
-    first, *more = growth.STEPS
-    columns = ["", f"{first}x", *(column for step in more for column in (f"{step}x", f"of {first}x"))]
-    lines = []
-    for name, words in growth.WHAT.items():
-        cells = [number(outcome.spreads[f"{name}_{first}"].median)]
-        for step in more:
-            ratio = outcome.ratios.get(f"{name}_grows_{step}")
-            cells += [number(outcome.spreads[f"{name}_{step}"].median), "" if ratio is None else number(ratio)]
-        lines.append((words, *cells))
+    """A table for each thing that grows: what an operation costs at each size, and how much of that at the first."""
+    tables = [_steps(outcome, axis, title) for axis, title in _AXES.items()]
     filled = number(outcome.spreads["fill_per_s"].median)
-    return f"{markdown(columns, lines)}\n\nThe store was filled at {filled} records a second."
+    return "\n\n".join([*tables, f"The server was filled at {filled} records a second."])
+
+
+def _steps(outcome: Outcome, axis: str, title: str) -> str:
+    first, *more = growth.STEPS
+    columns = [title, f"{first}x", *(column for step in more for column in (f"{step}x", f"of {first}x"))]
+    lines = []
+    for name, words in growth.AXES[axis].items():
+        cells = [number(outcome.spreads[f"{axis}_{name}_{first}"].median)]
+        for step in more:
+            ratio = outcome.ratios.get(f"{axis}_{name}_grows_{step}")
+            found = outcome.spreads[f"{axis}_{name}_{step}"].median
+            cells += [number(found), "" if ratio is None else number(ratio)]
+        lines.append((words, *cells))
+    return markdown(columns, lines)
 
 
 def _figures(name: str, outcome: Outcome, words: Mapping[str, str]) -> str:
@@ -166,7 +174,7 @@ def _figures(name: str, outcome: Outcome, words: Mapping[str, str]) -> str:
         ),
         *((words.get(what, what), number(value), "", "") for what, value in outcome.ratios.items()),
     ]
-    if outcome.job == "growth":
+    if outcome.job == "growth" and outcome.spreads.keys() >= growth.FIGURES:
         return f"### `{name}`: {size}\n\n{_growth(outcome)}"
     said = "".join(f"\n\n{remark[:1].upper()}{remark[1:]}." for remark in outcome.remarks)
     return f"### `{name}`: {size}\n\n{markdown(('', 'median', 'least', 'most'), lines)}{said}"

@@ -98,14 +98,14 @@ _PARTS: Final = (
     Part(name="stalled", job="stalled"),
     Part(name="replica", job="replica"),
     Part(name="wire", job="wire"),
-    Part(name="growth", job="growth", limit_s=420),
+    Part(name="growth", job="growth", limit_s=600),
 )
 """The usual run."""
 _FULL: Final[_Sizes] = {
     "ack": {"rounds": 5},
     "fanout-500": {"rounds": 5},
     "fanout-2000": {"rounds": 5},
-    "growth": {"records": 1_000_000},
+    "growth": {"records": 1_000_000, "devices": 8_000},
 }
 """What is longer in a full one, which has `revoke` too."""
 _QUICK: Final[_Sizes] = {
@@ -120,7 +120,7 @@ _QUICK: Final[_Sizes] = {
     "stalled": {"devices": 40, "changes": 20, "rounds": 1},
     "replica": {"edits": 20, "records": 1_000, "rounds": 1},
     "wire": {"edits": 50, "rounds": 1},
-    "growth": {"records": 2_000, "devices": 20},
+    "growth": {"records": 4_000, "devices": 200},
 }
 """Sizes that show that everything works, and no figure to rely on; where peers do the same job, theirs."""
 PEERS: Final = "peers"

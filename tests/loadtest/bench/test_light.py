@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench.force import Force
-from loadtest.bench.light import Arrivals, Light
+from loadtest.bench.light import Arrivals, Light, ReadsHead
 from loadtest.bench.lines import Lines
 from loadtest.bench.machine import Cores
 from loadtest.bench.process import Listening
@@ -101,3 +101,11 @@ async def test_who_may_come_again_does(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (sorted(waited), late.answers, busy.answers) == ([0.0, 1.5, 1.5], [], [])
     with pytest.raises(ConnectionError, match="device_revoked"):
         await crew.connect([Refused(wire.Error(code="device_revoked", recovery="stop"))])
+
+
+async def test_a_read_log_goes_on_where_it_was() -> None:
+    """A device that comes back says which entry comes next: a server takes no other from it."""
+    device, _ = listening()
+    assert device.facts().next_read == 1
+    device._reads = ReadsHead(4, b"link")
+    assert device.facts().next_read == 5

@@ -72,23 +72,39 @@ def test_a_peer_at_another_size_is_said_to_be() -> None:
     assert "- as many" not in text
 
 
-def test_growth_is_one_line_for_each_operation() -> None:
-    """Each size stands beside what it is of the first."""
-    figures = {f"{name}_{step}": 2.0 * step for name in growth.WHAT for step in growth.STEPS} | {"fill_per_s": 7.0}
-    found = Outcome(
+def grown() -> Outcome:
+    """What `growth` finds, each figure twice its step; and how edits grow with data."""
+    figures = {name: 2.0 * int(name.rpartition("_")[2]) for name in growth.FIGURES} | {"fill_per_s": 7.0}
+    return Outcome(
         job="growth",
         machine={},
         size={"records": 100},
         rounds=[figures],
         spreads={name: spread([value]) for name, value in figures.items()},
         floors={},
-        ratios={f"edit_us_grows_{step}": float(step) for step in growth.STEPS[1:]},
+        ratios={f"data_edit_us_grows_{step}": float(step) for step in growth.STEPS[1:]},
     )
-    run = Run(at="2026-01-01 00:00", length="usual", took_s=1, machine={}, outcomes={"growth": found})
+
+
+def test_growth_is_one_line_for_each_operation() -> None:
+    """Each size stands beside what it is of the first, in one table for data and one for devices."""
+    run = Run(at="2026-01-01 00:00", length="usual", took_s=1, machine={}, outcomes={"growth": grown()})
     text = page.page(run)
-    assert "| server's time for an edit, us | 2 | 20 | 10 | 200 | 100 |" in text
-    assert "| growth | server's time for an edit, us, at 100x / 1x | 100 |" in text
+    assert "| records on the server | 1x | 10x | of 1x | 100x | of 1x |" in text
+    assert "| devices connected | 1x | 10x | of 1x | 100x | of 1x |" in text
+    assert "| server's time for an edit, several at once, us | 2 | 20 | 10 | 200 | 100 |" in text
+    assert "| server's time for a heartbeat, us | 2 | 20 |  | 200 |  |" in text
+    assert "| growth | server's time for an edit, several at once, us, records at 100x / 1x | 100 |" in text
     assert "filled at 7 records a second" in text
+
+
+def test_growth_of_another_time_has_a_page_too() -> None:
+    """A run that was kept before more was measured is shown as it is."""
+    found = grown()
+    without = {name: one for name, one in found.spreads.items() if name != "devices_stalled_kb_100"}
+    old = msgspec.structs.replace(found, spreads=without)
+    run = Run(at="2026-01-01 00:00", length="usual", took_s=1, machine={}, outcomes={"growth": old})
+    assert "| server's time for a heartbeat, us, devices at 10x | 20 | 20 | 20 |" in page.page(run)
 
 
 def test_another_file_is_kept_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
