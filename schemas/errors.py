@@ -265,6 +265,13 @@ _SPECS: Final = (
         "The server's message does not follow the protocol.",
         "Tell force IT: server and device disagree about the protocol.",
     ),
+    _spec(
+        "base_differs",
+        4442,
+        _R.RETRY,
+        "A record came as a difference from another copy than the one that is held.",
+        "Come back and resume: the record comes whole. Tell force IT when it happens again and again.",
+    ),
     # One op; the connection stays open.
     _spec(
         "op_reused",

@@ -37,6 +37,7 @@ PARTS: Final[tuple[type[msgspec.Struct], ...]] = (
     wire.Position,
     wire.Plan,
     wire.Result,
+    wire.Difference,
     wire.Range,
 )
 """What messages are made of, or carry as `bin`."""

@@ -117,8 +117,18 @@ def is_record_id(text: str) -> bool:
     return re.match(RECORD_PATTERN, text) is not None
 
 
+def record_bytes(record: RecordId) -> bytes:
+    """A record id as its 16 bytes (RFC 9562 section 4)."""
+    return bytes.fromhex(record.replace("-", ""))
+
+
+def record_id(raw: bytes) -> RecordId:
+    """The record id of these 16 bytes."""
+    text = raw.hex()
+    return RecordId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+
+
 def _uuid_text(raw: bytearray, version: int) -> RecordId:
     raw[6] = (raw[6] & 0x0F) | (version << 4)
     raw[8] = (raw[8] & 0x3F) | 0x80
-    text = raw.hex()
-    return RecordId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+    return record_id(bytes(raw))

@@ -35,6 +35,7 @@ from schemas.limits import (
     OPS_PER_PUSH_MAX,
     PAGE_BYTES_MAX,
     READ_BYTES_MAX,
+    RECORD_BYTES_MAX,
     REPAIR_RANGES_MAX,
     SCOPES_PER_DEVICE_MAX,
     SEALED_BYTES_MAX,
@@ -62,6 +63,8 @@ NONCE_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 """Of Ed25519 (RFC 8032)."""
 SHARE_BYTES: Final = 32
+RECORD_ID_BYTES: Final = 16
+"""Of a record id where it is not text (RFC 9562)."""
 
 Text = Annotated[str, msgspec.Meta(max_length=DETAIL_CHARS_MAX)]
 Credit = Annotated[int, msgspec.Meta(ge=0, le=CREDIT_BYTES_TOTAL_MAX)]
@@ -71,6 +74,8 @@ Version = Annotated[int, msgspec.Meta(ge=1, le=INT_MAX)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 Consistency = Annotated[tuple[Digest, ...], msgspec.Meta(max_length=CONSISTENCY_LEN_MAX)]
 Checkpoint = Annotated[bytes, msgspec.Meta(max_length=CHECKPOINT_BYTES_MAX)]
+RecordBytes = Annotated[bytes, msgspec.Meta(min_length=RECORD_ID_BYTES, max_length=RECORD_ID_BYTES)]
+Check = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 PACKS_LEN_MAX: Final = 8
 PackText = Annotated[str, msgspec.Meta(min_length=1, max_length=16)]
 """One that this program does not know is passed over: it is a newer device's."""
@@ -158,6 +163,22 @@ class Range(msgspec.Struct, frozen=True, kw_only=True):
     upto: EdgeText
     digest: Digest
     count: Count
+
+
+class Difference(msgspec.Struct, frozen=True, array_like=True):
+    """A row that changed, by what changed in it since the one that the device holds.
+
+    Attributes:
+        record: the record's id as its 16 bytes.
+        base: version of the row to start from.
+        check: CRC-32 of the row that it leads to.
+        edits: how to make that row's bytes of the other's (`schemas.differences`).
+    """
+
+    record: RecordBytes
+    base: SeqInt
+    check: Check
+    edits: Annotated[bytes, msgspec.Meta(max_length=RECORD_BYTES_MAX)]
 
 
 class ChainPlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -258,6 +279,8 @@ class Batch(_Message, frozen=True, kw_only=True, tag="batch"):
         frm: `from` on the wire: the position it starts at.
         to: the position it leads to.
         rows: the changed records as they stand now.
+        changed: more of them, each by what changed in it: only such as the scope held at `from` too, and only to a
+            device whose HELLO names `diff` in `packs`. Their version is `to`.
         gone: records that left the scope.
         erased: those of them that were erased: whatever the device still holds about them goes too.
         digest, count: of the scope at `to`; absent while more batches are to come.
@@ -268,6 +291,7 @@ class Batch(_Message, frozen=True, kw_only=True, tag="batch"):
     frm: SeqInt = msgspec.field(name="from")
     to: SeqInt
     rows: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
+    changed: Annotated[tuple[Difference, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
     gone: Annotated[tuple[RecordText, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
     erased: Annotated[tuple[RecordText, ...], msgspec.Meta(max_length=ARRAY_LEN_MAX)] = ()
     digest: Digest | None = None
@@ -467,8 +491,8 @@ class Hello(_Message, frozen=True, kw_only=True, tag="hello"):
     Attributes:
         body: MessagePack of a HelloBody.
         proof: Ed25519 signature (RFC 8032) by the device's key over `beatbook.v1 hello`, a zero byte, nonce and body.
-        packs: in what forms beside the plain one the device takes the rows of a page; `zstd` is the only one so far. It
-            is not under the proof: it says nothing of what is told, only how.
+        packs: in what forms beside the plain one the device takes rows: `zstd` of a page's, `diff` of those in a BATCH
+            (`changed`). It is not under the proof: it says nothing of what is told, only how.
     """
 
     body: Annotated[bytes, msgspec.Meta(max_length=HELLO_BODY_BYTES_MAX)]

@@ -131,6 +131,7 @@ class ScopeChange(msgspec.Struct, frozen=True):
         frm: its head before.
         rows: encoded rows of the changed records that it holds.
         members: their ids, in the same order.
+        stood: of each of them the version that the scope held before; 0 for one that came into it.
         gone: records that left it.
         head: where it stands now.
     """
@@ -141,6 +142,7 @@ class ScopeChange(msgspec.Struct, frozen=True):
     members: tuple[RecordId, ...]
     gone: tuple[RecordId, ...]
     head: Head
+    stood: tuple[Seq, ...] = ()
 
 
 class Settled(msgspec.Struct, frozen=True):

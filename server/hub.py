@@ -7,7 +7,7 @@ generation and position, and the same bytes go to all.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -15,9 +15,10 @@ import msgspec
 from schemas.codec import encode
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
-from schemas.wire import Batch
+from schemas.wire import Batch, Difference
 from server.commits import ScopeChange, Settled
 from server.framing import framed
+from server.held_rows import Changed, HeldRows
 from server.pages import Pages, SharedPage
 from server.returning import ReturnPace, rank
 from server.store import Store
@@ -52,24 +53,27 @@ class Listener(Protocol):
 class _Recent:
     """One scope's part of one commit, with its frames by generation; as a session sees it, a `Fresh` one."""
 
-    __slots__ = ("_hub", "change", "erased", "frames", "frm", "scope", "size", "to")
+    __slots__ = ("_hub", "change", "changed", "erased", "frames", "frm", "scope", "size", "to")
 
-    def __init__(self, hub: "Hub", change: ScopeChange, erased: tuple[RecordId, ...]) -> None:
+    def __init__(self, hub: "Hub", change: ScopeChange, erased: tuple[RecordId, ...], changed: Changed) -> None:
         self._hub = hub
         self.scope = change.scope
         self.frm = change.frm
         self.to = change.head.seq
         self.change = change
         self.erased = erased
-        self.frames: dict[Generation, tuple[bytes, bytes]] = {}
-        self.size = RECENT_ENTRY_BYTES + sum(map(len, change.rows))
+        self.changed = changed if changed.among(change) else None
+        """Which of its rows may be told as differences; None for none."""
+        self.frames: dict[tuple[Generation, bool], tuple[bytes, bytes]] = {}
+        self.size = RECENT_ENTRY_BYTES + sum(map(len, change.rows)) + (self.changed.size if self.changed else 0)
 
-    def framed(self, gen: Generation) -> tuple[bytes, bytes]:
-        """The BATCH for those who hold this grant, and the same as a WebSocket frame."""
-        return self.frames.get(gen) or self._hub.make_frame(self, gen)
+    def framed(self, gen: Generation, diffs: bool) -> tuple[bytes, bytes]:  # noqa: FBT001  one of two forms, each call
+        """The BATCH for those who hold this grant, and the same as a WebSocket frame; `diffs`: as `Fresh` tells."""
+        form = (gen, diffs and self.changed is not None)
+        return self.frames.get(form) or self._hub.make_frame(self, *form)
 
 
-def batch_frame(  # noqa: PLR0917  the fields of one message, in its order
+def batch_frame(  # noqa: PLR0913, PLR0917  the fields of one message, in its order
     scope: ScopeName,
     gen: Generation,
     frm: Seq,
@@ -78,6 +82,7 @@ def batch_frame(  # noqa: PLR0917  the fields of one message, in its order
     gone: tuple[RecordId, ...],
     end: Head | None,
     erased: tuple[RecordId, ...] = (),
+    changed: tuple[Difference, ...] = (),
 ) -> bytes:
     """The encoded BATCH; `end` tells digest and count at `to`, where they are known; `erased` is a part of `gone`."""
     return encode(
@@ -87,6 +92,7 @@ def batch_frame(  # noqa: PLR0917  the fields of one message, in its order
             frm=frm,
             to=to,
             rows=tuple(msgspec.Raw(row) for row in rows),
+            changed=changed,
             gone=gone,
             erased=erased,
             digest=None if end is None else end.digest,
@@ -108,6 +114,7 @@ class Hub:
         self._all: set[Listener] = set()
         self._recent: OrderedDict[tuple[ScopeName, Seq], _Recent] = OrderedDict()
         self._recent_bytes = 0
+        self._held = HeldRows()
         self._emptied = asyncio.Event()
         self._last = Seq(0)
         """The last commit that was published."""
@@ -227,12 +234,13 @@ class Hub:
     def publish(self, settled: Settled) -> None:
         """A commit is durable: keep its frames at hand, mark its scopes dirty, wake who listens."""
         erased = {one.record for one in settled.erased}
+        changed = self._held.took(settled)
         for change in settled.scopes:
             scope, head = change.scope, change.head.seq
             self._heads[scope] = change.head
             self.pages.forget(scope)
             self._last = max(self._last, head)
-            fresh = self._keep(change, tuple(record for record in change.gone if record in erased))
+            fresh = self._keep(change, tuple(record for record in change.gone if record in erased), changed)
             for listener in self._listeners.get(scope, ()):
                 if (fresh is None or not listener.follow(fresh)) and listener.session.head_moved(scope, head):
                     listener.wake()
@@ -248,8 +256,14 @@ class Hub:
             return SharedPage(await store.page(want.scope, want.after, want.upto))
         return await self.pages.page(store, want.scope, want.after, want.upto)
 
-    def frame(self, scope: ScopeName, gen: Generation, after: Seq) -> tuple[Seq, bytes, bytes] | None:
+    def frame(
+        self, scope: ScopeName, gen: Generation, after: Seq, *, diffs: bool = False
+    ) -> tuple[Seq, bytes, bytes] | None:
         """The recent commit behind a position, encoded once for all who stand there; None when the log must be read.
+
+        Args:
+            scope, gen, after: where the session stands.
+            diffs: whether its device takes changed rows as differences.
 
         Returns:
             (to, the BATCH, the same as a WebSocket frame).
@@ -257,26 +271,35 @@ class Hub:
         recent = self._recent.get((scope, after))
         if recent is None:
             return None
-        return recent.to, *recent.framed(gen)
+        return recent.to, *recent.framed(gen, diffs)
 
-    def make_frame(self, recent: _Recent, gen: Generation) -> tuple[bytes, bytes]:
+    def make_frame(
+        self,
+        recent: _Recent,
+        gen: Generation,
+        diffs: bool,  # noqa: FBT001  as it stands in the key
+    ) -> tuple[bytes, bytes]:
         """Encode and frame a recent commit for those who hold this grant; kept with it, and counted."""
         change = recent.change
+        rows: Sequence[bytes] = change.rows
+        changed: tuple[Difference, ...] = ()
+        if diffs and recent.changed is not None:
+            rows, changed = recent.changed.split(change)
         batch = batch_frame(
-            change.scope, gen, change.frm, recent.to, change.rows, change.gone, change.head, recent.erased
+            change.scope, gen, change.frm, recent.to, rows, change.gone, change.head, recent.erased, changed
         )
-        found = recent.frames[gen] = (batch, framed(batch))
+        found = recent.frames[gen, diffs] = (batch, framed(batch))
         size = sum(map(len, found))
         self._recent_bytes += size
         recent.size += size
         self._forget()
         return found
 
-    def _keep(self, change: ScopeChange, erased: tuple[RecordId, ...]) -> _Recent | None:
+    def _keep(self, change: ScopeChange, erased: tuple[RecordId, ...], changed: Changed) -> _Recent | None:
         if change.frm == change.head.seq:
             # The scope moved in a commit whose answer was lost: whoever is behind reads the log.
             return None
-        recent = _Recent(self, change, erased)
+        recent = _Recent(self, change, erased, changed)
         self._recent[(change.scope, change.frm)] = recent
         self._recent_bytes += recent.size
         self._forget()

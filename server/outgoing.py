@@ -238,7 +238,7 @@ class Outgoing:
         """The recent commit that a step asks for; None when it has to be read, or asks for something else."""
         if not isinstance(step, WantChanges) or step.log:
             return None
-        found = self._hub.frame(step.scope, step.gen, step.after)
+        found = self._hub.frame(step.scope, step.gen, step.after, diffs=self._session.diffs)
         return None if found is None else (step, *found)
 
     # --- the writer --------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ def scope_changes(
                 members=tuple(row.record for row in now),
                 gone=tuple(row.record for row in left_it),
                 head=Head(seq, changed, stood.count + len(now) - len(moved)),
+                stood=tuple(row.before if scope in were[row.record] else Seq(0) for row in now),
             )
         )
     return tuple(found)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from schemas import codec, wire
-from schemas.ids import Generation, Millis, OfficerId, OpId, OpNumber, ScopeName, Seq
+from schemas.ids import Generation, Millis, OfficerId, OpId, OpNumber, ScopeName, Seq, record_bytes
 from schemas.ops import Op, Row
 from schemas.reads import Read
 from tests.example_ops import OPS
@@ -76,6 +76,7 @@ _WELCOME: Final = wire.Welcome(
 UP: Final[dict[str, wire.Up]] = {
     "hello": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64)),
     "hello-packs": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64), packs=("zstd", "of-tomorrow")),
+    "hello-diff": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64), packs=("zstd", "diff")),
     "push": wire.Push(ops=tuple(codec.encode(OPS[name]) for name in ("op-incident-create", "op-incident-log"))),
     "push-times": wire.Push(
         ops=(codec.encode(OPS["op-booking-care"]), codec.encode(OPS["op-booking-correct"])),
@@ -152,6 +153,15 @@ DOWN: Final[dict[str, wire.Down]] = {
     ),
     "batch-erased": wire.Batch(
         scope=AREA, gen=GEN, frm=Seq(45), to=Seq(46), gone=(BRIEFING, ITEM), erased=(ITEM,), digest=noise("less", 32)
+    ),
+    "batch-changed": wire.Batch(
+        scope=AREA,
+        gen=GEN,
+        frm=Seq(45),
+        to=Seq(46),
+        changed=(wire.Difference(record_bytes(INCIDENT), Seq(45), 0x9D2E_0F11, b"\x00\x1a\x21ok\x40"),),
+        digest=noise("changed", 32),
+        count=2,
     ),
     "batch-unfinished": wire.Batch(scope=AREA, gen=GEN, frm=Seq(41), to=Seq(43)),
     "snapshot": wire.Snapshot(

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import typing
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from schemas import limits, ops, wire
 from schemas.codec import decode_down, decode_hello_body, decode_op, decode_row, decode_up, encode
 from schemas.declared import declared, words
+from schemas.differences import rebuilt
 from schemas.errors import ERRORS, FrameError, Recovery
 from schemas.ids import Millis, new_record_id
 from schemas.kinds import KINDS
@@ -35,6 +37,7 @@ PARTS: tuple[type, ...] = (
     wire.Plan,
     wire.Result,
     wire.Range,
+    wire.Difference,
     wire.ChainPlace,
     wire.Lease,
     ops.Op,
@@ -279,6 +282,26 @@ def test_the_digest_vector_recomputes() -> None:
         found += int.from_bytes(element, "big")
     assert len(elements) == 2
     assert (found % 2**256).to_bytes(32, "big").hex() == total
+
+
+def test_the_difference_vector_recomputes() -> None:
+    """The shown edits make the shown outcome of the shown base, part by part as the text says."""
+    told = values(section("Rows by difference"))
+    base, edits = told["base"].encode(), bytes.fromhex(told["edits"])
+    outcome, place, at = bytearray(), 0, 0
+    while at < len(edits):
+        fresh, ahead = divmod(edits[at], 16)
+        assert max(fresh, ahead) < 15, "the vector needs no longer numbers"
+        outcome += edits[at + 1 : at + 1 + fresh]
+        at += 1 + fresh
+        if at < len(edits):
+            place = (place + ahead) % len(base)
+            outcome += base[place : place + edits[at]]
+            place += edits[at]
+            at += 1
+    assert outcome.decode() == told["outcome"]
+    assert rebuilt(base, edits, len(outcome)) == outcome
+    assert zlib.crc32(outcome) == int(told["CRC-32 of the outcome"])
 
 
 def test_the_record_id_example_recomputes() -> None:

@@ -27,6 +27,7 @@ from sync.clock import Made
 from sync.evidence.chain import ChainHead
 from sync.merge import RecordState
 from sync.outbox import OpState
+from sync.replica import rebuilding
 from sync.replica.facts import Dependants, Outcome, WriteFacts
 from sync.replica.members import MemberChange
 from sync.replica.mending import Mending
@@ -281,7 +282,8 @@ class Replica:
         """Apply all changes of one scope between two positions.
 
         Raises:
-            PeerError: `gap` when it does not start where the replica stands.
+            PeerError: `gap` when it does not start where the replica stands; `base_differs` when a row came as a
+                difference from another than the one that is held.
         """
         outcome = Outcome()
         held = self._tables.position(message.scope)
@@ -292,9 +294,13 @@ class Replica:
             raise PeerError("gap", f"{message.scope}: at {held.seq}, batch from {message.frm} to {message.to}")
         change = MemberChange(self._tables, message.scope, held)
         rows = _by_record(message.rows)
-        kept = self._tables.row_versions(list(rows))
+        changed = rebuilding.by_record(message)
+        told = [*rows, *changed]
+        kept = self._tables.row_versions(told)
         newer = {record: one for record, one in rows.items() if kept.get(record, -1) < one.version}
-        self._take_rows(rows, newer, self._tables.members_among(message.scope, list(rows)), change, outcome)
+        newer |= rebuilding.newer_rows(message, changed, kept, self._tables)
+        versions = {record: one.version for record, one in rows.items()} | dict.fromkeys(changed, message.to)
+        self._take_rows(versions, newer, self._tables.members_among(message.scope, told), change, outcome)
         self._erased(message.erased, outcome)
         for record in message.gone:
             change.drop(record)
@@ -337,7 +343,8 @@ class Replica:
                 self._moved.note(record, message.scope, held.seq)
         # A page is read after everything sent before it, so it is never older than what is kept, except in number when
         # the server was set back: it always replaces.
-        self._take_rows(rows, rows, before, change, outcome)
+        versions = {record: one.version for record, one in rows.items()}
+        self._take_rows(versions, rows, before, change, outcome)
         ended = message.repair or message.last
         self._tables.put_position(message.scope, change.position(seq=held.seq, after=None if ended else message.upto))
         self._settle(outcome)
@@ -444,18 +451,18 @@ class Replica:
 
     def _take_rows(
         self,
-        rows: Mapping[RecordId, PlacedRow],
+        versions: Mapping[RecordId, Seq],
         newer: Mapping[RecordId, PlacedRow],
         before: Mapping[RecordId, Seq],
         change: MemberChange,
         outcome: Outcome,
     ) -> None:
         """Take in the rows of a message: all of them are in its scope, and `newer` replace what is kept."""
-        if not rows:
+        if not versions:
             return
-        change.put_all({record: one.version for record, one in rows.items()}, before)
+        change.put_all(versions, before)
         self._tables.put_rows(list(newer.values()))
-        outcome.touched |= rows.keys()
+        outcome.touched |= versions.keys()
 
     def _erased(self, records: Collection[RecordId], outcome: Outcome) -> None:
         """Destroy what own ops say of erased records, before any of it is sealed. Their rows go with their scopes."""

@@ -16,6 +16,7 @@ import msgspec
 
 from schemas import wire
 from schemas.codec import decode_down, encode, error_message
+from schemas.differences import DIFFERENCES
 from schemas.errors import ERRORS, FrameError, PeerError, Recovery
 from schemas.ids import DeviceId, Epoch, Generation, Millis, OpNumber, ScopeName, Seq
 from schemas.limits import (
@@ -226,7 +227,8 @@ class DeviceSession:
                 sealed=self._facts.sealed,
             )
         )
-        self._send(wire.Hello(body=body, proof=self._sign(wire.PROOF_CONTEXT + challenge.nonce + body), packs=(ZSTD,)))
+        proof = self._sign(wire.PROOF_CONTEXT + challenge.nonce + body)
+        self._send(wire.Hello(body=body, proof=proof, packs=(ZSTD, DIFFERENCES)))
 
     # --- what the replica did ----------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ class Feeds:
         self._mark(scope, feed)
         return True
 
-    def follow(self, fresh: Fresh) -> tuple[bytes, bytes] | None:
+    def follow(self, fresh: Fresh, diffs: bool) -> tuple[bytes, bytes] | None:  # noqa: FBT001  see `Fresh.framed`
         """Go on to a commit that has just happened, if its scope stands right before it and nothing waits in any lane.
 
         Returns:
@@ -124,7 +124,7 @@ class Feeds:
         if feed is None or feed.sent != fresh.frm:
             return None
         feed.sent = feed.head = fresh.to
-        return fresh.framed(feed.gen)
+        return fresh.framed(feed.gen, diffs)
 
     def compare(self, message: wire.Repair) -> bool:
         """Take up a REPAIR; False when it is about a grant that has changed, or comes inside a snapshot.

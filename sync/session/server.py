@@ -18,6 +18,7 @@ import msgspec
 
 from schemas import wire
 from schemas.codec import decode_hello_body, decode_op, decode_up, encode, error_message
+from schemas.differences import DIFFERENCES
 from schemas.errors import ERRORS, PeerError
 from schemas.ids import DeviceId, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import (
@@ -57,8 +58,8 @@ class ServerSession:
 
     __slots__ = (
         "_chain", "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_keeping", "_key", "_leaving", "_machine",
-        "_nonce", "_out", "_pace", "_sealed", "_verify", "acked", "device", "ending", "officer", "repairs", "schema",
-        "set_back", "unpacks",
+        "_nonce", "_out", "_pace", "_sealed", "_verify", "acked", "device", "diffs", "ending", "officer", "repairs",
+        "schema", "set_back", "unpacks",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -97,6 +98,8 @@ class ServerSession:
         """The schema version that the device knows; this program's own until HELLO has come."""
         self.unpacks = False
         """Whether the device takes the rows of a page packed (`schemas.packing`)."""
+        self.diffs = False
+        """Whether the device takes changed rows as differences (`schemas.differences`)."""
         self.acked: dict[ScopeName, Seq] = {}
         """What the device says is on its disk."""
         self.repairs = 0
@@ -195,6 +198,7 @@ class ServerSession:
         self._hello = (message, body)
         self.schema = body.schema
         self.unpacks = ZSTD in message.packs
+        self.diffs = DIFFERENCES in message.packs
         return CheckHello(body.device, body)
 
     def _take_work(
@@ -410,7 +414,7 @@ class ServerSession:
         """
         if self._out or self._credit.bytes < MESSAGE_BYTES_MAX:
             return None
-        found = self._feeds.follow(fresh)
+        found = self._feeds.follow(fresh, self.diffs)
         if found is None:
             return None
         batch, frame = found

@@ -187,8 +187,13 @@ class Fresh(Protocol):
     def to(self) -> Seq:
         """See above."""
 
-    def framed(self, gen: Generation) -> tuple[bytes, bytes]:
-        """The BATCH for those who hold this grant, and the same as the shell sends it."""
+    def framed(self, gen: Generation, diffs: bool) -> tuple[bytes, bytes]:  # noqa: FBT001  one of two forms, each call
+        """The BATCH for those who hold this grant, and the same as the shell sends it.
+
+        Args:
+            gen: of the grant.
+            diffs: whether the device takes changed rows as differences.
+        """
 
 
 Demand = CheckHello | Commit | KeepReads | KeepSealed | Receipt

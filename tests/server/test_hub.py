@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from schemas.codec import decode_down, encode
+from schemas.differences import rebuilt
 from schemas.errors import PeerError
-from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
+from schemas.ids import DeviceId, FieldName, Generation, Millis, RecordId, ScopeName, Seq
 from schemas.ops import Row
 from schemas.wire import Batch
 from server import hub as module
@@ -71,7 +72,7 @@ class Phone:
     def follow(self, fresh: Fresh) -> bool:
         """Take what a test says that it takes."""
         if self.follows:
-            self.taken.append(fresh.framed(GEN))
+            self.taken.append(fresh.framed(GEN, False))
         return self.follows
 
     def tick(self, now: Millis) -> None:
@@ -141,6 +142,32 @@ def test_a_frame_is_encoded_once_and_the_same_bytes_go_to_all(monkeypatch: pytes
     batch = decode_down(first[1])
     assert isinstance(batch, Batch)
     assert (batch.scope, batch.gen, batch.frm, batch.to, batch.count) == (AREA, GEN, 3, 5, 1)
+
+
+def test_whoever_takes_differences_gets_them_and_nobody_else() -> None:
+    """Both forms are made once each, say the same, and are one where no row before is at hand."""
+    hub = Hub()
+    wide, wider = (
+        encode(Row(id=RECORD, kind="incident", v=Seq(seq), stamps=[], cells={FieldName("summary"): ["glass " * 9, 0]}))
+        for seq in (5, 6)
+    )
+    first = msgspec.structs.replace(change(5, 3), rows=(wide,), stood=(Seq(0),))
+    hub.publish(settled(first))
+    hub.publish(settled(msgspec.structs.replace(change(6, 5), rows=(wider,), stood=(Seq(5),))))
+    assert hub.frame(AREA, GEN, Seq(3), diffs=True) is not None
+    assert hub.frame(AREA, GEN, Seq(3), diffs=True) == hub.frame(AREA, GEN, Seq(3))
+    short, whole = hub.frame(AREA, GEN, Seq(5), diffs=True), hub.frame(AREA, GEN, Seq(5))
+    assert short is not None
+    assert whole is not None
+    assert short[1] is hub.frame(AREA, GEN, Seq(5), diffs=True)[1]  # type: ignore[index]
+    assert short[2] == framed(short[1])
+    said, plain = decode_down(short[1]), decode_down(whole[1])
+    assert isinstance(said, Batch)
+    assert isinstance(plain, Batch)
+    assert (len(said.rows), len(plain.rows), len(plain.changed)) == (0, 1, 0)
+    assert rebuilt(wide, said.changed[0].edits, 1_000) == wider
+    assert msgspec.structs.replace(said, changed=(), rows=plain.rows) == plain
+    assert hub._recent_bytes == sum(recent.size for recent in hub._recent.values())
 
 
 def test_only_the_commit_behind_the_position_has_a_frame() -> None:

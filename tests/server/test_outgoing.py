@@ -44,7 +44,7 @@ class World:
         self.ending: PeerError | None = None
         self.device = "hh-1"
         self.furthest = Seq(0)
-        self.unpacks = False
+        self.unpacks = self.diffs = False
         self.wire = FakeWire()
         self.sent: list[bytes] = []
         self.closed: list[int] = []
@@ -132,7 +132,7 @@ def world() -> World:
 @pytest.fixture
 def recent(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hub has the commit behind every position at hand."""
-    monkeypatch.setattr(Hub, "frame", lambda *_: (Seq(5), b"batch", framed(b"batch")))
+    monkeypatch.setattr(Hub, "frame", lambda *_, **__: (Seq(5), b"batch", framed(b"batch")))
 
 
 @pytest.mark.usefixtures("recent")

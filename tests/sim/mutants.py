@@ -15,20 +15,22 @@ from unittest import mock
 import msgspec
 
 from schemas import wire
-from schemas.codec import reread_op
+from schemas.codec import decode_row, reread_op
 from schemas.ids import FieldName, OpNumber, RecordId, ScopeName, Seq
 from schemas.ops import Hlc
 from server import commits, consequences, logbook, settle
+from server.held_rows import Changed
 from server.logbook import Extras, NewEntry, OpKey
 from sync import merge, policies
 from sync.outbox import OpState
 from sync.policies import Cell, Change, Said
 from sync.policies.claim import Claim
 from sync.policies.tags import Tags
-from sync.replica import Outcome, Replica
+from sync.replica import Outcome, Replica, rebuilding
 from sync.replica.chain import OwnChain
 from sync.replica.ownops import OwnOps
 from sync.replica.results import ResultTaker
+from sync.replica.tables import PlacedRow
 from sync.session.feeds import Feeds
 from sync.session.steps import Commit, WantChanges
 from tests.sim import server as sim_server
@@ -323,6 +325,25 @@ def recent_frames_always() -> Planted:
 
     _want_of = Feeds._want_of
     return mock.patch.object(Feeds, "_want_of", want_of)
+
+
+def told_by_difference_to_all() -> Planted:
+    """A record that comes into a scope is told by what changed in it, to devices that never held it."""
+
+    def base(self: Changed, record: RecordId, stood: Seq) -> bytes | None:
+        return self._before.get(record, (stood, None))[1]
+
+    return mock.patch.object(Changed, "_base", base)
+
+
+def rebuilt_on_any_base() -> Planted:
+    """A device takes the row before for the one that the difference leads to."""
+
+    def rebuilt(record: RecordId, version: Seq, base: bytes, one: wire.Difference) -> PlacedRow:
+        del one
+        return PlacedRow(record, decode_row(base).kind, version, base)
+
+    return mock.patch.object(rebuilding, "_rebuilt", rebuilt)
 
 
 # --- promise 7 -------------------------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ import msgspec
 from schemas.codec import encode
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
-from schemas.wire import NONCE_BYTES, Batch
+from schemas.wire import NONCE_BYTES, Batch, Difference
 from server import intake, logbook
 from server.commits import ScopeChange, Settled, Submission, extras, flatten
+from server.held_rows import Changed, HeldRows
 from sync.session import Admission, Grant, Head, ServerSession
 from sync.session.steps import (
     CheckHello,
@@ -70,14 +71,20 @@ class Conn:
 class _Fresh:
     """What a commit did to one scope, to be followed."""
 
-    def __init__(self, change: ScopeChange) -> None:
+    def __init__(self, change: ScopeChange, changed: Changed) -> None:
         self.scope, self.frm, self.to = change.scope, change.frm, change.head.seq
-        self._change = change
+        self.change = change
+        self._changed = changed
 
-    def framed(self, gen: Generation) -> tuple[bytes, bytes]:
+    def rows(self, *, diffs: bool) -> tuple[Iterable[bytes], tuple[Difference, ...]]:
+        """The changed rows: those that go whole, and the rest as differences, where those may be told."""
+        return self._changed.split(self.change) if diffs else (self.change.rows, ())
+
+    def framed(self, gen: Generation, diffs: bool) -> tuple[bytes, bytes]:  # noqa: FBT001  as `Fresh` has it
         """The BATCH, which is here also what is sent."""
-        change = self._change
-        batch = _batch(self.scope, gen, self.frm, self.to, change.rows, change.gone, change.head)
+        change = self.change
+        rows, changed = self.rows(diffs=diffs)
+        batch = _batch(self.scope, gen, self.frm, self.to, rows, change.gone, change.head, changed)
         return batch, batch
 
 
@@ -89,6 +96,7 @@ def _batch(
     rows: Iterable[bytes],
     gone: tuple[RecordId, ...],
     head: Head | None,
+    changed: tuple[Difference, ...] = (),
 ) -> bytes:
     return encode(
         Batch(
@@ -97,6 +105,7 @@ def _batch(
             frm=frm,
             to=to,
             rows=tuple(map(msgspec.Raw, rows)),
+            changed=changed,
             gone=gone,
             digest=None if head is None else head.digest,
             count=None if head is None else head.count,
@@ -149,7 +158,8 @@ class SimServer:
         self.heads: dict[ScopeName, Head] = dict(self.store.heads)
         self.arrivals: deque[Arrival] = deque()
         self.unpublished: deque[tuple[list[Arrival], list[Settled]]] = deque()
-        self._recent: dict[tuple[ScopeName, Seq], ScopeChange] = {}
+        self._recent: dict[tuple[ScopeName, Seq], _Fresh] = {}
+        self._held = HeldRows()
 
     def crash(self, store: SimStore | None = None) -> None:
         """Lose everything but the disk, or come back with another one, and start again."""
@@ -219,7 +229,7 @@ class SimServer:
             case Send(frame):
                 self._put(conn, frame)
             case WantChanges() as step:
-                conn.reading = step, self._changes(step)
+                conn.reading = step, self._changes(step, diffs=conn.session.diffs)
             case WantPage(scope=scope, after=after, upto=upto) as step:
                 conn.reading = step, self.store.page(scope, after, upto)
             case WantRanges(scope=scope, ranges=ranges) as step:
@@ -244,16 +254,18 @@ class SimServer:
         if frame is not None:
             self._put(conn, frame)
 
-    def _changes(self, step: WantChanges) -> tuple[Seq, bytes, bool]:
+    def _changes(self, step: WantChanges, *, diffs: bool) -> tuple[Seq, bytes, bool]:
         """A recent commit's frame where there is one, else the log."""
         recent = None if step.log else self._recent.get((step.scope, step.after))
         if recent is not None:
-            to, rows, gone = recent.head.seq, recent.rows, recent.gone
-            head: Head | None = recent.head
+            to, gone = recent.to, recent.change.gone
+            rows, changed = recent.rows(diffs=diffs)
+            head: Head | None = recent.change.head
         else:
             found = self.store.changes(step.scope, step.after)
             to, rows, gone, head = found.to, found.rows, found.gone, found.head
-        return to, _batch(step.scope, step.gen, step.after, to, rows, gone, head), head is not None
+            changed = ()
+        return to, _batch(step.scope, step.gen, step.after, to, rows, gone, head, changed), head is not None
 
     def _put(self, conn: Conn, frame: bytes) -> None:
         if not conn.link.device_gone:
@@ -314,18 +326,19 @@ class SimServer:
                     pass
             at += len(submission.ops)
         for settled in commits:
+            changed = self._held.took(settled)
             for change in settled.scopes:
                 self.heads[change.scope] = change.head
-                self._recent[change.scope, change.frm] = change
+                fresh = self._recent[change.scope, change.frm] = _Fresh(change, changed)
                 for conn in self.conns:
-                    self._tell(conn, change)
+                    self._tell(conn, fresh)
         return True
 
-    def _tell(self, conn: Conn, change: ScopeChange) -> None:
+    def _tell(self, conn: Conn, fresh: _Fresh) -> None:
         """Of every other commit the sessions that can follow it do so; of the others they are told that it is there."""
-        frame = conn.session.follow(_Fresh(change)) if change.head.seq % 2 and change.frm < change.head.seq else None
+        frame = conn.session.follow(fresh) if fresh.to % 2 and fresh.frm < fresh.to else None
         if frame is None:
-            conn.session.head_moved(change.scope, change.head.seq)
+            conn.session.head_moved(fresh.scope, fresh.to)
         else:
             self._put(conn, frame)
 

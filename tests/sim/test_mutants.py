@@ -71,6 +71,8 @@ HUNTS: Final[list[tuple[Callable[[], mutants.Planted], Callable[[], None], set[i
     (mutants.row_outlives_its_scopes, calm, {4}),
     (mutants.scopes_told_too_early, roaming, {4}),
     (mutants.recent_frames_always, roaming, {4}),
+    (mutants.told_by_difference_to_all, roaming, {0}),
+    (mutants.rebuilt_on_any_base, calm, {4}),
     (mutants.left_in_clear, roaming, {7}),
     (mutants.sealed_in_name_only, roaming, {7}),
     (mutants.quarantine_taken_for_granted, roaming, {1}),

@@ -1,17 +1,30 @@
 """Commits that a session follows as they happen: the bytes that it would ask for, and only where nothing waits."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import wire
-from schemas.codec import decode_down, encode
+from schemas.codec import decode_down, decode_up, encode
 from schemas.errors import PeerError
 from schemas.ids import Generation, ScopeName, Seq
 from schemas.limits import CREDIT_BYTES, MESSAGE_BYTES_MAX
 from sync.session import Grant, ServerSession
 from sync.session.steps import Send, WantChanges
 from tests.examples import AREA, SUITE, T0
-from tests.sync.session.server_end import BRIEFING_SCOPE, GEN, asked, at, batch, live, page, past_snapshots
+from tests.sync.session.server_end import (
+    BRIEFING_SCOPE,
+    GEN,
+    admission,
+    asked,
+    at,
+    batch,
+    challenged,
+    hello,
+    live,
+    page,
+    past_snapshots,
+)
 
 
 class Commit:
@@ -20,9 +33,11 @@ class Commit:
     def __init__(self, scope: ScopeName, frm: int, to: int) -> None:
         """From where to where."""
         self.scope, self.frm, self.to = scope, Seq(frm), Seq(to)
+        self.asked_for: list[bool] = []
 
-    def framed(self, gen: Generation) -> tuple[bytes, bytes]:
+    def framed(self, gen: Generation, diffs: bool = False) -> tuple[bytes, bytes]:  # noqa: FBT001, FBT002  as `Fresh`
         """The BATCH, and itself with a letter before it."""
+        self.asked_for.append(diffs)
         said = encode(wire.Batch(scope=self.scope, gen=gen, frm=self.frm, to=self.to))
         return said, b"F" + said
 
@@ -44,6 +59,29 @@ def test_a_session_with_nothing_to_say_goes_along() -> None:
     assert one.head_moved(AREA, Seq(6)) is False
     assert one.head_moved(AREA, Seq(7)) is True
     assert one.next_step() == WantChanges(AREA, GEN, Seq(6), log=False)
+
+
+def decode_hello() -> wire.Hello:
+    """What a device says first."""
+    said = decode_up(hello())
+    assert isinstance(said, wire.Hello)
+    return said
+
+
+def test_only_a_device_that_says_so_is_told_differences() -> None:
+    """What its HELLO names decides the form of what it follows."""
+    for packs, diffs in (((), False), (("zstd", "of-tomorrow"), False), (("zstd", "diff"), True)):
+        one = challenged()
+        one.receive(encode(msgspec.structs.replace(decode_hello(), packs=packs)), T0)
+        one.admit(admission(), T0)
+        while one.waiting:
+            one.next_step()
+        past_snapshots(one)
+        asked_for: list[bool] = []
+        commit = Commit(AREA, 0, 5)
+        commit.asked_for = asked_for
+        assert one.follow(commit) is not None
+        assert (one.diffs, asked_for) == (diffs, [diffs])
 
 
 def test_the_grant_s_generation_goes_into_what_is_sent() -> None:
