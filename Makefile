@@ -74,6 +74,10 @@ bench: $(STAMP) ## Measure everything, beside the machine's limit and other engi
 load: $(STAMP) ## Run locust against a server of its own, and look for every acknowledged edit (ARGS="--shape shift-change")
 	@$(BIN)/python -m loadtest.locust $(ARGS)
 
+.PHONY: image
+image: $(STAMP) ## Build the image with buildah and run it in podman: two devices, read-only, a restart; needs root
+	@.ci/image
+
 .PHONY: audit
 audit: $(STAMP) ## Ask whether anything locked has a known vulnerability; fails on what could not be asked
 	@$(BIN)/python .ci/audit.py

@@ -1,6 +1,7 @@
 """The compose file: locked up, pinned, bounded, and at one with what the server and the proxy are told."""
 
 import ipaddress
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from server.configuration import read_configuration
-from tests.deploy.rooms import DEPLOY
+from tests.deploy.rooms import DEPLOY, stages
 
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -104,3 +105,21 @@ def test_the_server_is_told_what_the_file_says() -> None:
     assert f"data:{told.data}" in SERVICES["server"]["volumes"]
     caddy = (DEPLOY / "caddy/Caddyfile").read_text(encoding="utf-8")
     assert {name for name in environment if name.startswith("BEATBOOK_")} == set(re.findall(r"\{\$(\w+):", caddy))
+
+
+def test_the_server_is_checked_as_its_image_says() -> None:
+    """What the proxy waits for is told in the image, and here for an engine that leaves it out there: the same."""
+    text = (DEPLOY / "container/Containerfile").read_text(encoding="utf-8")
+    (image,) = [each for each in stages(text)["run"] if each.word == "HEALTHCHECK"]
+    check = SERVICES["server"]["healthcheck"]
+    assert check["test"] == ["CMD", *json.loads(image.rest.removeprefix("CMD "))]
+    told = {name.replace("-", "_"): value for name, value in image.flags.items()}
+    assert told == {name: str(value) for name, value in check.items() if name != "test"}
+    assert SERVICES["proxy"]["depends_on"] == {"server": {"condition": "service_healthy"}}
+
+
+@EVERY
+def test_settings_of_the_kernel_are_a_list(name: str) -> None:
+    """There are engines that hand on the names of a mapping without the values."""
+    assert all(re.fullmatch(r"[a-z0-9._]+=\d+", each) for each in SERVICES[name].get("sysctls", ()))
+    assert isinstance(SERVICES[name].get("sysctls", []), list)

@@ -93,6 +93,16 @@ def test_it_runs_as_nobody_without_a_shell() -> None:
     assert json.loads(of("VOLUME").rest) == ["/var/lib/beatbook"] == [of("WORKDIR").rest]
 
 
+def test_the_data_folder_is_its_users_alone() -> None:
+    """An engine copies what is in a folder, and makes the folder anew for all to read: so its parent is copied."""
+    (made,) = [each.rest for each in STAGES["build"] if each.word == "RUN" and "--owner=10001" in each.rest]
+    (copied,) = [each for each in STAGES["run"] if each.word == "COPY" and "chown" in each.flags]
+    folder = made.split()[-1]
+    assert "--mode=0700" in made
+    assert copied.rest.split() == [str(Path(folder).parent), "/var/lib"]
+    assert f"/var/lib/{Path(folder).name}" == of("WORKDIR").rest
+
+
 @pytest.mark.e2e
 @pytest.mark.timeout(600)
 def test_what_it_makes_serves_on_a_tree_that_cannot_be_written(image: Path, tmp_path: Path) -> None:
