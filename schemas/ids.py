@@ -16,9 +16,9 @@ from schemas.limits import INT_MAX
 _END: Final = r"$(?!\n)"
 DEVICE_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{1,39}" + _END
 OFFICER_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9.-]{0,39}" + _END
-_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-RECORD_PATTERN: Final = f"^{_UUID}{_END}"
-EDGE_PATTERN: Final = f"^({_UUID})?{_END}"
+RECORD_FORM: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+RECORD_PATTERN: Final = f"^{RECORD_FORM}{_END}"
+EDGE_PATTERN: Final = f"^({RECORD_FORM})?{_END}"
 SCOPE_PATTERN: Final = r"^[a-z]+(:[a-z0-9][a-z0-9-]{0,39}){0,3}" + _END
 SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,39}" + _END
 EPOCH_PATTERN: Final = r"^[0-9a-f]{16}" + _END

@@ -31,8 +31,8 @@ def change(
         added, removed: (record, version) pairs.
     """
     total = int.from_bytes(digest, "big")
-    total += sum(element(record, version) for record, version in added)
-    total -= sum(element(record, version) for record, version in removed)
+    total += sum([element(record, version) for record, version in added])
+    total -= sum([element(record, version) for record, version in removed])
     return (total % _MODULUS).to_bytes(32, "big")
 
 

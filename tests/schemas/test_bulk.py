@@ -179,3 +179,20 @@ def test_what_it_is_sure_of_the_walk_takes(rows: list[bytes], damage: list[tuple
             kept = msgpack.unpackb(found, strict_map_key=False)
             for row in kept if isinstance(kept, list) else kept.get("rows", ()):
                 codec.decode_row(msgpack.packb(row))
+
+
+def test_ids_are_looked_at_one_by_one() -> None:
+    """They are matched together: one that borrows what its neighbour lacks is still no id."""
+    first, second = (msgpack.unpackb(ENCODED[0]) for _ in range(2))
+    whole = first["id"] + second["id"]
+    for cut in (35, 37):
+        rows = [msgpack.packb({**row, "id": part}) for row, part in ((first, whole[:cut]), (second, whole[cut:]))]
+        assert not bulk.are_rows(array_of(*rows))
+
+
+def test_numbers_that_look_like_a_long_text_are_seen_through() -> None:
+    """In a long page some always do: it is known quickly all the same."""
+    row = msgpack.unpackb(ENCODED[0])
+    looks = [msgpack.packb({**row, "v": 0xDA80 + at}) for at in range(30)] + ENCODED * 40
+    assert len(array_of(*looks)) > 2 * limits.TEXT_BYTES_MAX
+    assert bulk.are_rows(array_of(*looks))
