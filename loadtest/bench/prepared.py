@@ -12,10 +12,10 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -35,6 +35,7 @@ CONTROL: Final = "CTRL1"
 """The officer at the control room's desk."""
 _IN_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a place for a folder with a random name, made for us alone
 _PEOPLE: Final = "people"
+_T = TypeVar("_T")
 
 
 class _Person(msgspec.Struct, frozen=True):
@@ -67,6 +68,31 @@ async def prepared(count: int, said: Said) -> AsyncIterator[tuple[Force, Light, 
             yield force, desk, devices
 
 
+@asynccontextmanager
+async def enrolled(work: Callable[[Force], Awaitable[_T]]) -> AsyncIterator[tuple[Force, _T]]:
+    """A force on the disk that was enrolled in memory, and is not kept: (it, what `work` made).
+
+    Args:
+        work: enrols; done on a server that is stopped afterwards.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        with _in_memory() as quick:
+            async with gathered_at(quick) as force:
+                await force.begin()
+                made = await work(force)
+            await asyncio.to_thread(shutil.copytree, quick / "data", place / "data")
+        async with gathered_at(place) as force:
+            yield force, made
+
+
+@contextmanager
+def _in_memory() -> Iterator[Path]:
+    """A folder in which a commit costs no disk, where there is such a file system."""
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
+
+
 def code_of() -> str:
     """A name for the code of the server as it is: other code may keep other things."""
     found = hashlib.sha256()
@@ -82,8 +108,7 @@ async def _make(count: int, whole: Path) -> None:
     people += [
         _Person(f"hh-{n:05d}", f"WM{n:05d}", f"area-{n // AREA_DEVICES}", os.urandom(KEY_BYTES)) for n in range(count)
     ]
-    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if _IN_MEMORY.is_dir() else None) as folder:
-        place = Path(folder)
+    with _in_memory() as place:
         async with gathered_at(place) as force:
             await force.begin()
             await _enrol(force, people)

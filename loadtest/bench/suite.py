@@ -99,6 +99,7 @@ _PARTS: Final = (
     Part(name="replica", job="replica"),
     Part(name="wire", job="wire"),
     Part(name="growth", job="growth", limit_s=600),
+    Part(name="revoke", job="revoke", size={"rounds": 1}),
 )
 """The usual run."""
 _FULL: Final[_Sizes] = {
@@ -106,8 +107,9 @@ _FULL: Final[_Sizes] = {
     "fanout-500": {"rounds": 5},
     "fanout-2000": {"rounds": 5},
     "growth": {"records": 1_000_000, "devices": 8_000},
+    "revoke": {"rounds": 3},
 }
-"""What is longer in a full one, which has `revoke` too."""
+"""What is longer in a full one."""
 _QUICK: Final[_Sizes] = {
     "ack": {"devices": 5, "seconds": 1, "rounds": 1},
     "fanout-500": {"devices": 20, "changes": 5, "bursts": 2, "rounds": 1},
@@ -121,6 +123,7 @@ _QUICK: Final[_Sizes] = {
     "replica": {"edits": 20, "records": 1_000, "rounds": 1},
     "wire": {"edits": 50, "rounds": 1},
     "growth": {"records": 4_000, "devices": 200},
+    "revoke": {"staying": 20, "revoked": 20},
 }
 """Sizes that show that everything works, and no figure to rely on; where peers do the same job, theirs."""
 PEERS: Final = "peers"
@@ -136,9 +139,6 @@ def parts(length: str, chosen: Sequence[str] = ()) -> list[Part]:
         length: one of LENGTHS.
         chosen: names of parts, or of jobs; all without.
     """
-    found = list(_PARTS)
-    if length == "full":
-        found.append(Part(name="revoke", job="revoke"))
     sizes = {"quick": _QUICK, "full": _FULL}.get(length, {})
     found = [
         msgspec.structs.replace(
@@ -146,7 +146,7 @@ def parts(length: str, chosen: Sequence[str] = ()) -> list[Part]:
             size={**part.size, **sizes.get(part.name, {})},
             limit_s=_FULL_LIMIT_S if length == "full" else part.limit_s,
         )
-        for part in found
+        for part in _PARTS
     ]
     return [part for part in found if not chosen or part.name in chosen or part.job in chosen]
 

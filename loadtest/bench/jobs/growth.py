@@ -16,6 +16,7 @@ edit's bytes stand here too, and what else it measures depends on the edit alone
 scopes that it holds, however many records or other devices there are; its own job has a thousand of them at once.
 """
 
+import functools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,10 +25,11 @@ from typing import Final
 import msgspec
 
 from loadtest.bench import costs
-from loadtest.bench.force import Force, Said, gathered, kept
+from loadtest.bench.force import Force, Said, kept
 from loadtest.bench.light import Light
 from loadtest.bench.machine import Usage, memory_kb, pin_all
 from loadtest.bench.outcome import Outcome, outcome
+from loadtest.bench.prepared import enrolled
 
 STEPS: Final = (1, 10, 100)
 DATA: Final = {
@@ -123,9 +125,8 @@ class _Cast(msgspec.Struct, frozen=True):
 async def measure(size: Size, said: Said) -> Outcome:
     """Run the job."""
     figures: dict[str, float] = {}
-    async with gathered() as force:
-        said(f"enrolling {size.devices} devices")
-        cast = await _cast(force, size.devices)
+    said(f"enrolling {size.devices} devices")
+    async with enrolled(functools.partial(_cast, devices=size.devices)) as (force, cast):
         await force.connect([*cast.desks, *cast.editors, cast.desk, cast.paging[0]])
         async with kept([*cast.desks, *cast.editors, cast.desk, *cast.paging, *cast.crowd]):
             await costs.write(cast.paging[:1], PAGE)

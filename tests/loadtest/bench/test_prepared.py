@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from loadtest.bench import prepared
+from loadtest.bench.force import Force
+from loadtest.bench.light import Light
 from schemas.errors import StoreError
 
 
@@ -57,3 +59,28 @@ async def test_what_is_broken_off_is_not_taken_for_whole(kept: Path, monkeypatch
     with pytest.raises(StoreError, match="broken off"):
         await take([])
     assert names(kept) == []
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(90)
+async def test_what_is_enrolled_in_memory_is_measured_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who were enrolled are known to the server that is measured, and nothing stays in memory."""
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(prepared, "_IN_MEMORY", memory)
+    seen: list[Path] = []
+
+    async def work(force: Force) -> list[Light]:
+        seen.append(force.server.database)
+        return await force.enrol(Light, "WM00001", ["dudley", "walsall"])
+
+    async with prepared.enrolled(work) as (force, devices):
+        assert names(memory) == []
+        await force.connect(devices)
+        await devices[0].report(1)
+        seen.append(force.server.database)
+        for one in devices:
+            one.go()
+    assert [each.is_relative_to(memory) for each in seen] == [True, False]

@@ -18,7 +18,7 @@ def test_every_part_is_a_job_at_sizes_that_it_has(length: str) -> None:
     for part in parts(length):
         job = JOBS[part.job]
         assert set(part.size) <= {field.name for field in msgspec.structs.fields(job.size)}
-    assert {part.job for part in parts("full")} == set(JOBS)
+    assert {part.job for part in parts(length)} == set(JOBS)
 
 
 def test_parts_are_chosen_by_their_name_or_their_job() -> None:
