@@ -26,6 +26,7 @@ _ARRAY_LENGTH_BYTES: Final = {0xDC: 2, 0xDD: 4}
 _MAP_LENGTH_BYTES: Final = {0xDE: 2, 0xDF: 4}
 _FLOATS: Final = {0xCA: (4, struct.Struct(">f")), 0xCB: (8, struct.Struct(">d"))}
 _CONTAINER_LENGTH_BYTES: Final = {**_ARRAY_LENGTH_BYTES, **_MAP_LENGTH_BYTES}
+_BIN8: Final = 0xC4
 _UINT64: Final = 0xCF
 _INT64: Final = 0xD3
 _FIXSTR_HEAD: Final = _FIXSTR_MIN - 1
@@ -42,6 +43,10 @@ def _width(kind: int) -> int:
 
 
 _WIDTHS: Final = tuple(map(_width, range(256)))
+_SHORT_TEXTS: Final = tuple(_width(kind) if _FIXSTR_MIN <= kind <= _FIXSTR_MAX else 0 for kind in range(256))
+"""The same of a short text alone; 0 of everything else."""
+_BEYOND_53_BITS: Final = 0x20
+"""The second of the eight bytes of an integer that is too large is this or more, or the first is not 0."""
 
 
 def check(
@@ -79,13 +84,16 @@ def _walk(data: bytes, elements_max: int, depth_max: int) -> int:  # noqa: C901,
     """Pass one value with all that is in it; returns the next byte.
 
     Every value of every message comes by here, one after the other: what is frequent stands in the loop itself, and
-    what is in an open array or map is in local variables. Calls and lists for each value took four times as long.
+    what is in an open array or map is in local variables. Calls and lists for each value took four times as long. How
+    many values there are is counted where an array or map announces them, before any of them is looked at. What
+    goes on past the end is noticed by whatever comes next, or by `check`.
 
     Raises:
         FrameError: it breaks a bound.
         IndexError: the data ends before it does.
     """
-    at = elements = 0
+    widths, short_texts = _WIDTHS, _SHORT_TEXTS
+    at, elements = 0, 1
     # Of the innermost open array or map: how many values, or pairs, are to come, and the keys of a map so far.
     left = 1
     seen: set[bytes] | None = None
@@ -99,11 +107,9 @@ def _walk(data: bytes, elements_max: int, depth_max: int) -> int:  # noqa: C901,
         left -= 1
         kind = data[at]
         if seen is not None:
-            elements += 1
-            if elements > elements_max:
-                raise FrameError("too_many", f"more than {elements_max} values at byte {at}")
-            if _FIXSTR_MIN <= kind <= _FIXSTR_MAX:
-                start, at = at + 1, at + kind - _FIXSTR_HEAD
+            width = short_texts[kind]
+            if width:
+                start, at = at + 1, at + width
                 key = data[start:at]
                 # First of all whether anything follows: half a key may look like another one.
                 kind = data[at]
@@ -115,14 +121,15 @@ def _walk(data: bytes, elements_max: int, depth_max: int) -> int:  # noqa: C901,
             else:
                 at = _key(data, at, kind, seen)
                 kind = data[at]
-        elements += 1
-        if elements > elements_max:
-            raise FrameError("too_many", f"more than {elements_max} values at byte {at}")
-        width = _WIDTHS[kind]
+        width = widths[kind]
         if width:
             start, at = at + 1, at + width
-            if _FIXSTR_MIN <= kind <= _FIXSTR_MAX and not data[start:at].isascii():
+            if short_texts[kind] and not data[start:at].isascii():
                 _require_utf8(data, start, at)
+        elif kind == _BIN8:
+            at += 2 + data[at + 1]
+        elif kind == _UINT64 and data[at + 1] == 0 and data[at + 2] < _BEYOND_53_BITS:
+            at += 9
         elif kind <= _FIXARRAY_MAX or kind in _CONTAINER_LENGTH_BYTES:
             outside.append((left, seen))
             left, is_map, at = _open(data, at, kind)
@@ -131,6 +138,9 @@ def _walk(data: bytes, elements_max: int, depth_max: int) -> int:  # noqa: C901,
             most = limits.MAP_LEN_MAX if is_map else limits.ARRAY_LEN_MAX
             if left > most:
                 raise FrameError("too_many", f"{left} elements at byte {at}, at most {most}")
+            elements += 2 * left if is_map else left
+            if elements > elements_max:
+                raise FrameError("too_many", f"more than {elements_max} values at byte {at}")
             seen = set() if is_map else None
         else:
             at = _scalar(data, at, kind)

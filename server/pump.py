@@ -18,7 +18,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from starlette.websockets import WebSocket
 
-from schemas.codec import reread_op
 from schemas.errors import PeerError, StoreError, UsageError
 from schemas.ids import DeviceId, Millis
 from schemas.wire import NONCE_BYTES, SUBPROTOCOL, Lease, Result, Wiped
@@ -374,14 +373,14 @@ class Connection:
             self.session.committed(results, demand.size)
             self.wake()
 
-        times = [reread_op(raw).hlc[0] for raw in demand.ops]
+        since = self._services.now() if demand.since is None else demand.since
         submission = Submission(
             device,
-            frozenset(self.session.scopes),
+            self.session.scope_names,
             demand.ops,
             schema=self.session.schema,
             times=demand.times,
-            roles=self._services.gate.roles(device, Millis(min(times, default=self._services.now()))),
+            roles=self._services.gate.roles(device, since),
             head=demand.head,
         )
         self._services.committer.submit(submission, done, self._failed, came, self._arrived)

@@ -60,6 +60,11 @@ class Feeds:
         return {scope: feed.gen for scope, feed in self._feeds.items()}
 
     @property
+    def names(self) -> frozenset[ScopeName]:
+        """The scopes subscribed to."""
+        return frozenset(self._feeds)
+
+    @property
     def furthest(self) -> Seq:
         """The last commit of which this session knows that it has changed one of its scopes."""
         return max((feed.head for feed in self._feeds.values()), default=Seq(0))

@@ -118,6 +118,11 @@ class ServerSession:
         """The scopes it is subscribed to, with their generations."""
         return self._feeds.generations
 
+    @property
+    def scope_names(self) -> frozenset[ScopeName]:
+        """The scopes it is subscribed to."""
+        return self._feeds.names
+
     def behind(self) -> Iterator[tuple[ScopeName, int, tuple[Seq, str]]]:
         """The scopes that the device does not hold up to their heads.
 
@@ -218,16 +223,17 @@ class ServerSession:
         """The pushed ops, after a look at whether each is an op, this device's, its officer's, and in its chain."""
         ops = [(self._own_op(raw), raw) for raw in message.ops]
         times = dict(message.times)
+        since = Millis(min(op.hlc[0] for op, _ in ops)) if ops else None
         if self._chain is None:
-            return Commit(message.ops, size, times)
+            return Commit(message.ops, size, times, since=since)
         new = [(op, raw) for op, raw in ops if op.n > self._chain.head.n]
         unsent: dict[OpNumber, bytes] = dict(message.unsent)
         if not new and not unsent:
-            return Commit(message.ops, size, times)
+            return Commit(message.ops, size, times, since=since)
         if len(unsent) != len(message.unsent):
             raise PeerError("chain_broken", "an op is told twice")
         head = self._chain.take(new, unsent, message.head)
-        return Commit(message.ops, size, times, head, unsent)
+        return Commit(message.ops, size, times, head, unsent, since)
 
     def _own_op(self, raw: bytes) -> Op:
         op = decode_op(raw)

@@ -85,6 +85,7 @@ class Commit(msgspec.Struct, frozen=True):
         times: number of an op -> a better reading of when it was made than the op has (ms since 1970).
         head: what the device signed for them; None when the store holds that head already, or keeps none.
         unsent: number -> SHA-256 of ops that the head vouches for and that are not among these.
+        since: the earliest of the ops' own clock readings (ms since 1970); None where there are no ops.
     """
 
     ops: tuple[bytes, ...]
@@ -92,6 +93,7 @@ class Commit(msgspec.Struct, frozen=True):
     times: Mapping[OpNumber, Millis] = {}
     head: SignedHead | None = None
     unsent: Mapping[OpNumber, bytes] = {}
+    since: Millis | None = None
 
 
 class KeepReads(msgspec.Struct, frozen=True):

@@ -307,11 +307,11 @@ def test_damaged_values_are_refused_or_readable(value: object, data: st.DataObje
 
 
 def plainly(data: bytes, at: int, levels: int, counted: list[int]) -> int:
-    """The walk as one would write it down first: a value with all that is in it; returns the next byte."""
+    """The walk as one would write it down first: a value with all that is in it; returns the next byte.
+
+    `counted` are the values that were announced so far, and how many there may be.
+    """
     kind = data[at]
-    counted[0] += 1
-    if counted[0] > counted[1]:
-        raise FrameError("too_many")
     if not (0x80 <= kind <= 0x9F or 0xDC <= kind <= 0xDF):
         return plain_scalar(data, at, kind)
     width = 2 if kind in {0xDC, 0xDE} else 4
@@ -320,6 +320,9 @@ def plainly(data: bytes, at: int, levels: int, counted: list[int]) -> int:
     if levels == 0:
         raise FrameError("too_deep")
     if length > (limits.MAP_LEN_MAX if is_map else limits.ARRAY_LEN_MAX):
+        raise FrameError("too_many")
+    counted[0] += 2 * length if is_map else length
+    if counted[0] > counted[1]:
         raise FrameError("too_many")
     keys: list[object] = []
     for _ in range(length):
@@ -369,7 +372,7 @@ def plain_length(data: bytes, at: int, width: int) -> tuple[int, int]:
 def plain_code_of(data: bytes, elements_max: int, depth_max: int) -> str | None:
     """What `bounds.check` is to answer."""
     try:
-        end = plainly(data, 0, depth_max, [0, elements_max])
+        end = plainly(data, 0, depth_max, [1, elements_max])
     except IndexError:
         return "not_msgpack"
     except FrameError as error:

@@ -171,7 +171,7 @@ def test_a_chain_is_brought_on_by_hashes_alone() -> None:
 def test_a_server_that_keeps_no_chains_looks_at_none() -> None:
     """Its devices push without heads."""
     assert take(session(chains=False), wire.Push(ops=(OPS[3].body,))) == Commit(
-        (OPS[3].body,), len(encode(wire.Push(ops=(OPS[3].body,))))
+        (OPS[3].body,), len(encode(wire.Push(ops=(OPS[3].body,)))), since=NOW
     )
 
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from schemas import wire
-from schemas.codec import decode_down, encode
+from schemas.codec import decode_down, decode_op, encode
 from schemas.ids import Millis, OpNumber, ScopeName, Seq
 from schemas.limits import CREDIT_BYTES, CREDIT_BYTES_TOTAL_MAX, MESSAGE_BYTES_MAX
 from sync.session import Admission, Grant
@@ -16,12 +16,12 @@ from tests.sync.session.server_end import EMPTY, GEN, KEY, ended_with, live, own
 
 
 def test_a_push_is_handed_on_as_it_came() -> None:
-    """The bytes of the ops, untouched, and the payload's size to be given back."""
+    """The bytes of the ops, untouched, the payload's size to be given back, and since when the ops were made."""
     one = live()
     frame = encode(UP["push"])
     push = UP["push"]
     assert isinstance(push, wire.Push)
-    assert one.receive(frame, T0) == Commit(push.ops, len(frame))
+    assert one.receive(frame, T0) == Commit(push.ops, len(frame), since=_earliest(push))
 
 
 def test_better_times_are_handed_on_with_the_ops_they_are_about() -> None:
@@ -31,7 +31,20 @@ def test_better_times_are_handed_on_with_the_ops_they_are_about() -> None:
     push = msgspec.structs.replace(UP["push"], times=times)
     assert isinstance(push, wire.Push)
     frame = encode(push)
-    assert one.receive(frame, T0) == Commit(push.ops, len(frame), dict(times))
+    assert one.receive(frame, T0) == Commit(push.ops, len(frame), dict(times), since=_earliest(push))
+
+
+def test_the_earliest_reading_counts_wherever_its_op_stands() -> None:
+    """By it the server knows what the author was when they wrote the first of them: clocks go back, numbers do not."""
+    op = OPS["op-incident-log"]
+    ops = [msgspec.structs.replace(op, n=OpNumber(n), hlc=(T0 + at, 0)) for n, at in enumerate((9, 4, 6), 1)]
+    demand = live().receive(encode(wire.Push(ops=tuple(map(encode, ops)))), T0)
+    assert isinstance(demand, Commit)
+    assert demand.since == T0 + 4
+
+
+def _earliest(push: wire.Push) -> Millis:
+    return Millis(min(decode_op(raw).hlc[0] for raw in push.ops))
 
 
 def test_an_op_of_another_device_ends_the_session() -> None:
