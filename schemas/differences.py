@@ -24,6 +24,8 @@ NEAR_BYTES: Final = 48
 """How far ahead the shortest copy is worth going; about as long as a stamp."""
 FAR_MATCH_MIN: Final = 8
 """Bytes that are worth going further for, at least: going there and coming back costs two to four."""
+FAR_EACH: Final = 4
+"""Of so many new bytes one is looked for further away: a copy that is worth it goes on past the next."""
 SEARCH_BYTES: Final = 1_024
 """How far ahead and back in the base what comes next is looked for. What lies further is a large change, told whole."""
 NEW_BYTES_MAX: Final = 2_048
@@ -31,6 +33,7 @@ NEW_BYTES_MAX: Final = 2_048
 _HALF: Final = 15
 _MORE: Final = 0x80
 _STRIDE: Final = 64
+_ALIKE: Final = bytes(MATCH_MIN)
 _NUMBER_BYTES_MAX: Final = 4
 """Of a number, at most: beyond it lies more than any message holds."""
 
@@ -50,7 +53,11 @@ def difference(base: bytes, new: bytes) -> bytes | None:
     at = begun = now = 0
     room = min(size // 2, NEW_BYTES_MAX)
     while now <= size - MATCH_MIN:
-        found = _place(base, new, now, at)
+        found = _place(base, new, now, at, now - begun)
+        if found < 0 and now - begun == MATCH_MIN:
+            # Not put in or taken out, then: replaced, by as many, as times and random bytes are.
+            found = _level(base, at, new, begun)
+            now = now if found < 0 else begun + found - at
         if found < 0:
             now += 1
             if now - begun > room:
@@ -68,13 +75,20 @@ def difference(base: bytes, new: bytes) -> bytes | None:
     return bytes(out) if len(out) < size // 2 else None
 
 
-def _place(base: bytes, new: bytes, now: int, at: int) -> int:
+def whole(new: bytes) -> bytes:
+    """The edits that say all of it, whatever the base."""
+    out = bytearray()
+    _put_part(out, new, 0)
+    return bytes(out)
+
+
+def _place(base: bytes, new: bytes, now: int, at: int, seldom: int) -> int:
     """Where in the base what comes next stands: nearby, or else further on or further back; -1 for nowhere."""
     near = base.find(new[now : now + MATCH_MIN], at, at + NEAR_BYTES)
     if near >= 0:
         return near
     far = new[now : now + FAR_MATCH_MIN]
-    if len(far) < FAR_MATCH_MIN:
+    if seldom % FAR_EACH or len(far) < FAR_MATCH_MIN:
         return -1
     found = base.find(far, at, at + SEARCH_BYTES)
     return found if found >= 0 else base.find(far, max(0, at - SEARCH_BYTES), at)
@@ -116,7 +130,7 @@ def rebuilt(base: bytes, edits: bytes, bytes_max: int) -> bytes:
     except (IndexError, ZeroDivisionError):
         raise FrameError("wrong_field", "a difference that ends in the middle of a part, or has no base") from None
     if i != len(edits) or len(out) > bytes_max:
-        raise FrameError("wrong_field", "a difference that says more than it has, or leads beyond its bound")
+        raise FrameError("wrong_field", "a difference whose last new bytes are cut off, or too many")
     return bytes(out)
 
 
@@ -133,6 +147,15 @@ def _alike(base: bytes, at: int, new: bytes, now: int) -> int:
     both = min(len(ours), len(theirs))
     apart = int.from_bytes(ours[:both], "big") ^ int.from_bytes(theirs[:both], "big")
     return length + both - (apart.bit_length() + 7) // 8
+
+
+def _level(base: bytes, at: int, new: bytes, now: int) -> int:
+    """Where in the base both go on alike, as far behind this place as behind the other; -1 for nowhere nearby."""
+    ours, theirs = base[at : at + _STRIDE], new[now : now + _STRIDE]
+    both = min(len(ours), len(theirs))
+    apart = int.from_bytes(ours[:both], "big") ^ int.from_bytes(theirs[:both], "big")
+    found = apart.to_bytes(both, "big").find(_ALIKE)
+    return at + found if found >= 0 else -1
 
 
 def _put_part(out: bytearray, fresh: bytes, ahead: int) -> None:

@@ -53,6 +53,9 @@ INT_MAX: Final = 2**53
 OP_BYTES_MAX: Final = 48 * KIB
 """One op. It holds at least one text of the largest size beside its own fields."""
 
+OP_BASE_BYTES_MAX: Final = 4 * KIB
+"""The longest op that the next one may be told as a difference from: each connection keeps its last one."""
+
 OP_TEXT_CHARS_MAX: Final = 20_000
 """Characters of the longest text field; in UTF-8 of plain English it is well inside TEXT_BYTES_MAX."""
 

@@ -254,6 +254,8 @@ class Welcome(_Message, frozen=True, kw_only=True, tag="welcome"):
         checkpoint: the log's signed checkpoint (C2SP tlog-checkpoint); b"" where there is none.
         consistency: that it continues the log of the size in HELLO's `pinned` (RFC 6962 section 2.1.2).
         reads_kept: number of the last entry of the device's read log that the server holds.
+        packs: in what forms beside the plain one the server takes ops: `diff` (PUSH, `edits`). Only to a device whose
+            HELLO names it too.
     """
 
     proto: Version
@@ -269,6 +271,7 @@ class Welcome(_Message, frozen=True, kw_only=True, tag="welcome"):
     checkpoint: Checkpoint = b""
     consistency: Consistency = ()
     reads_kept: Count = 0
+    packs: Annotated[tuple[PackText, ...], msgspec.Meta(max_length=PACKS_LEN_MAX)] = ()
 
 
 class Batch(_Message, frozen=True, kw_only=True, tag="batch"):
@@ -504,13 +507,16 @@ class Push(_Message, frozen=True, kw_only=True, tag="push"):
     """Ops, in the order of their numbers.
 
     Attributes:
-        ops: each the MessagePack of an Op; none only where `unsent` alone brings the head on.
+        ops: each the MessagePack of an Op; none only where `unsent` alone brings the head on, or `edits` tells them.
         times: [number, ms since 1970] of ops among them that the device made while it was unsure of the time, with the
             time that it knows better since it met the server.
         head: signature over the chain's head behind the last of them (`sync.evidence.chain.head_words`); b"" when none
             of them is beyond the head that the server holds.
         unsent: [number, SHA-256] of own ops between that head and the last op here that are not sent with them: they
             were given up, issued again or sealed, or wait.
+        edits: the ops as differences (`schemas.differences`), in the same order, each from the op before it in this
+            session behind the link that follows from that one; `ops` is empty then. Only to a server whose WELCOME
+            names `diff` in `packs`.
     """
 
     ops: Annotated[
@@ -520,6 +526,10 @@ class Push(_Message, frozen=True, kw_only=True, tag="push"):
     times: Annotated[tuple[tuple[OpNumberInt, MillisInt], ...], msgspec.Meta(max_length=OPS_PER_PUSH_MAX)] = ()
     head: Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)] = b""
     unsent: Annotated[tuple[tuple[OpNumberInt, Digest], ...], msgspec.Meta(max_length=UNSENT_LEN_MAX)] = ()
+    edits: Annotated[
+        tuple[Annotated[bytes, msgspec.Meta(max_length=OP_BYTES_MAX)], ...],
+        msgspec.Meta(max_length=OPS_PER_PUSH_MAX),
+    ] = ()
 
 
 class Ack(_Message, frozen=True, kw_only=True, tag="ack"):

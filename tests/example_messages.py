@@ -78,6 +78,7 @@ UP: Final[dict[str, wire.Up]] = {
     "hello-packs": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64), packs=("zstd", "of-tomorrow")),
     "hello-diff": wire.Hello(body=codec.encode(HELLO_BODY), proof=noise("proof", 64), packs=("zstd", "diff")),
     "push": wire.Push(ops=tuple(codec.encode(OPS[name]) for name in ("op-incident-create", "op-incident-log"))),
+    "push-edits": wire.Push(ops=(), edits=(b"\x00\x1a\x21ok\x40", b"\x40whole"), head=noise("head", 64)),
     "push-times": wire.Push(
         ops=(codec.encode(OPS["op-booking-care"]), codec.encode(OPS["op-booking-correct"])),
         times=((OpNumber(8), Millis(T0 + 420_000)),),
@@ -132,6 +133,7 @@ UP: Final[dict[str, wire.Up]] = {
 DOWN: Final[dict[str, wire.Down]] = {
     "challenge": wire.Challenge(nonce=noise("nonce", 32), server_time=T0, proto_min=1, proto_max=wire.PROTO),
     "welcome": _WELCOME,
+    "welcome-packs": msgspec.structs.replace(_WELCOME, packs=("diff",)),
     "welcome-lease": msgspec.structs.replace(
         _WELCOME,
         scopes=(),

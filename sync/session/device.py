@@ -32,12 +32,13 @@ from schemas.packing import ZSTD, unpack
 from sync.clock import Offset
 from sync.evidence.chain import ChainHead, behind, head_words
 from sync.session.meter import Credit
+from sync.session.op_differences import OpsBefore
 from sync.session.table import DEVICE_TABLE, DeviceState, Local, Machine
 
 PUSH_OVERHEAD_BYTES = 64
 """Of a PUSH around its ops, at most: map, keys, array heads."""
-OP_OVERHEAD_BYTES = 5
-"""Of each op in it: the `bin` head."""
+OP_OVERHEAD_BYTES = 8
+"""Of each op in it: the `bin` head, and where it is told as a difference and differs in everything, that one's."""
 ITEM_OVERHEAD_BYTES = 16
 """Of an entry or a sealed edit: the `bin` head, its array and its id."""
 HEAD_BYTES = 80
@@ -117,6 +118,8 @@ class DeviceSession:
         self._pushed_upto = OpNumber(0)
         self._unanswered: set[OpNumber] = set()
         self._chain: ChainHead | None = None
+        self._before: OpsBefore | None = None
+        """What ops are told as differences from; None where the server takes them whole only."""
         self.offset: Offset | None = None
         """The server's clock against ours, once learned."""
         self.ending: PeerError | None = None
@@ -173,6 +176,7 @@ class DeviceSession:
                 self.offset = Offset(message.server_time, mono_ms)
                 if message.chain is not None:
                     self._chain = ChainHead(message.chain.n, message.chain.link)
+                self._before = OpsBefore() if DIFFERENCES in message.packs else None
                 return message
             case wire.Batch() | wire.Snapshot():
                 self._given.spend(size)
@@ -256,6 +260,8 @@ class DeviceSession:
         unsent = 0
         taken: list[bytes] = []
         size = PUSH_OVERHEAD_BYTES + HEAD_BYTES
+        # Told as differences, ops cost what they are as well as what they take on the wire.
+        room = min(MESSAGE_BYTES_MAX, self._credit.bytes if self._before is None else self._credit.bytes // 2)
         told: list[tuple[OpNumber, Millis]] = []
         dealt_with = 0
         last = OpNumber(0)
@@ -266,7 +272,7 @@ class DeviceSession:
             more = sum(last < gap < n for gap in gaps)
             cost = len(body) + OP_OVERHEAD_BYTES + (TIME_BYTES if n in times else 0) + more * UNSENT_BYTES
             unsent += more
-            if size + cost > min(MESSAGE_BYTES_MAX, self._credit.bytes) or unsent > UNSENT_LEN_MAX:
+            if size + cost > room or unsent > UNSENT_LEN_MAX:
                 break
             size += cost
             dealt_with += 1
@@ -278,6 +284,9 @@ class DeviceSession:
             between = tuple((n, digests[n]) for n in gaps if n < last)
             head = self._sign_head(digests, last)
             push = wire.Push(ops=tuple(taken), times=tuple(told), head=head, unsent=between)
+            if self._before is not None:
+                push = msgspec.structs.replace(push, ops=(), edits=self._before.edits(taken))
+                self._credit.spend(sum(map(len, taken)))
             self._credit.spend(self._send(push))
             self._unanswered.update(n for n, _ in ops[:dealt_with])
         if dealt_with:

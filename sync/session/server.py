@@ -19,7 +19,7 @@ import msgspec
 from schemas import wire
 from schemas.codec import decode_hello_body, decode_op, decode_up, encode, error_message
 from schemas.differences import DIFFERENCES
-from schemas.errors import ERRORS, PeerError
+from schemas.errors import ERRORS, FrameError, PeerError
 from schemas.ids import DeviceId, Generation, Millis, OfficerId, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import (
     CLOCK_SKEW_NOTICE_MS,
@@ -34,6 +34,7 @@ from sync.evidence.chain import ChainHead, genesis
 from sync.session.chaining import ChainWalk
 from sync.session.feeds import Feeds
 from sync.session.meter import Credit, Pace
+from sync.session.op_differences import OpsBefore
 from sync.session.steps import (
     Admission,
     CheckHello,
@@ -57,9 +58,9 @@ class ServerSession:
     """One connection, from the open socket to its end."""
 
     __slots__ = (
-        "_chain", "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_keeping", "_key", "_leaving", "_machine",
-        "_nonce", "_out", "_pace", "_sealed", "_verify", "acked", "device", "diffs", "ending", "officer", "repairs",
-        "schema", "set_back", "unpacks",
+        "_before", "_chain", "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_keeping", "_key", "_leaving",
+        "_machine", "_nonce", "_out", "_pace", "_sealed", "_verify", "acked", "device", "diffs", "ending", "officer",
+        "repairs", "schema", "set_back", "unpacks",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -87,6 +88,8 @@ class ServerSession:
         self._keeping = 0
         self._key = b""
         self._chain: ChainWalk | None = None
+        # What ops that come as differences differ from; None in a session that has none such.
+        self._before: OpsBefore | None = None
         self.device: DeviceId | None = None
         """Who it is, once admitted."""
         self.officer: OfficerId | None = None
@@ -204,6 +207,7 @@ class ServerSession:
         self.schema = body.schema
         self.unpacks = ZSTD in message.packs
         self.diffs = DIFFERENCES in message.packs
+        self._before = OpsBefore() if self.diffs else None
         return CheckHello(body.device, body)
 
     def _take_work(
@@ -221,19 +225,36 @@ class ServerSession:
 
     def _take_push(self, message: wire.Push, size: int) -> Commit:
         """The pushed ops, after a look at whether each is an op, this device's, its officer's, and in its chain."""
-        ops = [(self._own_op(raw), raw) for raw in message.ops]
+        raws = message.ops
+        if message.edits:
+            raws = self._rebuilt(message)
+            size += sum(map(len, raws))
+        elif self._before is not None:
+            self._before.sent(raws)
+        ops = [(self._own_op(raw), raw) for raw in raws]
         times = dict(message.times)
         since = Millis(min(op.hlc[0] for op, _ in ops)) if ops else None
         if self._chain is None:
-            return Commit(message.ops, size, times, since=since)
+            return Commit(raws, size, times, since=since)
         new = [(op, raw) for op, raw in ops if op.n > self._chain.head.n]
         unsent: dict[OpNumber, bytes] = dict(message.unsent)
         if not new and not unsent:
-            return Commit(message.ops, size, times, since=since)
+            return Commit(raws, size, times, since=since)
         if len(unsent) != len(message.unsent):
             raise PeerError("chain_broken", "an op is told twice")
         head = self._chain.take(new, unsent, message.head)
-        return Commit(message.ops, size, times, head, unsent, since)
+        return Commit(raws, size, times, head, unsent, since)
+
+    def _rebuilt(self, message: wire.Push) -> tuple[bytes, ...]:
+        """The ops that came as differences. They count as much as if they had come whole, beside the message itself.
+
+        Else a few bytes, said again and again, would have this server keep a thousand times as many.
+        """
+        if message.ops or self._before is None:
+            raise FrameError("wrong_field", "edits beside ops, or in a session that was not told to take them")
+        ops = self._before.rebuilt(message.edits)
+        self._given.spend(sum(map(len, ops)))
+        return ops
 
     def _own_op(self, raw: bytes) -> Op:
         op = decode_op(raw)
@@ -323,6 +344,7 @@ class ServerSession:
                 checkpoint=admission.checkpoint,
                 consistency=admission.consistency,
                 reads_kept=admission.reads_kept,
+                packs=(DIFFERENCES,) if self.diffs else (),
             )
         )
         if admission.wipe is not None:

@@ -92,9 +92,9 @@ def test_copies_do_not_add_up_past_the_bound() -> None:
     """Two bytes that copy a whole row, said a thousand times, are refused before they are much."""
     once = bytes([0, 100])
     assert rebuilt(bytes(100), once * 3, 300) == bytes(300)
-    with pytest.raises(FrameError, match="beyond"):
+    with pytest.raises(FrameError, match="leads beyond"):
         rebuilt(bytes(100), once * 1_000, 399)
-    with pytest.raises(FrameError, match="beyond"):
+    with pytest.raises(FrameError, match="too many"):
         rebuilt(bytes(100), once + b"\x10!", 100)
 
 
