@@ -35,7 +35,6 @@ from server.loans import Loans
 from server.observing.measures import Measures
 from server.office import Office
 from server.organisation.organising import Organising
-from server.outgoing import Turn
 from server.pump import Connection, Services
 from server.quarantine import Quarantine
 from server.restored import Restores
@@ -45,6 +44,7 @@ from server.reviewing import Reviewing
 from server.store import Store
 from server.store.sqlite import SqliteStore
 from server.timers import Timers
+from server.turn import Turn
 from server.witness.client import WitnessAddress
 
 TICK_S: Final = 1.0
@@ -98,12 +98,11 @@ class Beatbook:
         """
         self.store = store
         self.now = now
-        self.hub = Hub()
         self.measures = Measures()
         """What it counts of its own work."""
         if isinstance(store, SqliteStore):
             store.writer.took = self.measures.took
-        self._turn = Turn(self.measures)
+        self.hub = Hub(Turn(self.measures))
         self.committer = Committer(store, now, self._publish, Filing(keys), self.measures)
         self.authority = Authority(
             store, self.committer, self.hub, keys, now, hashing=hashing, ways=ways, witnesses=witnesses
@@ -209,6 +208,5 @@ class Beatbook:
             pace=self.pace,
             admissions=self._admissions,
             restores=self.restores,
-            turn=self._turn,
         )
         await Connection(socket, services).run()

@@ -1,14 +1,15 @@
 """Who listens to which scope, where each scope stands, and the frames of the latest commits.
 
-The hub queues nothing per connection. A commit marks its scopes dirty in every session that listens and wakes it; the
-session asks for the frame behind its own position when its socket can take more. A frame is encoded once per scope,
-generation and position, and the same bytes go to all.
+The hub queues nothing per connection. Those who stand where a scope stands are moved together by a commit, and the turn
+of the loop puts its frame to each of them (`sync.session.following`, `server.turn`). In every other session that
+listens the commit marks the scope dirty, and wakes it; the session asks for the frame behind its own position when its
+socket can take more. A frame is encoded once per scope, generation and position, and the same bytes go to all.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -22,32 +23,16 @@ from server.held_rows import Changed, HeldRows
 from server.pages import Pages, SharedPage
 from server.returning import ReturnPace, rank
 from server.store import Store
+from server.turn import Listener, Turn
 from sync import digest
 from sync.session import Grant, Head, ServerSession
-from sync.session.steps import Fresh, WantPage
+from sync.session.following import Following
+from sync.session.steps import Form, Fresh, WantPage
 
 RECENT_BYTES_MAX: Final = 32 * 1024 * 1024
 """Rows of recent commits kept for sessions that are at most a few commits behind; older ones read the log."""
 RECENT_ENTRY_BYTES: Final = 1_024
 """What a kept commit costs in memory beside its rows and frames: ids, digest, dictionaries."""
-
-
-class Listener(Protocol):
-    """A connection, as the hub sees it."""
-
-    session: ServerSession
-
-    def wake(self) -> None:
-        """Look again for something to send."""
-
-    def follow(self, fresh: Fresh) -> bool:
-        """Send a commit that has just happened, if nothing else is to be sent before it. Returns whether it will be."""
-
-    def tick(self, now: Millis) -> None:
-        """Let time pass."""
-
-    def part(self, code: str) -> None:
-        """End the session with that error, once the device has removed what it must."""
 
 
 class _Recent:
@@ -71,6 +56,40 @@ class _Recent:
         """The BATCH for those who hold this grant, and the same as a WebSocket frame; `diffs`: as `Fresh` tells."""
         form = (gen, diffs and self.changed is not None)
         return self.frames.get(form) or self._hub.make_frame(self, *form)
+
+
+class _Audience:
+    """Those who listen to one scope."""
+
+    __slots__ = ("alone", "together")
+
+    def __init__(self) -> None:
+        self.alone: set[Listener] = set()
+        """Those who follow it each alone: they are behind, have other things to say, or have only come."""
+        self.together: dict[Form, Following[Listener]] | None = None
+        """All others. None as long as nothing has happened: most scopes are those of one officer each."""
+
+    def begins(self, fresh: Fresh, form: Form) -> Following[Listener]:
+        """The following of those who are told so, moved by a commit; a new one, where there is none."""
+        if self.together is None:
+            self.together = {}
+        following = self.together.get(form)
+        if following is None:
+            following = self.together[form] = Following(fresh.scope, form, fresh.frm, self.alone)
+            following.move(fresh)
+        return following
+
+    def move(self, fresh: Fresh | None) -> list[Following[Listener]]:
+        """Move those who follow together; the followings that were. With None, or at a gap, they all follow alone."""
+        moved = []
+        for form, following in list((self.together or {}).items()):
+            if not following or fresh is None or not following.move(fresh):
+                following.dissolve()
+            if following:
+                moved.append(following)
+            elif self.together is not None:
+                del self.together[form]
+        return moved
 
 
 def batch_frame(  # noqa: PLR0913, PLR0917  the fields of one message, in its order
@@ -104,10 +123,11 @@ def batch_frame(  # noqa: PLR0913, PLR0917  the fields of one message, in its or
 class Hub:
     """The meeting place of the committer and the connections."""
 
-    def __init__(self) -> None:
-        """Start empty; `stand_at` follows before the first connection."""
+    def __init__(self, turn: Turn | None = None) -> None:
+        """Start empty; `stand_at` follows before the first connection. `turn` puts what happens."""
+        self.turn = turn or Turn()
         self._heads: dict[ScopeName, Head] = {}
-        self._listeners: dict[ScopeName, set[Listener]] = {}
+        self._audiences: dict[ScopeName, _Audience] = {}
         self._heard: dict[Listener, set[ScopeName]] = {}
         """The same the other way round."""
         self._devices: dict[DeviceId, Listener] = {}
@@ -146,15 +166,18 @@ class Hub:
             self._listen(listener, scope)
 
     def _listen(self, listener: Listener, scope: ScopeName) -> None:
-        self._listeners.setdefault(scope, set()).add(listener)
-        self._heard.setdefault(listener, set()).add(scope)
+        heard = self._heard.setdefault(listener, set())
+        if scope not in heard:
+            heard.add(scope)
+            self._audiences.setdefault(scope, _Audience()).alone.add(listener)
 
     def _ignore(self, listener: Listener, scope: ScopeName) -> None:
+        """It has left whom it followed the scope with."""
         self._heard[listener].discard(scope)
-        listeners = self._listeners[scope]
-        listeners.discard(listener)
-        if not listeners:
-            del self._listeners[scope]
+        audience = self._audiences[scope]
+        audience.alone.discard(listener)
+        if not audience.alone and not any((audience.together or {}).values()):
+            del self._audiences[scope]
 
     def leave(self, listener: Listener) -> None:
         """A socket has gone."""
@@ -164,6 +187,7 @@ class Hub:
         device = listener.session.device
         if device is not None and self._devices.get(device) is listener:
             del self._devices[device]
+        listener.session.go_alone()
         # Only its own: a force has a scope for every officer, and all of it may go at once.
         for scope in list(self._heard.get(listener, ())):
             self._ignore(listener, scope)
@@ -241,9 +265,29 @@ class Hub:
             self.pages.forget(scope)
             self._last = max(self._last, head)
             fresh = self._keep(change, tuple(record for record in change.gone if record in erased), changed)
-            for listener in self._listeners.get(scope, ()):
-                if (fresh is None or not listener.follow(fresh)) and listener.session.head_moved(scope, head):
-                    listener.wake()
+            audience = self._audiences.get(scope)
+            if audience is not None:
+                self._tell(audience, scope, head, fresh)
+
+    def _tell(self, audience: _Audience, scope: ScopeName, head: Seq, fresh: Fresh | None) -> None:
+        for following in audience.move(fresh):
+            self.turn.follows(following)
+        for listener in tuple(audience.alone):
+            if (fresh is None or not self._joins(listener, audience, fresh)) and listener.session.head_moved(
+                scope, head
+            ):
+                listener.wake()
+
+    def _joins(self, listener: Listener, audience: _Audience, fresh: Fresh) -> bool:
+        """Have one follow with the others from this commit on, if nothing stands between; returns whether it does."""
+        form = listener.session.stands_before(fresh) if listener.follows else None
+        if form is None:
+            return False
+        following = audience.begins(fresh, form)
+        joins = listener.session.join(following, listener)
+        if joins:
+            self.turn.follows(following)
+        return joins
 
     async def page(self, store: Store, session: ServerSession, want: WantPage) -> SharedPage:
         """A page of a snapshot, or of a repair, for one session.

@@ -1,15 +1,15 @@
 """What a connection sends, in the order and at the pace that its session and its socket allow.
 
 Most of it is at hand when it is wanted: answers, and the commit that has just happened, encoded once for everybody.
-That goes to the connection's wire (`server.framing`) at the end of the turn of the loop in which it came about, all of
-it in one write, and no task is woken for it. Whatever has to be read from the store, waited for because the device does
-not read, or said last, is the writer task's. The two never send at the same time.
+That goes to the connection's wire (`server.framing`) at the end of the turn of the loop (`server.turn`) in which it
+came about, all of it in one write, and no task is woken for it. Whatever has to be read from the store, waited for
+because the device does not read, or said last, is the writer task's. The two never send at the same time: while the
+writer is at work, the session follows nothing with others.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from time import perf_counter
 from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -18,79 +18,23 @@ from schemas.errors import PeerError, StoreError
 from schemas.ids import Seq
 from server.framing import WIRE, Wire, framed
 from server.hub import Hub, batch_frame
-from server.observing.measures import Measures
 from server.store import Store
+from server.turn import Turn
 from sync.session import ServerSession
-from sync.session.steps import Fresh, Send, Step, WantChanges, WantPage, WantRanges
+from sync.session.steps import Send, Step, WantChanges, WantPage, WantRanges
 
 _log = logging.getLogger(__name__)
 CLOSE_WITHOUT_FAULT: Final = 1000
 TURN_BYTES_MAX: Final = 256 * 1024
 """Of one connection in one turn of the loop, about: what is beyond waits for the others."""
-TURN_SOCKETS_MAX: Final = 256
-"""Connections of either sort that are put to in one turn of the loop, some 10 µs each; the others come next."""
-TURN_COMMITS_MAX: Final = 16
-"""Commits of one turn that a connection sends as they happen; behind more of them it is asked how much it takes."""
-
-
-class Turn:
-    """Those who have something to send at the end of this turn of the loop: one callback for all of them.
-
-    When they are very many, for some of them in each turn: a briefing to the whole force takes the loop a tenth of a
-    second, and an edit that comes meanwhile is not kept waiting for all of it. Nor is its answer: whoever is to hear
-    something of their own comes before those who follow what everybody is told.
-    """
-
-    def __init__(self, measures: Measures | None = None) -> None:
-        """Nobody yet; `measures` is where it counts."""
-        self.measures = measures or Measures()
-        self._since = 0.0
-        """When the first of them had something, or those before them were done."""
-        self._asked: list[Outgoing] = []
-        self._following: list[Outgoing] = []
-        self._ends = False
-        """Whether the end of the turn will come."""
-
-    def answers(self, outgoing: "Outgoing") -> None:
-        """Have this connection put what is at hand then, before those who only follow."""
-        self._asked.append(outgoing)
-        self._end_soon()
-
-    def follows(self, outgoing: "Outgoing") -> None:
-        """Have this connection put what is at hand then."""
-        self._following.append(outgoing)
-        self._end_soon()
-
-    def _end_soon(self) -> None:
-        if not self._ends:
-            self._ends = True
-            self._since = perf_counter()
-            asyncio.get_running_loop().call_soon(self._end)
-
-    def _end(self) -> None:
-        asked, self._asked = self._asked[:TURN_SOCKETS_MAX], self._asked[TURN_SOCKETS_MAX:]
-        following, self._following = self._following[:TURN_SOCKETS_MAX], self._following[TURN_SOCKETS_MAX:]
-        since, self._ends = self._since, bool(self._asked or self._following)
-        if self._ends:
-            asyncio.get_running_loop().call_soon(self._end)
-        for outgoing in asked:
-            outgoing.put()
-        for outgoing in following:
-            outgoing.put()
-        now = perf_counter()
-        self.measures.turns += 1
-        self.measures.wires += len(asked) + len(following)
-        self.measures.stages["send"].observe(now - since)
-        if self._ends:
-            self._since = now
 
 
 class Outgoing:
     """The sending half of one connection."""
 
     __slots__ = (
-        "_asked", "_closed", "_due", "_fresh", "_hub", "_over", "_progress", "_session", "_socket", "_step",
-        "_stopped", "_store", "_turn", "_wire", "_writer",
+        "_closed", "_hub", "_over", "_progress", "_session", "_socket", "_step", "_stopped", "_store", "_turn",
+        "_writer", "asks", "wire",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  what it sends, of what, and how
@@ -109,7 +53,10 @@ class Outgoing:
         self._hub = hub
         self._store = store
         self._over = over
-        self._wire: Wire | None = None
+        self.wire: Wire | None = None
+        """Past ASGI, once the handshake is answered; None where the server offers none."""
+        self.asks = False
+        """Whether the session is asked for more at the end of this turn of the loop."""
         self._writer: asyncio.Task[None] | None = None
         """While it is at work: what is at hand does not go past it."""
         self._stopped = True
@@ -117,55 +64,36 @@ class Outgoing:
         """Whether the last words are said."""
         self._progress: asyncio.Future[None] | None = None
         """Somebody waits until something has gone out."""
-        self._due = False
-        """Whether commits are put on the wire at the end of this turn of the loop."""
-        self._asked = False
-        """Whether the session is asked for more then."""
-        self._fresh: list[bytes] | None = None
-        """Frames of the commits of this turn, in order; the session counts them as sent."""
         self._step: Step | None = None
         """What the session wants next and is not at hand."""
 
     def begin(self) -> Wire | None:
         """The handshake is answered. Where the server offers no wire, the writer sends everything."""
         self._stopped = False
-        self._wire = self._socket.scope.get("extensions", {}).get(WIRE)
-        return self._wire
+        self.wire = self._socket.scope.get("extensions", {}).get(WIRE)
+        return self.wire
 
     def stop(self) -> "list[asyncio.Task[None]]":
         """Nothing more is sent. Returns the writer, if it is still at work."""
         self._stopped = True
+        self._session.go_alone()
         return [] if self._writer is None else [self._writer]
 
     def wake(self) -> None:
         """Look again for something to send. The writer, where it is at work, does so by itself."""
         if self._stopped or self._writer is not None:
             return
-        if self._wire is None:
+        if self.wire is None:
             self._write()
-        elif not self._asked:
+        elif not self.asks:
             # Not at once: what else this turn of the loop brings goes out in the same write.
-            self._asked = True
+            self.asks = True
             self._turn.answers(self)
 
-    def follow(self, fresh: Fresh) -> bool:
-        """Send a commit that has just happened, if nothing else is to be sent before it. Returns whether it will be."""
-        if self._stopped or self._writer is not None or self._wire is None or not self._wire.takes:
-            return False
-        waiting = self._fresh
-        if waiting is not None and len(waiting) >= TURN_COMMITS_MAX:
-            return False
-        frame = self._session.follow(fresh)
-        if frame is None:
-            return False
-        if waiting is None:
-            self._fresh = [frame]
-        else:
-            waiting.append(frame)
-        if not self._due:
-            self._due = True
-            self._turn.follows(self)
-        return True
+    @property
+    def follows(self) -> bool:
+        """Whether it may be put to together with others."""
+        return not self._stopped and self._writer is None and self.wire is not None and self.wire.takes
 
     async def progress(self) -> None:
         """Wait until something has gone out."""
@@ -181,21 +109,14 @@ class Outgoing:
     # --- past the writer ---------------------------------------------------------------------------------------------
 
     def put(self) -> None:
-        """Put what is at hand on the wire; the rest is the writer's."""
-        self._due = False
-        frames, self._fresh = self._fresh, None
-        wire = self._wire
-        if self._stopped or self._writer is not None or wire is None:
+        """Put what is at hand on the wire; the rest is the writer's. See `server.turn`."""
+        asked, self.asks = self.asks, False
+        wire = self.wire
+        if not asked or self._stopped or self._writer is not None or wire is None:
             return
-        if self._asked:
-            self._put_asked(wire, frames or [])
-        elif frames is not None and self._session.ending is None:
-            wire.put(frames)
-
-    def _put_asked(self, wire: Wire, frames: list[bytes]) -> None:
-        self._asked = False
+        frames: list[bytes] = []
         try:
-            frames += self._at_hand(wire)
+            frames = self._at_hand(wire)
         except Exception:  # noqa: BLE001  nobody waits for a callback: it ends its connection, as a task's defect does
             self._defect()
         if frames and self._session.ending is None:
@@ -218,6 +139,8 @@ class Outgoing:
                 break
             step = session.next_step()
             if step is None:
+                # What is committed comes behind the answers that tell of it.
+                frames += session.take_due()
                 break
             frame: bytes | None
             if isinstance(step, Send):
@@ -246,6 +169,7 @@ class Outgoing:
     def _write(self) -> None:
         """Have the writer go on, to where nothing is left or the last words are said."""
         if self._writer is None and not self._closed:
+            self._session.go_alone()
             self._writer = asyncio.get_running_loop().create_task(self._run())
 
     async def finish(self, timeout_s: float) -> None:

@@ -30,7 +30,7 @@ from server.edge.middleware import DevicePace
 from server.gate import Gate, Seated
 from server.hub import Hub
 from server.incoming import Incoming
-from server.outgoing import Outgoing, Turn
+from server.outgoing import Outgoing
 from server.registry.state import ReadsState
 from server.restored import Restores, is_ahead
 from server.returning import CUSTODY_DESK, rank
@@ -41,7 +41,6 @@ from sync.session.steps import (
     CheckHello,
     Commit,
     Demand,
-    Fresh,
     KeepReads,
     KeepSealed,
     Receipt,
@@ -77,7 +76,7 @@ def _is_logged(next_read: int, kept: int, before: ReadsState) -> bool:
 class Services:
     """What every connection works with."""
 
-    def __init__(  # noqa: PLR0913  the parts of the whole
+    def __init__(
         self,
         store: Store,
         committer: Committer,
@@ -88,7 +87,6 @@ class Services:
         pace: DevicePace | None = None,
         admissions: Admissions | None = None,
         restores: Restores | None = None,
-        turn: Turn | None = None,
     ) -> None:
         """Bind them.
 
@@ -97,7 +95,6 @@ class Services:
             pace: counts how often each device comes.
             admissions: gives each a turn to be let in; by default everybody is let in at once.
             restores: hears of a device that was further.
-            turn: shared by all connections.
         """
         self.store = store
         self.committer = committer
@@ -107,7 +104,7 @@ class Services:
         self.pace = pace or DevicePace()
         self.admissions = admissions
         self.restores = restores
-        self.turn = turn or Turn()
+        self.turn = hub.turn
         self.measures = self.turn.measures
 
 
@@ -133,18 +130,19 @@ class Connection:
         self._reads_off = False
         self._pardoned = False
         self.session = ServerSession(secrets.token_bytes(NONCE_BYTES), verify, services.now())
-        self._outgoing = Outgoing(socket, self.session, services.hub, services.store, services.turn, self.gone)
-        self._incoming = Incoming(self.session, self._outgoing, self)
+        self.outgoing = Outgoing(socket, self.session, services.hub, services.store, services.turn, self.gone)
+        self._incoming = Incoming(self.session, self.outgoing, self)
 
     def wake(self) -> None:
         """Look again for something to send."""
         if self.session.ending is not None:
             self.gone()
-        self._outgoing.wake()
+        self.outgoing.wake()
 
-    def follow(self, fresh: Fresh) -> bool:
-        """Send a commit that has just happened, if nothing else is to be sent before it. Returns whether it will be."""
-        return self._outgoing.follow(fresh)
+    @property
+    def follows(self) -> bool:
+        """Whether it may be put to together with others."""
+        return self.outgoing.follows
 
     # --- what the authority has to say -------------------------------------------------------------------------------
 
@@ -228,16 +226,16 @@ class Connection:
         if hub.stopping:
             self.session.fail(PeerError("server_stopping", retry_after_ms=0))
         try:
-            self._incoming.begin(self._socket, self._outgoing.begin())
+            self._incoming.begin(self._socket, self.outgoing.begin())
             self.wake()
             await self._over
             if self.session.ending is not None:
                 if self.session.ending.spec.code == "chain_broken":
                     self._raise_alarm(CHAIN_DIFFERS, f"what it pushed was refused: {self.session.ending.detail}")
                 # Let its last words be said; a device that does not read them is not waited for.
-                await self._outgoing.finish(LAST_WORDS_S)
+                await self.outgoing.finish(LAST_WORDS_S)
         finally:
-            tasks = self._incoming.stop() + self._outgoing.stop()
+            tasks = self._incoming.stop() + self.outgoing.stop()
             hub.leave(self)
             measures, ending = self._services.measures, self.session.ending
             measures.session_ends["gone" if ending is None else ending.spec.code] += 1

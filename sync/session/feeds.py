@@ -1,11 +1,13 @@
 """What a session sends of its scopes: a feed per scope, and the lanes in which their turns come.
 
 A feed holds a position and what is open at it, never a payload. What it wants read is a step; what was read comes back
-and becomes a frame, or nothing when the feed has moved on meanwhile.
+and becomes a frame, or nothing when the feed has moved on meanwhile. While nothing waits in any lane, a feed that
+stands where its scope stands may be in a `Following`, which has its position then.
 """
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,7 +15,10 @@ from schemas import scopes, wire
 from schemas.codec import encode
 from schemas.errors import PeerError
 from schemas.ids import Generation, RecordId, ScopeName, Seq
+from schemas.limits import MESSAGE_BYTES_MAX
 from schemas.scopes import Lane
+from sync.session.following import Following
+from sync.session.meter import Credit
 from sync.session.steps import Fresh, Grant, Want, WantChanges, WantPage, WantRanges
 
 
@@ -46,11 +51,14 @@ class _Feed:
 class Feeds:
     """The subscriptions of one session."""
 
-    __slots__ = ("_feeds", "_ready")
+    __slots__ = ("_credit", "_feeds", "_joined", "_ready")
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, credit: Credit) -> None:
+        """Start with none; `credit` is what the session may still send."""
+        self._credit = credit
         self._feeds: dict[ScopeName, _Feed] = {}
+        self._joined: dict[ScopeName, Following[Any]] = {}
+        """Where it follows with others: those know how far it was told, until it leaves."""
         # Lanes in which something waits, and no others: of most devices, most of the time, that is none.
         self._ready: dict[Lane, dict[ScopeName, None]] = {}
 
@@ -67,7 +75,7 @@ class Feeds:
     @property
     def furthest(self) -> Seq:
         """The last commit of which this session knows that it has changed one of its scopes."""
-        return max((feed.head for feed in self._feeds.values()), default=Seq(0))
+        return max((head for _, _, _, head in self.places()), default=Seq(0))
 
     def __contains__(self, scope: ScopeName) -> bool:
         """Whether the scope is subscribed to."""
@@ -76,7 +84,10 @@ class Feeds:
     def places(self) -> Iterator[tuple[ScopeName, Seq, str | None, Seq]]:
         """Of each scope: the commit and the record up to which it was sent, and its head; no record once it is live."""
         for scope, feed in self._feeds.items():
-            yield scope, feed.sent, None if feed.mode is _Mode.LIVE else feed.after, feed.head
+            if (following := self._joined.get(scope)) is not None:
+                yield scope, following.at, None, following.at
+            else:
+                yield scope, feed.sent, None if feed.mode is _Mode.LIVE else feed.after, feed.head
 
     def subscribe(self, scope: ScopeName, grant: Grant, known: wire.Position | None) -> wire.Plan:
         """Open a scope's feed from where the device stands, and tell the plan."""
@@ -100,15 +111,21 @@ class Feeds:
 
     def drop(self, scope: ScopeName) -> None:
         """Forget a scope's feed."""
+        self.leave(scope)
         self._unmark(scope, self._feeds.pop(scope))
 
     def clear(self) -> None:
         """Forget every feed."""
+        self.go_alone()
         self._feeds.clear()
         self._ready.clear()
 
     def head_moved(self, scope: ScopeName, head: Seq) -> bool:
         """A commit changed the scope. Returns whether this session has something to send for it."""
+        following = self._joined.get(scope)
+        if following is not None and head <= following.at:
+            return False
+        self.leave(scope)
         feed = self._feeds.get(scope)
         if feed is None or head <= feed.head:
             return False
@@ -116,20 +133,56 @@ class Feeds:
         self._mark(scope, feed)
         return True
 
-    def follow(self, fresh: Fresh, diffs: bool) -> tuple[bytes, bytes] | None:  # noqa: FBT001  see `Fresh.framed`
-        """Go on to a commit that has just happened, if its scope stands right before it and nothing waits in any lane.
+    # --- together with others ----------------------------------------------------------------------------------------
 
-        Returns:
-            The BATCH and the same as the shell sends it, and the feed stands behind it; None, and nothing has changed.
-        """
-        if self._ready:
-            return None
-        feed = self._feeds.get(fresh.scope)
+    def stands_before(self, fresh: Fresh) -> Generation | None:
+        """The grant under which a scope stands right before a commit, with nothing in any lane; None elsewhere."""
+        feed = None if self._ready else self._feeds.get(fresh.scope)
         # In no lane: live, told of all up to its head, and nothing of it is open.
-        if feed is None or feed.sent != fresh.frm:
-            return None
-        feed.sent = feed.head = fresh.to
-        return fresh.framed(feed.gen, diffs)
+        return None if feed is None or feed.sent != fresh.frm or fresh.scope in self._joined else feed.gen
+
+    def join(self, following: Following[Any], member: object) -> bool:
+        """Follow the scope with others, if it stands as they do and has the credit for it; returns whether it does."""
+        scope = following.scope
+        takes = following.admits(self._feeds[scope].sent)
+        if takes is None or not self.set_aside(takes):
+            return False
+        following.join(self, member)
+        self._joined[scope] = following
+        return True
+
+    def set_aside(self, size: int) -> bool:
+        """Keep credit for what a following will move; False when there would not be enough left for a message."""
+        if self._credit.bytes < size + MESSAGE_BYTES_MAX:
+            return False
+        self._credit.bytes -= size
+        return True
+
+    @property
+    def aside(self) -> int:
+        """The credit that is set aside for what followings will move."""
+        return sum(following.aside for following in self._joined.values())
+
+    def take_due(self) -> list[bytes]:
+        """What it is due of what its followings have moved, as the shell sends it: it is put now."""
+        return [frame for following in self._joined.values() if following.rounds for frame in following.take_due(self)]
+
+    def leave(self, scope: ScopeName) -> None:
+        """Follow a scope alone from now on, from where it was put to; if that is not the head, it is behind."""
+        following = self._joined.pop(scope, None)
+        if following is not None:
+            feed = self._feeds[scope]
+            feed.sent, back = following.leave(self)
+            feed.head = following.at
+            self._credit.bytes += back
+            self._mark(scope, feed)
+
+    def go_alone(self) -> None:
+        """Follow every scope alone from now on."""
+        while self._joined:
+            self.leave(next(iter(self._joined)))
+
+    # --- alone -------------------------------------------------------------------------------------------------------
 
     def compare(self, message: wire.Repair) -> bool:
         """Take up a REPAIR; False when it is about a grant that has changed, or comes inside a snapshot.
@@ -249,6 +302,8 @@ class Feeds:
             feed.lane = Lane.BULK
         if feed.lane is not None:
             self._ready.setdefault(feed.lane, {})[scope] = None
+            # What it is told of its other scopes has its turn by lane from now on.
+            self.go_alone()
 
     def _unmark(self, scope: ScopeName, feed: _Feed) -> None:
         """Take the scope out of the lane in which it waits."""

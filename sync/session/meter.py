@@ -23,14 +23,18 @@ class Credit:
             raise PeerError("credit_exceeded", f"{size} bytes with {self.bytes} granted")
         self.bytes -= size
 
-    def add(self, size: int) -> None:
+    def add(self, size: int, aside: int = 0) -> None:
         """Count what was given back.
+
+        Args:
+            size: how much.
+            aside: what is held beside this count.
 
         Raises:
             PeerError: `credit_overflow` when it is more than anyone may hold.
         """
-        if self.bytes + size > CREDIT_BYTES_TOTAL_MAX:
-            raise PeerError("credit_overflow", f"{self.bytes} + {size}, at most {CREDIT_BYTES_TOTAL_MAX}")
+        if self.bytes + aside + size > CREDIT_BYTES_TOTAL_MAX:
+            raise PeerError("credit_overflow", f"{self.bytes + aside} + {size}, at most {CREDIT_BYTES_TOTAL_MAX}")
         self.bytes += size
 
 

@@ -13,6 +13,7 @@ overtakes a snapshot between two of its pages.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -33,6 +34,7 @@ from schemas.packing import ZSTD
 from sync.evidence.chain import ChainHead, genesis
 from sync.session.chaining import ChainWalk
 from sync.session.feeds import Feeds
+from sync.session.following import Following
 from sync.session.meter import Credit, Pace
 from sync.session.op_differences import OpsBefore
 from sync.session.steps import (
@@ -40,6 +42,7 @@ from sync.session.steps import (
     CheckHello,
     Commit,
     Demand,
+    Form,
     Fresh,
     Grant,
     KeepReads,
@@ -80,7 +83,7 @@ class ServerSession:
         self._given = Credit(CREDIT_BYTES)
         self._pace = Pace(now)
         self._heard_ms = int(now)
-        self._feeds = Feeds()
+        self._feeds = Feeds(self._credit)
         # Scopes whose RETRACT is out and not answered: what the device says of them crossed it on the way.
         self._leaving: dict[ScopeName, Generation] = {}
         # Edits that the device said it will hand over, and those that came and are not on disk yet.
@@ -180,10 +183,10 @@ class ServerSession:
                 self._given.spend(size)
                 return self._take_work(message, size)
             case wire.Ack():
-                self._credit.add(message.credit)
+                self._credit.add(message.credit, self._feeds.aside)
                 self._note(message.scopes)
             case wire.AddCredit():
-                self._credit.add(message.bytes)
+                self._credit.add(message.bytes, self._feeds.aside)
             case wire.Ping():
                 self._send(wire.Pong(id=message.id, server_time=now))
             case wire.Repair():
@@ -322,7 +325,7 @@ class ServerSession:
             said = genesis(body.device) if body.chain is None else body.chain
             at_same = said.n == admission.chain.n
             self.set_back = said.n < admission.chain.n or (at_same and said.link != admission.chain.link)
-        self._credit = Credit(body.credit)
+        self._credit.bytes = body.credit
         self._machine.move(Local.ADMITTED)
         dropped = {position.scope: position.gen for position in body.scopes if position.scope not in admission.grants}
         self._leaving.update(dropped)
@@ -432,22 +435,27 @@ class ServerSession:
         """A commit changed the scope. Returns whether this session has something to send for it."""
         return self._feeds.head_moved(scope, head)
 
-    def follow(self, fresh: Fresh) -> bytes | None:
-        """Take up a commit that has just happened, without a step, where nothing else waits to be said.
+    # Nearly every session nearly always stands where its scopes stand, and is then moved with all who stand there.
 
-        Nearly every session nearly always stands where its scopes stand; for these this is all there is to a commit.
+    def stands_before(self, fresh: Fresh) -> Form | None:
+        """How it is told of a commit that it stands right before, with nothing else of its scopes to say; else None."""
+        gen = self._feeds.stands_before(fresh)
+        return None if gen is None else (gen, self.diffs)
 
-        Returns:
-            What to send now, as the shell has it, counted as sent; None where `head_moved` must be told instead.
+    def join(self, following: Following[Any], member: object) -> bool:
+        """Follow a scope with others, one that `stands_before` what they were moved by last; returns whether it does.
+
+        Where it does not, `head_moved` must be told.
         """
-        if self._out or self._credit.bytes < MESSAGE_BYTES_MAX:
-            return None
-        found = self._feeds.follow(fresh, self.diffs)
-        if found is None:
-            return None
-        batch, frame = found
-        self._credit.spend(len(batch))
-        return frame
+        return self._feeds.join(following, member)
+
+    def take_due(self) -> list[bytes]:
+        """What it is due where it follows with others, as the shell sends it: counted as sent, answers go before it."""
+        return self._feeds.take_due()
+
+    def go_alone(self) -> None:
+        """Follow with nobody: what it was due, and what comes, it says in steps."""
+        self._feeds.go_alone()
 
     # --- what to send next -------------------------------------------------------------------------------------------
 

@@ -198,6 +198,8 @@ class Fresh(Protocol):
         """
 
 
+Form = tuple[Generation, bool]
+"""What those have in common who are sent the same of a commit: as `Fresh.framed` takes it."""
 Demand = CheckHello | Commit | KeepReads | KeepSealed | Receipt
 Want = WantChanges | WantPage | WantRanges
 Step = Send | Want

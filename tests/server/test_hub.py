@@ -15,12 +15,14 @@ from schemas.wire import Batch
 from server import hub as module
 from server.commits import ScopeChange, Settled
 from server.framing import framed
-from server.hub import Hub, Listener
+from server.hub import Hub
 from server.logbook import Erased
 from server.returning import ReturnPace
+from server.turn import Listener, Turn
 from sync import digest
 from sync.session import Head
-from sync.session.steps import Fresh
+from sync.session.following import Follower, Following
+from sync.session.steps import Form, Fresh
 
 AREA = ScopeName("area:birmingham")
 OTHER = ScopeName("area:coventry")
@@ -39,6 +41,38 @@ class Session:
         self.ending: PeerError | None = None
         self.moved: list[tuple[ScopeName, Seq]] = []
         self.interested = True
+        self.before = False
+        self.following: Following[Any] | None = None
+
+    def stands_before(self, fresh: Fresh) -> Form | None:
+        """What a test says."""
+        assert fresh.frm < fresh.to
+        return (GEN, False) if self.before and self.following is None else None
+
+    def join(self, following: Following[Any], member: object) -> bool:
+        """Join, as feeds do."""
+        following.join(cast("Follower", self), member)
+        self.following = following
+        return True
+
+    def set_aside(self, size: int) -> bool:
+        """There is credit enough."""
+        return size > 0
+
+    def leave(self, _scope: ScopeName) -> None:
+        """Follow alone."""
+        self.go_alone()
+
+    def go_alone(self) -> None:
+        """Follow alone."""
+        following, self.following = self.following, None
+        if following is not None:
+            following.leave(cast("Follower", self))
+
+    def take_due(self) -> list[bytes]:
+        """What is to be put."""
+        assert self.following is not None
+        return self.following.take_due(cast("Follower", self))
 
     def head_moved(self, scope: ScopeName, head: Seq) -> bool:
         """Whether there is something to send for it."""
@@ -58,8 +92,7 @@ class Phone:
         """Open and let in."""
         self.session = Session(*scopes)
         self.wakes = 0
-        self.follows = False
-        self.taken: list[tuple[bytes, bytes]] = []
+        self.follows = True
         self.ticks: list[Millis] = []
         hub.open(self.listener)
         self.session.device = DeviceId(name)
@@ -68,12 +101,6 @@ class Phone:
     def wake(self) -> None:
         """Count."""
         self.wakes += 1
-
-    def follow(self, fresh: Fresh) -> bool:
-        """Take what a test says that it takes."""
-        if self.follows:
-            self.taken.append(fresh.framed(GEN, False))
-        return self.follows
 
     def tick(self, now: Millis) -> None:
         """Remember."""
@@ -216,7 +243,7 @@ def test_nothing_is_kept_of_those_who_have_left() -> None:
     for phone in phones:
         hub.leave(phone.listener)
         hub.leave(phone.listener)
-    assert (hub._listeners, hub._heard, len(hub)) == ({}, {}, 0)
+    assert (hub._audiences, hub._heard, len(hub)) == ({}, {}, 0)
     hub.publish(settled(change(2, 1)))
     assert [len(phone.session.moved) for phone in phones] == [1, 1, 1]
 
@@ -247,28 +274,81 @@ def test_a_commit_wakes_those_who_have_something_to_send() -> None:
     assert hub.grants({AREA: GEN, OTHER: GEN})[OTHER].head == Head(Seq(0), digest.EMPTY, 0)
 
 
-def test_whoever_can_follow_a_commit_is_not_woken_for_it() -> None:
-    """They get it as it happens, all the same bytes; whoever cannot is told that the head has moved."""
-    hub = Hub()
-    following, other, behind = Phone(hub, "a", AREA), Phone(hub, "b", AREA), Phone(hub, "c", AREA)
-    following.follows = other.follows = True
+class Told(Turn):
+    """What is to be put at the end of the turn, remembered."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        super().__init__()
+        self.told: list[Following[Listener]] = []
+
+    def follows(self, following: Following[Listener]) -> None:
+        """Remember."""
+        self.told.append(following)
+
+
+def test_those_who_stand_there_are_moved_together_and_not_woken() -> None:
+    """They are due the same bytes as it happens; whoever stands elsewhere is told that the head has moved."""
+    turn = Told()
+    hub = Hub(turn)
+    one, other, behind, deaf = (Phone(hub, name, AREA) for name in "abcd")
+    one.session.before = other.session.before = deaf.session.before = True
+    deaf.follows = False
     hub.publish(settled(change(5, 3)))
-    assert (following.wakes, following.session.moved) == (0, [])
-    assert (behind.wakes, behind.session.moved) == (1, [(AREA, 5)])
-    (batch, frame), (same, _) = *following.taken, *other.taken
-    assert batch is same
-    assert frame == framed(batch)
-    assert hub.frame(AREA, GEN, Seq(3)) == (5, batch, frame)
+    assert [(phone.wakes, phone.session.moved) for phone in (one, other)] == [(0, [])] * 2
+    assert [(phone.wakes, phone.session.moved) for phone in (behind, deaf)] == [(1, [(AREA, 5)])] * 2
+    (first,), (same,) = one.session.take_due(), other.session.take_due()
+    assert first is same
+    found = hub.frame(AREA, GEN, Seq(3))
+    assert found is not None
+    assert found[2] is first
     assert hub._recent_bytes == held(hub)
+    hub.publish(settled(change(6, 5)))
+    assert len(set(turn.told)) == 1
+    assert len(one.session.take_due()) == len(other.session.take_due()) == 1
+    assert (one.session.moved, behind.wakes) == ([], 2)
 
 
-def test_a_commit_whose_answer_was_lost_is_followed_by_nobody() -> None:
+def test_a_commit_whose_answer_was_lost_moves_nobody() -> None:
     """What it changed is not known here: all are told that the head has moved, and read the log."""
-    hub = Hub()
+    hub = Hub(Told())
     phone = Phone(hub, "a", AREA)
-    phone.follows = True
-    hub.publish(settled(change(5, 5)))
-    assert (phone.taken, phone.wakes) == ([], 1)
+    phone.session.before = True
+    hub.publish(settled(change(5, 3)))
+    hub.publish(settled(change(6, 6)))
+    assert (phone.session.moved, phone.wakes) == ([(AREA, 6)], 1)
+    assert phone.session.following is None
+
+
+def test_whoever_leaves_is_told_by_itself_again() -> None:
+    """From the next commit on; and nothing is kept of a following without members, or of those who went."""
+    hub = Hub(Told())
+    one, other = Phone(hub, "a", AREA), Phone(hub, "b", AREA)
+    one.session.before = other.session.before = True
+    hub.publish(settled(change(5, 3)))
+    one.session.go_alone()
+    one.session.before = False
+    hub.publish(settled(change(6, 5)))
+    assert (one.session.moved, one.wakes, other.session.moved) == ([(AREA, 6)], 1, [])
+    hub.leave(other.listener)
+    hub.publish(settled(change(7, 6)))
+    assert hub._audiences[AREA].together == {}
+    assert one.wakes == 2
+    hub.leave(one.listener)
+    assert (hub._audiences, hub._heard) == ({}, {})
+
+
+def test_a_grant_that_goes_on_leaves_a_member_where_it_is() -> None:
+    """What else was granted changes nothing for those who follow this scope together."""
+    hub = Hub(Told())
+    one = Phone(hub, "a", AREA)
+    one.session.before = True
+    hub.publish(settled(change(5, 3)))
+    one.session.regrant = lambda *_: None  # type: ignore[attr-defined]
+    assert hub.regrant(DeviceId("a"), {AREA: GEN, OTHER: GEN})
+    hub.publish(settled(change(6, 5)))
+    assert one.session.moved == []
+    assert len(one.session.take_due()) == 1
 
 
 def test_the_newer_connection_of_a_device_replaces_the_older() -> None:

@@ -14,10 +14,11 @@ from schemas.ids import Generation, ScopeName, Seq
 from server import outgoing as module
 from server.framing import WIRE, framed
 from server.hub import Hub
-from server.outgoing import Outgoing, Turn
+from server.outgoing import Outgoing
 from server.store import Store
+from server.turn import Turn
 from sync.session import ServerSession
-from sync.session.steps import Fresh, Send, Step, WantChanges, WantPage
+from sync.session.steps import Send, Step, WantChanges, WantPage
 
 AREA = ScopeName("area:dudley")
 CHANGES = WantChanges(AREA, Generation(1), Seq(4), log=False)
@@ -39,7 +40,7 @@ class FakeWire:
 class World:
     """A session that wants what a test tells it to, its socket, and what was sent in which way."""
 
-    def __init__(self, *, wire: bool = True, turn: Turn | None = None) -> None:
+    def __init__(self, *, wire: bool = True) -> None:
         self.steps: deque[Step] = deque()
         self.ending: PeerError | None = None
         self.device = "hh-1"
@@ -49,11 +50,12 @@ class World:
         self.sent: list[bytes] = []
         self.closed: list[int] = []
         self.wanted = True
+        self.due: list[bytes] = []
         self.scope = {"extensions": {WIRE: self.wire} if wire else {}}
         self.broken: Exception | None = None
         store = cast("Store", SimpleNamespace(page=self._page, changes=self._changes))
         self.hub = Hub()
-        self.outgoing = Outgoing(cast("Any", self), cast("ServerSession", self), self.hub, store, turn or Turn())
+        self.outgoing = Outgoing(cast("Any", self), cast("ServerSession", self), self.hub, store, Turn())
 
     # --- the socket ---
 
@@ -67,9 +69,14 @@ class World:
 
     # --- the session ---
 
-    def follow(self, fresh: bytes) -> bytes | None:
-        """A commit is its frame here; nothing is followed past what waits."""
-        return None if self.steps else fresh
+    def take_due(self) -> list[bytes]:
+        """Commits that it follows with others."""
+        due, self.due = self.due, []
+        return due
+
+    def go_alone(self) -> None:
+        """Nothing is due any more."""
+        self.due = []
 
     def next_step(self) -> Step | None:
         """What the test told."""
@@ -231,99 +238,55 @@ async def test_nothing_is_put_on_a_wire_after_the_end(world: World) -> None:
     assert world.wire.writes == []
 
 
-# --- commits as they happen ------------------------------------------------------------------------------------------
+# --- commits that are followed with others ---------------------------------------------------------------------------
 
 
-def happens(world: World, frame: bytes) -> bool:
-    """A commit; whether it goes out by itself."""
-    return world.outgoing.follow(cast("Fresh", frame))
-
-
-async def test_commits_go_out_as_they_happen_in_one_write(world: World) -> None:
-    """All of a turn, in order, and before what the session is asked for behind them."""
+async def test_what_is_due_goes_out_behind_the_answers(world: World) -> None:
+    """In the same write: an op's result is not told behind its rows."""
     async with world.writing():
-        assert happens(world, b"first")
-        assert happens(world, b"second")
+        world.due = [b"commit"]
         await world.wants(Send(b"answer"))
-        assert happens(world, b"third")
-        await turns()
-    assert world.wire.writes == [[b"first", b"second", framed(b"answer")], [b"third"]]
-    assert world.sent == []
+    assert world.wire.writes == [[framed(b"answer"), b"commit"]]
 
 
-async def test_a_commit_for_very_many_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of five that follow two are put to in a turn, and an answer that comes meanwhile goes out before the others."""
-    monkeypatch.setattr(module, "TURN_SOCKETS_MAX", 2)
-    turn = Turn()
-    worlds = [World(turn=turn) for _ in range(5)]
-    for world in worlds:
-        world.outgoing.begin()
-        assert world.outgoing.follow(cast("Fresh", b"commit"))
-    seen: list[int] = []
-    done = asyncio.Event()
-
-    def look() -> None:
-        seen.append(sum(bool(world.wire.writes) for world in worlds))
-        if len(seen) == 2:
-            worlds[4].steps.append(Send(b"answer"))
-            worlds[4].outgoing.wake()
-        if seen[-1] < len(worlds):
-            asyncio.get_running_loop().call_soon(look)
-        else:
-            done.set()
-
-    look()
-    await done.wait()
-    assert seen == [0, 2, 5]
-    assert [world.wire.writes for world in worlds[:4]] == [[[b"commit"]]] * 4
-    assert worlds[4].wire.writes == [[b"commit", framed(b"answer")]], "its own commit first, in one write"
-
-
-async def test_a_commit_does_not_overtake_what_waits(world: World) -> None:
-    """The session is asked for it in its turn."""
+async def test_while_the_writer_is_at_work_nothing_is_followed_with_others(world: World) -> None:
+    """What was due is left to the writer, which says everything in order."""
     async with world.writing():
-        world.steps.append(Send(b"answer"))
+        seen = [world.outgoing.follows]
+        world.due = [b"commit"]
+        world.steps.append(PAGE)
         world.outgoing.wake()
-        assert not happens(world, b"commit")
+        await asyncio.sleep(0)
+        assert world.due == []
+        seen.append(world.outgoing.follows)
         await turns()
-        assert happens(world, b"commit")
-        await turns()
-    assert world.wire.writes == [[framed(b"answer")], [b"commit"]]
+        seen.append(world.outgoing.follows)
+    assert seen == [True, False, True]
+    assert world.wire.writes == []
 
 
-async def test_nothing_is_followed_where_it_cannot_be_put(world: World) -> None:
-    """By a client that does not read, without a wire, before it begins, beyond a turn's bound, at the end."""
-    assert not happens(World(wire=False), b"x")
-    assert not happens(world, b"it has not begun")
+async def test_whoever_cannot_be_put_to_does_not_follow_with_others(world: World) -> None:
+    """Before it begins, a client that does not read, after the end; a server without a wire."""
+    seen = [world.outgoing.follows]
     async with world.writing():
+        seen.append(world.outgoing.follows)
         world.wire.takes = False
-        assert not happens(world, b"it does not read")
+        seen.append(world.outgoing.follows)
         world.wire.takes = True
-        assert [happens(world, b"x") for _ in range(module.TURN_COMMITS_MAX + 1)].count(True) == module.TURN_COMMITS_MAX
-        await turns()
-        assert happens(world, b"the turn is over")
-        await turns()
-        world.outgoing.stop()
-        assert not happens(world, b"it is over")
-    assert [len(frames) for frames in world.wire.writes] == [module.TURN_COMMITS_MAX, 1]
+        world.due = [b"commit"]
+    seen.append(world.outgoing.follows)
+    assert seen == [False, True, False, False]
+    assert world.due == []
+    bare = World(wire=False)
+    bare.outgoing.begin()
+    assert not bare.outgoing.follows
 
 
-async def test_what_was_followed_is_put_although_the_client_stopped_reading_since(world: World) -> None:
-    """The session counts it as sent: it must not be missing before what comes next."""
-    async with world.writing():
-        assert happens(world, b"commit")
-        world.wire.takes = False
-        await turns()
-    assert world.wire.writes == [[b"commit"]]
-
-
-@pytest.mark.parametrize("asked", [False, True])
-async def test_what_a_session_that_ended_followed_is_not_said(world: World, *, asked: bool) -> None:
+async def test_of_a_session_that_ended_nothing_is_put_but_its_last_words(world: World) -> None:
     """Whoever is sent away hears why, and nothing of what happened just before."""
     async with world.writing():
-        assert happens(world, b"commit")
+        world.due = [b"commit"]
         world.ending = PeerError("device_revoked")
-        if asked:
-            world.outgoing.wake()
+        world.outgoing.wake()
         await turns()
     assert world.wire.writes == []

@@ -19,9 +19,11 @@ from server import intake, logbook
 from server.commits import ScopeChange, Settled, Submission, extras, flatten
 from server.held_rows import Changed, HeldRows
 from sync.session import Admission, Grant, Head, ServerSession
+from sync.session.following import Following
 from sync.session.steps import (
     CheckHello,
     Commit,
+    Form,
     KeepReads,
     KeepSealed,
     Receipt,
@@ -160,6 +162,8 @@ class SimServer:
         self.unpublished: deque[tuple[list[Arrival], list[Settled]]] = deque()
         self._recent: dict[tuple[ScopeName, Seq], _Fresh] = {}
         self._held = HeldRows()
+        self._alone: dict[ScopeName, set[Conn]] = {}
+        self._together: dict[ScopeName, dict[Form, Following[Conn]]] = {}
 
     def crash(self, store: SimStore | None = None) -> None:
         """Lose everything but the disk, or come back with another one, and start again."""
@@ -176,6 +180,8 @@ class SimServer:
         self._nonces += 1
         nonce = self._nonces.to_bytes(NONCE_BYTES, "big")
         self.conns.append(Conn(link, ServerSession(nonce, verify, self._now())))
+        for alone in self._alone.values():
+            alone.add(self.conns[-1])
 
     def receive(self, conn: Conn) -> bool:
         """Take in one frame; False when there is none."""
@@ -238,7 +244,11 @@ class SimServer:
                 if conn.session.ending is not None:
                     self._leave(conn)
                     return True
-                return False
+                # What it is due where it follows with others may stay so for as long as it pleases the driver.
+                due = conn.session.take_due()
+                for frame in due:
+                    self._put(conn, frame)
+                return bool(due)
         return True
 
     def _deliver(self, conn: Conn, step: WantChanges | WantPage | WantRanges, found: Any) -> None:  # noqa: ANN401  of each step another
@@ -276,6 +286,9 @@ class SimServer:
         conn.link.up.clear()
         if conn.session.ending is not None:
             self.endings.append(conn.session.ending.spec.code)
+        conn.session.go_alone()
+        for alone in self._alone.values():
+            alone.discard(conn)
         self.conns.remove(conn)
 
     def tick(self) -> None:
@@ -330,17 +343,33 @@ class SimServer:
             for change in settled.scopes:
                 self.heads[change.scope] = change.head
                 fresh = self._recent[change.scope, change.frm] = _Fresh(change, changed)
-                for conn in self.conns:
-                    self._tell(conn, fresh)
+                self._tell(fresh)
         return True
 
-    def _tell(self, conn: Conn, fresh: _Fresh) -> None:
-        """Of every other commit the sessions that can follow it do so; of the others they are told that it is there."""
-        frame = conn.session.follow(fresh) if fresh.to % 2 and fresh.frm < fresh.to else None
-        if frame is None:
-            conn.session.head_moved(fresh.scope, fresh.to)
-        else:
-            self._put(conn, frame)
+    def _tell(self, commit: _Fresh) -> None:
+        """Most commits move those who follow together; now and then one does not, and then they all follow alone."""
+        scope = commit.scope
+        fresh = commit if commit.to % 4 and commit.frm < commit.to else None
+        together = self._together.setdefault(scope, {})
+        alone = self._alone.setdefault(scope, set(self.conns))
+        for following in together.values():
+            if fresh is None or not following.move(fresh):
+                following.dissolve()
+        # In the order of the list: that of a set is another in every run.
+        for conn in [conn for conn in self.conns if conn in alone]:
+            if fresh is None or not self._joins(conn, fresh, together, alone):
+                conn.session.head_moved(scope, commit.to)
+
+    @staticmethod
+    def _joins(conn: Conn, fresh: _Fresh, together: dict[Form, Following[Conn]], alone: set[Conn]) -> bool:
+        """Have a session follow with the others, unless it waits for a read; returns whether it does."""
+        form = conn.session.stands_before(fresh) if conn.reading is None else None
+        if form is None:
+            return False
+        if form not in together:
+            together[form] = Following(fresh.scope, form, fresh.frm, alone)
+            together[form].move(fresh)
+        return conn.session.join(together[form], conn)
 
     # --- grants ------------------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from server.commits import Submission
 from server.committer import Committer
 from server.observing import correlation
 from server.observing.measures import Measures, Took
-from server.outgoing import TURN_SOCKETS_MAX, Outgoing, Turn
 from server.store.sqlite import SqliteStore
+from server.turn import TURN_SOCKETS_MAX, Sending, Turn
 from tests.server.hostile import op_of
 from tests.server.running import Clock, GatedStore, Running
 
@@ -94,7 +94,7 @@ async def test_a_turn_of_the_loop_is_observed_once_however_many_it_serves() -> N
             put.set()
 
     for _ in range(TURN_SOCKETS_MAX):
-        turn.follows(cast("Outgoing", Fake()))
+        turn.answers(cast("Sending", Fake()))
     await put.wait()
     assert (measures.turns, measures.wires, measures.stages["send"].count) == (1, TURN_SOCKETS_MAX, 1)
 
