@@ -45,7 +45,7 @@ from schemas.policies import MANY
 from sync import outbox
 from sync.session import table
 from sync.session.table import DEVICE_TABLE, SERVER_TABLE, Local
-from tests import plain_merge, protocol_examples, protocol_messages
+from tests import plain_merge, protocol_examples, protocol_messages, protocol_scopes
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "protocol.md"
@@ -297,6 +297,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "families": _families,
     "fields": _fields,
     "rights": _rights,
+    "scopes": protocol_scopes.rules_text,
+    "scope-cases": protocol_scopes.cases_text,
     "doubt": _doubt,
     "device-states": _device_states,
     "server-states": _server_states,

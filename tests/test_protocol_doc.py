@@ -26,6 +26,7 @@ from sync.session.table import DEVICE_TABLE, SERVER_TABLE
 from tests import protocol_doc as doc
 from tests import protocol_examples as shown
 from tests import protocol_messages as messages
+from tests import protocol_scopes
 from tests.plain_merge import FIELDS
 
 TEXT = doc.PAGE.read_text(encoding="utf-8")
@@ -74,6 +75,19 @@ def values(text: str) -> dict[str, str]:
 def hex_blocks(text: str) -> list[bytes]:
     """Every message shown in a text."""
     return [bytes.fromhex(block) for block in HEX_BLOCK.findall(text)]
+
+
+def test_the_scopes_of_every_kind_are_told_and_shown() -> None:
+    """No kind is without a rule in words and a case; no case is in a scope of which its rule says nothing."""
+    assert set(protocol_scopes.RULES) == set(KINDS)
+    bare = {name: found for name, fields, found in protocol_scopes.cases() if not fields}
+    assert set(bare) == set(KINDS)
+    for name, fields, found in protocol_scopes.cases():
+        for scope in found:
+            told = {scope, f"{scope.partition(':')[0]}:"}
+            by_value = {"`audience`", "`places`", "`home`", "`closed`"}
+            rule = protocol_scopes.RULES[name]
+            assert any(f"`{one}" in rule for one in told) or any(word in rule for word in by_value), (name, fields)
 
 
 def test_the_generated_parts_are_those_of_the_code() -> None:
