@@ -5,6 +5,9 @@ the journal holds about it, and the same of every record that is a part of it (`
 about it, what is medical. Its ids, hashes and times stay, and so does the log. It leaves every scope, so every replica
 retracts it; nothing that comes about it later brings it back. The scopes that it left before are told as well: a
 device there has nothing of it but what its officer wrote, and that goes too.
+
+A server that was restored may have lost a record together with its erasure. It is then erased *ahead*: there is nothing
+to destroy, and whatever a device brings of it, or about it, is refused as if it had been here.
 """
 
 from collections.abc import Collection, Iterable
@@ -39,10 +42,12 @@ class Plan(msgspec.Struct, frozen=True):
 
     Attributes:
         gone: each record as it stood, with the erasure that takes it.
+        ahead: the erasures of records that are not here, and are kept out.
         entries: for the journal.
     """
 
     gone: tuple[tuple[RecordState, Erasure], ...] = ()
+    ahead: tuple[Erasure, ...] = ()
     entries: tuple[Entry, ...] = ()
 
 
@@ -57,14 +62,20 @@ def plan(
         touched: the records that the commit has changed, and those that they are parts of.
     """
     gone: dict[RecordId, tuple[RecordState, Erasure]] = {}
+    ahead: dict[RecordId, Erasure] = {}
     entries: list[Entry] = []
     for erasure, own in erasures:
         whole = _whole(erasure.record, records)
+        if erasure.ahead and not whole:
+            if erasure.record not in {*touched, *ahead} and records.erasure_of(erasure.record) is None:
+                ahead[erasure.record] = erasure
+                entries += own
+            continue
         if erasure.record in gone or not whole or any(_forbids(state, erasure, touched) for state in whole):
             continue
         gone.update((state.id, (state, erasure)) for state in whole)
         entries += own
-    return Plan(tuple(gone.values()), tuple(entries))
+    return Plan(tuple(gone.values()), tuple(ahead.values()), tuple(entries))
 
 
 def refusal_detail(erased: Erased) -> str:

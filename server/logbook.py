@@ -72,11 +72,14 @@ class Erasure(msgspec.Struct, frozen=True):
         seen: the last commit that whoever proposed it had seen. What was written into it later forbids it: an edit is
             never erased with what nobody knew it held.
         note: what is said where the record was, in words: by whom, when, under what.
+        ahead: whether it is erased although it is not here: a restored server has lost it, its erasure included, and a
+            device may still bring it. Nothing of it is taken then.
     """
 
     record: RecordId
     seen: Seq
     note: str
+    ahead: bool = False
 
 
 class Erased(msgspec.Struct, frozen=True):
@@ -88,6 +91,7 @@ class Erased(msgspec.Struct, frozen=True):
         at: the server's clock then (ms since 1970).
         seq: the commit.
         note: what is said where it was.
+        ahead: see `Erasure`.
     """
 
     record: RecordId
@@ -95,6 +99,7 @@ class Erased(msgspec.Struct, frozen=True):
     at: Millis
     seq: Seq
     note: str
+    ahead: bool = False
 
 
 ERASED_DIGEST: Final = bytes(32)

@@ -321,7 +321,7 @@ class _Commit:
         beside = self._beside if len(self._results) == ops else NOTHING
         self._forks.signed(self._brought, self._beside, self._known)
         gone = self._erase(beside)
-        seq = self._seq if rows or gone.gone else head
+        seq = self._seq if rows or gone.gone or gone.ahead else head
         kept = tuple(
             msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record))) for op in self._new_ops.values()
         )
@@ -335,7 +335,10 @@ class _Commit:
             rows=tuple(rows),
             scopes=scope_changes([*rows, *without], self._before, self._loaded, self._seq),
             written=self._written(seq, kept, rows, beside, gone),
-            erased=tuple(Erased(state.id, by.record, self._now, seq, by.note) for state, by in gone.gone),
+            erased=(
+                *(Erased(state.id, by.record, self._now, seq, by.note) for state, by in gone.gone),
+                *(Erased(by.record, by.record, self._now, seq, by.note, ahead=True) for by in gone.ahead),
+            ),
         )
 
     def _erase(self, beside: Extras) -> erasure.Plan:
@@ -360,6 +363,7 @@ class _Commit:
         leaves += logbook.entry_leaves(entries, self._now)
         digests = logbook.rows_digests((row.record, row.body) for row in rows)
         digests += tuple((state.id, ERASED_DIGEST) for state, _ in gone.gone)
+        digests += tuple((one.record, ERASED_DIGEST) for one in gone.ahead)
         if digests:
             leaves.append(encode_leaf(RowsLeaf(seq=seq, at=self._now, rows=digests)))
         tree, nodes = logbook.grown(self._loaded.tree, leaves)

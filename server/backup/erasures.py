@@ -3,7 +3,9 @@
 A backup holds the keys of its time, so it opens what has been erased since. Every archive therefore bears the erasures
 that were carried out until then, with the two acts of each: who proposed it, who carried it out, and why; and an
 archive may be made of these alone, small enough to be made every few minutes. A restore of an older archive that is
-given a younger list carries each erasure out again, as the same two acts in the log that goes on from there.
+given a younger list carries each erasure out again, as the same two acts in the log that goes on from there. A record
+that came after the backup is not in it, and a device may still have it: it is erased ahead, so that nothing of it is
+taken (`server.erasure`).
 """
 
 import sqlite3
@@ -51,12 +53,12 @@ class Carried(msgspec.Struct, frozen=True):
     Attributes:
         done: erased now.
         before: were erased in the backup already.
-        unknown: records that came after the backup. Where a device offers one again, it must be erased again.
+        ahead: records that came after the backup, and are not taken where a device offers one.
     """
 
     done: tuple[RecordId, ...] = ()
     before: tuple[RecordId, ...] = ()
-    unknown: tuple[RecordId, ...] = ()
+    ahead: tuple[RecordId, ...] = ()
 
 
 def read_erasures(tables: SealedTables) -> tuple[KeptErasure, ...]:
@@ -105,27 +107,25 @@ def carry_out(folder: Path, erasures: Sequence[KeptErasure], now: Millis) -> Car
     seq, acts = _seq_and_acts(database_of(folder))
     done: list[RecordId] = []
     before: list[RecordId] = []
-    unknown: list[RecordId] = []
+    ahead: list[RecordId] = []
     writer = SqliteWriter.open(folder, LOCK_WAIT_S)
     try:
         for one in erasures:
             if writer.erasure_of(one.record) is not None:
                 before.append(one.record)
-            elif writer.state(one.record) is None:
-                unknown.append(one.record)
-            else:
-                _erase(writer, one, seq, acts, now)
-                acts += 2
-                done.append(one.record)
+                continue
+            (ahead if writer.state(one.record) is None else done).append(one.record)
+            _erase(writer, one, seq, acts, now)
+            acts += 2
     finally:
         writer.close()
-    return Carried(tuple(done), tuple(before), tuple(unknown))
+    return Carried(tuple(done), tuple(before), tuple(ahead))
 
 
 def _erase(writer: SqliteWriter, one: KeptErasure, seq: Seq, acts: int, now: Millis) -> None:
     entries = (Entry(ACT, f"{acts + 1:012d}", one.proposal), Entry(ACT, f"{acts + 2:012d}", one.act))
     # Whoever proposed it had seen more than the backup holds.
-    erasure = Erasure(one.record, seq, one.note)
+    erasure = Erasure(one.record, seq, one.note, ahead=True)
     writer.commit([Submission(OFFICE, frozenset(), (), entries=entries, erasure=erasure)], now)
     if writer.erasure_of(one.record) is None:
         raise StoreError(f"record {one.record} was erased after the backup, and could not be erased again")

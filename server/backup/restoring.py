@@ -17,11 +17,12 @@ import msgspec
 from schemas.errors import StoreError, UsageError
 from schemas.ids import Millis
 from server.backup.archive import Description, read_description, read_files
-from server.backup.erasures import Carried, KeptErasure, carry_out, joined
+from server.backup.erasures import Carried, carry_out, joined
 from server.backup.keys import Opener
 from server.backup.placing import put_in_place, require_free, workshop
 from server.backup.stream import OpeningStream, Source
 from server.backup.taking import wall_clock
+from server.backup.target import SUFFIX
 from server.backup.unpacking import Folder
 from server.evidence.findings import Report
 from server.evidence.tree import Pinned
@@ -62,14 +63,53 @@ class Archive(msgspec.Struct, frozen=True):
     name: str
 
 
-def erasures_in(archive: Archive) -> tuple[KeptErasure, ...]:
-    """The erasures that an archive of any sort tells of. Only its beginning is read.
+def description_of(archive: Archive) -> Description:
+    """What an archive of any sort says of itself, the erasures among it. Only its beginning is read.
 
     Raises:
         StoreError: it cannot be opened or read.
     """
-    stream = OpeningStream(archive.source, archive.opener, archive.name)
-    return read_description(stream, archive.name).erasures
+    return read_description(OpeningStream(archive.source, archive.opener, archive.name), archive.name)
+
+
+class Beside(msgspec.Struct, frozen=True):
+    """What lies in the folder of a backup and is younger.
+
+    Attributes:
+        descriptions: of the archives of the same log, the oldest first.
+        closed: names of those that could not be read with the key that opens the backup.
+    """
+
+    descriptions: tuple[Description, ...] = ()
+    closed: tuple[str, ...] = ()
+
+
+def beside(path: Path, opener: Opener) -> Beside:
+    """The younger archives beside a backup: they know what was erased since, whether anybody thinks of that or not.
+
+    Args:
+        path: the backup.
+        opener: what opens it.
+
+    Raises:
+        StoreError: the backup itself cannot be opened or read.
+    """
+    with path.open("rb") as file:
+        own = description_of(Archive(file, opener, str(path)))
+    found: list[Description] = []
+    closed: list[str] = []
+    for other in sorted(path.parent.glob(f"*{SUFFIX}")):
+        if not other.is_file() or other.samefile(path):
+            continue
+        try:
+            with other.open("rb") as file:
+                one = description_of(Archive(file, opener, str(other)))
+        except (StoreError, OSError):
+            closed.append(other.name)
+            continue
+        if one.at > own.at and one.log_key == own.log_key:
+            found.append(one)
+    return Beside(tuple(sorted(found, key=lambda one: one.at)), tuple(closed))
 
 
 def restore(
@@ -79,7 +119,7 @@ def restore(
     *,
     check: bool = False,
     replace: bool = False,
-    erasures: Sequence[KeptErasure] = (),
+    erasures: Sequence[Description] = (),
 ) -> Restored:
     """Make a data folder of an archive.
 
@@ -89,10 +129,10 @@ def restore(
         now: the clock.
         check: whether everything in it is checked first, as `beatbook verify` does.
         replace: whether a folder that is there is moved aside.
-        erasures: what was erased since, from younger archives: it is erased again.
+        erasures: of younger archives: what was erased by then is erased again.
 
     Raises:
-        UsageError: it cannot be restored there, or the archive holds no folder.
+        UsageError: it cannot be restored there, the archive holds no folder, or a list is of another server's log.
         StoreError: the archive is damaged or does not open, the disk refused, or what came out is not sound. What was
             there is there.
     """
@@ -101,12 +141,18 @@ def restore(
     description = read_description(stream, archive.name)
     if description.holds != "folder":
         raise UsageError(f"{archive.name}: holds a list of erasures, and no data; give it as --erasures")
+    if any(one.log_key != description.log_key for one in erasures):
+        raise UsageError(
+            f"{archive.name}: a list of erasures is not of the same server: its log has another key; give one that "
+            "`beatbook backup erasures` made there"
+        )
+    lists = [description.erasures, *(one.erasures for one in erasures)]
     with workshop(to) as work, _keys_of_the_archive():
         _unpack(stream, archive.name, work)
         mark(work, description)
         # Folds the write-ahead log into the database, and begins another epoch.
         SqliteWriter.open(work).close()
-        carried = carry_out(work, joined([description.erasures, erasures]), now())
+        carried = carry_out(work, joined(lists), now())
         report = _checked(work, archive.name, description) if check else None
         with store_errors(work):
             sync_folder(work)

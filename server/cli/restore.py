@@ -9,9 +9,10 @@ from typing import Final
 import click
 
 from schemas.errors import UsageError
-from server.backup.erasures import Carried, joined
+from schemas.ids import Millis
+from server.backup.erasures import Carried
 from server.backup.keys import BackupKey, Opener
-from server.backup.restoring import Archive, Restored, erasures_in, restore
+from server.backup.restoring import Archive, Beside, Restored, beside, description_of, restore
 from server.backup.stream import Source
 from server.backup.target import STDOUT
 from server.secret_files import read_secret
@@ -45,19 +46,25 @@ def command(  # noqa: PLR0917  one parameter per option
     replace: bool,
     erasures: tuple[Path, ...],
 ) -> None:
-    """Make a data folder of BACKUP (a file, or - for standard input). Nothing is there before all of it is."""
+    """Make a data folder of BACKUP (a file, or - for standard input). Nothing is there before all of it is.
+
+    What younger backups and lists of erasures beside it tell of erasures is carried out again.
+    """
     opener = _opener(key, passphrase_file)
     with ExitStack() as stack:
-        lists = [erasures_in(Archive(stack.enter_context(path.open("rb")), opener, str(path))) for path in erasures]
+        lists = [description_of(Archive(stack.enter_context(one.open("rb")), opener, str(one))) for one in erasures]
+        found = Beside()
         source: Source
         if backup == STDOUT:
             source = sys.stdin.buffer
         elif Path(backup).is_file():
+            found = beside(Path(backup), opener)
             source = stack.enter_context(Path(backup).open("rb"))
         else:
             raise UsageError(f"{backup}: there is no such file; name a backup, or - for standard input")
-        done = restore(Archive(source, opener, backup), data, check=verify, replace=replace, erasures=joined(lists))
-    for line in _told(data, done, younger=bool(erasures)):
+        lists += found.descriptions
+        done = restore(Archive(source, opener, backup), data, check=verify, replace=replace, erasures=lists)
+    for line in _told(data, done, max((one.at for one in lists), default=None), found.closed):
         click.echo(line)
 
 
@@ -69,7 +76,7 @@ def _opener(key: Path | None, passphrase_file: Path | None) -> Opener:
     raise UsageError("say what opens the backup: either --key or --passphrase-file")
 
 
-def _told(data: Path, done: Restored, *, younger: bool) -> list[str]:
+def _told(data: Path, done: Restored, known_until: Millis | None, closed: tuple[str, ...]) -> list[str]:
     told = done.description
     lines = [
         f"{data}: as it was on {moment(told.at)}, with everything up to commit {told.seq} at least",
@@ -81,10 +88,12 @@ def _told(data: Path, done: Restored, *, younger: bool) -> list[str]:
         lines += [f"proven  {words}" for words in done.report.proven]
         lines += [f"note    {words}" for words in done.report.notes]
     lines += _erasures(done.erasures)
-    if not younger:
-        lines.append(
-            "What was erased after this backup is back: give a younger list with --erasures, or erase it again."
-        )
+    until = told.at if known_until is None else max(told.at, known_until)
+    lines.append(
+        f"What was erased after {moment(until)} is back: give a younger list with --erasures, or erase it again."
+    )
+    if closed:
+        lines.append(f"note    not opened, and so not asked what was erased: {', '.join(closed[:_TOLD_MAX])}")
     if os.environ.get(VARIABLE):
         lines.append(f"{VARIABLE} is set: move {data / FILE_NAME} to where it points before the server starts.")
     return lines
@@ -94,10 +103,8 @@ def _erasures(carried: Carried) -> list[str]:
     lines = [f"erased  {record}, which was erased after the backup" for record in carried.done[:_TOLD_MAX]]
     if len(carried.done) > _TOLD_MAX:
         lines.append(f"erased  and {len(carried.done) - _TOLD_MAX} more")
-    if carried.unknown:
-        some = ", ".join(carried.unknown[:_TOLD_MAX])
+    if carried.ahead:
         lines.append(
-            f"note    {len(carried.unknown)} records came after the backup and were erased: where a device offers one "
-            f"again, have it erased again ({some})"
+            f"erased  {len(carried.ahead)} records that came after the backup: where a device offers one, it is refused"
         )
     return lines

@@ -138,7 +138,8 @@ class MemoryStore:
 
     def _erase(self, gone: Erased) -> None:
         self._erased[gone.record] = gone
-        del self._bodies[gone.record], self._states[gone.record]
+        if not gone.ahead:
+            del self._bodies[gone.record], self._states[gone.record]
         for key, place in self._places.items():
             kept = self._kept[place - 1]
             if kept.record == gone.record:

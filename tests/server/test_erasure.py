@@ -104,6 +104,21 @@ def test_the_same_twice_is_done_once() -> None:
     assert planned(Fixed(TREE), ("other", 2), ("other", 5)) == ({"other"}, ["other@2"])
 
 
+def test_what_is_not_here_is_erased_ahead_where_that_is_asked_for() -> None:
+    """Once, with its entry; not what was erased already, or comes in the same commit; what is here goes as ever."""
+
+    def ahead(name: str, touched: Collection[str] = ()) -> tuple[set[str], set[str], int]:
+        one = Erasure(RecordId(name), Seq(99), NOTE, ahead=True)
+        asked = [(one, (Entry("act", name, b""),))] * 2
+        plan = erasure.plan(asked, Fixed(TREE, ["gone"]), frozenset(map(RecordId, touched)))
+        return {state.id for state, _ in plan.gone}, {one.record for one in plan.ahead}, len(plan.entries)
+
+    assert ahead("lost") == (set(), {"lost"}, 1)
+    assert ahead("lost", ["lost"]) == (set(), set(), 0)
+    assert ahead("gone") == (set(), set(), 0)
+    assert ahead("other") == ({"other"}, set(), 1)
+
+
 @given(about=st.lists(st.integers(0, 5), min_size=6, max_size=6))
 def test_it_ends_whatever_is_a_part_of_what(about: list[int]) -> None:
     """Even of itself, or in a ring: nobody made it so, and it goes all the same."""

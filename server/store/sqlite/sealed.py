@@ -28,7 +28,10 @@ NOTES: Final = Subject("erased")
 
 _KEY: Final = "SELECT wrapped FROM record_key WHERE record = ?"
 _ADD_KEY: Final = "INSERT INTO record_key (record, wrapped) VALUES (?, ?)"
-_DESTROY: Final = "UPDATE record_key SET wrapped = zeroblob(?) WHERE record = ?"
+_DESTROY: Final = (
+    "INSERT INTO record_key (record, wrapped) VALUES (?2, zeroblob(?1))"
+    " ON CONFLICT (record) DO UPDATE SET wrapped = excluded.wrapped"
+)
 _DESTROYED: Final = bytes(WRAPPED_BYTES)
 _SEALED: Final = b"\x01"
 """How sealed bytes begin. A result in MessagePack is a map and never does."""
@@ -78,7 +81,7 @@ class SealedTables:
         return self.vault.key(subject, wrapped)
 
     def destroy(self, subject: Subject) -> None:
-        """Overwrite a subject's key. Inside the writer's transaction only."""
+        """Overwrite a subject's key; where it has none, it never gets one. Inside the writer's transaction only."""
         self.connection.execute(_DESTROY, (WRAPPED_BYTES, subject))
         self._written.pop(subject, None)
         self.vault.forget([subject])

@@ -3,6 +3,8 @@
 import hashlib
 from typing import Any, Final
 
+import msgspec
+
 from schemas.ids import FieldName, OpId, RecordId, ScopeName, Seq, split_op_id
 from server import conflicts
 from server.commits import Settled, Submission
@@ -85,6 +87,26 @@ async def test_an_erased_record_leaves_every_scope(store: Store) -> None:
         assert seen["logs"][scope] == (members, seen["heads"][scope])
     log = await store.changes(ScopeName("force:briefing"), Seq(1))
     assert (log.gone, log.rows, log.to) == ((ONE,), (), settled.seq)
+
+
+async def test_a_record_that_is_not_here_is_kept_out(store: Store) -> None:
+    """Erased ahead, it is nowhere; whatever a device brings of it later is refused, and nobody else is touched."""
+    device = Device(HANDSET)
+    await commit(store, device.push(device.incident(TWO)))
+    before = await picture(store)
+    asked = msgspec.structs.replace(erasing(ONE), erasure=Erasure(ONE, Seq(99), NOTE, ahead=True))
+    (settled,) = await store.commit([asked], NOW)
+    assert ([one.record for one in settled.erased], settled.seq, settled.scopes) == ([ONE], 2, ())
+    (again,) = await store.commit([asked], NOW)
+    assert (again.erased, again.seq) == ((), 2)
+    late = await commit(store, device.push(device.incident(ONE), device.move(ONE, "solihull")))
+    assert [(one.status, one.code) for one in late] == [("refused", "op_record_erased")] * 2
+    assert await store.record(ONE) is None
+    told = await store.erased(ONE)
+    assert told is not None
+    assert (told.subject, told.seq, told.note) == (ONE, 2, NOTE)
+    after = await picture(store)
+    assert (after["pages"], after["heads"]) == (before["pages"], before["heads"])
 
 
 async def test_log_and_pages_say_what_was_erased(store: Store) -> None:
