@@ -22,6 +22,7 @@ from sync.device.clocks import DeviceTime
 from sync.device.database import uninterrupted
 from sync.device.findings import Finding, pinned
 from sync.device.handover import HandOver
+from sync.device.inbox import Alone, Rows
 from sync.device.leaving import Leaving
 from sync.device.orders import Orders
 from sync.device.signed_in import SignedIn
@@ -30,7 +31,6 @@ from sync.device.store import LEARNED_KEY, SYNCED_KEY, Committed, Held, ReplicaS
 from sync.device.ties import Ties
 from sync.replica import Outcome, StoredOp
 from sync.session import DeviceSession, HelloFacts
-from sync.session.device import DownEvent
 
 _log = logging.getLogger(__name__)
 
@@ -190,7 +190,7 @@ class Applier:
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    async def apply(self, event: DownEvent, session: DeviceSession) -> dict[ScopeName, Seq]:
+    async def apply(self, event: Alone, session: DeviceSession) -> dict[ScopeName, Seq]:
         """Carry out what one message says. Where records have left with it, `settle` is to follow.
 
         Returns:
@@ -212,26 +212,76 @@ class Applier:
         self._show_progress()
         return outcome.positions
 
-    async def _carry_out(self, event: DownEvent, session: DeviceSession) -> Outcome:
+    async def apply_rows(self, messages: Sequence[Rows], session: DeviceSession) -> tuple[int, dict[ScopeName, Seq]]:
+        """Apply messages that bring rows, one behind the other in one transaction: each of them whole.
+
+        It ends before the last where somebody else waits for the database: an officer who writes waits for one message.
+
+        Returns:
+            How many were applied, at least one; and scope -> seq that the replica now holds, to be acknowledged.
+
+        Raises:
+            PeerError: the first does not fit the replica; nothing of it was kept.
+            ReplicaError: the database failed; nothing was kept.
+        """
+        self.says_within_ms = None
+        try:
+            outcomes = await self._take_in(messages)
+        except PeerError:
+            if len(messages) == 1:
+                raise
+            # What comes before the faulty one is to stay: else the device would come back to meet them together again.
+            outcomes = await self._take_in(messages[:1])
+        positions: dict[ScopeName, Seq] = {}
+        for message, outcome in zip(messages, outcomes, strict=False):
+            self._took(message, outcome)
+            for scope in outcome.differ:
+                await self._mend(scope, session)
+            session.offer_again(outcome.again)
+            positions |= outcome.positions
+        self.leaving.noted()
+        self._show_progress()
+        return len(outcomes), positions
+
+    async def _take_in(self, messages: Sequence[Rows]) -> list[Outcome]:
+        """The transaction of `apply_rows`; what each did that was applied."""
+
+        def work(held: Held) -> tuple[list[Outcome], list[int]]:
+            outcomes: list[Outcome] = []
+            says: list[int] = []
+            for message in messages:
+                outcome = _apply_one(held, message)
+                self.leaving.note(held, outcome)
+                within = (
+                    None if self._arrivals is None else self._arrivals.note(held, outcome.touched, _filled(message))
+                )
+                says += [] if within is None else [within]
+                outcomes.append(outcome)
+                if self._store.is_waited_for():
+                    break
+            return outcomes, says
+
+        def told(done: tuple[list[Outcome], list[int]], committed: Committed) -> None:
+            outcomes, says = done
+            self.says_within_ms = min(says, default=None)
+            self._tell(committed)
+            for outcome in outcomes:
+                self._tell_of(outcome)
+
+        # A page in the middle is asked for again by a device that has lost it.
+        may_wait = all(isinstance(one, wire.Snapshot) and not one.last and not one.repair for one in messages)
+        return (await self._store.change(work, told, may_wait=may_wait))[0]
+
+    def _took(self, message: Rows, outcome: Outcome) -> None:
+        if isinstance(message, wire.Batch):
+            self._took_batch(message, outcome)
+        elif message.repair and message.last and message.scope in self._repairs:
+            self._repairs[message.scope].pages_done = True
+
+    async def _carry_out(self, event: Alone, session: DeviceSession) -> Outcome:
         match event:
             case wire.Welcome():
                 return await self._welcome(event, session)
-            case wire.Batch():
-                outcome = await self._change(lambda held: held.replica.batch(event), arriving=True)
-                self._took_batch(event, outcome)
-                return outcome
-            case wire.Snapshot():
-                filled = event.scope if event.last and not event.repair else None
-                # A page in the middle is asked for again by a device that has lost it.
-                outcome = await self._change(
-                    lambda held: held.replica.page(event),
-                    arriving=True,
-                    filled=filled,
-                    may_wait=not event.last and not event.repair,
-                )
-                if event.repair and event.last and event.scope in self._repairs:
-                    self._repairs[event.scope].pages_done = True
-                return outcome
             case wire.Results():
                 return await self._results(event)
             case wire.Retract():
@@ -361,26 +411,17 @@ class Applier:
 
     # --- what is told ------------------------------------------------------------------------------------------------
 
-    async def _change(
-        self,
-        work: Callable[[Held], Outcome],
-        *,
-        arriving: bool = False,
-        filled: ScopeName | None = None,
-        may_wait: bool = False,
-    ) -> Outcome:
-        def noted(held: Held) -> tuple[Outcome, int | None]:
+    async def _change(self, work: Callable[[Held], Outcome]) -> Outcome:
+        def noted(held: Held) -> Outcome:
             outcome = work(held)
             self.leaving.note(held, outcome)
-            says = self._arrivals if arriving else None
-            return outcome, None if says is None else says.note(held, outcome.touched, filled)
+            return outcome
 
-        def told(done: tuple[Outcome, int | None], committed: Committed) -> None:
-            outcome, self.says_within_ms = done
+        def told(outcome: Outcome, committed: Committed) -> None:
             self._tell(committed)
             self._tell_of(outcome)
 
-        return (await self._store.change(noted, told, may_wait=may_wait))[0]
+        return await self._store.change(noted, told)
 
     def _tell(self, committed: Committed) -> None:
         self._tell_nothing(None, committed)
@@ -409,3 +450,12 @@ class Applier:
             caught_up = not self._behind
             now: dict[str, Millis] = {"last_synced_at": self._time.now()} if caught_up else {}
             self._board.update(caught_up=caught_up, **now)
+
+
+def _apply_one(held: Held, message: Rows) -> Outcome:
+    return held.replica.batch(message) if isinstance(message, wire.Batch) else held.replica.page(message)
+
+
+def _filled(message: Rows) -> ScopeName | None:
+    """The scope whose snapshot ends with a message."""
+    return message.scope if isinstance(message, wire.Snapshot) and message.last and not message.repair else None

@@ -64,6 +64,10 @@ class _Connection(aiosqlite.Connection):
         self.stopped = super().stop()
         return self.stopped
 
+    def is_waited_for(self) -> bool:
+        """Whether the thread has more to do than what it does now."""
+        return not self._tx.empty()
+
     async def run(self, work: Callable[[Sql], _T]) -> _T:
         result: _T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # private, hence untyped
         return result
@@ -140,6 +144,10 @@ class EncryptedDatabase:
                 raise
 
         return await self._run(whole)
+
+    def is_waited_for(self) -> bool:
+        """Whether another call waits for the connection's thread; from whichever thread."""
+        return self._connection.is_waited_for()
 
     async def read(self, work: Callable[[Sql], _T]) -> _T:
         """Run `work` on the connection's thread and undo whatever it may have changed.

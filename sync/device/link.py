@@ -18,6 +18,7 @@ from schemas.ids import ScopeName, Seq
 from schemas.limits import CREDIT_BYTES, FRAMES_PER_S_MAX, OPS_PER_PUSH_MAX
 from sync.device.applier import Applier
 from sync.device.clocks import Clock
+from sync.device.inbox import Inbox, Rows
 from sync.session import DeviceSession
 from sync.session.device import DownEvent
 
@@ -59,9 +60,7 @@ class Link:
         self._say_at: int | None = None
         """When what this device says itself is pushed at the latest (`mono_ms`)."""
         self._to_say = asyncio.Event()
-        self._inbox: asyncio.Queue[tuple[DownEvent, int]] = asyncio.Queue(INBOX_LEN_MAX)
-        self._ahead: tuple[DownEvent, int] | None = None
-        """The message behind the one that is applied, once it was looked at."""
+        self._inbox = Inbox(INBOX_LEN_MAX)
         self._to_send = asyncio.Event()
         self._to_push = asyncio.Event()
         self._to_ack = asyncio.Event()
@@ -142,8 +141,8 @@ class Link:
                 # Credit may have come back.
                 self._to_push.set()
             if event is not None:
-                await self._inbox.put((event, len(data)))
-            elif self._inbox.empty():
+                await self._inbox.put(event, len(data))
+            elif not self._inbox:
                 self._applier.heard()
 
     async def _write(self) -> None:
@@ -155,10 +154,11 @@ class Link:
 
     async def _apply(self) -> None:
         while not self._applier.wiped:
-            event, size = await self._next()
+            taken = await self._inbox.take()
+            event = taken[0][0]
             pushed_upto = self.session.pushed_upto
             try:
-                positions = await self._applier.apply(event, self.session)
+                positions = await self._deal_with(taken)
                 await self._settle()
             except PeerError as error:
                 self.session.fail(error)
@@ -173,12 +173,22 @@ class Link:
                 # It is answered by RETRACTED; an ACK behind that would name a scope that is no longer ours.
                 self._ack_positions.pop(event.scope, None)
             self._ack_positions.update(positions)
-            self._ack_bytes += size if isinstance(event, wire.Batch | wire.Snapshot) else 0
             if self._ack_bytes >= ACK_BYTES:
                 self._send_ack()
             elif self._ack_bytes or self._ack_positions:
                 self._to_ack.set()
             self._to_send.set()
+
+    async def _deal_with(self, taken: list[tuple[DownEvent, int]]) -> dict[ScopeName, Seq]:
+        """Apply what was taken out of the inbox, or the first of it; scope -> seq to acknowledge."""
+        first = taken[0][0]
+        if not isinstance(first, Rows):
+            return await self._applier.apply(first, self.session)
+        rows = [event for event, _ in taken if isinstance(event, Rows)]
+        done, positions = await self._applier.apply_rows(rows, self.session)
+        self._inbox.put_back(taken[done:])
+        self._ack_bytes += sum(size for _, size in taken[:done])
+        return positions
 
     def _say_within(self, ms: int) -> None:
         """Push what this device says itself, at a moment drawn from so many ms; with anything else that goes before."""
@@ -205,17 +215,9 @@ class Link:
                     await asyncio.wait({slept, sooner})
                 self._to_say.clear()
 
-    async def _next(self) -> tuple[DownEvent, int]:
-        ahead, self._ahead = self._ahead, None
-        return await self._inbox.get() if ahead is None else ahead
-
     async def _settle(self) -> None:
         """Confirm that scopes have left, once for all that are to leave at this moment: each time costs the disk."""
-        if not self._applier.leaving.busy or self._applier.wiped:
-            return
-        if self._ahead is None and not self._inbox.empty():
-            self._ahead = self._inbox.get_nowait()
-        if self._ahead is None or not isinstance(self._ahead[0], wire.Retract):
+        if self._applier.leaving.busy and not self._applier.wiped and not isinstance(self._inbox.next, wire.Retract):
             await self._applier.settle(self.session)
             self._to_push.set()
 

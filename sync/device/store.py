@@ -139,6 +139,10 @@ class ReplicaStore:
         notices = tuple(held.tables.notices(held.replica))
         return result, Committed(self._revision, *counts, dict(held.tables.kinds), notices)
 
+    def is_waited_for(self) -> bool:
+        """Whether another call waits for the database; from whichever thread."""
+        return self._database.is_waited_for()
+
     async def read(self, work: Callable[[Held], _T]) -> _T:
         """Run `work` on the database's thread; it sees a committed state and changes nothing.
 

@@ -112,7 +112,7 @@ async def test_a_defect_of_ours_is_told_and_survived(
         monkeypatch.undo()
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(applier, "apply", broken)
+    monkeypatch.setattr(applier, "apply_rows", broken)
     ended = asyncio.ensure_future(handheld.wait_until(said("ZeroDivisionError")))
     await toy.make(record_id(1), incident())
     await ended
