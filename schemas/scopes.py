@@ -16,6 +16,7 @@ included.
 """
 
 import enum
+import functools
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -194,6 +195,7 @@ def grant_problem(scope: str) -> str | None:
     return problem(scope.removesuffix(f":{INBOX}"))
 
 
+@functools.lru_cache(maxsize=4096)
 def problem(scope: str) -> str | None:
     """Why `scope` cannot be an audience, or None when it can."""
     family, _, name = scope.partition(":")

@@ -6,13 +6,14 @@ because most of the server speaks of commits and decides none.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from schemas.codec import reread_op
 from schemas.ids import DeviceId, Millis, OpNumber, RecordId, ScopeName, Seq
 from schemas.limits import OPS_PER_COMMIT_MAX
+from schemas.ops import Op
 from schemas.wire import SCHEMA, Result
 from server import erasure, logbook
 from server.logbook import NOTHING, Entry, EntryKey, Erased, Erasure, Extras, OpKey, Written
@@ -22,6 +23,9 @@ from sync.evidence.merkle import EMPTY, Frontier
 from sync.history import Act
 from sync.merge import RecordState
 from sync.session import Head
+
+NO_ACTS: Final = b"\x90"
+"""The MessagePack of no acts: an empty array."""
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -84,6 +88,7 @@ class Loaded(msgspec.Struct, frozen=True):
         entries: those of the group's journal entries that the store has.
         tree: the log's right edge.
         places: how many ops the store has.
+        read: the group's ops, as `needs` has read them; () when they are still to be read.
     """
 
     ops: Mapping[OpKey, KnownOp]
@@ -95,10 +100,14 @@ class Loaded(msgspec.Struct, frozen=True):
     entries: frozenset[EntryKey] = frozenset()
     tree: Frontier = EMPTY
     places: int = 0
+    read: tuple[Op, ...] = ()
 
 
 class NewOp(msgspec.Struct, frozen=True):
-    """An op to keep, with its result and what it did. `body` is as it came; a refused one is kept too."""
+    """An op to keep, with its result and what it did. `body` is as it came; a refused one is kept too.
+
+    `told` and `did` are the result and the acts as the log hashes and a store keeps them, in MessagePack.
+    """
 
     device: DeviceId
     n: OpNumber
@@ -107,6 +116,8 @@ class NewOp(msgspec.Struct, frozen=True):
     digest: bytes
     result: Result
     acts: tuple[Act, ...]
+    told: bytes = b""
+    did: bytes = NO_ACTS
 
 
 class NewRow(msgspec.Struct, frozen=True):
@@ -180,6 +191,8 @@ class Needs(msgspec.Struct, frozen=True):
     records: frozenset[RecordId]
     devices: frozenset[DeviceId] = frozenset()
     entries: frozenset[EntryKey] = frozenset()
+    read: tuple[Op, ...] = ()
+    """The ops, in order, as far as one commit takes them."""
 
 
 def flatten(group: Sequence[Submission]) -> list[tuple[Submission, bytes]]:
@@ -207,8 +220,8 @@ def needs(ops: Sequence[tuple[Submission, bytes]], beside: Extras = NOTHING) -> 
     """What `settle` will ask for."""
     keys: set[OpKey] = set(beside.vouched())
     records: set[RecordId] = set()
-    for submission, raw in ops[:OPS_PER_COMMIT_MAX]:
-        op = reread_op(raw)
+    read = tuple(reread_op(raw) for _, raw in ops[:OPS_PER_COMMIT_MAX])
+    for (submission, _), op in zip(ops, read, strict=False):
         keys.add((submission.device, op.n))
         if op.after:
             keys.add((submission.device, op.after))
@@ -225,4 +238,5 @@ def needs(ops: Sequence[tuple[Submission, bytes]], beside: Extras = NOTHING) -> 
                 *(entry.id for _, own in beside.erasures for entry in own),
             )
         ),
+        read=read,
     )

@@ -115,6 +115,7 @@ class Extras(msgspec.Struct, frozen=True):
         heads: what devices signed.
         reached: name -> where a chain that no device signs stands now.
         erasures: each with the journal entries that are kept if it is carried out, and only then.
+        ends: seat -> where its chain stands behind the last of the heads, once it is known which go on (`following`).
     """
 
     entries: tuple[Entry, ...] = ()
@@ -122,6 +123,7 @@ class Extras(msgspec.Struct, frozen=True):
     heads: tuple[SignedHead, ...] = ()
     reached: Mapping[str, ChainHead] = {}
     erasures: tuple[tuple[Erasure, tuple[Entry, ...]], ...] = ()
+    ends: Mapping[DeviceId, ChainHead] = {}
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
@@ -146,14 +148,15 @@ def following(extras: Extras, held: Mapping[DeviceId, ChainHead]) -> Extras:
         held: seat -> where the store holds its chain.
     """
     at = {signed.seat: held.get(signed.seat) or genesis(signed.seat) for signed in extras.heads}
+    ends: dict[DeviceId, ChainHead] = {}
     found = []
     for signed in extras.heads:
         last = at[signed.seat]
         through = behind(ChainHead(OpNumber(0), signed.before), [told for told in signed.ops if told[0] <= last.n])
         if through.link == last.link and last_of(signed) > last.n:
             found.append(signed)
-            at[signed.seat] = behind(through, signed.ops)
-    return msgspec.structs.replace(extras, heads=tuple(found))
+            ends[signed.seat] = at[signed.seat] = behind(through, signed.ops)
+    return msgspec.structs.replace(extras, heads=tuple(found), ends=ends)
 
 
 def last_of(signed: SignedHead) -> OpNumber:
@@ -228,8 +231,7 @@ def new_entries(
 
 def chains_after(extras: Extras) -> dict[str, ChainHead]:
     """Where the chains stand behind the heads that were signed (those of `following`), and the others' ends."""
-    latest = {signed.seat: signed for signed in extras.heads}
-    return {**extras.reached, **{seat: signed.head for seat, signed in latest.items()}}
+    return {**extras.reached, **{str(seat): end for seat, end in extras.ends.items()}}
 
 
 def entry_leaves(entries: Iterable[NewEntry], now: Millis) -> list[bytes]:

@@ -58,11 +58,10 @@ def numbered(state: RecordState, stamp: Stamp, find: Find) -> tuple[RecordState,
     incident = state.build()
     if not isinstance(incident, Incident):
         return ()
-    fresh = tuple(
-        dict.fromkeys(
-            crime.crime for crime in incident.crimes if crime.crime not in {one.crime for one in incident.crime_numbers}
-        )
-    )
+    if incident.urn is not None and not incident.crimes:
+        return ()
+    known = {one.crime for one in incident.crime_numbers}
+    fresh = tuple(dict.fromkeys(crime.crime for crime in incident.crimes if crime.crime not in known))
     if incident.urn is not None and not fresh:
         return ()
     code = "" if incident.compartment is None else compartment_code(incident.compartment)
@@ -75,14 +74,15 @@ def numbered(state: RecordState, stamp: Stamp, find: Find) -> tuple[RecordState,
     if fresh:
         count, numbers = _next("-".join(filter(None, (_CRIMES, code))), stamp, find, len(fresh))
         counted.append(count)
-        known = cells.get(CRIME_NUMBERS, Cell()).entries
+        numbered_before = cells.get(CRIME_NUMBERS, Cell()).entries
         # A decision on an inbox item changes the incident under the name of another record's op: its entries go on.
-        first = sum(entry.stamp.op == stamp.op for entry in known)
+        first = sum(entry.stamp.op == stamp.op for entry in numbered_before)
         given = [
             Entry({"crime": crime, "number": number}, stamp, k)
             for k, (crime, number) in enumerate(zip(fresh, numbers, strict=True), first)
         ]
-        cells[CRIME_NUMBERS] = Cell(entries=tuple(sorted((*known, *given), key=lambda entry: entry.order)))
+        entries = sorted((*numbered_before, *given), key=lambda entry: entry.order)
+        cells[CRIME_NUMBERS] = Cell(entries=tuple(entries))
     return (msgspec.structs.replace(state, cells=cells), *counted)
 
 

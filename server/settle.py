@@ -17,7 +17,7 @@ from schemas.limits import CLOCK_SKEW_NOTICE_MS, COMMIT_BYTES_SOFT_MAX, OPS_PER_
 from schemas.ops import AFTER_DIGEST_BYTES, Doubt, Op, Stamp, stamp_of
 from schemas.wire import SCHEMA, Result
 from server import erasure, logbook
-from server.commits import KnownOp, Loaded, NewOp, NewRow, Settled, Submission
+from server.commits import NO_ACTS, KnownOp, Loaded, NewOp, NewRow, Settled, Submission
 from server.consequences import Plan
 from server.forks import Forks
 from server.logbook import ERASED_DIGEST, NOTHING, OFFICE, Erased, Extras, OpKey, Written
@@ -33,7 +33,9 @@ from sync.merge import RecordState
 _CURABLE: Final = frozenset({"op_record_unknown", "op_not_permitted"})
 """Refusals that a server set back must not give for good to an op made on a version that it has lost: the ops that led
 to that version are offered again too, by other devices, and in any order."""
+_ENCODER: Final = msgspec.msgpack.Encoder()
 _ERASED: Final = "op_record_erased"
+_NO_DOUBT: Final = Doubt(0)
 _NO_SUBJECT: Final = "op_record_unknown"
 _OF_NEWER: Final = frozenset({"op_kind_unknown", "op_value_newer"})
 """Refusals that an older server must not give for good to a newer device: once it is updated, it takes the op."""
@@ -58,10 +60,11 @@ def settle(  # noqa: PLR0917  what a commit is made of
         after: takes the changed records as they stand after it, for a store that keeps them in memory.
     """
     commit = _Commit(loaded, Seq(head + 1), now, beside)
-    for submission, raw in ops[:OPS_PER_COMMIT_MAX]:
+    read = loaded.read or tuple(reread_op(raw) for _, raw in ops[:OPS_PER_COMMIT_MAX])
+    for (submission, raw), op in zip(ops, read, strict=False):
         if commit.size >= COMMIT_BYTES_SOFT_MAX:
             break
-        commit.take(submission, raw)
+        commit.take(submission, raw, op)
     if after is not None:
         after.update(commit.changed())
     return commit.finish(head, len(ops))
@@ -86,12 +89,13 @@ class _Commit:
         self._forks = Forks(loaded)
         self._results: list[tuple[RecordId, Result]] = []
         self._new_ops: dict[OpKey, NewOp] = {}
+        self._told_at: dict[OpKey, int] = {}
+        """New op -> the place of its result among the results."""
         self.size = 0
         """Bytes of the rows changed so far."""
 
-    def take(self, submission: Submission, raw: bytes) -> None:
-        """Decide one op."""
-        op = reread_op(raw)
+    def take(self, submission: Submission, raw: bytes, op: Op) -> None:
+        """Decide one op, which came as `raw`."""
         key = (submission.device, op.n)
         digest_of_op = hashlib.sha256(raw).digest()
         known = self._known.get(key)
@@ -110,6 +114,7 @@ class _Commit:
         # What came about a record that was erased is not content to keep, and its hash says that it came.
         body = b"" if result.code == _ERASED else raw
         self._new_ops[key] = NewOp(submission.device, op.n, op.record, body, digest_of_op, result, acts)
+        self._told_at[key] = len(self._results) - 1
 
     def _is_another(self, key: OpKey, digest_of_op: bytes, *, signed: bool) -> bool:
         """Whether the device has signed for another op of this number; `signed`: a head came with this one."""
@@ -237,7 +242,7 @@ class _Commit:
         """What the op's values bear: its own reading, or the better one that its device told since."""
         told = submission.times.get(op.n)
         hlc = merge.reading(before, op, told)
-        doubt = Doubt(0) if told is None else Doubt.CORRECTED
+        doubt = _NO_DOUBT if told is None else Doubt.CORRECTED
         if hlc.ms > self._now + CLOCK_SKEW_NOTICE_MS:
             doubt |= Doubt.AHEAD
         return stamp_of(op, self._now, self._seq, hlc, doubt)
@@ -322,15 +327,15 @@ class _Commit:
         self._forks.signed(self._brought, self._beside, self._known)
         gone = self._erase(beside)
         seq = self._seq if rows or gone.gone or gone.ahead else head
-        kept = tuple(
-            msgspec.structs.replace(op, result=_told(op.result, scopes.get(op.record))) for op in self._new_ops.values()
-        )
+        names = {record: tuple(sorted(found)) for record, found in scopes.items()}
+        results = tuple(_told(result, names.get(record)) for record, result in self._results)
+        kept = tuple(self._kept(op, results[self._told_at[key]]) for key, op in self._new_ops.items())
         without = [NewRow(state.id, state.spec.name, b"", frozenset(), state.version) for state, _ in gone.gone]
         return Settled(
             seq=seq,
             recorded_at=self._now,
             taken=len(self._results),
-            results=tuple(_told(result, scopes.get(record)) for record, result in self._results),
+            results=results,
             ops=kept,
             rows=tuple(rows),
             scopes=scope_changes([*rows, *without], self._before, self._loaded, self._seq),
@@ -340,6 +345,11 @@ class _Commit:
                 *(Erased(by.record, by.record, self._now, seq, by.note, ahead=True) for by in gone.ahead),
             ),
         )
+
+    def _kept(self, op: NewOp, result: Result) -> NewOp:
+        """A new op with its result as it is told."""
+        did = _ENCODER.encode(op.acts) if op.acts else NO_ACTS
+        return msgspec.structs.replace(op, result=result, told=_ENCODER.encode(result), did=did)
 
     def _erase(self, beside: Extras) -> erasure.Plan:
         """The erasures of the group that may be carried out behind its ops."""
@@ -379,7 +389,7 @@ class _Commit:
         )
 
     def _op_leaf(self, op: NewOp, seq: Seq, place: int) -> bytes:
-        outcome = logbook.outcome_digest(msgspec.msgpack.encode(op.result), msgspec.msgpack.encode(op.acts))
+        outcome = logbook.outcome_digest(op.told, op.did)
         leaf = OpLeaf(id=op_id(op.device, op.n), digest=op.digest, outcome=outcome, seq=seq, at=self._now, place=place)
         return encode_leaf(leaf)
 
@@ -391,11 +401,11 @@ def _waits(op: Op, code: str, detail: str) -> _Decided:
     return Result(n=op.n, status="waiting", code=code, detail=detail[:500]), ()
 
 
-def _told(result: Result, scopes: frozenset[ScopeName] | None) -> Result:
+def _told(result: Result, scopes: tuple[ScopeName, ...] | None) -> Result:
     """The result with the scopes that its record is in now; only a durable one tells them."""
     if scopes is None or result.status != "durable":
         return result
-    return msgspec.structs.replace(result, scopes=tuple(sorted(scopes)))
+    return msgspec.structs.replace(result, scopes=scopes)
 
 
 def _refused(op: Op, refusal: check.Refusal) -> Result:

@@ -11,8 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.ids import FieldName, OpId
+from schemas.ids import DeviceId, FieldName, OpNumber
 from schemas.ops import Stamp
+
+_Name = tuple[DeviceId, OpNumber]
+"""An op's, in parts: as text it would be made anew for every value of a row."""
 
 
 class Beyond(msgspec.Struct, frozen=True):
@@ -42,19 +45,22 @@ class Stamps:
         places = beyond.places() if beyond.cells else set()
         self._before = beyond.stamps
         self._put: dict[int, Stamp] = {at: beyond.stamps[at] for at in places}
-        self._index: dict[OpId, int] = {stamp.op: at for at, stamp in self._put.items()}
+        self._index: dict[_Name, int] = {(stamp.device, stamp.n): at for at, stamp in self._put.items()}
         self._free = (at for at in itertools.count() if at not in places) if places else itertools.count()
 
     def place(self, stamp: Stamp) -> int:
         """The place of a stamp, which it gets the first time."""
-        at = self._index.get(stamp.op)
+        name = (stamp.device, stamp.n)
+        at = self._index.get(name)
         if at is None:
-            at = self._index[stamp.op] = next(self._free)
+            at = self._index[name] = next(self._free)
             self._put[at] = stamp
         return at
 
     def listed(self) -> list[Stamp]:
         """All of them, each at its place. Where nothing is put before a place that is kept, the old one stays."""
+        if not self._before:
+            return list(self._put.values())
         return [self._put[at] if at in self._put else self._before[at] for at in range(max(self._put, default=-1) + 1)]
 
 

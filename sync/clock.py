@@ -27,7 +27,7 @@ def next_hlc(now: Millis, seen: Hlc) -> Hlc:
 
 def latest_seen(stamps: Iterable[Stamp]) -> Hlc:
     """The latest reading among `stamps`; zero when there are none."""
-    return max((Hlc(stamp.ms, stamp.tick) for stamp in stamps), default=ZERO)
+    return Hlc(*max(((stamp.ms, stamp.tick) for stamp in stamps), default=ZERO))
 
 
 class Made(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from schemas.kinds import kind_named
 from schemas.ops import Op
 from schemas.policies import tags
 from sync.merge import RecordState
-from sync.policies import Cell, Change, policy_of
+from sync.policies import Change, policy_of
 
 
 class Act(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -77,9 +77,11 @@ def act(before: RecordState | None, after: RecordState, field: FieldName, change
 
 def _kept_in(state: RecordState | None, field: FieldName) -> set[OpId]:
     """The ops whose values a record still holds in a field, those included that only a newer program can read."""
-    cell = Cell() if state is None else state.cells.get(field, Cell())
-    trusted = () if state is None else state.trust.get(field, ())
-    return {stamp.op for stamp in cell.stamps()} | {one.stamp.op for one in trusted}
+    cell = None if state is None else state.cells.get(field)
+    kept = set() if cell is None else {stamp.op for stamp in cell.stamps()}
+    if state is not None and field in state.trust:
+        kept |= {one.stamp.op for one in state.trust[field]}
+    return kept
 
 
 def acts_on(record: RecordId, op: Op, acts: Sequence[Act]) -> list[Act]:

@@ -35,10 +35,11 @@ def item_id(record: RecordId, field: FieldName, decided: OpId | str) -> RecordId
 
 def fields_to_look_at(before: RecordState | None, after: RecordState) -> list[FieldSpec]:
     """The fields that can ask a person and whose cell, or whose record's whereabouts, a change has touched."""
-    asking = [field for field in after.spec.fields.values() if field.asks is not None and field.name in after.cells]
-    if before is not None and before.scopes() == after.scopes():
-        return [field for field in asking if before.cells.get(field.name) != after.cells[field.name]]
-    return asking
+    asking = [field for field in after.spec.asking() if field.name in after.cells]
+    if before is None or before.scopes() != after.scopes():
+        return asking
+    pairs = ((field, before.cells.get(field.name), after.cells[field.name]) for field in asking)
+    return [field for field, was, cell in pairs if was is not cell and was != cell]
 
 
 def follow(

@@ -124,7 +124,12 @@ def reading(state: RecordState | None, op: Op, told: Millis | None = None) -> Hl
         for name, cell in ({} if state is None else state.cells).items()
         for stamp in cell.stamps()
         # What the rules wrote in an inbox item bears the stamps of ops on its subject, which may have come since.
-        if (_came_before(stamp, op) and state is not None and not state.spec.fields[name].by_rule)
+        if (
+            stamp.device == op.device
+            and _came_before(stamp, op)
+            and state is not None
+            and not state.spec.fields[name].by_rule
+        )
         or (told is not None and (0 < stamp.seq <= op.base or stamp.op in names))
     ]
     own, latest = Hlc(*op.hlc) if told is None else Hlc(told, 0), clock.latest_seen(seen)
@@ -245,13 +250,14 @@ def _contest_endings(spec: KindSpec, cells: dict[FieldName, Cell], op: Op) -> No
 
     Of such a pair one comes second, and then both are here: the outcome does not depend on which.
     """
-    for name, field in spec.fields.items():
-        if field.flow is None or field.flow.ending is None or name not in cells:
+    for field, ending in spec.ending():
+        name = field.name
+        if name not in cells:
             continue
         pairs: list[tuple[OpId, OpId]] = []
-        watched = [FieldName(one) for one in field.flow.ending.unless]
+        watched = [FieldName(one) for one in ending.unless]
         if name in op.changes:
-            mine = [ending for ending in endings(field, cells[name]) if ending.stamp.op == op.id]
+            mine = [one for one in endings(field, cells[name]) if one.stamp.op == op.id]
             others = {entry.stamp for one in watched if one in cells for entry in cells[one].entries}
             # Who says nothing of the entries has a program that knows no such field: whatever its base held, its
             # officer ended the work without sight of them.
@@ -279,13 +285,15 @@ def _saw(op: Op, stamp: Stamp, fields: Sequence[FieldName]) -> bool:
 
 def displaced(state: RecordState, op: Op) -> dict[FieldName, OpId]:
     """Field -> the op whose value stands there, for every field of `op` that did not take effect in `state`."""
-    stamp = stamp_of(op)
     found = {}
     for name in op.changes:
         field, cell = state.spec.fields.get(name), state.cells.get(name)
         if field is None or cell is None or any(one.stamp.op == op.id for one in state.trust.get(name, ())):
             continue
-        stands = policy_of(field).stands(field, cell, change_of(op, name, stamp, field))
+        if cell.said is not None and cell.said.stamp.n == op.n and cell.said.stamp.device == op.device:
+            # Shown is what it said itself.
+            continue
+        stands = policy_of(field).stands(field, cell, change_of(op, name, stamp_of(op), field))
         if stands is not None:
             found[name] = stands.op
     return found

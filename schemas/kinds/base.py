@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.ids import FieldName, RecordId, ScopeName
 from schemas.limits import ENTRIES_PER_OP_MAX
-from schemas.policies import Asks, Flow, Policy, Ranks, Retired, Safe, grow, tags
+from schemas.policies import Asks, Ending, Flow, Policy, Ranks, Retired, Safe, grow, tags
 from schemas.retention import RetentionGroup
 from schemas.rights import Rights, Writes
 from schemas.tokens import all_known
@@ -140,7 +140,7 @@ class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):
         return [each for part in value.values() for each in part] if self.policy is tags else [value]
 
 
-class KindSpec(msgspec.Struct, frozen=True, kw_only=True):
+class KindSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One record kind, as read from its Struct.
 
     Attributes:
@@ -162,6 +162,23 @@ class KindSpec(msgspec.Struct, frozen=True, kw_only=True):
     rights: Rights = Rights()
     retention: RetentionGroup = RetentionGroup.MISCELLANEOUS
     named: Callable[[Mapping[FieldName, Any]], RecordId] | None = None
+
+    # What follows is asked for by every edit, and of some forty fields one or two are meant: kept beside the fields.
+
+    def asking(self) -> tuple[FieldSpec, ...]:
+        """The fields that can ask a person."""
+        found: tuple[FieldSpec, ...] | None = self.__dict__.get("_asking")
+        if found is None:
+            found = self.__dict__["_asking"] = tuple(one for one in self.fields.values() if one.asks is not None)
+        return found
+
+    def ending(self) -> tuple[tuple[FieldSpec, Ending], ...]:
+        """The fields by which work ends, each with what it must have seen."""
+        found: tuple[tuple[FieldSpec, Ending], ...] | None = self.__dict__.get("_ending")
+        if found is None:
+            ends = ((one, one.flow.ending) for one in self.fields.values() if one.flow is not None)
+            found = self.__dict__["_ending"] = tuple((one, ending) for one, ending in ends if ending is not None)
+        return found
 
     def build(self, values: Mapping[FieldName, Any]) -> Kind:
         """The typed record from plain values as a codec gives them.

@@ -63,8 +63,12 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     def stamps(self) -> list[Stamp]:
         """Every stamp in the cell."""
-        found = [entry.stamp for entry in self.entries]
-        return found if self.said is None else [self.said.stamp, *[one.stamp for one in self.beside], *found]
+        if self.said is None:
+            return [entry.stamp for entry in self.entries]
+        if not (self.beside or self.entries):
+            # Nearly every cell, and an edit asks each of them several times.
+            return [self.said.stamp]
+        return [self.said.stamp, *[one.stamp for one in self.beside], *[entry.stamp for entry in self.entries]]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

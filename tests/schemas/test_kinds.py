@@ -21,6 +21,7 @@ from schemas.kinds import (
     InboxItem,
     Incident,
     Kind,
+    KindSpec,
     Medical,
     NumberSeries,
     ProtectionPlan,
@@ -157,6 +158,17 @@ def planted(name: str) -> type[Kind]:
     assert issubclass(struct, Kind)
     rights = Rights(makers=(Role.OFFICER,), writers=(Role.OFFICER,), because="It is planted.")
     return record_kind(name, retention=RetentionGroup.MISCELLANEOUS, rights=rights)(struct)
+
+
+@pytest.mark.parametrize("struct", KINDS.values(), ids=KINDS)
+def test_fields_that_ask_and_fields_that_end_are_known(struct: KindSpec) -> None:
+    """They are what the declaration says, asked once or again."""
+    for _ in range(2):
+        assert list(struct.asking()) == [one for one in struct.fields.values() if one.asks is not None]
+        declared = {name: one.flow for name, one in struct.fields.items() if one.flow is not None}
+        assert {one.name: ending for one, ending in struct.ending()} == {
+            name: flow.ending for name, flow in declared.items() if flow.ending is not None
+        }
 
 
 def test_a_name_is_given_once() -> None:

@@ -39,7 +39,6 @@ from sync.session import Head
 
 _log = logging.getLogger(__name__)
 _RESULT: Final = msgspec.msgpack.Decoder(Result)
-_ENCODER: Final = msgspec.msgpack.Encoder()
 
 _OP: Final = (
     "SELECT op.digest, op.result, op.body, op.record, record_key.wrapped"
@@ -276,6 +275,7 @@ class SqliteWriter:
             entries=frozenset(entry for entry in wanted.entries if self._has_entry(entry, seats)),
             tree=self._tree,
             places=self._places,
+            read=wanted.read,
         )
 
     def _seat(self, device: DeviceId) -> Seat:
@@ -352,7 +352,7 @@ class SqliteWriter:
             (
                 (
                     *(self._places + i, op.device, op.n, op.record, seq, op.digest),
-                    *(*self._sealed(op), settled.recorded_at, _ENCODER.encode(op.acts), leaf + i - 1),
+                    *(*self._sealed(op), settled.recorded_at, op.did, leaf + i - 1),
                 )
                 for i, op in enumerate(settled.ops, 1)
             ),
@@ -386,12 +386,11 @@ class SqliteWriter:
     def _sealed(self, op: NewOp) -> tuple[bytes, bytes]:
         """(body, result) of an op as they rest."""
         if not op.body:
-            return b"", _ENCODER.encode(op.result)
+            return b"", op.told
         key, name = self._tables.key_for(Subject(op.record)), op_id(op.device, op.n)
-        result = _ENCODER.encode(op.result)
         # What a refusal says may hold a value; everything else in a result is numbers, scopes and names of ops.
         return key.seal(sealed.OP, name, op.body), (
-            key.seal(sealed.RESULT, name, result) if op.result.detail else result
+            key.seal(sealed.RESULT, name, op.told) if op.result.detail else op.told
         )
 
     def _sealed_entry(self, new: NewEntry) -> bytes | None:
