@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from schemas.errors import StoreError, UsageError
 from schemas.ids import Millis
 from server.authority.checkpoints import origin_of
 from server.authority.keys import FOLDER as KEYS
-from server.backup import target
+from server.backup import configured, target
 from server.backup.archive import ArchiveWriter, Description
 from server.backup.erasures import KeptErasure, read_erasures
 from server.backup.keys import Recipient, Wrap, wrap_for, wrap_under
@@ -88,6 +89,7 @@ def take(
     now: Callable[[], Millis] = wall_clock,
     *,
     growth_max: int = WAL_GROWTH_MAX,
+    configuration: Sequence[Path] = (),
 ) -> Taken:
     """Back up a data folder, whether a server runs on it or not.
 
@@ -97,6 +99,7 @@ def take(
         readers: who can open it.
         now: the clock.
         growth_max: how far the server's write-ahead log may grow meanwhile (bytes).
+        configuration: files from elsewhere that are taken along (`server.backup.configured`).
 
     Raises:
         UsageError: nobody could open it, or the target is none.
@@ -105,11 +108,12 @@ def take(
     at = now()
     # First, in bounded pages: years of acts are not read while a reader holds up the server's checkpoints.
     erasures = _erasures_of(data)
+    told = tuple(configured.files(configuration))
     path = target.file_in(to, at) if to is not None and to.is_dir() else to
     with target.opened(path) as file, snapshot(data, growth_max) as state:
         sealing = SealingStream(file, readers.wrap)
         archive = ArchiveWriter(sealing, _described(state, at, erasures))
-        for name, pieces in state.files():
+        for name, pieces in chain(state.files(), told):
             archive.file(name, pieces)
         archive.end()
         sealing.finish()

@@ -1,11 +1,12 @@
 """`beatbook backup`: a data folder into one encrypted file, while its server runs; and keys that open it."""
 
+import os
 from pathlib import Path
 
 import click
 
 from schemas.errors import UsageError
-from server.backup import target
+from server.backup import configured, target
 from server.backup.keys import BackupKey, Recipient
 from server.backup.taking import Readers, take, take_erasures
 from server.cli.newfile import new_file
@@ -36,6 +37,13 @@ _passphrase = click.option("--passphrase-file", type=_FILE, help="File with a pa
     "--keep", type=click.IntRange(1, target.KEEP_MAX),
     help="Of the backups in the folder, remove all but so many of the newest, once this one is there.",
 )  # fmt: skip
+@click.option(
+    "--with-config", type=_FILE,
+    help="The server's configuration (TOML): it and every file that it names are taken along.",
+)  # fmt: skip
+@click.option(
+    "--with", "others", type=_FILE, multiple=True, help="A file to take along, as of the proxy. Repeat it for more."
+)
 @click.pass_context
 def command(  # noqa: PLR0917  one parameter per option
     ctx: click.Context,
@@ -44,6 +52,8 @@ def command(  # noqa: PLR0917  one parameter per option
     recipients: tuple[str, ...],
     passphrase_file: Path | None,
     keep: int | None,
+    with_config: Path | None,
+    others: tuple[Path, ...],
 ) -> None:
     """Back up a data folder, keys and all, into one encrypted file, whether its server runs or not."""
     if ctx.invoked_subcommand is not None:
@@ -53,7 +63,8 @@ def command(  # noqa: PLR0917  one parameter per option
     path = None if to == target.STDOUT else Path(to)
     if keep is not None and (path is None or not path.is_dir()):
         raise UsageError(f"--keep goes with a folder of backups, and --to {to} is none")
-    taken = take(data, path, _readers(recipients, passphrase_file))
+    told = () if with_config is None else configured.named_in(with_config, os.environ)
+    taken = take(data, path, _readers(recipients, passphrase_file), configuration=(*told, *others))
     click.echo(
         f"{to}: {taken.bytes:,} bytes; everything up to commit {taken.seq}, {taken.leaves} entries of the log, of "
         f"{moment(taken.at)}",

@@ -10,6 +10,7 @@ import click
 
 from schemas.errors import UsageError
 from schemas.ids import Millis
+from server.backup.configured import FOLDER, PATHS
 from server.backup.erasures import Carried
 from server.backup.keys import BackupKey, Opener
 from server.backup.restoring import Archive, Beside, Restored, beside, description_of, restore
@@ -84,6 +85,8 @@ def _told(data: Path, done: Restored, known_until: Millis | None, closed: tuple[
     ]
     if done.aside is not None:
         lines.append(f"What was there is in {done.aside}; remove it once you are sure.")
+    if (data / PATHS).exists():
+        lines.append(f"What the server was told is in {data / FOLDER}, and over nothing; paths.txt says where it was.")
     if done.report is not None:
         lines += [f"proven  {words}" for words in done.report.proven]
         lines += [f"note    {words}" for words in done.report.notes]
