@@ -4,8 +4,9 @@ What was done stands in the records themselves, so nothing has to be remembered:
 at the start and kept up from what is committed. A wait is never longer than a minute, so a clock that is set forward is
 noticed, and one that is set back makes nothing be done twice. `server.escalation` and `server.timers` are two of it.
 
-A record is looked at as soon as it changes; one that goes on changing is looked at again after a while (`AGAIN_MS`),
-and not for each of its commits: working out what is due costs as much as taking an edit in.
+A record is looked at as soon as it changes; one that goes on changing is looked at once more in each stretch of time
+(`AGAIN_MS`), and not for each of its commits: working out what is due costs as much as taking an edit in. All that wait
+for the next stretch are looked at as it begins, so that the task is woken once for them.
 """
 
 import abc
@@ -35,8 +36,8 @@ RETRY_MS: Final = 5_000
 LOOK_MS_MAX: Final = 60_000
 """The longest wait: the machine's clock may be set forward meanwhile."""
 AGAIN_MS: Final = 250
-"""How soon a record that has changed again is looked at again. What is known to be due is done at its time; only what a
-second change brings forward may be late by so much, and nobody is warned by the quarter of a second."""
+"""How long a stretch of time is in which a record is looked at once, however often it changes. What is known to be due
+is done at its time; only what a second change brings forward may be late by so much, and no warning is that urgent."""
 Wait = Callable[[asyncio.Event, int], Awaitable[None]]
 """Waits until the event is set, or so many ms have passed."""
 Part = tuple[str, ScopeName | None]
@@ -70,8 +71,10 @@ class FallingDue(abc.ABC):
         """By time; an entry that `_due` does not confirm is an old one."""
         self._fresh: dict[RecordId, bytes] = {}
         """The newest row of each changed record: one that changes often is read once."""
-        self._looked: dict[RecordId, Millis] = {}
-        """When each record was looked at for a change, of those of the last `AGAIN_MS`; the earliest first."""
+        self._stretch = 0
+        """Which stretch of time it is: how many `AGAIN_MS` since 1970."""
+        self._looked: set[RecordId] = set()
+        """The records that were looked at in it for a change."""
         self._resting: dict[RecordId, bytes] = {}
         """The newest row of each of these that has changed since."""
         self._unread: dict[Part, None] = {}
@@ -119,7 +122,7 @@ class FallingDue(abc.ABC):
             self._changed.set()
 
     def _put(self, record: RecordId, row: bytes) -> None:
-        """Have a record looked at that has changed: now, or once it has rested since it was looked at last."""
+        """Have a record looked at that has changed: now, or in the next stretch if it was looked at in this one."""
         if record in self._looked and record not in self._fresh:
             if not self._resting:
                 # Whoever waits does not know yet that there is something to wait for.
@@ -165,21 +168,17 @@ class FallingDue(abc.ABC):
         """How long there is nothing to do (ms), if nobody tells of a change."""
         until = [self._queue[0][0]] if self._queue else []
         if self._resting:
-            until.append(Millis(next(iter(self._looked.values())) + AGAIN_MS))
+            until.append(Millis((self._stretch + 1) * AGAIN_MS))
         return max(min(until, default=Millis(self._now() + LOOK_MS_MAX)) - self._now(), 1)
 
     def _awaken(self) -> None:
-        """Have those looked at that have rested."""
-        now = self._now()
-        while self._looked:
-            record, looked = next(iter(self._looked.items()))
-            # A clock that was set back lets nobody rest for longer.
-            if looked <= now < looked + AGAIN_MS:
-                return
-            del self._looked[record]
-            row = self._resting.pop(record, None)
-            if row is not None:
-                self._fresh[record] = row
+        """In another stretch, later or earlier, have all looked at that rest."""
+        stretch = self._now() // AGAIN_MS
+        if stretch != self._stretch:
+            self._stretch = stretch
+            self._looked.clear()
+            self._fresh.update(self._resting)
+            self._resting.clear()
 
     async def _begin(self, heads: Mapping[ScopeName, Head]) -> None:
         """Find out what to read at the start; `heads`: where every scope stands."""
@@ -199,8 +198,7 @@ class FallingDue(abc.ABC):
                 self._unread.pop(part)
                 continue
             record = next(iter(self._fresh))
-            self._looked.pop(record, None)
-            self._looked[record] = self._now()
+            self._looked.add(record)
             self._note(self._fresh.pop(record))
             # The clocks of one detention take milliseconds: other work of the server has its turn after each.
             await asyncio.sleep(0)

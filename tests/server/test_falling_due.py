@@ -96,6 +96,8 @@ async def test_a_record_that_goes_on_changing_is_looked_at_again_after_a_while(l
         await looking.told(RECORD, version)
     await looking.told(OTHER, 5)
     assert looking.looked == [(RECORD, 1), (OTHER, 5)]
+    # The stretches begin where the clock's reading is a multiple of their length, for all records alike.
+    assert NOW % AGAIN_MS == 0
     assert looking.hands.pause == AGAIN_MS
     await looking.at(AGAIN_MS - 1)
     assert looking.looked == [(RECORD, 1), (OTHER, 5)]
@@ -114,6 +116,10 @@ async def test_one_that_has_rested_is_looked_at_at_once(looking: Looking) -> Non
     looking.change(RECORD, 2)
     await looking.hands.tick()
     assert looking.looked == [(RECORD, 1), (RECORD, 2)]
+    looking.clock.now = Millis(NOW + 2 * AGAIN_MS)
+    await looking.told(OTHER, 3)
+    await looking.told(RECORD, 4)
+    assert looking.looked[2:] == [(OTHER, 3), (RECORD, 4)]
 
 
 async def test_whoever_waits_is_woken_for_one_that_rests(looking: Looking) -> None:

@@ -10,6 +10,7 @@ from schemas.ids import Millis, RecordId, ScopeName, Seq, named_record_id
 from schemas.settings import SETTINGS_RECORD, Settings
 from schemas.settings.briefings import BriefingSettings
 from server import remembering
+from server.falling_due import AGAIN_MS
 from server.force_settings import bring_settings
 from server.remembering import ToCome
 from sync.merge import RecordState
@@ -90,14 +91,15 @@ async def test_what_was_never_told_is_read(post: Watched) -> None:
     assert fresh in post.seen
 
 
-async def test_what_rests_when_it_is_kept_is_read(post: Watched) -> None:
+async def test_what_rests_when_it_is_kept_is_read(post: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed record has changed twice within a moment: the second commit was told, and has not been looked at."""
-    post.clock.now = Millis(NOW + remembering.EVERY_MS - 1)
+    monkeypatch.setattr(remembering, "EVERY_MS", 2 * AGAIN_MS + 1)
+    post.clock.now = Millis(NOW + 2 * AGAIN_MS)
     for name in ("B. Garside", "C. Garside"):
         await post.book(CLOSED[0], authorised_at=LONG_AGO, detainee=name)
         await post.hands.tick()
     groups = len(post.store.groups)
-    await post.at(NOW + remembering.EVERY_MS)
+    await post.at(NOW + 2 * AGAIN_MS + 1)
     assert len(post.store.groups) == groups + 1
     await post.start_again()
     assert post.seen == {BOOKING, CLOSED[0]}
