@@ -17,7 +17,8 @@ from server.alarms import Alarm
 from server.authority.checkpoints import Checkpoints
 from server.authority.witnessing import Witnessing
 from server.commits import Submission
-from server.configuration import Configuration, Witnesses
+from server.configuration import Configuration
+from server.configuration_sections import Witnesses
 from server.logbook import ALARM, OFFICE, Entry
 from server.store.memory import MemoryStore
 from server.witness.app import build

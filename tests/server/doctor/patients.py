@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from schemas.ids import Millis
-from server.configuration import Configuration, Limits, Listen, TlsFiles, Witnesses
+from server.configuration import Configuration
+from server.configuration_sections import Limits, Listen, TlsFiles, Witnesses
 from server.doctor.report import Check, Level, Subject
 from server.observing.settings import MetricsSettings
 from server.serving import Address

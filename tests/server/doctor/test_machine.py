@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.configuration import Limits
+from server.configuration_sections import Limits
 from server.doctor import machine
 from server.doctor.report import Level
 from tests.server.doctor.patients import kernel, levels, patient, served, words

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from server.configuration import Listen, TlsFiles, Witnesses
+from server.configuration_sections import Listen, TlsFiles, Witnesses
 from server.doctor import network
 from server.doctor.report import Level
 from server.observing.settings import MetricsSettings
