@@ -18,7 +18,7 @@ from server.configuration import WEBHOOKS, Configuration, keys, section_of, vari
 PAGE: Final = Path(__file__).resolve().parent.parent / "docs/reference/configuration.md"
 _HEAD: Final = """# Configuration
 
-*Written by `python -m server.configuration_page` from the types that `server/configuration.py` puts together; change it there.*
+*Written by `python -m server.configuration_page` from the types behind `server/configuration.py`; change it there.*
 
 `beatbook serve --config beatbook.toml` reads one TOML file. Every key has a default, and an unknown one is refused.
 What the command line says stands over the file. Paths are relative to the file's folder. What a force
