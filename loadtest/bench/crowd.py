@@ -1,15 +1,20 @@
-"""Many devices in one process: the real session and replica of each."""
+"""Many devices in one process: the real session and replica of each.
+
+A handheld reads while its database works, and takes in together what has come meanwhile (`sync.device.link`). Here all
+share one processor, so they take turns: what is to be read is read first, then one of them takes in what it has.
+"""
 
 import asyncio
 import os
 import time
+from typing import Final
 
 import msgspec
 
 from loadtest.bench.contact import SALT_BYTES, Contact, wall_clock
 from schemas import wire
 from schemas.codec import encode
-from schemas.ids import FieldName, Millis, OpNumber, ScopeName, new_record_id
+from schemas.ids import FieldName, Millis, OpNumber, ScopeName, Seq, new_record_id
 from schemas.kinds import KINDS
 from schemas.limits import OPS_PER_PUSH_MAX
 from schemas.ops import Op
@@ -19,13 +24,36 @@ from sync.session import HelloFacts
 from sync.session.device import DownEvent
 
 
+class _Turns:
+    """Whose turn it is to take rows in: one device in each turn of the loop, those that wait longest first."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Device, None] = {}
+
+    def wanted_by(self, device: "Device") -> None:
+        """A device has something to take in; again: nothing."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._waiting[device] = None
+
+    def _next(self) -> None:
+        device = next(iter(self._waiting))
+        del self._waiting[device]
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        device.take_in()
+
+
+_TURNS: Final = _Turns()
+
+
 class Device(Contact):
     """One device with a replica in memory.
 
     Attributes:
         retracts: when each RETRACT came (`time.perf_counter`), by scope.
         retract_bytes: how many bytes those were.
-        durable_at, told_at: when it last heard of own ops, and of records (`time.perf_counter`).
+        durable_at, told_at: when it had last taken in what became of own ops, and records (`time.perf_counter`).
     """
 
     def __init__(self, identity: DeviceIdentity, officer: str, area: str) -> None:
@@ -38,6 +66,7 @@ class Device(Contact):
         self.durable_at = self.told_at = 0.0
         self._receipts: dict[ScopeName, bytes] = {}
         self._waiting: dict[OpNumber, asyncio.Future[float]] = {}
+        self._inbox: list[tuple[wire.Batch | wire.Snapshot, int]] = []
 
     def facts(self) -> HelloFacts:
         """As its replica stands."""
@@ -70,15 +99,34 @@ class Device(Contact):
             case wire.Welcome():
                 self.replica.welcome(event)
                 self._push()
-            case wire.Batch():
-                self.told_at = self.wire.heard_at
-                self.session.applied(self.replica.batch(event).positions, len(frame))
-            case wire.Snapshot():
-                self.session.applied(self.replica.page(event).positions, len(frame))
+            case wire.Batch() | wire.Snapshot():
+                self._inbox.append((event, len(frame)))
+                _TURNS.wanted_by(self)
             case wire.Results():
                 self._answered(event)
             case _:
                 pass
+
+    def take_in(self) -> None:
+        """Take into the replica the rows that have come, and acknowledge them once."""
+        came, self._inbox = self._inbox, []
+        positions: dict[ScopeName, Seq] = {}
+        for message, _ in came:
+            outcome = self.replica.batch(message) if isinstance(message, wire.Batch) else self.replica.page(message)
+            positions |= outcome.positions
+        if came:
+            self.told_at = time.perf_counter()
+            self.session.applied(positions, sum(size for _, size in came))
+            self.flush()
+            self._changed.set()
+
+    def _forget(self) -> None:
+        """What was not taken in is told again on the next connection."""
+        super()._forget()
+        self._inbox.clear()
+
+    def _is_current(self) -> bool:
+        return super()._is_current() and not self._inbox
 
     def _push(self) -> None:
         """Send what is queued, as much as may be sent at once."""
@@ -91,7 +139,7 @@ class Device(Contact):
 
     def _answered(self, results: wire.Results) -> None:
         self.replica.results(results)
-        self.durable_at = self.wire.heard_at
+        self.durable_at = time.perf_counter()
         self._push()
         for result in results.results:
             waiting = self._waiting.pop(result.n, None)

@@ -2,8 +2,9 @@
 
 All work in one area, so each must be told of what all the others wrote. Measured from the moment the first connects:
 until every edit is durable, and until every replica holds all of them and the same. The replicas are the real ones, in
-memory: their work is the load's, which may well be the limit here (`load_cores`). The floor is a file to which as many
-edits are appended, as many to each `fdatasync` as a device brings.
+memory: their work is the load's, which may well be the limit here (`load_cores`). As handhelds do, they read before
+they take in: what became of an edit is known before the edits of all others are there. The floor is a file to which as
+many edits are appended, as many to each `fdatasync` as a device brings.
 """
 
 import asyncio
