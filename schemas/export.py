@@ -38,6 +38,8 @@ PARTS: Final[tuple[type[msgspec.Struct], ...]] = (
     wire.Plan,
     wire.Result,
     wire.Difference,
+    wire.ShortChange,
+    wire.ShortDone,
     wire.Range,
 )
 """What messages are made of, or carry as `bin`."""

@@ -38,6 +38,7 @@ from schemas.limits import (
     RECORD_BYTES_MAX,
     REPAIR_RANGES_MAX,
     SCOPES_PER_DEVICE_MAX,
+    SCOPES_PER_RECORD_MAX,
     SEALED_BYTES_MAX,
     TOKEN_CHARS_MAX,
     UNSENT_LEN_MAX,
@@ -63,12 +64,15 @@ NONCE_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
 """Of Ed25519 (RFC 8032)."""
 SHARE_BYTES: Final = 32
+DIGEST_END_BYTES: Final = 8
+"""Of a digest, where its end stands for all of it: by chance another one ends so once in 2^64."""
 RECORD_ID_BYTES: Final = 16
 """Of a record id where it is not text (RFC 9562)."""
 
 Text = Annotated[str, msgspec.Meta(max_length=DETAIL_CHARS_MAX)]
 Credit = Annotated[int, msgspec.Meta(ge=0, le=CREDIT_BYTES_TOTAL_MAX)]
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+DigestEnd = Annotated[bytes, msgspec.Meta(min_length=DIGEST_END_BYTES, max_length=DIGEST_END_BYTES)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=INT_MAX)]
 Version = Annotated[int, msgspec.Meta(ge=1, le=INT_MAX)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
@@ -179,6 +183,44 @@ class Difference(msgspec.Struct, frozen=True, array_like=True):
     base: SeqInt
     check: Check
     edits: Annotated[bytes, msgspec.Meta(max_length=RECORD_BYTES_MAX)]
+
+
+class ShortChange(msgspec.Struct, frozen=True, array_like=True):
+    """A BATCH with `changed` and nothing else in it.
+
+    Attributes:
+        scope, gen: which grant.
+        frm, to: `from` and `to` of the BATCH.
+        count: how many records the scope holds at `to`.
+        digest: the last 8 bytes of its digest.
+        changed: as in BATCH.
+    """
+
+    scope: ScopeText
+    gen: GenerationInt
+    frm: SeqInt = msgspec.field(name="from")
+    to: SeqInt
+    count: Count
+    digest: DigestEnd
+    changed: Annotated[tuple[Difference, ...], msgspec.Meta(min_length=1, max_length=ARRAY_LEN_MAX)]
+
+
+class ShortDone(msgspec.Struct, frozen=True, array_like=True):
+    """RESULTS of ops with consecutive numbers, all durable by one commit, with the same scopes and no `stands`.
+
+    Attributes:
+        first: number of the first of them.
+        ops: how many they are.
+        seq: the commit.
+        credit: as in RESULTS.
+        scopes: those of this device's scopes that each of the records is in now.
+    """
+
+    first: OpNumberInt
+    ops: Annotated[int, msgspec.Meta(ge=1, le=OPS_PER_PUSH_MAX)]
+    seq: SeqInt
+    credit: Credit
+    scopes: Annotated[tuple[ScopeText, ...], msgspec.Meta(max_length=SCOPES_PER_RECORD_MAX)]
 
 
 class ChainPlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -338,6 +380,26 @@ class Results(_Message, frozen=True, kw_only=True, tag="results"):
 
     results: Annotated[tuple[Result, ...], msgspec.Meta(max_length=OPS_PER_PUSH_MAX)]
     credit: Credit = 0
+
+
+class ShortBatch(_Message, frozen=True, kw_only=True, tag="d"):
+    """A BATCH that brings differences and nothing else, in few bytes. Only to a device whose HELLO names `diff`.
+
+    Attributes:
+        c: what it says.
+    """
+
+    c: ShortChange
+
+
+class ShortResults(_Message, frozen=True, kw_only=True, tag="r"):
+    """RESULTS of ops that all took effect in one commit, in few bytes. Only to a device whose HELLO names `diff`.
+
+    Attributes:
+        c: what it says.
+    """
+
+    c: ShortDone
 
 
 class Retract(_Message, frozen=True, kw_only=True, tag="retract"):
@@ -544,6 +606,16 @@ class Ack(_Message, frozen=True, kw_only=True, tag="ack"):
     credit: Credit = 0
 
 
+class ShortAck(_Message, frozen=True, kw_only=True, tag="a"):
+    """All that came is in the replica, on disk, in few bytes. Only to a server whose WELCOME names `diff`.
+
+    Attributes:
+        c: bytes of BATCH and SNAPSHOT given back; with these all that came are.
+    """
+
+    c: Credit
+
+
 class Retracted(_Message, frozen=True, kw_only=True, tag="retracted"):
     """The scope has been removed from the replica.
 
@@ -642,6 +714,8 @@ Down = (
     | Batch
     | Snapshot
     | Results
+    | ShortBatch
+    | ShortResults
     | Retract
     | ScopeAdd
     | Notice
@@ -653,4 +727,4 @@ Down = (
     | AddCredit
     | Error
 )
-Up = Hello | Push | Ack | Retracted | Wiped | Reads | Quarantine | AddCredit | Ping | Repair | Error
+Up = Hello | Push | Ack | ShortAck | Retracted | Wiped | Reads | Quarantine | AddCredit | Ping | Repair | Error

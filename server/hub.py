@@ -27,6 +27,7 @@ from server.turn import Listener, Turn
 from sync import digest
 from sync.session import Grant, Head, ServerSession
 from sync.session.following import Following
+from sync.session.short_forms import short_batch
 from sync.session.steps import Form, Fresh, WantPage
 
 RECENT_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -103,21 +104,23 @@ def batch_frame(  # noqa: PLR0913, PLR0917  the fields of one message, in its or
     erased: tuple[RecordId, ...] = (),
     changed: tuple[Difference, ...] = (),
 ) -> bytes:
-    """The encoded BATCH; `end` tells digest and count at `to`, where they are known; `erased` is a part of `gone`."""
-    return encode(
-        Batch(
-            scope=scope,
-            gen=gen,
-            frm=frm,
-            to=to,
-            rows=tuple(msgspec.Raw(row) for row in rows),
-            changed=changed,
-            gone=gone,
-            erased=erased,
-            digest=None if end is None else end.digest,
-            count=None if end is None else end.count,
-        )
+    """The encoded BATCH, short where it can be; `end` tells digest and count at `to`, where they are known.
+
+    `erased` is a part of `gone`; `changed` are rows beside `rows`, for devices that take differences.
+    """
+    batch = Batch(
+        scope=scope,
+        gen=gen,
+        frm=frm,
+        to=to,
+        rows=tuple(msgspec.Raw(row) for row in rows),
+        changed=changed,
+        gone=gone,
+        erased=erased,
+        digest=None if end is None else end.digest,
+        count=None if end is None else end.count,
     )
+    return encode(short_batch(batch) or batch)
 
 
 class Hub:

@@ -84,6 +84,7 @@ UP: Final[dict[str, wire.Up]] = {
         times=((OpNumber(8), Millis(T0 + 420_000)),),
     ),
     "ack": wire.Ack(scopes={AREA: Seq(45), SUITE: Seq(51)}, credit=4_096),
+    "short-ack": wire.ShortAck(c=8_192),
     "push-head": wire.Push(
         ops=(codec.encode(OPS["op-medical-create"]), codec.encode(OPS["op-incident-share"])),
         head=noise("head", 64),
@@ -165,6 +166,18 @@ DOWN: Final[dict[str, wire.Down]] = {
         digest=noise("changed", 32),
         count=2,
     ),
+    "short-batch": wire.ShortBatch(
+        c=wire.ShortChange(
+            AREA,
+            GEN,
+            Seq(45),
+            Seq(46),
+            2,
+            noise("changed", 32)[-8:],
+            (wire.Difference(record_bytes(INCIDENT), Seq(45), 0x9D2E_0F11, b"\x00\x1a\x21ok\x40"),),
+        )
+    ),
+    "short-results": wire.ShortResults(c=wire.ShortDone(OpNumber(7), 2, Seq(46), 412, (AREA,))),
     "batch-unfinished": wire.Batch(scope=AREA, gen=GEN, frm=Seq(41), to=Seq(43)),
     "snapshot": wire.Snapshot(
         scope=SUITE,

@@ -11,7 +11,7 @@ import msgspec
 
 from schemas import wire
 from schemas.codec import encode
-from schemas.ids import FieldName, Generation, Millis, OpId, OpNumber, ScopeName, Seq, op_id
+from schemas.ids import FieldName, Generation, Millis, OpId, OpNumber, ScopeName, Seq, op_id, record_bytes
 from schemas.ops import Doubt, Op
 from schemas.reads import NO_LINK, Read
 from sync import digest
@@ -88,6 +88,8 @@ def examples() -> dict[str, Message]:
     plan = wire.Plan(scope=AREA, gen=Generation(1), action="resume", seq=Seq(7), digest=d, count=2)
     dropped = wire.Plan(scope=ScopeName("team:operations"), gen=Generation(3), action="drop")
     all_of_it = wire.Range(after="", upto="", digest=d, count=2)
+    edits = bytes.fromhex("00 57 12 09 00")
+    changed = wire.Difference(record_bytes(RECORD), Seq(7), 0x9D2E0F11, edits)
     durable = wire.Result(
         n=OpNumber(1), status="durable", seq=Seq(8), scopes=(AREA,), stands={"status": OpId("hh-0007/12")}
     )
@@ -113,6 +115,10 @@ def examples() -> dict[str, Message]:
             ),
             wire.Snapshot(scope=AREA, gen=Generation(1), at=Seq(9), after="", upto=RECORD, rows=(row,)),
             wire.Results(results=(durable, refused, waiting), credit=412),
+            wire.ShortBatch(
+                c=wire.ShortChange(AREA, Generation(1), Seq(7), Seq(9), 2, d[-8:], (changed,)),
+            ),
+            wire.ShortResults(c=wire.ShortDone(OpNumber(1), 1, Seq(8), 412, (AREA,))),
             wire.Retract(scope=AREA, gen=Generation(1)),
             wire.ScopeAdd(plan=wire.Plan(scope=AREA, gen=Generation(2), action="snapshot", seq=Seq(9), count=2)),
             wire.Notice(code="clock_skew", value=-3_600_000),
@@ -130,6 +136,7 @@ def examples() -> dict[str, Message]:
                 unsent=((OpNumber(1), hashlib.sha256(b"").digest()),),
             ),
             wire.Ack(scopes={AREA: Seq(9)}, credit=2_048),
+            wire.ShortAck(c=186),
             wire.Retracted(
                 scope=AREA,
                 gen=Generation(1),

@@ -39,6 +39,8 @@ PARTS: tuple[type, ...] = (
     wire.Result,
     wire.Range,
     wire.Difference,
+    wire.ShortChange,
+    wire.ShortDone,
     wire.ChainPlace,
     wire.Lease,
     ops.Op,

@@ -42,9 +42,20 @@ class _Head(msgspec.Struct):
     t: str
     to: int = 0
     scope: str = ""
+    c: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Place(msgspec.Struct, array_like=True):
+    """The same of a batch that is told short."""
+
+    scope: str
+    gen: int
+    frm: int
+    to: int
 
 
 _HEAD: Final = msgspec.msgpack.Decoder(_Head)
+_PLACE: Final = msgspec.msgpack.Decoder(_Place)
 
 
 class Arrivals:
@@ -143,12 +154,13 @@ class Light(Contact):
     def took(self, frame: bytes) -> None:
         """Take in one message."""
         head = _HEAD.decode(frame) if self._listening else None
-        if head is None or head.t != "batch":
+        if head is None or head.t not in {"batch", "d"}:
             super().took(frame)
             return
+        place = head if head.t == "batch" else _PLACE.decode(head.c)
         self.messages += 1
-        if self._heeded is None or head.scope == self._heeded:
-            self._led(head.to)
+        if self._heeded is None or place.scope == self._heeded:
+            self._led(place.to)
         self._owed += len(frame)
         if self._owed >= _ACK_BYTES:
             self.wire.send(encode(wire.Ack(scopes={}, credit=self._owed)))

@@ -33,12 +33,15 @@ from sync.clock import Offset
 from sync.evidence.chain import ChainHead, behind, head_words
 from sync.session.meter import Credit
 from sync.session.op_differences import OpsBefore
+from sync.session.short_forms import long_batch, long_results
 from sync.session.table import DEVICE_TABLE, DeviceState, Local, Machine
 
 PUSH_OVERHEAD_BYTES = 64
 """Of a PUSH around its ops, at most: map, keys, array heads."""
-OP_OVERHEAD_BYTES = 8
-"""Of each op in it: the `bin` head, and where it is told as a difference and differs in everything, that one's."""
+OP_OVERHEAD_BYTES = 5
+"""Of each op in it: the `bin` head."""
+EDITS_OVERHEAD_BYTES = 4
+"""Of each op that is told as a difference and differs in everything: what says so."""
 ITEM_OVERHEAD_BYTES = 16
 """Of an entry or a sealed edit: the `bin` head, its array and its id."""
 HEAD_BYTES = 80
@@ -165,7 +168,9 @@ class DeviceSession:
             self.fail(error)
             return None
 
-    def _handle(self, message: wire.Down, size: int, mono_ms: int, wall_ms: int) -> DownEvent | None:
+    def _handle(  # noqa: PLR0911  a case for each message
+        self, message: wire.Down, size: int, mono_ms: int, wall_ms: int
+    ) -> DownEvent | None:
         self._heard_ms = mono_ms
         match message:
             case wire.Challenge():
@@ -185,6 +190,10 @@ class DeviceSession:
                 self._credit.add(message.credit)
                 self._unanswered.difference_update(result.n for result in message.results)
                 return message
+            case wire.ShortBatch():
+                return self._handle(long_batch(message), size, mono_ms, wall_ms)
+            case wire.ShortResults():
+                return self._handle(long_results(message), size, mono_ms, wall_ms)
             case wire.AddCredit():
                 self._credit.add(message.bytes)
                 return None
@@ -270,7 +279,8 @@ class DeviceSession:
                 dealt_with += 1
                 continue
             more = sum(last < gap < n for gap in gaps)
-            cost = len(body) + OP_OVERHEAD_BYTES + (TIME_BYTES if n in times else 0) + more * UNSENT_BYTES
+            cost = len(body) + OP_OVERHEAD_BYTES + (0 if self._before is None else EDITS_OVERHEAD_BYTES)
+            cost += (TIME_BYTES if n in times else 0) + more * UNSENT_BYTES
             unsent += more
             if size + cost > room or unsent > UNSENT_LEN_MAX:
                 break
@@ -339,7 +349,9 @@ class DeviceSession:
         """
         if self.state is DeviceState.LIVE and (positions or size):
             self._given.add(size)
-            self._send(wire.Ack(scopes=positions, credit=size))
+            # Once all credit is back, everything that came is dealt with: no scope needs to be named.
+            all_back = self._before is not None and self._given.bytes == CREDIT_BYTES
+            self._send(wire.ShortAck(c=size) if all_back and positions else wire.Ack(scopes=positions, credit=size))
 
     def retracted(self, scope: ScopeName, gen: Generation, removed: int, at: Millis, sealed: int = 0) -> None:
         """Tell that a scope has left the replica, and sign for it.

@@ -37,6 +37,7 @@ from sync.session.feeds import Feeds
 from sync.session.following import Following
 from sync.session.meter import Credit, Pace
 from sync.session.op_differences import OpsBefore
+from sync.session.short_forms import short_results
 from sync.session.steps import (
     Admission,
     CheckHello,
@@ -62,8 +63,8 @@ class ServerSession:
 
     __slots__ = (
         "_before", "_chain", "_credit", "_feeds", "_given", "_heard_ms", "_hello", "_keeping", "_key", "_leaving",
-        "_machine", "_nonce", "_out", "_pace", "_sealed", "_verify", "acked", "device", "diffs", "ending", "officer",
-        "repairs", "schema", "set_back", "unpacks",
+        "_lent", "_machine", "_nonce", "_out", "_pace", "_sealed", "_verify", "acked", "device", "diffs", "ending",
+        "officer", "repairs", "schema", "set_back", "unpacks",
     )  # fmt: skip
 
     def __init__(self, nonce: bytes, verify: Callable[[bytes, bytes, bytes], bool], now: Millis) -> None:
@@ -81,6 +82,8 @@ class ServerSession:
         self._out: deque[bytes] = deque()
         self._credit = Credit(0)
         self._given = Credit(CREDIT_BYTES)
+        # What the device lent at first: once it is all back, the device has dealt with all that was sent.
+        self._lent = 0
         self._pace = Pace(now)
         self._heard_ms = int(now)
         self._feeds = Feeds(self._credit)
@@ -185,6 +188,9 @@ class ServerSession:
             case wire.Ack():
                 self._credit.add(message.credit, self._feeds.aside)
                 self._note(message.scopes)
+            case wire.ShortAck():
+                self._credit.add(message.c, self._feeds.aside)
+                self._note_all()
             case wire.AddCredit():
                 self._credit.add(message.bytes, self._feeds.aside)
             case wire.Ping():
@@ -289,6 +295,13 @@ class ServerSession:
             if self._is_held(scope):
                 self.acked[scope] = seq
 
+    def _note_all(self) -> None:
+        """All that came is on the device's disk; where all that went has come, that is where each scope was sent to."""
+        if self._credit.bytes + self._feeds.aside >= self._lent:
+            for scope, sent, after, _ in self._feeds.places():
+                if after is None and scope not in self._leaving:
+                    self.acked[scope] = sent
+
     def _compare(self, message: wire.Repair) -> None:
         if self._is_held(message.scope) and self._feeds.compare(message):
             self.repairs += 1
@@ -326,6 +339,7 @@ class ServerSession:
             at_same = said.n == admission.chain.n
             self.set_back = said.n < admission.chain.n or (at_same and said.link != admission.chain.link)
         self._credit.bytes = body.credit
+        self._lent = body.credit
         self._machine.move(Local.ADMITTED)
         dropped = {position.scope: position.gen for position in body.scopes if position.scope not in admission.grants}
         self._leaving.update(dropped)
@@ -410,7 +424,8 @@ class ServerSession:
 
     def _send_results(self, results: tuple[wire.Result, ...], credit: int) -> None:
         """One RESULTS; or several, where many ops on records of many scopes make one too long. Credit comes last."""
-        frame = encode(wire.Results(results=results, credit=credit))
+        told = wire.Results(results=results, credit=credit)
+        frame = encode((short_results(told) if self.diffs else None) or told)
         if len(frame) <= MESSAGE_BYTES_MAX:
             self._out.append(frame)
             return

@@ -11,7 +11,7 @@ from schemas.differences import rebuilt
 from schemas.errors import PeerError
 from schemas.ids import DeviceId, FieldName, Generation, Millis, RecordId, ScopeName, Seq
 from schemas.ops import Row
-from schemas.wire import Batch
+from schemas.wire import Batch, ShortBatch
 from server import hub as module
 from server.commits import ScopeChange, Settled
 from server.framing import framed
@@ -22,6 +22,7 @@ from server.turn import Listener, Turn
 from sync import digest
 from sync.session import Head
 from sync.session.following import Follower, Following
+from sync.session.short_forms import long_batch
 from sync.session.steps import Form, Fresh
 
 AREA = ScopeName("area:birmingham")
@@ -189,11 +190,13 @@ def test_whoever_takes_differences_gets_them_and_nobody_else() -> None:
     assert short[1] is hub.frame(AREA, GEN, Seq(5), diffs=True)[1]  # type: ignore[index]
     assert short[2] == framed(short[1])
     said, plain = decode_down(short[1]), decode_down(whole[1])
-    assert isinstance(said, Batch)
+    assert isinstance(said, ShortBatch)
     assert isinstance(plain, Batch)
-    assert (len(said.rows), len(plain.rows), len(plain.changed)) == (0, 1, 0)
-    assert rebuilt(wide, said.changed[0].edits, 1_000) == wider
-    assert msgspec.structs.replace(said, changed=(), rows=plain.rows) == plain
+    told = long_batch(said)
+    assert (len(told.rows), len(plain.rows), len(plain.changed)) == (0, 1, 0)
+    assert rebuilt(wide, told.changed[0].edits, 1_000) == wider
+    assert plain.digest is not None
+    assert msgspec.structs.replace(plain, rows=(), changed=told.changed, digest=plain.digest[-8:]) == told
     assert hub._recent_bytes == sum(recent.size for recent in hub._recent.values())
 
 

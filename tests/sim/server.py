@@ -20,6 +20,7 @@ from server.commits import ScopeChange, Settled, Submission, extras, flatten
 from server.held_rows import Changed, HeldRows
 from sync.session import Admission, Grant, Head, ServerSession
 from sync.session.following import Following
+from sync.session.short_forms import short_batch
 from sync.session.steps import (
     CheckHello,
     Commit,
@@ -100,19 +101,18 @@ def _batch(
     head: Head | None,
     changed: tuple[Difference, ...] = (),
 ) -> bytes:
-    return encode(
-        Batch(
-            scope=scope,
-            gen=gen,
-            frm=frm,
-            to=to,
-            rows=tuple(map(msgspec.Raw, rows)),
-            changed=changed,
-            gone=gone,
-            digest=None if head is None else head.digest,
-            count=None if head is None else head.count,
-        )
+    batch = Batch(
+        scope=scope,
+        gen=gen,
+        frm=frm,
+        to=to,
+        rows=tuple(map(msgspec.Raw, rows)),
+        changed=changed,
+        gone=gone,
+        digest=None if head is None else head.digest,
+        count=None if head is None else head.count,
     )
+    return encode(short_batch(batch) or batch)
 
 
 Arrival = tuple[Conn, Commit | KeepSealed | Receipt, Submission]

@@ -140,7 +140,7 @@ def test_the_greeting_proves_who_it_is_over_nonce_and_body() -> None:
     body = decode_hello_body(hello.body)
     assert body == msgspec.structs.replace(HELLO_BODY, wall=Millis(T0 - 99), mono=MONO + 7, credit=CREDIT_BYTES)
     assert hello.proof == sign(wire.PROOF_CONTEXT + challenge.nonce + hello.body)
-    assert hello.packs == ("zstd",)
+    assert hello.packs == ("zstd", "diff")
 
 
 @pytest.mark.parametrize(("low", "high"), [(wire.PROTO + 1, wire.PROTO + 3)])
@@ -254,9 +254,7 @@ def test_what_is_on_its_way_is_not_sent_twice() -> None:
 def test_a_server_that_sends_more_than_was_granted_is_left() -> None:
     """BATCH and SNAPSHOT payloads count until the replica has dealt with them."""
     one = in_state(DeviceState.LIVE)
-    frame = encode(
-        msgspec.structs.replace(DOWN["batch-unfinished"], rows=(msgspec.Raw(b"\xc4" + b"\xc8" + bytes(200)),))
-    )
+    frame = encode(msgspec.structs.replace(DOWN["batch-unfinished"], rows=(msgspec.Raw(encode(ROWS["row-grow"])),) * 4))
     whole = CREDIT_BYTES // len(frame)
     for _ in range(whole):
         one.receive(frame, MONO, T0)

@@ -2,9 +2,15 @@
 
 A desk changes one field of an incident; another device of the area is told, and the desk itself. Counted are the bytes
 of WebSocket frames out of and into both, everything in them: op, chain head and signature, result, batch, and what says
-that it was taken. The other side of the comparison says the same with RFC 6902: up goes the patch, with the ids, times,
-base, link and salt of the op and one signature for a push; back comes number, state and commit; down goes the patch
-with the record's id, version, author and time; each as JSON text, binary as base64, in frames of the same protocol.
+that it was taken: each of the two says so after every edit, as devices do whose edits are further apart than the moment
+for which they gather what they say. Both keep each row as it stands, make new ones of the differences that come, and
+hold them against what they were told to expect: nothing is counted that could not be used. No text is said twice, and
+the patch's is as long; a text is told by what changed in it as well, here the number of calls.
+
+The other side of the comparison says the same with RFC 6902: up goes the patch, with the ids, times, base, link and
+salt of the op and one signature for a push; back comes number, state and commit; down goes the patch with the record's
+id, version, author and time; each as JSON text, binary as base64, in frames of the same protocol, with as many
+acknowledgements.
 
 Singly each edit is a push of its own; together `burst` edits of as many incidents are one.
 """
@@ -21,8 +27,13 @@ from loadtest.bench.force import Said, gathered, kept
 from loadtest.bench.light import Arrivals, Light
 from loadtest.bench.outcome import Outcome, outcome
 from loadtest.bench.wire import frame_bytes
-from schemas.ids import RecordId
-from schemas.limits import LINK_BYTES
+from schemas import wire
+from schemas.codec import decode_row
+from schemas.differences import check, rebuilt
+from schemas.ids import RecordId, record_id
+from schemas.limits import LINK_BYTES, RECORD_BYTES_MAX
+from sync.device.keys import DeviceIdentity
+from sync.session.device import DownEvent
 
 WORDS: Final = {
     "up_bytes": "bytes up for an edit, singly",
@@ -40,7 +51,40 @@ WORDS: Final = {
 }
 _AREA: Final = "everybody"
 _SIGNATURE_BYTES: Final = 64
+_EDITS_BEFORE: Final = 1_000
+"""The number in the first text; that of the patch has as many digits."""
 _SUMMARY: Final = "Glass breaking, {n} calls so far"
+
+
+class Keeping(Light):
+    """A device that keeps each row, and rebuilds those that come as differences, as a replica does.
+
+    Attributes:
+        rebuilt: how many rows came so.
+    """
+
+    def __init__(self, identity: DeviceIdentity, officer: str, area: str) -> None:
+        """Begin with nothing."""
+        super().__init__(identity, officer, area)
+        self.rebuilt = 0
+        self._rows: dict[RecordId, bytes] = {}
+
+    def heard(self, event: DownEvent, frame: bytes) -> None:
+        """Take rows in, whole or not.
+
+        Raises:
+            ValueError: a difference did not lead to what it was to lead to.
+        """
+        if isinstance(event, wire.Batch | wire.Snapshot):
+            self._rows.update((decode_row(raw).id, bytes(raw)) for raw in event.rows)
+        for one in event.changed if isinstance(event, wire.Batch) else ():
+            record = record_id(one.record)
+            row = rebuilt(self._rows[record], one.edits, RECORD_BYTES_MAX)
+            if check(row) != one.check or decode_row(row).id != record:
+                raise ValueError(f"{self.name}: a difference of {record} led to another row")
+            self._rows[record] = row
+            self.rebuilt += 1
+        super().heard(event, frame)
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,14 +102,15 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 async def measure(size: Size, said: Said) -> Outcome:
     """Run the job."""
     async with gathered() as force:
-        desk, other = await force.enrol(Light, "WM00001", [_AREA, _AREA])
+        desk, other = await force.enrol(Keeping, "WM00001", [_AREA, _AREA])
         await force.connect([desk, other])
         rounds = []
         async with kept([desk, other]):
             await desk.report(size.edits)
             for n in range(size.rounds):
-                singly = [await _edit(desk, other, desk.records[i : i + 1], i) for i in range(size.edits)]
-                together = await _edit(desk, other, desk.records[: size.edits], n)
+                first = _EDITS_BEFORE + n * (size.edits + 1)
+                singly = [await _edit(desk, other, desk.records[i : i + 1], first + i) for i in range(size.edits)]
+                together = await _edit(desk, other, desk.records[: size.edits], first + size.edits)
                 figures = _figures([sum(each) / size.edits for each in zip(*singly, strict=True)], "")
                 figures |= _figures([each / size.edits for each in together], "burst_")
                 figures["json_bytes"] = as_json_patch(desk.name, desk.officer, desk.records[:1])
@@ -109,7 +154,8 @@ def _figures(bytes_each: Sequence[float], prefix: str) -> dict[str, float]:
 
 def as_json_patch(device: str, author: str, records: Sequence[RecordId]) -> float:
     """Bytes for each of these edits, made at once, when RFC 6902 says them: all frames that `_edit` counts."""
-    now, text = wall_clock(), {"op": "replace", "path": "/summary", "value": _SUMMARY.format(n=len(records))}
+    value = _SUMMARY.format(n=_EDITS_BEFORE)
+    now, text = wall_clock(), {"op": "replace", "path": "/summary", "value": value}
     ops = [
         {
             "device": device,
