@@ -1,7 +1,7 @@
 """Alarms on the handheld: told once, with signal or without, and an acknowledgement that is never lost."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from schemas.codec import decode_row
-from schemas.errors import UsageError
+from schemas.errors import ReplicaError, UsageError
 from schemas.ids import Millis, RecordId, named_record_id
 from schemas.kinds import Alarm
 from schemas.kinds.alarm import alarm_id
@@ -24,6 +24,7 @@ from sync.clock import Offset
 from sync.device import AlarmFired, ChangeStream, DeviceIdentity, Handheld, OpHeld
 from sync.device.alarm_watch import GRACE_MS, LOOK_MS_MAX, AlarmWatch
 from sync.device.alarming import Alarming
+from sync.device.store import Transactions
 from sync.policing import alarms
 from sync.policing.due import moments
 from sync.policing.timetable import TIMETABLE as REAL
@@ -184,6 +185,53 @@ async def test_only_what_may_have_come_is_looked_at_and_nothing_is_missed(
     watch._looked_at = Millis(watch._looked_at + HOUR)
     await watch.look()
     assert watch.looked.pop() == 6
+    await handheld.close()
+
+
+class _Interrupted:
+    """A store whose reads can be failed, and during which something can change."""
+
+    def __init__(self, store: Transactions) -> None:
+        self._store = store
+        self.meanwhile: list[Callable[[], object]] = []
+
+    async def read(self, work: Callable[[Any], object]) -> object:
+        """Do what is to happen meanwhile, which may be a failure."""
+        found = await self._store.read(work)
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        return found
+
+
+async def test_a_look_that_is_broken_off_forgets_nothing(
+    tmp_path: Path, identity: DeviceIdentity, clock: VirtualClock
+) -> None:
+    """Neither the records that it had not come to, nor one that changes while it is read."""
+    handheld = await told_by_itself(tmp_path / "replica", identity, clock)
+    store = _Interrupted(handheld._store)
+    watch = AlarmWatch(store, handheld._feed, handheld._board, handheld._time)  # type: ignore[arg-type]
+    made = [(await handheld.create(booking(detention_authorised_at=Millis(NOON)))).record for _ in range(10)]
+
+    def fail() -> None:
+        raise ReplicaError("broken off")
+
+    store.meanwhile = [lambda: None, lambda: None, fail]
+    with pytest.raises(ReplicaError, match="broken off"):
+        await watch._learn()
+    assert set(watch._moments) < set(made)
+    assert set(watch._moments) | set(watch._changed) == set(made)
+    await watch._learn()
+    assert set(watch._moments) == set(made)
+
+    def change() -> None:
+        watch._changed[made[0]] = None
+        store.meanwhile.append(lambda: seen.append(made[0] in watch._changed))
+
+    seen: list[bool] = []
+    watch._changed = dict.fromkeys(made[:1])
+    store.meanwhile = [change]
+    await watch._learn()
+    assert seen == [False]
     await handheld.close()
 
 
