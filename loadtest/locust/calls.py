@@ -136,13 +136,11 @@ class Caller:
         return answer.status, told
 
     def _exchange(self, method: str, path: str, raw: bytes | None, headers: dict[str, str]) -> http.client.HTTPResponse:
-        kept = self._connection is not None
         try:
             return self._ask(method, path, raw, headers)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException):
+            # Once more, also where the connection was fresh: a server that very many ask at once ends some unheard.
             self.close()
-            if not kept:
-                raise CallError(0, "", f"{self.base} cannot be reached: {error}") from error
         try:
             return self._ask(method, path, raw, headers)
         except (OSError, http.client.HTTPException) as error:

@@ -113,9 +113,13 @@ class Contact:
     def connect(self, timeout_s: float) -> None:
         """Connect and wait until the device is current.
 
+        A link that is still there is cut: the signal may have gone and come back while it was being made, and what it
+        brings would be heard in the session of the new one.
+
         Raises:
             LinkError: it did not come to that.
         """
+        self.cut()
         self.device.opened()
         self._caught_up = AsyncResult()
         self.ended = None

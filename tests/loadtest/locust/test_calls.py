@@ -41,6 +41,9 @@ class Server(BaseHTTPRequestHandler):
         """Answer."""
         claims = jwt.decode(self.headers["DPoP"], options={"verify_signature": False})
         self.seen.append((self.path, claims.get("nonce", "")))
+        if self.path == "/shy" and len(self.seen) == 1:
+            self.close_connection = True
+            return
         status, body = (401, {"code": "use_dpop_nonce"}) if claims.get("nonce") != "n1" else (200, {"it": "is done"})
         if self.path == "/refused":
             status, body = 403, {"code": "not_entitled", "detail": "an administrator could"}
@@ -83,6 +86,14 @@ def test_a_refusal_is_told_in_the_servers_words(base: str) -> None:
         caller.call("GET", "/refused")
     caller.close()
     assert (told.value.status, told.value.code) == (403, "not_entitled")
+
+
+def test_a_call_that_was_ended_unheard_is_made_again(base: str) -> None:
+    """Once, on a connection of its own: a server at its limit ends some before they have asked."""
+    caller = Caller(base, Key(SEED))
+    assert caller.call("GET", "/shy") == {"it": "is done"}
+    caller.close()
+    assert Server.seen == [("/shy", ""), ("/shy", ""), ("/shy", "n1")]
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -72,6 +72,9 @@ def wires(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Wire]]:
         wire = Wire()
         wire.say(challenge(), welcome())
         made.append(wire)
+        # To connect takes a while, and others are heard meanwhile.
+        gevent.sleep(0)
+        gevent.sleep(0)
         return wire
 
     monkeypatch.setattr(client, "create_connection", create)
@@ -136,6 +139,18 @@ def test_a_former_link_says_nothing_more(wires: list[Wire]) -> None:
     made.connect(WAIT_S)
     assert made.up
     assert made.device.now() > 1
+
+
+def test_a_link_that_is_still_there_is_cut_by_the_next(wires: list[Wire]) -> None:
+    """Two never meet: what the first one brings is not heard in the session of the second."""
+    made = contact()
+    made.connect(WAIT_S)
+    ended: list[LinkError] = []
+    made.when_ended = ended.append
+    wires[0].say(packed({"t": "pong", "id": 1, "server_time": 1}))
+    made.connect(WAIT_S)
+    gevent.sleep(0)
+    assert (made.up, made.device.state, ended) == (True, "live", [])
 
 
 def test_the_servers_error_is_what_the_link_ended_with(wires: list[Wire]) -> None:
