@@ -14,7 +14,7 @@ from typing import Final
 
 from loadtest.bench.contact import mono_ms
 from loadtest.bench.figures import percentile
-from loadtest.bench.force import HOST, Force
+from loadtest.bench.force import HOST, Force, in_parts
 from loadtest.bench.light import Arrivals, Light
 from loadtest.bench.machine import Usage, memory_kb
 from schemas.kinds import Incident
@@ -36,11 +36,16 @@ _DELIVERIES: Final = 2_000
 _CHANGES_LEAST: Final = 20
 _CHANGES_MOST: Final = 100
 _CONSULTATIONS: Final = 200
+_STORMING: Final = 200
+"""Devices of a storm that come at the same time: a server shuts its door to thousands that have said nothing yet."""
 _FLOOD: Final = 100
 _FLOOD_CHARS: Final = 1_000
 _STALLED: Final = 4
 """One in so many stops reading."""
 _LOCAL: Final = 100
+_QUIET_S: Final = 0.2
+_QUIET_SHARE: Final = 0.2
+"""Of a core: less is nothing to do."""
 _LOOK_S: Final = 0.01
 _PATIENCE_S: Final = 60.0
 _TEXT: Final = "Glass breaking. " + "x" * 150
@@ -123,8 +128,8 @@ async def returns(force: Force, devices: Sequence[Light]) -> dict[str, float]:
 async def storm(force: Force, devices: Sequence[Light], edited: int) -> dict[str, float]:
     """The server's time for an edit that was made without signal (us).
 
-    All come at the same time with so many each; those of the same area are told of each other's. What coming back costs
-    is in it.
+    Very many come at the same time with so many each; those of the same area are told of each other's. What coming back
+    costs is in it.
     """
     await leave(devices)
     server = Usage(force.server.pid)
@@ -133,7 +138,7 @@ async def storm(force: Force, devices: Sequence[Light], edited: int) -> dict[str
         await force.connect([device])
         await device.report(edited)
 
-    await asyncio.gather(*map(work, devices))
+    await in_parts(devices, work, _STORMING)
     last: dict[str, int] = {}
     for device in devices:
         last[device.area] = max(last.get(device.area, 0), *device.versions.values())
@@ -201,6 +206,7 @@ async def held(force: Force, holder: Light, opening_s: float) -> dict[str, float
         await handheld.wait_until(lambda status: status.caught_up)
         used = time.process_time() - began
         await handheld.go_offline()
+        await _quiet()
         with handheld.for_itself():
             began = time.process_time()
             found = [record for record, _ in await handheld.find(Incident)]
@@ -226,6 +232,15 @@ def _handheld(force: Force, holder: Light) -> AbstractAsyncContextManager[Handhe
         author=holder.officer,
         server=f"ws://{HOST}:{force.server.port}",
     )
+
+
+async def _quiet() -> None:
+    """Wait until this process has nothing to do: a handheld that was opened looks for alarms in all that it holds."""
+    async with asyncio.timeout(_PATIENCE_S):
+        began = float("-inf")
+        while time.process_time() - began > _QUIET_S * _QUIET_SHARE:
+            began = time.process_time()
+            await asyncio.sleep(_QUIET_S)
 
 
 async def _tell(desk: Light, devices: Sequence[Light], changes: int, text: str) -> None:
