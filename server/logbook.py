@@ -106,7 +106,7 @@ ERASED_DIGEST: Final = bytes(32)
 """What stands for an erased record's row among the hashes of the commit that erased it: from then on there is none."""
 
 
-class Extras(msgspec.Struct, frozen=True):
+class Extras(msgspec.Struct, frozen=True, dict=True):
     """What a group brings beside its ops. It is written with the last of the group's commits.
 
     Attributes:
@@ -131,7 +131,12 @@ class Extras(msgspec.Struct, frozen=True):
 
     def vouched(self) -> dict[OpKey, bytes]:
         """The SHA-256 of every op that a device signed for in this group."""
-        return {(signed.seat, n): digest for signed in self.heads for n, digest in signed.ops}
+        # Asked for three times by each commit, and kept beside the fields.
+        found: dict[OpKey, bytes] | None = self.__dict__.get("_vouched")
+        if found is None:
+            told = {(signed.seat, n): digest for signed in self.heads for n, digest in signed.ops}
+            found = self.__dict__["_vouched"] = told
+        return found
 
 
 NOTHING: Final = Extras()

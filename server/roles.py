@@ -30,7 +30,7 @@ class Roles(msgspec.Struct, frozen=True):
     @property
     def every(self) -> frozenset[Role]:
         """All of them, wherever they count."""
-        return self.everywhere | self.bound.keys()
+        return self.everywhere | self.bound.keys() if self.bound else self.everywhere
 
     def among(self, held_in: Iterable[ScopeName]) -> frozenset[Role]:
         """Those that count for a record.

@@ -187,7 +187,7 @@ class _Commit:
             return check.Refusal("op_value_wrong", "via: only the server says for whom it wrote")
         if before is None or submission.scopes is None or before.spec.name != op.kind:
             return None
-        if submission.scopes.isdisjoint(before.build().writing_scopes()):
+        if submission.scopes.isdisjoint(before.writing_scopes()):
             return check.Refusal("op_not_permitted", "")
         if op.correct:
             inboxes = {scope_names.inbox(scope_names.audience(scope)) for scope in before.scopes()}

@@ -93,6 +93,12 @@ class RecordState(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             scopes = self.__dict__["_scopes"] = self.build().scopes()
         return scopes
 
+    def writing_scopes(self) -> frozenset[ScopeName]:
+        """The scopes of which whoever writes to the record must hold one."""
+        if self.spec.struct.writing_scopes is Kind.writing_scopes:
+            return self.scopes()
+        return self.build().writing_scopes()
+
     def seen(self) -> Hlc:
         """The latest clock reading among its values."""
         return clock.latest_seen(stamp for cell in self.cells.values() for stamp in cell.stamps())

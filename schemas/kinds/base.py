@@ -186,7 +186,7 @@ class KindSpec(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         Raises:
             msgspec.ValidationError: a value does not fit; ops are checked before they are merged, so this is a defect.
         """
-        return msgspec.convert(dict(values), self.struct)
+        return msgspec.convert(values if type(values) is dict else dict(values), self.struct)
 
 
 def _list_problem(value: Any, otherwise: str) -> str | None:

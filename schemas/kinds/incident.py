@@ -281,7 +281,7 @@ class Incident(Kind, frozen=True, kw_only=True):
             {
                 scopes.area(self.area),
                 *map(scopes.team, self.teams),
-                *map(scopes.team, self.kept().teams),
+                *(map(scopes.team, self.kept().teams) if self.passing else ()),
                 *map(scopes.mission, self.missions),
                 *map(scopes.officer, self.named),
             }

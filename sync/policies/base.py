@@ -169,6 +169,9 @@ class OneValue:
         """[value, stamp, beside, decided, against], without trailing empty ones."""
         if cell.said is None:
             raise ValueError("a cell with one value holds none")
+        if not (cell.beside or cell.decided or cell.against):
+            # Nearly every cell, of every row that is written.
+            return [cell.said.value, place(cell.said.stamp)]
         raw: list[Any] = [
             cell.said.value,
             place(cell.said.stamp),
