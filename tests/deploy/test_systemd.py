@@ -81,6 +81,8 @@ found["list"] = sh(
     beatbook, "device", "list", "--folder", "/tmp/me")
 found["backup"] = sh("systemctl", "start", "beatbook-backup.service")
 found["backups"] = os.listdir("/var/lib/beatbook-backups")
+found["erasures"] = sh("systemctl", "start", "beatbook-erasures.service")
+found["beside"] = os.listdir("/var/lib/beatbook-backups")
 backup = "/var/lib/beatbook-backups/" + "".join(found["backups"]), "--key", "/tmp/key", "--verify"
 found["restored"] = sh(beatbook, "restore", *backup, "--data", "/driver/restored")
 found["stop"] = sh("systemctl", "stop", "beatbook.socket", "beatbook.service")
@@ -147,7 +149,8 @@ def test_the_server_works_behind_its_locks(image: Path, tmp_path: Path) -> None:
     for unit in (DEPLOY / "systemd").iterdir():
         shutil.copy(unit, units)
     (drop_in / "log.conf").write_text(LOGGED)
-    shutil.copytree(drop_in, units / "beatbook-backup.service.d")
+    for other in ("beatbook-backup", "beatbook-erasures"):
+        shutil.copytree(drop_in, units / f"{other}.service.d")
     (units / "room.target").write_text(TARGET)
     for needed in NEEDED:
         (units / f"{needed}.target").write_text("[Unit]\nDescription=Nothing else of a machine\n")
@@ -175,7 +178,9 @@ def test_the_server_works_behind_its_locks(image: Path, tmp_path: Path) -> None:
     assert (found["restart"], found["reload"], found["stop"]) == ("", "", "")
     assert found["dialled"] > 0 == found["refused"]
     assert (found["backup"], len(found["backups"])) == ("", 1), found["log"]
+    assert (found["erasures"], {*found["beside"]} - {*found["backups"]}) == ("", {"erasures.bbk"}), found["log"]
     assert "Traceback" not in found["restored"]
+    assert "not opened" not in found["restored"]
     assert "/driver/restored" in found["restored"]
     assert found["second"]["MainPID"] not in {"0", found["first"]["MainPID"]}
     assert found["second"]["ActiveState"] == "active"
