@@ -22,6 +22,8 @@ from loadtest.bench.targets import TARGETS, same_size
 from schemas.errors import UsageError
 
 LATEST: Final = Path(__file__).with_name("results") / "latest.json"
+MILLION: Final = LATEST.with_name("growth-million.json")
+"""A run of `growth` alone, as large as it may be: it takes too long to be in each."""
 TEMPLATE: Final = Path(__file__).with_name("page.template")
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 _LENGTHS: Final = {
@@ -67,6 +69,7 @@ def page(run: Run) -> str:
         "peers": _peers(run),
         "notes": _notes(run),
         "figures": "\n\n".join(_figures(name, each, words[each.job]) for name, each in run.outcomes.items()),
+        "million": _million(read(MILLION)),
         "area": str(AREA_DEVICES),
     }
     text = TEMPLATE.read_text("utf-8")
@@ -144,21 +147,35 @@ def _growth(outcome: Outcome) -> str:
     """A table for each thing that grows: what an operation costs at each size, and how much of that at the first."""
     tables = [_steps(outcome, axis, title) for axis, title in _AXES.items()]
     filled = number(outcome.spreads["fill_per_s"].median)
-    return "\n\n".join([*tables, f"The server was filled at {filled} records a second."])
+    return "\n\n".join([*filter(None, tables), f"The server was filled at {filled} records a second."])
 
 
 def _steps(outcome: Outcome, axis: str, title: str) -> str:
+    """The operations of which there are figures at every size; "" without any."""
     first, *more = growth.STEPS
     columns = [title, f"{first}x", *(column for step in more for column in (f"{step}x", f"of {first}x"))]
     lines = []
     for name, words in growth.AXES[axis].items():
-        cells = [number(outcome.spreads[f"{axis}_{name}_{first}"].median)]
-        for step in more:
+        found = [outcome.spreads.get(f"{axis}_{name}_{step}") for step in growth.STEPS]
+        shown = [number(one.median) for one in found if one is not None]
+        if len(shown) < len(growth.STEPS):
+            continue
+        cells = shown[:1]
+        for step, value in zip(more, shown[1:], strict=True):
             ratio = outcome.ratios.get(f"{axis}_{name}_grows_{step}")
-            found = outcome.spreads[f"{axis}_{name}_{step}"].median
-            cells += [number(found), "" if ratio is None else number(ratio)]
+            cells += [value, "" if ratio is None else number(ratio)]
         lines.append((words, *cells))
-    return markdown(columns, lines)
+    return markdown(columns, lines) if lines else ""
+
+
+def _million(run: Run) -> str:
+    outcome = run.outcomes["growth"]
+    size = " and ".join(f"{number(value)} {what}" for what, value in outcome.size.items())
+    return f"{_machine(run)}\n\nAsked for: {size}.\n\n{_growth(outcome)}{_remarks(outcome)}"
+
+
+def _remarks(outcome: Outcome) -> str:
+    return "".join(f"\n\n{remark[:1].upper()}{remark[1:]}." for remark in outcome.remarks)
 
 
 def _figures(name: str, outcome: Outcome, words: Mapping[str, str]) -> str:
@@ -176,8 +193,7 @@ def _figures(name: str, outcome: Outcome, words: Mapping[str, str]) -> str:
     ]
     if outcome.job == "growth" and outcome.spreads.keys() >= growth.FIGURES:
         return f"### `{name}`: {size}\n\n{_growth(outcome)}"
-    said = "".join(f"\n\n{remark[:1].upper()}{remark[1:]}." for remark in outcome.remarks)
-    return f"### `{name}`: {size}\n\n{markdown(('', 'median', 'least', 'most'), lines)}{said}"
+    return f"### `{name}`: {size}\n\n{markdown(('', 'median', 'least', 'most'), lines)}{_remarks(outcome)}"
 
 
 def main(arguments: list[str]) -> int:

@@ -98,6 +98,34 @@ def test_growth_is_one_line_for_each_operation() -> None:
     assert "filled at 7 records a second" in text
 
 
+def test_growth_to_a_million_is_a_run_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is shown with its own moment and machine, whatever run the page is of, and holds what it says it holds."""
+    million = page.read(page.MILLION).outcomes["growth"]
+    assert million.size["records"] == 1_000_000
+    assert {f"data_edit_us_{step}" for step in growth.STEPS} <= set(million.spreads)
+    own = Run(
+        at="2031-01-01 00:00", length="full", took_s=90, machine={"processor": "slow"}, outcomes={"growth": grown()}
+    )
+    monkeypatch.setattr(page, "MILLION", tmp_path / "own.json")
+    (tmp_path / "own.json").write_bytes(msgspec.json.encode(own))
+    text = page.page(Run(at="2026-01-01 00:00", length="usual", took_s=1, machine={}, outcomes={}))
+    shown = text[text.index("## Growth to a million") : text.index("## What limits them")]
+    assert "| when | 2031-01-01 00:00 UTC; the run took 1.50 minutes |" in shown
+    assert "| processor | slow |" in shown
+    assert "| server's time for an edit, several at once, us | 2 | 20 | 10 | 200 | 100 |" in shown
+
+
+def test_growth_that_was_broken_off_shows_what_there_is() -> None:
+    """An operation without a figure at each size has no line, and what grows has no table where none has one."""
+    found = grown()
+    left = {name: one for name, one in found.spreads.items() if name.startswith(("data_", "fill"))}
+    del left["data_find_us_10"]
+    text = page._growth(msgspec.structs.replace(found, spreads=left))
+    assert "| server's time for an edit, several at once, us | 2 | 20 | 10 | 200 | 100 |" in text
+    assert "search looks at" not in text
+    assert "devices connected" not in text
+
+
 def test_growth_of_another_time_has_a_page_too() -> None:
     """A run that was kept before more was measured is shown as it is."""
     found = grown()
