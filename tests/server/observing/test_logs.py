@@ -5,6 +5,7 @@ import logging
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,6 +128,29 @@ def test_each_form_has_its_formatter() -> None:
     """The configuration's word decides."""
     assert isinstance(formatter("json"), JsonFormatter)
     assert not isinstance(formatter("text"), JsonFormatter)
+
+
+TO_A_FILE = """\
+import logging, sys
+from pathlib import Path
+from server.observing import logs
+told = logs.formatter("text")
+told.name(lambda word: word == "WM21877", bytes(32))
+logs.begin(told, "info", Path(sys.argv[1]))
+logging.getLogger("sync.device").warning("%s: %r cannot be read", "WM21877", "Adebayo")
+raise ValueError("at the terminal")
+"""
+
+
+def test_a_handsets_log_is_a_file_that_hides_as_much(tmp_path: Path) -> None:
+    """It lies in clear beside an encrypted replica; what ends the program is told to whoever sits before it."""
+    done = subprocess.run(
+        [sys.executable, "-c", TO_A_FILE, str(tmp_path / "log")], capture_output=True, text=True, check=False
+    )
+    written = (tmp_path / "log").read_text(encoding="utf-8")
+    assert re.search(r"WARNING sync.device: ~[0-9a-f]{8}: '\[hidden\]' cannot be read", written)
+    assert "ValueError: at the terminal" in done.stderr
+    assert "ValueError" not in written
 
 
 UNCAUGHT = """\
