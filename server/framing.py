@@ -39,8 +39,14 @@ class Wire(Protocol):
     def takes(self) -> bool:
         """Whether it takes frames now: it is open, nothing else is being said, and the client reads."""
 
+    claimed: bool
+    """Set by whoever has something else to say on it first: what goes to everybody waits for that."""
+
     def put(self, frames: Sequence[bytes]) -> None:
         """Write whole frames, in order. Begin only while it `takes`; one that has ended since forgets them."""
+
+    def send(self, data: bytes) -> None:
+        """Write whole frames that stand one behind the other, while it `takes`."""
 
     def deliver_to(self, sink: Sink) -> None:
         """Call `sink` with all that comes from now on, instead of ASGI's `receive`."""

@@ -18,7 +18,7 @@ from schemas.errors import PeerError
 from schemas.ids import DeviceId, Generation, Millis, RecordId, ScopeName, Seq
 from schemas.wire import Batch, Difference
 from server.commits import ScopeChange, Settled
-from server.framing import framed
+from server.framing import Wire, framed
 from server.held_rows import Changed, HeldRows
 from server.pages import Pages, SharedPage
 from server.returning import ReturnPace, rank
@@ -67,10 +67,10 @@ class _Audience:
     def __init__(self) -> None:
         self.alone: set[Listener] = set()
         """Those who follow it each alone: they are behind, have other things to say, or have only come."""
-        self.together: dict[Form, Following[Listener]] | None = None
+        self.together: dict[Form, Following[Listener, Wire]] | None = None
         """All others. None as long as nothing has happened: most scopes are those of one officer each."""
 
-    def begins(self, fresh: Fresh, form: Form) -> Following[Listener]:
+    def begins(self, fresh: Fresh, form: Form) -> Following[Listener, Wire]:
         """The following of those who are told so, moved by a commit; a new one, where there is none."""
         if self.together is None:
             self.together = {}
@@ -80,7 +80,7 @@ class _Audience:
             following.move(fresh)
         return following
 
-    def move(self, fresh: Fresh | None) -> list[Following[Listener]]:
+    def move(self, fresh: Fresh | None) -> list[Following[Listener, Wire]]:
         """Move those who follow together; the followings that were. With None, or at a gap, they all follow alone."""
         moved = []
         for form, following in list((self.together or {}).items()):
@@ -283,11 +283,12 @@ class Hub:
 
     def _joins(self, listener: Listener, audience: _Audience, fresh: Fresh) -> bool:
         """Have one follow with the others from this commit on, if nothing stands between; returns whether it does."""
-        form = listener.session.stands_before(fresh) if listener.follows else None
+        wire = listener.outgoing.wire
+        form = listener.session.stands_before(fresh) if wire is not None and listener.follows else None
         if form is None:
             return False
         following = audience.begins(fresh, form)
-        joins = listener.session.join(following, listener)
+        joins = listener.session.join(following, listener, wire)
         if joins:
             self.turn.follows(following)
         return joins

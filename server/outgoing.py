@@ -34,7 +34,7 @@ class Outgoing:
 
     __slots__ = (
         "_closed", "_hub", "_over", "_progress", "_session", "_socket", "_step", "_stopped", "_store", "_turn",
-        "_writer", "asks", "wire",
+        "_writer", "wire",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917  what it sends, of what, and how
@@ -55,8 +55,6 @@ class Outgoing:
         self._over = over
         self.wire: Wire | None = None
         """Past ASGI, once the handshake is answered; None where the server offers none."""
-        self.asks = False
-        """Whether the session is asked for more at the end of this turn of the loop."""
         self._writer: asyncio.Task[None] | None = None
         """While it is at work: what is at hand does not go past it."""
         self._stopped = True
@@ -85,9 +83,9 @@ class Outgoing:
             return
         if self.wire is None:
             self._write()
-        elif not self.asks:
+        elif not self.wire.claimed:
             # Not at once: what else this turn of the loop brings goes out in the same write.
-            self.asks = True
+            self.wire.claimed = True
             self._turn.answers(self)
 
     @property
@@ -110,9 +108,11 @@ class Outgoing:
 
     def put(self) -> None:
         """Put what is at hand on the wire; the rest is the writer's. See `server.turn`."""
-        asked, self.asks = self.asks, False
         wire = self.wire
-        if not asked or self._stopped or self._writer is not None or wire is None:
+        if wire is None:
+            return
+        claimed, wire.claimed = wire.claimed, False
+        if not claimed or self._stopped or self._writer is not None:
             return
         frames: list[bytes] = []
         try:

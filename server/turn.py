@@ -27,10 +27,6 @@ class Sending(Protocol):
     def wire(self) -> Wire | None:
         """Where frames go."""
 
-    @property
-    def asks(self) -> bool:
-        """Whether its session has something else to say, which comes first."""
-
     def put(self) -> None:
         """Put what is at hand on the wire, and behind it what it is due."""
 
@@ -70,7 +66,7 @@ class Turn:
         self._since = 0.0
         """When the first of them had something, or those before them were done."""
         self._asked: list[Sending] = []
-        self._moved: dict[Following[Listener], None] = {}
+        self._moved: dict[Following[Listener, Wire], None] = {}
         """The next one first."""
         self._ends = False
         """Whether the end of the turn will come."""
@@ -80,7 +76,7 @@ class Turn:
         self._asked.append(outgoing)
         self._end_soon()
 
-    def follows(self, following: Following[Listener]) -> None:
+    def follows(self, following: Following[Listener, Wire]) -> None:
         """Have what this following has moved put to all who are due it."""
         self._moved[following] = None
         self._end_soon()
@@ -115,23 +111,22 @@ class Turn:
         self._since = now
 
 
-def _put(following: Following[Listener], most: int) -> int:
+def _put(following: Following[Listener, Wire], most: int) -> int:
     """Put to as many as may be who are due something; how many more might have been."""
     while following.rounds:
         due = following.rounds[0].due
-        frames = (following.rounds[0].data(),) if due else ()
+        data = following.rounds[0].data() if due else b""
         while due:
             if not most:
                 return 0
             most -= 1
-            follower, listener = due.popitem()
-            outgoing = listener.outgoing
-            wire = outgoing.wire
-            if wire is None or outgoing.asks or not wire.takes:
-                due[follower] = listener
-                _overtake(listener)
+            # Nothing else of a member is looked at: what thousands of objects lie at is not at hand for a processor.
+            wire, _ = due.popitem()
+            if wire.takes and not wire.claimed:
+                wire.send(data)
             else:
-                wire.put(frames)
+                due[wire] = None
+                _overtake(following.member(wire))
         following.rounds.popleft()
     return most
 
@@ -139,8 +134,7 @@ def _put(following: Following[Listener], most: int) -> int:
 def _overtake(listener: Listener) -> None:
     """Have one who cannot simply be put to say what comes first, and what it is due behind that, or follow alone."""
     outgoing = listener.outgoing
-    if outgoing.asks:
-        outgoing.put()
+    outgoing.put()
     if outgoing.wire is None or not outgoing.wire.takes:
         listener.session.go_alone()
         outgoing.wake()

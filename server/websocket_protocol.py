@@ -49,13 +49,14 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
 
     Attributes:
         takes: whether frames may be put: it is open, nothing was said to end it, and the client reads.
+        claimed: see `server.framing.Wire`.
         disconnected: whether the transport has gone.
     """
 
     __slots__ = (
         "_app_state", "_asked", "_closing", "_config", "_connections", "_cut", "_denial", "_ended", "_entry", "_fd",
         "_handshake", "_inbox", "_loop", "_paused", "_reader", "_sink", "_tasks", "_told", "_waiter", "_writable",
-        "disconnected", "takes", "transport",
+        "_written", "claimed", "disconnected", "takes", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +81,7 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
         self._app_state = app_state
         self._entry = entry
         self.transport = cast("asyncio.Transport", None)
-        self.takes = False
+        self.takes = self.claimed = False
         self.disconnected = False
         self._handshake: Handshake | None = Handshake()
         """Until it is answered."""
@@ -104,6 +105,8 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
         self._closing: asyncio.TimerHandle | None = None
         self._cut: asyncio.TimerHandle | None = None
         self._fd: int | None = None
+        self._written = True
+        """Whether the transport may have something of ours that it has not written."""
 
     # --- the transport -----------------------------------------------------------------------------------------------
 
@@ -154,7 +157,7 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
         if self._reader is None:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the server is going down; come back")
         elif self._ended is None:
-            self.transport.write(closing(_RESTARTING))
+            self._write(closing(_RESTARTING))
             self._end(_RESTARTING)
         self.transport.close()
 
@@ -206,7 +209,7 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
         self._end(_ABNORMAL)
         refusal = Refusal(status=int(status), title="no WebSocket", detail=detail)
         secure = bool(self.transport.get_extra_info("sslcontext"))
-        self.transport.write(refusal.response(status.phrase, secure=secure))
+        self._write(refusal.response(status.phrase, secure=secure))
         self.transport.close()
 
     # --- what comes --------------------------------------------------------------------------------------------------
@@ -220,7 +223,7 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
             elif self._ended is None:
                 self._hand_on(payload)
         if pongs and self._ended is None:
-            self.transport.write(b"".join(pongs))
+            self._write(b"".join(pongs))
         if reader.fault is not None:
             self._fail(reader.fault, reader.retry_after_ms)
         elif reader.closed is not None:
@@ -244,14 +247,14 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
             spec = ERRORS[code]
             told = encode(error_message(PeerError(code, retry_after_ms=retry_after_ms)))
             close = spec.close or _BROKEN
-            self.transport.write(framed(told) + closing(close, spec.code))
+            self._write(framed(told) + closing(close, spec.code))
             self._end(close)
         self.transport.close()
 
     def _closed(self, code: int) -> None:
         """The client has closed, or has answered our closing."""
         if self._ended is None:
-            self.transport.write(closing(_GOING if code == _NO_CODE else code))
+            self._write(closing(_GOING if code == _NO_CODE else code))
             self._end(code)
         self.transport.close()
 
@@ -270,19 +273,34 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
         """See `server.framing.Wire`."""
         if self._ended is not None:
             return
-        data = frames[0] if len(frames) == 1 else b"".join(frames)
-        if self._fd is None or self.transport.get_write_buffer_size():
-            self.transport.write(data)
+        self.send(frames[0] if len(frames) == 1 else b"".join(frames))
+
+    def send(self, data: bytes) -> None:
+        """See `server.framing.Wire`."""
+        fd = self._fd
+        if fd is None or (self._written and not self._is_flushed()):
+            self._write(data)
             return
         # Past the transport, which spends as much on a write as the kernel does. It has nothing of its own to write,
         # and closes the descriptor only behind `connection_lost`.
         try:
-            sent = os.write(self._fd, data)
+            sent = os.write(fd, data)
         except OSError:
             # Full, or broken: the transport finds out which.
             sent = 0
         if sent < len(data):
-            self.transport.write(memoryview(data)[sent:])
+            self._write(memoryview(data)[sent:])
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._written = True
+        self.transport.write(data)
+
+    def _is_flushed(self) -> bool:
+        """Whether the transport has written all that it was given; asked only once it was given something."""
+        if self.transport.get_write_buffer_size():
+            return False
+        self._written = False
+        return True
 
     def deliver_to(self, sink: Sink) -> None:
         """See `server.framing.Wire`."""
@@ -337,7 +355,7 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
             case "websocket.send" if self._reader is not None:
                 if self._ended is not None:
                     raise ClientDisconnected
-                self.transport.write(framed(message["bytes"]))
+                self._write(framed(message["bytes"]))
             case "websocket.close" if self._reader is not None:
                 self._close(message)
             case other:
@@ -348,7 +366,7 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
         self._handshake = None
         if self.transport.is_closing():
             return
-        self.transport.write(answer)
+        self._write(answer)
         self._reader = FrameReader(self._loop.time())
         self.takes = self._writable is None
 
@@ -361,14 +379,14 @@ class BoundedWebSocketProtocol(asyncio.Protocol):
         if not message.get("more_body", False) and self._handshake is not None:
             self._handshake = None
             self._end(_ABNORMAL)
-            self.transport.write(denied(status, headers, body))
+            self._write(denied(status, headers, body))
             self.transport.close()
 
     def _close(self, message: dict[str, Any]) -> None:
         if self._ended is not None or self.transport.is_closing():
             return
         code = message.get("code", 1000)
-        self.transport.write(closing(code, message.get("reason") or ""))
+        self._write(closing(code, message.get("reason") or ""))
         self._sink = None
         self._end(code)
         # What comes is only looked at for the client's own close frame.

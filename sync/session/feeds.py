@@ -51,14 +51,16 @@ class _Feed:
 class Feeds:
     """The subscriptions of one session."""
 
-    __slots__ = ("_credit", "_feeds", "_joined", "_ready")
+    __slots__ = ("_credit", "_feeds", "_joined", "_ready", "_way")
 
     def __init__(self, credit: Credit) -> None:
         """Start with none; `credit` is what the session may still send."""
         self._credit = credit
         self._feeds: dict[ScopeName, _Feed] = {}
-        self._joined: dict[ScopeName, Following[Any]] = {}
+        self._joined: dict[ScopeName, Following[Any, Any]] = {}
         """Where it follows with others: those know how far it was told, until it leaves."""
+        self._way: object = None
+        """By which it is then put to."""
         # Lanes in which something waits, and no others: of most devices, most of the time, that is none.
         self._ready: dict[Lane, dict[ScopeName, None]] = {}
 
@@ -141,13 +143,14 @@ class Feeds:
         # In no lane: live, told of all up to its head, and nothing of it is open.
         return None if feed is None or feed.sent != fresh.frm or fresh.scope in self._joined else feed.gen
 
-    def join(self, following: Following[Any], member: object) -> bool:
+    def join(self, following: Following[Any, Any], member: object, way: object) -> bool:
         """Follow the scope with others, if it stands as they do and has the credit for it; returns whether it does."""
         scope = following.scope
         takes = following.admits(self._feeds[scope].sent)
         if takes is None or not self.set_aside(takes):
             return False
-        following.join(self, member)
+        self._way = way
+        following.join(self, member, way)
         self._joined[scope] = following
         return True
 
@@ -165,14 +168,16 @@ class Feeds:
 
     def take_due(self) -> list[bytes]:
         """What it is due of what its followings have moved, as the shell sends it: it is put now."""
-        return [frame for following in self._joined.values() if following.rounds for frame in following.take_due(self)]
+        return [
+            frame for following in self._joined.values() if following.rounds for frame in following.take_due(self._way)
+        ]
 
     def leave(self, scope: ScopeName) -> None:
         """Follow a scope alone from now on, from where it was put to; if that is not the head, it is behind."""
         following = self._joined.pop(scope, None)
         if following is not None:
             feed = self._feeds[scope]
-            feed.sent, back = following.leave(self)
+            feed.sent, back = following.leave(self._way)
             feed.head = following.at
             self._credit.bytes += back
             self._mark(scope, feed)

@@ -24,6 +24,8 @@ hour; and all members are gone through once for some forty changes of 400 B."""
 
 Member = TypeVar("Member")
 """What the shell knows a session by."""
+Way = TypeVar("Way")
+"""By which it puts to that one, and nothing else: all that it looks at of each of thousands."""
 
 
 class Follower(Protocol):
@@ -36,7 +38,7 @@ class Follower(Protocol):
         """Follow a scope alone from now on."""
 
 
-class Round(Generic[Member]):
+class Round(Generic[Way]):
     """Commits that members are told in one write.
 
     Attributes:
@@ -49,7 +51,7 @@ class Round(Generic[Member]):
 
     __slots__ = ("begun", "due", "frames", "frm", "size")
 
-    def __init__(self, frm: Seq, due: dict[Follower, Member]) -> None:
+    def __init__(self, frm: Seq, due: dict[Way, None]) -> None:
         """Nothing in it yet."""
         self.frm = frm
         self.frames: list[bytes] = []
@@ -65,7 +67,7 @@ class Round(Generic[Member]):
         return self.frames[0]
 
 
-class Following(Generic[Member]):
+class Following(Generic[Member, Way]):
     """The members of one scope, who are all sent the same of it.
 
     Attributes:
@@ -87,9 +89,9 @@ class Following(Generic[Member]):
         self.scope = scope
         self.form = form
         self.at = at
-        self.rounds: deque[Round[Member]] = deque()
+        self.rounds: deque[Round[Way]] = deque()
         self._alone = alone
-        self._members: dict[Follower, Member] = {}
+        self._members: dict[Way, tuple[Follower, Member]] = {}
         self._moved = self._limit = 0
         """Bytes that were moved, and up to which every member has set credit aside."""
 
@@ -115,7 +117,7 @@ class Following(Generic[Member]):
             self.rounds.popleft()
         last = self.rounds[-1] if self.rounds else None
         if last is None or last.begun or last.size + size > MESSAGE_BYTES_MAX:
-            last = Round(fresh.frm, self._members.copy())
+            last = Round(fresh.frm, dict.fromkeys(self._members))
             self.rounds.append(last)
         last.frames.append(frame)
         last.size += size
@@ -125,7 +127,7 @@ class Following(Generic[Member]):
     def _stretch(self, size: int) -> None:
         """Have every member set more aside; who has not enough of it leaves."""
         more = max(size, STRETCH_BYTES)
-        for follower in list(self._members):
+        for follower, _ in list(self._members.values()):
             if not follower.set_aside(more):
                 follower.leave(self.scope)
         self._limit += more
@@ -139,30 +141,41 @@ class Following(Generic[Member]):
             return None
         return self.aside + self.rounds[-1].size
 
-    def join(self, follower: Follower, member: Member) -> None:
+    def join(self, follower: Follower, member: Member, way: Way) -> None:
         """Take in one whom it `admits`, with as much credit set aside."""
-        self._members[follower] = self.rounds[-1].due[follower] = member
+        self._members[way] = follower, member
+        self.rounds[-1].due[way] = None
         self._alone.discard(member)
 
-    def leave(self, follower: Follower) -> tuple[Seq, int]:
+    def member(self, way: Way) -> Member:
+        """Who is put to by it."""
+        return self._members[way][1]
+
+    def leave(self, way: Way) -> tuple[Seq, int]:
         """Let a member go.
 
         Returns:
             Where it stands, and the credit that it takes back.
         """
-        self._alone.add(self._members.pop(follower))
+        self._alone.add(self._members.pop(way)[1])
         sent, back = self.at, self.aside
         for one in reversed(self.rounds):
-            if one.due.pop(follower, None) is None:
+            if way not in one.due:
                 break
+            del one.due[way]
             sent, back = one.frm, back + one.size
         return sent, back
 
-    def take_due(self, follower: Follower) -> list[bytes]:
+    def take_due(self, way: Way) -> list[bytes]:
         """The frames that a member is due, in order: they are put to it now."""
-        return [one.data() for one in self.rounds if one.due.pop(follower, None) is not None]
+        frames = []
+        for one in self.rounds:
+            if way in one.due:
+                del one.due[way]
+                frames.append(one.data())
+        return frames
 
     def dissolve(self) -> None:
         """Have every member follow alone."""
-        for follower in list(self._members):
+        for follower, _ in list(self._members.values()):
             follower.leave(self.scope)

@@ -457,12 +457,16 @@ class ServerSession:
         gen = self._feeds.stands_before(fresh)
         return None if gen is None else (gen, self.diffs)
 
-    def join(self, following: Following[Any], member: object) -> bool:
+    def join(self, following: Following[Any, Any], member: object, way: object) -> bool:
         """Follow a scope with others, one that `stands_before` what they were moved by last; returns whether it does.
 
         Where it does not, `head_moved` must be told.
+
+        Args:
+            following: those others.
+            member, way: as what the shell knows it, and by which it puts to it: the same for every scope.
         """
-        return self._feeds.join(following, member)
+        return self._feeds.join(following, member, way)
 
     def take_due(self) -> list[bytes]:
         """What it is due where it follows with others, as the shell sends it: counted as sent, answers go before it."""

@@ -1,6 +1,7 @@
 """The hub: frames encoded once, recent ones bounded, who is woken, who is told to come back."""
 
 import itertools
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -14,7 +15,7 @@ from schemas.ops import Row
 from schemas.wire import Batch, ShortBatch
 from server import hub as module
 from server.commits import ScopeChange, Settled
-from server.framing import framed
+from server.framing import Wire, framed
 from server.hub import Hub
 from server.logbook import Erased
 from server.returning import ReturnPace
@@ -43,16 +44,17 @@ class Session:
         self.moved: list[tuple[ScopeName, Seq]] = []
         self.interested = True
         self.before = False
-        self.following: Following[Any] | None = None
+        self.following: Following[Any, Any] | None = None
 
     def stands_before(self, fresh: Fresh) -> Form | None:
         """What a test says."""
         assert fresh.frm < fresh.to
         return (GEN, False) if self.before and self.following is None else None
 
-    def join(self, following: Following[Any], member: object) -> bool:
+    def join(self, following: Following[Any, Any], member: object, way: object) -> bool:
         """Join, as feeds do."""
-        following.join(cast("Follower", self), member)
+        assert way is not None
+        following.join(cast("Follower", self), member, self)
         self.following = following
         return True
 
@@ -68,12 +70,12 @@ class Session:
         """Follow alone."""
         following, self.following = self.following, None
         if following is not None:
-            following.leave(cast("Follower", self))
+            following.leave(self)
 
     def take_due(self) -> list[bytes]:
         """What is to be put."""
         assert self.following is not None
-        return self.following.take_due(cast("Follower", self))
+        return self.following.take_due(self)
 
     def head_moved(self, scope: ScopeName, head: Seq) -> bool:
         """Whether there is something to send for it."""
@@ -94,6 +96,7 @@ class Phone:
         self.session = Session(*scopes)
         self.wakes = 0
         self.follows = True
+        self.outgoing = SimpleNamespace(wire=object())
         self.ticks: list[Millis] = []
         hub.open(self.listener)
         self.session.device = DeviceId(name)
@@ -283,9 +286,9 @@ class Told(Turn):
     def __init__(self) -> None:
         """Nothing yet."""
         super().__init__()
-        self.told: list[Following[Listener]] = []
+        self.told: list[Following[Listener, Wire]] = []
 
-    def follows(self, following: Following[Listener]) -> None:
+    def follows(self, following: Following[Listener, Wire]) -> None:
         """Remember."""
         self.told.append(following)
 

@@ -30,6 +30,7 @@ class FakeWire:
 
     def __init__(self) -> None:
         self.takes = True
+        self.claimed = False
         self.writes: list[list[bytes]] = []
 
     def put(self, frames: Sequence[bytes]) -> None:

@@ -29,11 +29,16 @@ class FakeWire:
 
     def __init__(self) -> None:
         self.takes = True
+        self.claimed = False
         self.writes: list[list[wire.Down]] = []
 
     def put(self, frames: Sequence[bytes]) -> None:
-        """Take them apart: every one here is of a medium length, or short."""
-        said, data = [], b"".join(frames)
+        """What is said behind each other."""
+        self.send(b"".join(frames))
+
+    def send(self, data: bytes) -> None:
+        """Take it apart: every message here is of a medium length, or short."""
+        said = []
         while data:
             size, start = data[1], 2
             if size == 126:
@@ -229,10 +234,10 @@ async def test_a_defect_while_somebody_is_put_to_does_not_stop_the_others(caplog
     asyncio.get_running_loop().set_exception_handler(lambda _, context: found.append(context.get("exception")))
     broken = phones[-1].wire
 
-    def breaks(_: Sequence[bytes]) -> None:
+    def breaks(_: bytes) -> None:
         raise RuntimeError("planted")
 
-    broken.put = breaks  # type: ignore[assignment, method-assign]
+    broken.send = breaks  # type: ignore[assignment, method-assign]
     await turns()
     assert [phone.batches for phone in phones[:2]] == [[(AREA, 0, 5)]] * 2
     assert len(found) == 1

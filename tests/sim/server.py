@@ -163,7 +163,7 @@ class SimServer:
         self._recent: dict[tuple[ScopeName, Seq], _Fresh] = {}
         self._held = HeldRows()
         self._alone: dict[ScopeName, set[Conn]] = {}
-        self._together: dict[ScopeName, dict[Form, Following[Conn]]] = {}
+        self._together: dict[ScopeName, dict[Form, Following[Conn, Conn]]] = {}
 
     def crash(self, store: SimStore | None = None) -> None:
         """Lose everything but the disk, or come back with another one, and start again."""
@@ -361,7 +361,7 @@ class SimServer:
                 conn.session.head_moved(scope, commit.to)
 
     @staticmethod
-    def _joins(conn: Conn, fresh: _Fresh, together: dict[Form, Following[Conn]], alone: set[Conn]) -> bool:
+    def _joins(conn: Conn, fresh: _Fresh, together: dict[Form, Following[Conn, Conn]], alone: set[Conn]) -> bool:
         """Have a session follow with the others, unless it waits for a read; returns whether it does."""
         form = conn.session.stands_before(fresh) if conn.reading is None else None
         if form is None:
@@ -369,7 +369,7 @@ class SimServer:
         if form not in together:
             together[form] = Following(fresh.scope, form, fresh.frm, alone)
             together[form].move(fresh)
-        return conn.session.join(together[form], conn)
+        return conn.session.join(together[form], conn, conn)
 
     # --- grants ------------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ class Shell:
         self.sessions = sessions
         self.heads: dict[ScopeName, int] = {}
         self.alone: dict[ScopeName, set[ServerSession]] = {}
-        self.together: dict[tuple[ScopeName, Form], Following[ServerSession]] = {}
+        self.together: dict[tuple[ScopeName, Form], Following[ServerSession, ServerSession]] = {}
         self.sent: dict[ServerSession, list[bytes]] = {one: [] for one in sessions}
 
     def happens(self, scope: ScopeName, to: int, size: int = 0) -> None:
@@ -78,7 +78,7 @@ class Shell:
             if form is not None and (scope, form) not in self.together:
                 following = self.together[scope, form] = Following(scope, form, commit.frm, alone)
                 following.move(commit)
-            if form is None or not one.join(self.together[scope, form], one):
+            if form is None or not one.join(self.together[scope, form], one, one):
                 one.head_moved(scope, commit.to)
 
     def says(self, one: ServerSession) -> None:
