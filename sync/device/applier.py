@@ -270,7 +270,7 @@ class Applier:
 
         # A page in the middle is asked for again by a device that has lost it.
         may_wait = all(isinstance(one, wire.Snapshot) and not one.last and not one.repair for one in messages)
-        return (await self._store.change(work, told, may_wait=may_wait))[0]
+        return (await self._store.change(work, told, may_wait=may_wait, patient=True))[0]
 
     def _took(self, message: Rows, outcome: Outcome) -> None:
         if isinstance(message, wire.Batch):

@@ -24,6 +24,9 @@ from sync.device.sqlcipher import SqlTables
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 _FETCH_ROWS: Final = 64
+_JOURNAL_PAGES: Final = 4_000
+"""Pages in the journal, 16 MB, at which it is merged into the database. With SQLite's 1,000 a handheld that takes in
+thousands of records writes the ends of its indexes to the disk several times over."""
 _SYNCED: Final = "INSERT OR REPLACE INTO meta VALUES ('synced', randomblob(8))"
 """Changes something each time: a commit that changes nothing would not reach the journal."""
 _DAMAGE: Final = frozenset({dbapi2.SQLITE_CORRUPT, dbapi2.SQLITE_NOTADB})
@@ -63,10 +66,6 @@ class _Connection(aiosqlite.Connection):
         """Stop the thread; remembers what tells when it has."""
         self.stopped = super().stop()
         return self.stopped
-
-    def is_waited_for(self) -> bool:
-        """Whether the thread has more to do than what it does now."""
-        return not self._tx.empty()
 
     async def run(self, work: Callable[[Sql], _T]) -> _T:
         result: _T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]  # private, hence untyped
@@ -144,10 +143,6 @@ class EncryptedDatabase:
                 raise
 
         return await self._run(whole)
-
-    def is_waited_for(self) -> bool:
-        """Whether another call waits for the connection's thread; from whichever thread."""
-        return self._connection.is_waited_for()
 
     async def read(self, work: Callable[[Sql], _T]) -> _T:
         """Run `work` on the connection's thread and undo whatever it may have changed.
@@ -368,6 +363,7 @@ def connect_keyed(path: Path, key: bytes) -> Sql:
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a local edit has survived a power cut when its call returns.
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_JOURNAL_PAGES}")
     except BaseException:
         connection.close()
         raise

@@ -210,7 +210,8 @@ class Handheld(Entering, Claiming, Deciding, Alarming, Holding, Drafting, Judgin
                 watch = watch_lease(store, officer, board, handheld._feed, clock)
                 handheld._watch = asyncio.create_task(watch, name=f"lease of {place.identity.device}")
             arrivals = None if officer is None else Arrivals(place.author, lambda: handheld._facts(None, ""))
-            alarms_of = AlarmWatch(handheld._store, handheld._feed, board, time, officer, handheld._timetable)
+            watched = OfficersStore(store, board, officer, patient=True)
+            alarms_of = AlarmWatch(watched, handheld._feed, board, time, officer, handheld._timetable)
             handheld._alarms = asyncio.create_task(alarms_of.run(), name=f"alarms of {place.identity.device}")
             if place.url is not None:
                 handheld._client = SyncClient(

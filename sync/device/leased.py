@@ -22,8 +22,16 @@ LOOK_MS: Final = 30_000
 class OfficersStore:
     """See `Transactions`. Everything is refused while nothing may be read here."""
 
-    def __init__(self, store: ReplicaStore, board: StatusBoard, signed_in: SignedIn | None) -> None:
-        """Bind it; without somebody who is signed in (a program's seat) no lease is asked for."""
+    def __init__(
+        self, store: ReplicaStore, board: StatusBoard, signed_in: SignedIn | None, *, patient: bool = False
+    ) -> None:
+        """Bind it; without somebody who is signed in (a program's seat) no lease is asked for.
+
+        Args:
+            store, board, signed_in: the replica, its status, and whose it is.
+            patient: whether what is done through it may be kept waiting while much comes in: no officer waits for it.
+        """
+        self._patient = patient
         self._store = store
         self._board = board
         self._signed_in = signed_in
@@ -31,11 +39,11 @@ class OfficersStore:
 
     async def change(self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None]) -> _T:
         """See `Transactions`."""
-        return await self._store.change(self._checked(work), then)
+        return await self._store.change(self._checked(work), then, patient=self._patient)
 
     async def read(self, work: Callable[[Held], _T]) -> _T:
         """See `Transactions`."""
-        return await self._store.read(self._checked(work))
+        return await self._store.read(self._checked(work), patient=self._patient)
 
     async def close(self) -> None:
         """See `Transactions`."""

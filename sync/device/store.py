@@ -1,6 +1,7 @@
 """The replica as transactions: what `sync.replica` decides, committed whole, and what follows from it, exactly once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
@@ -79,6 +80,7 @@ class ReplicaStore:
         self._database = database
         self._held = held
         self._revision = 0
+        self._impatient = 0
         self.device: DeviceId = held.replica.device
 
     @classmethod
@@ -104,7 +106,12 @@ class ReplicaStore:
             raise
 
     async def change(
-        self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None], *, may_wait: bool = False
+        self,
+        work: Callable[[Held], _T],
+        then: Callable[[_T, Committed], None],
+        *,
+        may_wait: bool = False,
+        patient: bool = False,
     ) -> _T:
         """Run `work` as one transaction, then tell of it.
 
@@ -115,17 +122,21 @@ class ReplicaStore:
             may_wait: whether the disk may have it later, with the next change that may not: for what the server sends
                 again to a device whose power went. It does not wait all the same where it writes an own op: that would
                 be pushed, and its number used again after the power went.
+            patient: whether it may be kept waiting by long work (`is_waited_for`).
 
         Raises:
             ReplicaError: the database failed; nothing was changed.
         """
-        return await uninterrupted(self._change(work, then, may_wait=may_wait))
+        return await uninterrupted(self._change(work, then, may_wait=may_wait, patient=patient))
 
-    async def _change(self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None], *, may_wait: bool) -> _T:
+    async def _change(
+        self, work: Callable[[Held], _T], then: Callable[[_T, Committed], None], *, may_wait: bool, patient: bool
+    ) -> _T:
         tables = self._held.tables
-        result, committed = await self._database.transaction(
-            lambda _: self._work(work), may_wait=(lambda: not tables.wrote_ops) if may_wait else None
-        )
+        with self._wanted(patient=patient):
+            result, committed = await self._database.transaction(
+                lambda _: self._work(work), may_wait=(lambda: not tables.wrote_ops) if may_wait else None
+            )
         then(result, committed)
         return result
 
@@ -140,16 +151,29 @@ class ReplicaStore:
         return result, Committed(self._revision, *counts, dict(held.tables.kinds), notices)
 
     def is_waited_for(self) -> bool:
-        """Whether another call waits for the database; from whichever thread."""
-        return self._database.is_waited_for()
+        """Whether somebody who is not patient waits for the database: long work ends early then. From any thread."""
+        return self._impatient > 0
 
-    async def read(self, work: Callable[[Held], _T]) -> _T:
+    @contextmanager
+    def _wanted(self, *, patient: bool) -> Iterator[None]:
+        self._impatient += not patient
+        try:
+            yield
+        finally:
+            self._impatient -= not patient
+
+    async def read(self, work: Callable[[Held], _T], *, patient: bool = False) -> _T:
         """Run `work` on the database's thread; it sees a committed state and changes nothing.
+
+        Args:
+            work: gets what is held.
+            patient: as in `change`.
 
         Raises:
             ReplicaError: the database failed.
         """
-        return await self._database.read(lambda _: work(self._held))
+        with self._wanted(patient=patient):
+            return await self._database.read(lambda _: work(self._held))
 
     async def renew_ring(self, share: bytes | None = None) -> int:
         """Put what is left under a new ring key: what was removed is then under keys that exist nowhere.

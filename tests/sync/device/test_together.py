@@ -96,25 +96,45 @@ async def test_a_faulty_message_takes_nothing_along(desk: Desk) -> None:
     assert await desk.stands_at() == 2
 
 
-async def test_an_officer_who_writes_waits_for_one_message_only(desk: Desk) -> None:
-    """Whoever wants the database while rows are applied gets it behind the message that is being applied."""
+async def two_batches_while_something_waits(desk: Desk, *, patient: bool) -> tuple[int, dict[ScopeName, Seq]]:
+    """What is applied of two batches, when a change stands behind them before the first is begun."""
     begun, go_on = threading.Event(), threading.Event()
 
     def hold(_held: Held) -> None:
         begun.set()
         go_on.wait(20)
 
-    holding = asyncio.ensure_future(desk.store.read(hold))
+    holding = asyncio.ensure_future(desk.store.read(hold, patient=True))
     await asyncio.to_thread(begun.wait, 20)
     queue = desk.store._database._connection._tx
     applying = asyncio.ensure_future(desk.apply(batch(1, 2), batch(2, 3)))
     while queue.qsize() < 1:  # noqa: ASYNC110  the thread's queue tells nobody
         await asyncio.sleep(0)
-    writing = asyncio.ensure_future(desk.store.change(lambda held: held.tables.set_meta("note", b"1"), lambda *_: None))
+    writing = asyncio.ensure_future(
+        desk.store.change(lambda held: held.tables.set_meta("note", b"1"), lambda *_: None, patient=patient)
+    )
     while queue.qsize() < 2:  # noqa: ASYNC110  as above
         await asyncio.sleep(0)
     go_on.set()
     await asyncio.gather(holding, writing)
-    assert await applying == (1, {AREA: Seq(2)})
+    return await applying
+
+
+async def test_an_officer_who_writes_waits_for_one_message_only(desk: Desk) -> None:
+    """Whoever wants the database while rows are applied gets it behind the message that is being applied."""
+    assert await two_batches_while_something_waits(desk, patient=False) == (1, {AREA: Seq(2)})
     assert await desk.stands_at() == 2
-    assert await desk.apply(batch(2, 3)) == (1, {AREA: Seq(3)})
+    assert await desk.apply(batch(2, 3), batch(3, 4)) == (2, {AREA: Seq(4)})
+
+
+async def test_what_nobody_waits_for_stands_back(desk: Desk) -> None:
+    """The watch over alarms looks at each record that comes: it does not take what comes apart into single messages."""
+    assert await two_batches_while_something_waits(desk, patient=True) == (2, {AREA: Seq(3)})
+
+
+async def test_one_who_has_failed_waits_no_longer(desk: Desk) -> None:
+    """An error ends a call like an answer does."""
+    for wanted in (desk.store.read, lambda work: desk.store.change(work, lambda *_: None)):
+        with pytest.raises(ZeroDivisionError):
+            await wanted(lambda _: 1 // 0)
+    assert not desk.store.is_waited_for()
