@@ -321,5 +321,5 @@ async def test_upload_is_gathered_and_stays_below_the_servers_pace(handheld: Han
     await handheld.wait_until(caught_up)
     assert connection.session.ending is None
     pushes = [message for message in connection.heard if isinstance(message, wire.Push)]
-    assert sum(len(push.ops) for push in pushes) == 400
+    assert sum(len(push.ops) + len(push.edits) for push in pushes) == 400
     assert len(pushes) < 200
