@@ -99,7 +99,7 @@ _PARTS: Final = (
     Part(name="replica", job="replica"),
     Part(name="wire", job="wire"),
     Part(name="growth", job="growth", limit_s=600),
-    Part(name="revoke", job="revoke", size={"rounds": 1}),
+    Part(name="revoke", job="revoke", size={"staying": 500, "revoked": 500, "rounds": 1}),
 )
 """The usual run."""
 _FULL: Final[_Sizes] = {
@@ -107,7 +107,7 @@ _FULL: Final[_Sizes] = {
     "fanout-500": {"rounds": 5},
     "fanout-2000": {"rounds": 5},
     "growth": {"records": 1_000_000, "devices": 8_000},
-    "revoke": {"rounds": 3},
+    "revoke": {"staying": 1_000, "revoked": 1_000, "rounds": 3},
 }
 """What is longer in a full one."""
 _QUICK: Final[_Sizes] = {
