@@ -106,7 +106,17 @@ async def main(folder: Path, image: str) -> None:
     engine = Engine(folder)
     service = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]["server"]
     volumes = ("--volume=checked:/var/lib/beatbook", f"--volume={configured(folder)}:/etc/beatbook/beatbook.toml:ro")
-    engine("run", "--detach", "--name", NAME, "--network=host", *options(service), *volumes, image)
+    try:
+        seen = await _tried(engine, ("--network=host", *options(service), *volumes, image), folder)
+    finally:
+        # Also of a server that did not do what it should, nothing runs on.
+        engine.tried("rm", "--force", "--time", "0", NAME)
+    print(f"{image}: healthy, locked up ({seen}), one device in, another out, a restart between")  # noqa: T201  it is a command
+
+
+async def _tried(engine: Engine, arguments: tuple[str, ...], folder: Path) -> str:
+    """One server, started with these arguments; what can be seen from inside of how it is locked up."""
+    engine("run", "--detach", "--name", NAME, *arguments)
     engine.healthy()
     seen = engine("exec", NAME, "/usr/local/lib/beatbook/bin/python", "-c", LOOK).strip()
     if seen != LOCKED:
@@ -128,8 +138,7 @@ async def main(folder: Path, image: str) -> None:
     for kit in kits:
         await kit.close()
     engine.stop()
-    engine("rm", NAME)
-    print(f"{image}: healthy, locked up ({seen}), one device in, another out, a restart between")  # noqa: T201  it is a command
+    return seen
 
 
 if __name__ == "__main__":
