@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from schemas.codec import encode
 from schemas.errors import StoreError
 from schemas.ids import RecordId, ScopeName
 from schemas.packing import unpack
 from server.pages import SHARED_BYTES_MIN, Pages, SharedPage
 from server.store.port import Page
+from tests.example_rows import ROWS
 
 NORTH, SOUTH = ScopeName("area:north"), ScopeName("area:south")
 ROW = b"\xc4\xff" + b"x" * 255
@@ -143,7 +145,7 @@ async def test_short_pages_are_neither_kept_nor_packed() -> None:
 def test_a_page_is_packed_where_it_pays(alike: bool) -> None:  # noqa: FBT001  a case
     """Rows that are alike get short and come out again; what looks like noise travels as it is."""
     noise = random.Random(1)
-    rows = (ROW,) * 30 if alike else tuple(b"\xc4\xff" + noise.randbytes(255) for _ in range(30))
+    rows = (encode(ROWS["row-latest"]),) * 40 if alike else tuple(b"\xc4\xff" + noise.randbytes(255) for _ in range(40))
     page = SharedPage(Page(rows=rows, upto="", erased=()))
     assert page.size > SHARED_BYTES_MIN
     assert (page.packed != b"") is alike
