@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -118,10 +119,14 @@ async def gathered() -> AsyncIterator[Force]:
 @asynccontextmanager
 async def gathered_at(folder: Path) -> AsyncIterator[Force]:
     """A server on a core of its own, on what is in a folder; this process has the other core."""
-    where = cores()
+    before, where = os.sched_getaffinity(0), cores()
     pin(0, where.load)
-    async with Server(folder, where.server) as server, Lines(server.base) as lines:
-        yield Force(server, lines, folder, where)
+    try:
+        async with Server(folder, where.server) as server, Lines(server.base) as lines:
+            yield Force(server, lines, folder, where)
+    finally:
+        # Whoever gathers another force has both cores to share out again.
+        os.sched_setaffinity(0, before)
 
 
 @asynccontextmanager

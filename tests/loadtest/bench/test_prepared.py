@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.bench import prepared
+from loadtest.bench import machine, prepared
 from loadtest.bench.force import Force
 from loadtest.bench.light import Light
 from schemas.errors import StoreError
@@ -71,6 +71,7 @@ async def test_what_is_enrolled_in_memory_is_measured_on_the_disk(
     memory.mkdir()
     monkeypatch.setattr(prepared, "_IN_MEMORY", memory)
     seen: list[Path] = []
+    cores = machine.cores()
 
     async def work(force: Force) -> list[Light]:
         seen.append(force.server.database)
@@ -78,6 +79,7 @@ async def test_what_is_enrolled_in_memory_is_measured_on_the_disk(
 
     async with prepared.enrolled(work) as (force, devices):
         assert names(memory) == []
+        assert force.where == cores
         await force.connect(devices)
         await devices[0].report(1)
         seen.append(force.server.database)
