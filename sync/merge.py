@@ -239,8 +239,9 @@ def decide(state: RecordState, name: FieldName, change: Change, seq: Seq) -> Rec
         work = [entry for one in field.flow.ending.unless for entry in _entries(state, one)]
         against = [entry.stamp.op for entry in work if entry.stamp.seq > change.base]
         for needs in field.flow.ending.needs:
-            entries = _entries(state, needs.each)
-            has = [entry.value for entry in _entries(state, needs.has)]
+            # By what its author saw: all else contests it anyway, and would miss or not by the order of arrival.
+            entries = _entries_upto(state, needs.each, change.base)
+            has = [entry.value for entry in _entries_upto(state, needs.has, change.base)]
             missing = lacking([entry.value for entry in entries], has, needs)
             against += [entry.stamp.op for entry in entries if named(entry.value, needs) in missing]
         cell = contest(field, cell, [(one.stamp.op, entry) for one in mine for entry in against])
@@ -249,6 +250,10 @@ def decide(state: RecordState, name: FieldName, change: Change, seq: Seq) -> Rec
 
 def _entries(state: RecordState, name: str) -> tuple[Entry, ...]:
     return state.cells.get(FieldName(name), Cell()).entries
+
+
+def _entries_upto(state: RecordState, name: str, base: Seq) -> list[Entry]:
+    return [entry for entry in _entries(state, name) if entry.stamp.seq <= base]
 
 
 def _contest_endings(spec: KindSpec, cells: dict[FieldName, Cell], op: Op) -> None:

@@ -134,3 +134,22 @@ def test_a_decision_to_close_is_no_way_round() -> None:
     assert value(decided, "status") == "attended"
     settled = merge.decide(committed(state, A1), FieldName("status"), change, Seq(9))
     assert value(settled, "status") == "closed"
+
+
+def test_a_decision_lacks_the_same_whenever_the_rest_comes() -> None:
+    """An assessment that who decided had not seen comes before the decision or behind it: the record is the same."""
+    seen = committed(BASE, V1, closing(1))
+    decision = op("desk-2", 1, {"decision": {"value": "closed", "reason": "Done."}})
+    change = Change(
+        value="closed",
+        stamp=stamp_of(decision, T0, 19),
+        saw=frozenset({OpId("hh-9/1")}),
+        base=seen.version,
+        decides=True,
+    )
+    status = FieldName("status")
+    before = merge.decide(merge.apply(seen, A1, T0, Seq(20)), status, change, Seq(21))
+    behind = merge.apply(merge.decide(seen, status, change, Seq(20)), A1, T0, Seq(21))
+    assert before.cells[status].against == behind.cells[status].against
+    assert {entry for _, entry in before.cells[status].against} == {V1.id, A1.id}
+    assert value(before, "status") == value(behind, "status") == "attended"

@@ -299,15 +299,15 @@ class Model:
         return bool(ending.knows.intersection(watched)) and entry.op in ending.saw[name]
 
     def _lacked(self, record: RecordId, needs: Needs, ending: Told) -> bool:
-        """Whether something was missing that the ending needs, of all that was there when it was decided."""
+        """Whether something was missing that the ending needs, of all that whoever decided it had seen."""
 
         def named(value: Mapping[str, Any]) -> tuple[str, ...]:
             return tuple(" ".join((value.get(part) or "").casefold().split()) for part in needs.same)
 
         def there(name: str) -> list[Mapping[str, Any]]:
             place = (record, FieldName(name))
-            before = {one.op for one in self.told.get(place, []) if one.seq < ending.seq}
-            return [entry.value for entry in self.entries(place) if entry.op in before]
+            seen = {one.op for one in self.told.get(place, []) if one.seq <= ending.base}
+            return [entry.value for entry in self.entries(place) if entry.op in seen]
 
         last = {named(value): value for value in there(needs.each)}
         has = {named(value) for value in there(needs.has)}
