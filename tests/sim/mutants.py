@@ -26,7 +26,7 @@ from sync.outbox import OpState
 from sync.policies import Cell, Change, Said
 from sync.policies.claim import Claim
 from sync.policies.tags import Tags
-from sync.replica import Outcome, Replica, rebuilding
+from sync.replica import Outcome, Replica, core, rebuilding
 from sync.replica.chain import OwnChain
 from sync.replica.ownops import OwnOps
 from sync.replica.results import ResultTaker
@@ -288,11 +288,14 @@ def superseded_value_comes_back() -> Planted:
 def older_row_wins() -> Planted:
     """A row replaces a newer one that another scope has brought."""
 
-    def take(self: Replica, rows: Any, _newer: Any, before: Any, change: Any, outcome: Outcome) -> None:
-        _take(self, rows, rows, before, change, outcome)
+    def batch(self: Replica, message: wire.Batch) -> Outcome:
+        outcome = _batch(self, message)
+        rows = core._by_record(message.rows)
+        self._tables.put_rows([row for record, row in rows.items() if record in outcome.touched])
+        return outcome
 
-    _take = Replica._take_rows
-    return mock.patch.object(Replica, "_take_rows", take)
+    _batch = Replica.batch
+    return mock.patch.object(Replica, "batch", batch)
 
 
 def row_outlives_its_scopes() -> Planted:
