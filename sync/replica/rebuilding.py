@@ -6,14 +6,18 @@ somewhere, and is never built upon: the batch is not applied, the device comes b
 """
 
 from collections.abc import Mapping
+from typing import Final
 
-from schemas.codec import decode_row
+from schemas.codec import decode_rows, row_head
 from schemas.differences import check, rebuilt
 from schemas.errors import FrameError, PeerError
 from schemas.ids import RecordId, Seq, record_id
 from schemas.limits import RECORD_BYTES_MAX
 from schemas.wire import Batch, Difference
 from sync.replica.tables import PlacedRow, Tables
+
+_ARRAY_OF_ONE: Final = b"\x91"
+"""Before a row: an array of it (MessagePack), as pages have rows, so that the same bounds hold for it."""
 
 
 def by_record(batch: Batch) -> dict[RecordId, Difference]:
@@ -54,9 +58,10 @@ def _rebuilt(record: RecordId, version: Seq, base: bytes, one: Difference) -> Pl
         body = rebuilt(base, one.edits, RECORD_BYTES_MAX)
         if check(body) != one.check:
             raise wrong
-        row = decode_row(body)
+        (whole,) = decode_rows(_ARRAY_OF_ONE + body)
     except FrameError:
         raise wrong from None
+    row = row_head(whole)
     if (row.id, row.v) != (record, version):
         raise wrong
     return PlacedRow(record, row.kind, version, body)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import msgspec
 import pytest
 
 from schemas.codec import encode
-from schemas.differences import check, difference
+from schemas.differences import check, difference, whole
 from schemas.ids import RecordId, Seq, record_bytes
+from schemas.limits import DEPTH_MAX
 from schemas.ops import Row
 from schemas.wire import Difference
 from sync import digest
@@ -96,6 +98,18 @@ def test_an_outcome_that_is_another_row_is_refused() -> None:
         handheld, before = held()
         told = batch(NORTH, 11, 14, changed=(changed(before, after, 11),))
         refused_with("base_differs", partial(handheld.replica.batch, told))
+
+
+def test_an_outcome_beyond_the_bounds_of_messages_is_refused() -> None:
+    """A difference may bring nothing that a whole row may not: here a value in too many arrays."""
+    deep: Any = 1
+    for _ in range(DEPTH_MAX):
+        deep = [deep]
+    handheld, before = held()
+    after = encode(Row(id=A, kind="incident", v=Seq(14), stamps=[], cells={"of_tomorrow": [deep, 0]}))  # type: ignore[dict-item]
+    told = Difference(record_bytes(A), Seq(11), check(after), whole(after))
+    refused_with("base_differs", partial(handheld.replica.batch, batch(NORTH, 11, 14, changed=(told,))))
+    assert handheld.tables.row(A) == bytes(before)
 
 
 def test_what_a_newer_program_wrote_survives() -> None:
