@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import os
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -107,7 +108,8 @@ class Light(Contact):
         self._reads = ReadsHead(0, NO_LINK)
         self._reads_waiting: dict[int, asyncio.Future[float]] = {}
         self._owed = 0
-        self._awaited: tuple[int, Arrivals] | None = None
+        self._awaited: deque[tuple[int, Arrivals]] = deque()
+        """Commits that it is to be reached by, in order: of a slow server the next is expected before the last came."""
 
     def facts(self) -> HelloFacts:
         """It comes as one that holds what it was told of."""
@@ -145,11 +147,11 @@ class Light(Contact):
         self.upto = 0 if scope is not None else self.upto
 
     def expect(self, seq: int, arrivals: Arrivals) -> None:
-        """Have it counted once it has been told of a commit."""
+        """Have it counted once it has been told of a commit; call it in the order of commits."""
         if self.upto >= seq:
             arrivals.came(self.wire.heard_at)
         else:
-            self._awaited = (seq, arrivals)
+            self._awaited.append((seq, arrivals))
 
     def took(self, frame: bytes) -> None:
         """Take in one message."""
@@ -168,9 +170,9 @@ class Light(Contact):
 
     def _led(self, to: int) -> None:
         self.upto = max(self.upto, to)
-        if self._awaited is not None and self.upto >= self._awaited[0]:
-            self._awaited[1].came(self.wire.heard_at)
-            self._awaited = None
+        while self._awaited and self.upto >= self._awaited[0][0]:
+            _, arrivals = self._awaited.popleft()
+            arrivals.came(self.wire.heard_at)
 
     def heard(self, event: DownEvent, frame: bytes) -> None:
         """Give credit back, and take answers in."""

@@ -58,6 +58,19 @@ async def test_a_delivery_counts_once() -> None:
     assert (late.all_there.is_set(), late.last_at, device.messages) == (True, 8.0, 4)
 
 
+async def test_a_slow_server_is_waited_for_more_than_once() -> None:
+    """The next commit may be asked for before the last one has come: each is counted, by one batch or by two."""
+    device, _ = listening()
+    first, second, third = Arrivals(1), Arrivals(1), Arrivals(1)
+    for seq, arrivals in ((4, first), (6, second), (7, third)):
+        device.expect(seq, arrivals)
+    device.took(batch(5))
+    assert (first.all_there.is_set(), second.all_there.is_set()) == (True, False)
+    device.took(batch(7))
+    assert second.all_there.is_set()
+    assert third.all_there.is_set()
+
+
 async def test_what_came_is_paid_for() -> None:
     """Credit goes back for the bytes of batches, or the server would stop sending."""
     device, sent = listening()
