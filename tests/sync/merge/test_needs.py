@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.ids import FieldName, OpId, Seq
+from schemas.ids import FieldName, Millis, OpId, Seq
 from schemas.ops import Op, stamp_of
 from sync import check, merge
 from sync.merge import RecordState
@@ -148,8 +148,8 @@ def test_a_decision_lacks_the_same_whenever_the_rest_comes() -> None:
         decides=True,
     )
     status = FieldName("status")
-    before = merge.decide(merge.apply(seen, A1, T0, Seq(20)), status, change, Seq(21))
-    behind = merge.apply(merge.decide(seen, status, change, Seq(20)), A1, T0, Seq(21))
+    before = merge.decide(merge.apply(seen, A1, Millis(T0), Seq(20)), status, change, Seq(21))
+    behind = merge.apply(merge.decide(seen, status, change, Seq(20)), A1, Millis(T0), Seq(21))
     assert before.cells[status].against == behind.cells[status].against
     assert {entry for _, entry in before.cells[status].against} == {V1.id, A1.id}
     assert value(before, "status") == value(behind, "status") == "attended"
