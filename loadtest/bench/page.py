@@ -157,15 +157,20 @@ def _steps(outcome: Outcome, axis: str, title: str) -> str:
     lines = []
     for name, words in growth.AXES[axis].items():
         found = [outcome.spreads.get(f"{axis}_{name}_{step}") for step in growth.STEPS]
-        shown = [number(one.median) for one in found if one is not None]
-        if len(shown) < len(growth.STEPS):
+        costs = [one.median for one in found if one is not None]
+        if len(costs) < len(growth.STEPS):
             continue
-        cells = shown[:1]
-        for step, value in zip(more, shown[1:], strict=True):
-            ratio = outcome.ratios.get(f"{axis}_{name}_grows_{step}")
-            cells += [value, "" if ratio is None else number(ratio)]
+        cells = [_cost(costs[0])]
+        for step, cost in zip(more, costs[1:], strict=True):
+            ratio = outcome.ratios.get(f"{axis}_{name}_grows_{step}") if min(costs[0], cost) > 0 else None
+            cells += [_cost(cost), "" if ratio is None else number(ratio)]
         lines.append((words, *cells))
     return markdown(columns, lines) if lines else ""
+
+
+def _cost(value: float) -> str:
+    """A cost, which is a difference of two measurements: below zero it was less than what they vary by."""
+    return number(value) if value >= 0 else "too little to tell"
 
 
 def _million(run: Run) -> str:
