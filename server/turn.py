@@ -16,8 +16,11 @@ from server.observing.measures import Measures
 from sync.session import ServerSession
 from sync.session.following import Following
 
-TURN_SOCKETS_MAX: Final = 256
-"""Connections of either sort that are put to in one turn of the loop, 6 to 10 µs each; the others come next."""
+TURN_SOCKETS_MAX: Final = 128
+"""Connections of either sort that are put to in one turn of the loop, 6 to 10 µs each; the others come next.
+
+Fewer let edits go ahead of a briefing to the whole force, and keep its last handheld waiting (docs/decisions.md).
+"""
 
 
 class Sending(Protocol):
