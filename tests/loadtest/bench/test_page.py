@@ -100,8 +100,8 @@ def test_growth_is_one_line_for_each_operation() -> None:
 
 def test_a_cost_below_what_measurements_vary_by_is_no_figure() -> None:
     """It is a difference of two measurements: where it came out below zero nothing is said, and nothing held to it."""
-    outcome = grown()
-    outcome.spreads["data_edit_us_1"] = spread([-3.0])
+    told = grown()
+    outcome = msgspec.structs.replace(told, spreads={**told.spreads, "data_edit_us_1": spread([-3.0])})
     run = Run(at="2026-01-01 00:00", length="usual", took_s=1, machine={}, outcomes={"growth": outcome})
     assert "| server's time for an edit, several at once, us | too little to tell | 20 |  | 200 |  |" in page.page(run)
 
